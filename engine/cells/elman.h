@@ -1,0 +1,37 @@
+// The Elman cell: h = f(a), and what the gradient of h becomes at a. A cell sees one vector of hidden units at a
+// time and knows nothing of steps, weights or memory.
+#pragma once
+
+#include "simd/tanh.h"
+
+namespace elman {
+namespace {
+
+struct TanhCell {
+  template <class T>
+  static Vector<T> activate(Vector<T> a) {
+    return tanh<T>(a);
+  }
+
+  // tanh'(a) = 1 - h^2, read off the output
+  template <class T>
+  static Vector<T> differentiate(Vector<T> d_hidden, Vector<T> hidden) {
+    return d_hidden * multiply_add(-hidden, hidden, broadcast(T(1)));
+  }
+};
+
+struct ReluCell {
+  template <class T>
+  static Vector<T> activate(Vector<T> a) {
+    return a <= 0 ? Vector<T>{} : a;  // NaN stays
+  }
+
+  // A select, as in PyTorch: an infinite gradient is 0 where the unit is off, not NaN.
+  template <class T>
+  static Vector<T> differentiate(Vector<T> d_hidden, Vector<T> hidden) {
+    return hidden <= 0 ? Vector<T>{} : d_hidden;
+  }
+};
+
+}  // namespace
+}  // namespace elman

@@ -1,0 +1,124 @@
+// BPTT for any cell, the forward loop in reverse order, a chunk of steps at a time:
+//
+//     d_t = (g_t + W_hh^T d_{t+1}) * cell'(h_t)        dx_t = W_ih^T d_t        dh_0 = W_hh^T d_1
+//
+// At a row's own last step dL/dh_n stands in the place of W_hh^T d_{t+1}. The chunk's d_t lie in one buffer, from
+// which dx and the weight gradients are taken before the next chunk (weight_gradients.h).
+#pragma once
+
+#include "recurrence/weight_gradients.h"
+
+namespace elman {
+namespace {
+
+template <class T, class Cell>
+class BackwardPass {
+ public:
+  explicit BackwardPass(const Backward<T>& call)
+      : call_(call), hidden_size_(call.weights.hidden_size), schedule_(call.sequence, nullptr) {
+    const Weights<T>& weights = call.weights;
+    const std::int64_t batch = call.sequence.batch;
+    std::int64_t total = call.sequence.steps * batch;
+    const std::int64_t window = batch > kGroupRows ? batch : kGroupRows;
+    const std::int64_t capacity = total < 2 * window ? total : 2 * window;
+
+    Layout layout;
+    const auto offsets = layout.reserve<std::int64_t>(call.sequence.batch_sizes ? call.sequence.steps : 0);
+    const auto input = layout.reserve<T>(call.d_input.data ? Packed<T>::size(hidden_size_, weights.input_size) : 0);
+    const auto recurrent = layout.reserve<T>(Packed<T>::size(hidden_size_, hidden_size_));
+    const auto zeros = layout.reserve<T>(hidden_size_);
+    const auto chunk = DeltaChunk<T>::reserve(layout, capacity, hidden_size_);
+    layout.take(Slot::call);
+
+    schedule_ = Schedule(call.sequence, fill_offsets(call.sequence, layout[offsets]));
+    if (call.d_input.data) {
+      input_weights_ = pack(weights.input, weights.input_size, 1, hidden_size_, weights.input_size, layout[input]);
+    }
+    recurrent_weights_ = pack(weights.recurrent, hidden_size_, 1, hidden_size_, hidden_size_, layout[recurrent]);
+    zeros_ = layout[zeros];
+    for (std::int64_t i = 0; i < hidden_size_; ++i) layout[zeros][i] = 0;
+    chunk_ = DeltaChunk<T>(layout, chunk, capacity, hidden_size_);
+    d_output_ = call.d_output.data ? call.d_output : Rows<const T>{zeros_, 0, 0, 1};
+  }
+
+  void run() {
+    const std::int64_t depth = call_.weights.input_size + hidden_size_;
+    const int threads = useful_threads(call_.threads, 3 * schedule_.total_rows() * hidden_size_ * depth);
+    const RowGroups groups(schedule_.batch(), threads, sizeof(T) * static_cast<std::size_t>(hidden_size_ * hidden_size_));
+    WeightGradients<T> gradients(call_, chunk_);
+
+    std::int64_t order = schedule_.steps();  // steps still to be taken; BPTT takes the last first
+    while (order > 0) {
+      const std::int64_t begin = chunk_.take_steps(schedule_, order);
+      parallel(groups.count(), threads, [&](std::int64_t group) {
+        for (std::int64_t o = order - 1; o >= begin; --o) retreat(o, groups.begin(group), groups.begin(group + 1));
+      });
+      gradients.add_chunk(input_weights_, begin == 0, threads);
+      order = begin;
+    }
+  }
+
+ private:
+  // d_t of the group's rows, and dh_0 of those whose first step this is.
+  void retreat(std::int64_t order, std::int64_t first, std::int64_t last) {
+    const std::int64_t step = schedule_.step(order);
+    const std::int64_t end = smaller(schedule_.rows_in_order(order), last);
+    const std::int64_t continuing = smaller(schedule_.rows_in_order(order + 1), end);
+    const std::int64_t before = schedule_.rows_in_order(order - 1);
+    if (first >= end) return;
+
+    const T* later[RowGroups::kLargest];
+    for (std::int64_t row = first; row < end; ++row) {
+      const std::int64_t at = chunk_.position(order) + row;
+      if (row < continuing) later[row - first] = chunk_.delta(chunk_.position(order + 1) + row);
+      chunk_.inputs[at] = schedule_.at(call_.input, step, row);
+      chunk_.previous[at] = row < before ? schedule_.at(call_.output, schedule_.step(order - 1), row) : initial(row);
+      chunk_.d_inputs[at] = call_.d_input.data ? schedule_.at(call_.d_input, step, row) : nullptr;
+    }
+
+    const auto finish = [&](std::int64_t row, std::ptrdiff_t column, int lanes, Vector<T> from_later) {
+      const std::ptrdiff_t stride = d_output_.feature_stride;
+      const Vector<T> given = load(schedule_.at(d_output_, step, row) + column * stride, stride, lanes);
+      const Vector<T> hidden = load(schedule_.at(call_.output, step, row) + column, 1, lanes);
+      store(chunk_.delta(chunk_.position(order) + row) + column, lanes,
+            Cell::template differentiate<T>(given + from_later, hidden));
+    };
+    multiply<T, kBlock>(later, 1, continuing - first, recurrent_weights_,
+                        [&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
+                          finish(first + row, column, lanes, sums);
+                        });
+    for (std::int64_t row = larger(first, continuing); row < end; ++row) {
+      const T* d_final = call_.d_final_state ? call_.d_final_state + row * hidden_size_ : zeros_;
+      for (std::int64_t column = 0; column < hidden_size_; column += kLanes<T>) {
+        const int lanes = static_cast<int>(smaller(kLanes<T>, hidden_size_ - column));
+        finish(row, column, lanes, load(d_final + column, 1, lanes));
+      }
+    }
+    if (call_.d_initial_state) differentiate_initial(order, larger(first, before), end);
+  }
+
+  // dh_0 = W_hh^T d_1
+  void differentiate_initial(std::int64_t order, std::int64_t first, std::int64_t end) {
+    const T* from[RowGroups::kLargest];
+    for (std::int64_t row = first; row < end; ++row) from[row - first] = chunk_.delta(chunk_.position(order) + row);
+    multiply<T, kBlock>(from, 1, end - first, recurrent_weights_,
+                        [&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
+                          store(call_.d_initial_state + (first + row) * hidden_size_ + column, lanes, sums);
+                        });
+  }
+
+  const T* initial(std::int64_t row) const {
+    return call_.initial_state ? call_.initial_state + row * hidden_size_ : zeros_;
+  }
+
+  const Backward<T>& call_;
+  std::int64_t hidden_size_;
+  Schedule schedule_;
+  Packed<T> input_weights_, recurrent_weights_;
+  const T* zeros_;
+  DeltaChunk<T> chunk_;
+  Rows<const T> d_output_;
+};
+
+}  // namespace
+}  // namespace elman

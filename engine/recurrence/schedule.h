@@ -1,0 +1,119 @@
+// Where the rows of a sequence lie and in which order its steps are taken. Padded and packed input are one case:
+// step t has rows(t) rows.
+#pragma once
+
+#include "elman/engine.h"
+#include "threads/pool.h"
+
+namespace elman {
+namespace {
+
+inline std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+inline std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
+
+class Schedule {
+ public:
+  // `offsets` are the packed rows before each step; null when padded.
+  Schedule(const Sequence& sequence, const std::int64_t* offsets) : sequence_(sequence), offsets_(offsets) {}
+
+  std::int64_t steps() const { return sequence_.steps; }
+  std::int64_t batch() const { return sequence_.batch; }
+  std::int64_t rows(std::int64_t step) const { return offsets_ ? sequence_.batch_sizes[step] : sequence_.batch; }
+
+  // The step taken `order`-th by the recurrence.
+  std::int64_t step(std::int64_t order) const { return sequence_.reverse ? steps() - 1 - order : order; }
+
+  // Rows of the step taken `order`-th; none outside of the sequence.
+  std::int64_t rows_in_order(std::int64_t order) const {
+    return order < 0 || order >= steps() ? 0 : rows(step(order));
+  }
+
+  std::int64_t total_rows() const {
+    return offsets_ ? offsets_[steps() - 1] + rows(steps() - 1) : steps() * batch();
+  }
+
+  template <class T>
+  T* at(const Rows<T>& rows, std::int64_t step, std::int64_t row) const {
+    const std::ptrdiff_t before = offsets_ ? offsets_[step] * rows.row_stride : step * rows.step_stride;
+    return rows.data + before + row * rows.row_stride;
+  }
+
+ private:
+  Sequence sequence_;
+  const std::int64_t* offsets_;
+};
+
+// Row groups run through the whole sequence on their own, without a barrier between steps.
+class RowGroups {
+ public:
+  static constexpr std::int64_t kLargest = 48;
+
+  RowGroups(std::int64_t batch, int threads, std::size_t weight_bytes) : batch_(batch) {
+    // Weights that outgrow the second-level cache are read anew at each step: more rows share a reading.
+    const std::int64_t height = weight_bytes > kCache ? kLargest : kLargest / 2;
+    count_ = (batch + height - 1) / height;
+    if (threads > 1) count_ = (count_ + threads - 1) / threads * threads;
+    if (count_ > batch) count_ = batch;
+  }
+
+  std::int64_t count() const { return count_; }
+  std::int64_t begin(std::int64_t group) const { return batch_ * group / count_; }
+
+ private:
+  static constexpr std::size_t kCache = std::size_t{256} << 10;
+
+  std::int64_t batch_;
+  std::int64_t count_;
+};
+
+// Below this many multiplications a sleeping thread wakes too late to help.
+inline int useful_threads(int threads, std::int64_t multiplications) {
+  return multiplications < 3'000'000 ? 1 : threads;
+}
+
+template <class Body>
+void parallel(std::int64_t tasks, int threads, const Body& body) {
+  run_tasks(
+      tasks, threads, [](const void* context, std::int64_t task) { (*static_cast<const Body*>(context))(task); },
+      &body);
+}
+
+// Lays arrays out behind one another; offsets first, memory once all are known.
+class Layout {
+ public:
+  template <class T>
+  struct Place {
+    std::size_t offset;
+  };
+
+  template <class T>
+  Place<T> reserve(std::int64_t count) {
+    const Place<T> place{bytes_};
+    bytes_ += (static_cast<std::size_t>(count) * sizeof(T) + 63) / 64 * 64;
+    return place;
+  }
+
+  void take(Slot slot) { memory_ = static_cast<char*>(workspace(slot, bytes_)); }
+
+  template <class T>
+  T* operator[](Place<T> place) const {
+    return reinterpret_cast<T*>(memory_ + place.offset);
+  }
+
+ private:
+  std::size_t bytes_ = 0;
+  char* memory_ = nullptr;
+};
+
+inline const std::int64_t* fill_offsets(const Sequence& sequence, std::int64_t* offsets) {
+  if (!sequence.batch_sizes) return nullptr;
+  std::int64_t before = 0;
+  for (std::int64_t t = 0; t < sequence.steps; ++t) {
+    offsets[t] = before;
+    before += sequence.batch_sizes[t];
+  }
+  return offsets;
+}
+
+}  // namespace
+}  // namespace elman

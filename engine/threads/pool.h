@@ -1,0 +1,22 @@
+// A small pool of threads. One job runs at a time; a caller that finds the pool taken does its work alone.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace elman {
+
+// Calls body(context, task) for every task from 0 to tasks - 1 on up to `threads` threads, the caller's among them.
+// Every thread works in the caller's floating-point mode. An exception of a task reaches the caller.
+void run_tasks(std::int64_t tasks, int threads, void (*body)(const void* context, std::int64_t task),
+               const void* context);
+
+// Memory of the calling thread for `slot`, 64-byte aligned, contents unspecified, valid until the same thread asks
+// for the same slot again. Kept between calls: fresh pages cost more than the arithmetic.
+enum class Slot : std::uint8_t { call, task };
+void* workspace(Slot slot, std::size_t bytes);
+
+// Gives back what the calling thread holds in `slot` if it is large.
+void trim_workspace(Slot slot);
+
+}  // namespace elman

@@ -1,0 +1,60 @@
+// The micro-kernel: sums[row][column] = sum over k of A[row][k] * B[k][column] for a few rows and a few panels of
+// columns. Everything the engine multiplies goes through here.
+//
+// The order of summation is part of the library's promise: consecutive blocks of k, each block a chain of fused
+// multiply-adds from zero in ascending k, the blocks added in order. How many rows and panels are taken at once
+// does not touch it.
+#pragma once
+
+#include "simd/vector.h"
+
+namespace elman {
+namespace {
+
+// B is packed in panels of two vectors of columns: panel[k][kPanel columns], zeros where columns have ended.
+template <class T>
+inline constexpr int kPanel = 2 * kLanes<T>;
+
+inline constexpr int kTileRows = 6;    // 6 rows by 2 vectors: 12 sums, enough to hide the latency of 8 additions
+inline constexpr int kTilePanels = 4;  // at most, where there are few rows
+
+template <class T, int kRows, int kPanels, int kBlock>
+[[gnu::noinline]] void multiply_tile(const T* const* a, std::ptrdiff_t a_step, const T* b, std::ptrdiff_t b_panel,
+                                     std::ptrdiff_t depth, T* sums) {
+  using V = Vector<T>;
+  constexpr int kLane = kLanes<T>;
+  constexpr int kVectors = 2 * kPanels;
+  const T* rows[kRows];
+  for (int r = 0; r < kRows; ++r) rows[r] = a[r];
+  V total[kRows][kVectors] = {};
+
+  while (depth > 0) {
+    V block[kRows][kVectors] = {};
+    const std::ptrdiff_t length = depth < kBlock ? depth : kBlock;
+    for (std::ptrdiff_t k = 0, at = 0; k < length; ++k, at += a_step) {
+      V columns[kVectors];
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) columns[v] = load(b + (v / 2) * b_panel + (v % 2) * kLane);
+#pragma GCC unroll 6
+      for (int r = 0; r < kRows; ++r) {
+        const V value = broadcast(rows[r][at]);
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) block[r][v] = multiply_add(value, columns[v], block[r][v]);
+      }
+      b += kPanel<T>;
+    }
+#pragma GCC unroll 6
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) total[r][v] += block[r][v];
+      rows[r] += length * a_step;
+    }
+    depth -= length;
+  }
+  for (int r = 0; r < kRows; ++r) {
+    for (int v = 0; v < kVectors; ++v) store(sums + (r * kVectors + v) * kLane, total[r][v]);
+  }
+}
+
+}  // namespace
+}  // namespace elman
