@@ -1,0 +1,277 @@
+"""``RNN`` and ``RNNCell``: ``torch.nn``'s, on the engine of this library.
+
+Whatever the engine does not take (other devices and dtypes, transforms, wrong arguments) goes to PyTorch's own
+implementation, whose results, warnings and errors are therefore the same to the letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import is_
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import dropout
+from torch.nn.utils.rnn import PackedSequence
+
+from elman import ops
+
+__all__ = ["RNN", "RNNCell"]
+
+
+class RNN(torch.nn.RNN):
+    r"""A multi-layer Elman network: :class:`torch.nn.RNN`, faster, more exact, and the same bits whatever the batch.
+
+    .. math::
+        h_t = \tanh(W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh})
+
+    One output is the same sequence of operations however it comes about: alone or in any batch, on any number of
+    threads, padded or packed, whole or in chunks with ``h_n`` carried over, by this layer or by :class:`RNNCell`.
+
+    Args:
+        input_size: features of an input row.
+        hidden_size: features of a hidden state.
+        num_layers: layers, each reading the output of the one before. Default: 1.
+        nonlinearity: ``"tanh"`` or ``"relu"``. Default: ``"tanh"``.
+        bias: whether ``b_ih`` and ``b_hh`` exist. Default: True.
+        batch_first: input and output are ``(batch, steps, features)``. Default: False.
+        dropout: probability of dropping an element of a layer's output, on all layers but the last, while
+            training. Default: 0.
+        bidirectional: a second direction from the last step to the first. Default: False.
+        device, dtype: of the parameters.
+
+    Inputs: ``input, h_0``
+        * **input**: ``(steps, input_size)``, ``(steps, batch, input_size)``, ``(batch, steps, input_size)`` with
+          ``batch_first``, or a :class:`torch.nn.utils.rnn.PackedSequence`.
+        * **h_0**: ``(directions * num_layers, batch, hidden_size)``, without ``batch`` for unbatched input.
+          Default: zeros.
+
+    Outputs: ``output, h_n``
+        * **output**: the last layer's hidden states, shaped as the input, with ``directions * hidden_size``
+          features: the forward direction's, then the reverse one's.
+        * **h_n**: each sequence's final states, shaped as ``h_0``, layer by layer, forward before reverse.
+
+    Attributes:
+        weight_ih_l[k], weight_hh_l[k], bias_ih_l[k], bias_hh_l[k]: the parameters of layer k, with the suffix
+            ``_reverse`` those of its reverse direction. Initially uniform in ``±1 / sqrt(hidden_size)``.
+
+    Raises:
+        ValueError, RuntimeError: as :class:`torch.nn.RNN` does, in the same words.
+
+    Example::
+
+        >>> import torch
+        >>> from elman.nn import RNN
+        >>> rnn = RNN(input_size=10, hidden_size=20, num_layers=2)
+        >>> output, h_n = rnn(torch.randn(5, 3, 10), torch.randn(2, 3, 20))
+        >>> output.shape, h_n.shape
+        (torch.Size([5, 3, 20]), torch.Size([2, 3, 20]))
+
+    Sources: J. L. Elman, "Finding structure in time" (1990); the page of :class:`torch.nn.RNN`.
+    """
+
+    def forward(self, input: Any, hx: Tensor | None = None) -> Any:
+        if ops.nothing_intercepts():
+            weights = self._current_weights()
+            if type(input) is PackedSequence:
+                if self._takes_packed(input, hx, weights):
+                    return self._run_packed(input, hx, weights)
+            elif self._takes(input, hx, weights):
+                return self._run_padded(input, hx, weights)
+        return super().forward(input, hx)
+
+    def _current_weights(self) -> list[Tensor]:
+        # torch's own list, renewed as torch renews it; the comparison saves 6 of its 7 us
+        if not all(map(is_, map(self._parameters.get, self._flat_weights_names), self._flat_weights)):
+            self._update_flat_weights()
+        return self._flat_weights  # type: ignore[return-value]
+
+    def _run_padded(self, input: Tensor, hx: Tensor | None, weights: list[Tensor]) -> tuple[Tensor, Tensor]:
+        batched = input.dim() == 3
+        steps_first = input.unsqueeze(1) if not batched else input.transpose(0, 1) if self.batch_first else input
+        if hx is not None and not batched:
+            hx = hx.unsqueeze(1)
+        output, h_n = self._run(steps_first, None, hx, weights)
+        if not batched:
+            return output.squeeze(1), h_n.squeeze(1)
+        return output.transpose(0, 1) if self.batch_first else output, h_n
+
+    def _run_packed(
+        self, packed: PackedSequence, hx: Tensor | None, weights: list[Tensor]
+    ) -> tuple[PackedSequence, Tensor]:
+        if hx is not None:
+            hx = self.permute_hidden(hx, packed.sorted_indices)
+        data, h_n = self._run(packed.data, packed.batch_sizes, hx, weights)
+        output = PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+        return output, self.permute_hidden(h_n, packed.unsorted_indices)
+
+    def _run(
+        self, input: Tensor, batch_sizes: Tensor | None, hx: Tensor | None, weights: list[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        directions = 2 if self.bidirectional else 1
+        each = len(weights) // self.num_layers
+        final_states = []
+        for index in range(self.num_layers):
+            if index and self.dropout and self.training:
+                input = dropout(input, self.dropout, True)
+            input, h_n = ops.layer(
+                input,
+                batch_sizes,
+                hx if hx is None or self.num_layers == 1 else hx[index * directions : (index + 1) * directions],
+                weights[index * each : (index + 1) * each],
+                nonlinearity=self.nonlinearity,
+                directions=directions,
+            )
+            final_states.append(h_n)
+        return input, torch.cat(final_states) if self.num_layers > 1 else final_states[0]
+
+    def _takes(self, input: Tensor, hx: Tensor | None, weights: Sequence[Tensor]) -> bool:
+        """Whether the engine can run this padded input."""
+        if not (isinstance(input, Tensor) and ops.is_plain(input) and input.dim() in (2, 3)):
+            return False
+        shape = input.shape
+        if shape[-1] != self.input_size or shape[1 if self.batch_first and len(shape) == 3 else 0] == 0:
+            return False
+        batch = () if len(shape) == 2 else (shape[0 if self.batch_first else 1],)
+        return self._takes_state(hx, batch, input.dtype) and self._takes_weights(weights, input.dtype)
+
+    def _takes_packed(self, packed: PackedSequence, hx: Tensor | None, weights: Sequence[Tensor]) -> bool:
+        """Whether the engine can run this packed input; batch sizes that no packing makes are PyTorch's to refuse."""
+        data, batch_sizes = packed.data, packed.batch_sizes
+        if not (ops.is_plain(data) and ops.is_plain(batch_sizes) and data.dim() == 2 and batch_sizes.dim() == 1):
+            return False
+        if batch_sizes.dtype is not torch.int64 or not batch_sizes.is_contiguous():
+            return False
+        sizes = batch_sizes.tolist()
+        if not sizes or sizes[-1] < 1 or sizes != sorted(sizes, reverse=True) or sum(sizes) != data.shape[0]:
+            return False
+        return (
+            data.shape[1] == self.input_size
+            and self._takes_state(hx, (sizes[0],), data.dtype)
+            and self._takes_weights(weights, data.dtype)
+        )
+
+    def _takes_state(self, hx: Tensor | None, batch: tuple[int, ...], dtype: torch.dtype) -> bool:
+        if hx is None:
+            return True
+        states = self.num_layers * (2 if self.bidirectional else 1)
+        return (
+            isinstance(hx, Tensor)
+            and ops.is_plain(hx)
+            and hx.dtype is dtype
+            and hx.shape == (states, *batch, self.hidden_size)
+        )
+
+    def _takes_weights(self, weights: Sequence[Tensor], dtype: torch.dtype) -> bool:
+        """Whether dtype and shapes are what the engine will read: a parameter's ``data`` may have been replaced."""
+        if dtype not in ops.DTYPES or self.nonlinearity not in ("tanh", "relu"):
+            return False
+        hidden_size = self.hidden_size
+        directions = 2 if self.bidirectional else 1
+        each = 4 if self.bias else 2
+        if len(weights) != self.num_layers * directions * each:
+            return False
+        recurrent, bias = (hidden_size, hidden_size), (hidden_size,)
+        for index, weight in enumerate(weights):
+            kind = index % each
+            if kind == 0:
+                read = self.input_size if index < directions * each else directions * hidden_size
+                shape: tuple[int, ...] = (hidden_size, read)
+            else:
+                shape = recurrent if kind == 1 else bias
+            if weight.dtype is not dtype or weight.shape != shape or not ops.is_plain(weight):
+                return False
+        return True
+
+    def __prepare_scriptable__(self) -> torch.nn.RNN:
+        """What ``torch.jit.script`` compiles: TorchScript cannot call the engine, PyTorch's layer it knows."""
+        return _as_torch(self, torch.nn.RNN)  # type: ignore[return-value]
+
+
+class RNNCell(torch.nn.RNNCell):
+    r"""One step of an Elman network: :class:`torch.nn.RNNCell`, faster, and bit for bit a step of :class:`RNN`.
+
+    .. math::
+        h' = \tanh(W_{ih} x + b_{ih} + W_{hh} h + b_{hh})
+
+    Args:
+        input_size: features of an input row.
+        hidden_size: features of the hidden state.
+        bias: whether ``b_ih`` and ``b_hh`` exist. Default: True.
+        nonlinearity: ``"tanh"`` or ``"relu"``. Default: ``"tanh"``.
+        device, dtype: of the parameters.
+
+    Inputs: ``input, hidden``
+        * **input**: ``(batch, input_size)`` or ``(input_size)``.
+        * **hidden**: ``(batch, hidden_size)`` or ``(hidden_size)``. Default: zeros.
+
+    Outputs: ``h'``, shaped as ``hidden``.
+
+    Attributes:
+        weight_ih, weight_hh, bias_ih, bias_hh: the parameters. Initially uniform in ``±1 / sqrt(hidden_size)``.
+
+    Raises:
+        ValueError, RuntimeError: as :class:`torch.nn.RNNCell` does, in the same words.
+
+    Example::
+
+        >>> import torch
+        >>> from elman.nn import RNNCell
+        >>> cell = RNNCell(10, 20)
+        >>> state = torch.zeros(3, 20)
+        >>> for x_t in torch.randn(6, 3, 10):
+        ...     state = cell(x_t, state)
+        >>> state.shape
+        torch.Size([3, 20])
+
+    Sources: J. L. Elman, "Finding structure in time" (1990); the page of :class:`torch.nn.RNNCell`.
+    """
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        if ops.nothing_intercepts():
+            weights = [self.weight_ih, self.weight_hh]
+            if self.bias:
+                weights += [self.bias_ih, self.bias_hh]
+            if self._takes(input, hx, weights):
+                return self._run(input, hx, weights)
+        return super().forward(input, hx)
+
+    def _run(self, input: Tensor, hx: Tensor | None, weights: list[Tensor]) -> Tensor:
+        batched = input.dim() == 2
+        one_step = input.unsqueeze(0) if batched else input[None, None]
+        if hx is not None:
+            hx = hx.unsqueeze(0) if batched else hx[None, None]
+        output, _ = ops.layer(one_step, None, hx, weights, nonlinearity=self.nonlinearity, directions=1)
+        return output.squeeze(0) if batched else output[0, 0]
+
+    def _takes(self, input: Tensor, hx: Tensor | None, weights: Sequence[Tensor]) -> bool:
+        """Whether the engine can run this step."""
+        if not (isinstance(input, Tensor) and ops.is_plain(input) and input.dim() in (1, 2)):
+            return False
+        if input.dtype not in ops.DTYPES or self.nonlinearity not in ("tanh", "relu"):
+            return False
+        hidden_size = self.hidden_size
+        tensors = [(input, (*input.shape[:-1], self.input_size))]
+        if hx is not None:
+            tensors.append((hx, (*input.shape[:-1], hidden_size)))
+        shapes = ((hidden_size, self.input_size), (hidden_size, hidden_size), (hidden_size,), (hidden_size,))
+        tensors += zip(weights, shapes, strict=False)
+        return all(
+            isinstance(tensor, Tensor)
+            and tensor.dtype is input.dtype
+            and tensor.shape == shape
+            and ops.is_plain(tensor)
+            for tensor, shape in tensors
+        )
+
+    def __prepare_scriptable__(self) -> torch.nn.RNNCell:
+        """What ``torch.jit.script`` compiles."""
+        return _as_torch(self, torch.nn.RNNCell)  # type: ignore[return-value]
+
+
+def _as_torch(module: torch.nn.Module, kind: type[torch.nn.Module]) -> torch.nn.Module:
+    """``module`` as PyTorch's class, sharing its parameters and everything else."""
+    twin = kind.__new__(kind)
+    twin.__dict__ = module.__dict__
+    return twin

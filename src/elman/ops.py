@@ -1,0 +1,297 @@
+"""The engine under PyTorch: one layer, all its directions, with its gradients.
+
+The engine is handed addresses (0.1 us a tensor, where an exchange through DLPack takes 3 us), so it is only asked
+for tensors that :func:`is_plain` admits, while :func:`nothing_intercepts` holds. Whoever calls :func:`layer` sees
+to both, and to the shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.overrides import _get_current_function_mode_stack
+from torch.utils._device import DeviceContext
+
+from elman import _engine, reference
+
+__all__ = ["DTYPES", "is_plain", "layer", "nothing_intercepts"]
+
+DTYPES = (torch.float32, torch.float64)
+
+_FORWARD = {torch.float32: _engine.forward_float32, torch.float64: _engine.forward_float64}
+_BACKWARD = {torch.float32: _engine.backward_float32, torch.float64: _engine.backward_float64}
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor's address and strides say all about it: no subclass, dense, on the CPU."""
+    kind = type(tensor)
+    return (
+        (kind is Tensor or kind is torch.nn.Parameter)
+        and tensor.is_cpu
+        and tensor.layout is torch.strided
+        and not tensor.is_nested
+        and not tensor.is_neg()
+        and not tensor._is_zerotensor()
+    )
+
+
+def nothing_intercepts() -> bool:
+    """Whether operations run as they are written: no autocast, transform, tracing, compilation or mode."""
+    return (
+        torch._C._len_torch_dispatch_stack() == 0
+        and torch._C._functorch.peek_interpreter_stack() is None
+        and torch._C._get_tracing_state() is None
+        and forward_ad._current_level < 0
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()
+        and (
+            torch._C._len_torch_function_stack() == 0
+            # a default device touches factories alone, and ours name their device
+            or all(isinstance(mode, DeviceContext) for mode in _get_current_function_mode_stack())
+        )
+    )
+
+
+def layer(
+    input: Tensor,
+    batch_sizes: Tensor | None,
+    h_0: Tensor | None,
+    weights: Sequence[Tensor],
+    *,
+    nonlinearity: str,
+    directions: int,
+) -> tuple[Tensor, Tensor]:
+    """One layer of an Elman network in one or two directions.
+
+    Args:
+        input: ``(steps, batch, input_size)`` of any strides, or packed ``(rows, input_size)``.
+        batch_sizes: for packed input the rows of each step, ``(steps)``, int64, contiguous, never growing.
+        h_0: ``(directions, batch, hidden_size)``; None counts as zeros.
+        weights: for each direction ``weight_ih, weight_hh`` and, with biases, ``bias_ih, bias_hh``.
+        nonlinearity: ``"tanh"`` or ``"relu"``.
+        directions: 1, or 2 for a reverse direction beside the forward one.
+
+    Returns:
+        The output ``(steps, batch, directions * hidden_size)``, or packed ``(rows, directions * hidden_size)``, and
+        h_n ``(directions, batch, hidden_size)``.
+    """
+    if torch.is_grad_enabled() and (
+        input.requires_grad
+        or (h_0 is not None and h_0.requires_grad)
+        or any(weight.requires_grad for weight in weights)
+    ):
+        return _Layer.apply(input, batch_sizes, h_0, nonlinearity, directions, *weights)  # type: ignore[no-any-return,no-untyped-call]
+    return _forward(input, batch_sizes, h_0, weights, nonlinearity, directions)
+
+
+def _forward(
+    input: Tensor,
+    batch_sizes: Tensor | None,
+    h_0: Tensor | None,
+    weights: Sequence[Tensor],
+    nonlinearity: str,
+    directions: int,
+) -> tuple[Tensor, Tensor]:
+    hidden_size = weights[0].shape[0]
+    output = input.new_empty((*input.shape[:-1], directions * hidden_size))
+    steps, batch, sizes = _sequence(input, batch_sizes)
+    h_n = input.new_empty((directions, batch, hidden_size))
+    if h_0 is not None:
+        h_0 = h_0.contiguous()
+    x, y = _rows(input), _rows(output)
+    for direction, (weight_ih, weight_hh, bias_ih, bias_hh) in enumerate(_by_direction(weights, directions)):
+        _FORWARD[input.dtype](
+            nonlinearity == "relu",
+            torch.get_num_threads(),
+            steps,
+            batch,
+            sizes,
+            direction == 1,
+            input.shape[-1],
+            hidden_size,
+            weight_ih.data_ptr(),
+            weight_hh.data_ptr(),
+            0 if bias_ih is None else bias_ih.data_ptr(),
+            0 if bias_hh is None else bias_hh.data_ptr(),
+            *x,
+            _address(h_0, direction),
+            _address(output, 0, direction * hidden_size),
+            *y[1:3],
+            _address(h_n, direction),
+        )
+    return output, h_n
+
+
+def _backward(
+    input: Tensor,
+    batch_sizes: Tensor | None,
+    h_0: Tensor | None,
+    weights: Sequence[Tensor],
+    nonlinearity: str,
+    directions: int,
+    output: Tensor,
+    d_output: Tensor | None,
+    d_h_n: Tensor | None,
+    needed: Sequence[bool],
+) -> list[Tensor | None]:
+    """The gradients of input, h_0 and the weights, where ``needed`` says so; the others are None."""
+    hidden_size = weights[0].shape[0]
+    steps, batch, sizes = _sequence(input, batch_sizes)
+    d_input = input.new_empty(input.shape) if needed[0] else None
+    d_h_0 = input.new_empty((directions, batch, hidden_size)) if needed[1] else None
+    h_0, d_h_n = (None if tensor is None else tensor.contiguous() for tensor in (h_0, d_h_n))
+    x, y = _rows(input), _rows(output)
+    dx = (0, 0, 0) if d_input is None else _rows(d_input)[:3]
+    dy = (0, 0, 0, 0) if d_output is None else _rows(d_output)
+    d_weights: list[Tensor | None] = []
+    each = len(weights) // directions
+    for direction, (weight_ih, weight_hh, _, _) in enumerate(_by_direction(weights, directions)):
+        wanted = needed[2 + direction * each : 2 + (direction + 1) * each]
+        d_weight_ih = torch.empty_like(weight_ih) if wanted[0] else None
+        d_weight_hh = torch.empty_like(weight_hh) if wanted[1] else None
+        d_bias = input.new_empty(hidden_size) if any(wanted[2:]) else None
+        column = direction * hidden_size
+        _BACKWARD[input.dtype](
+            nonlinearity == "relu",
+            torch.get_num_threads(),
+            steps,
+            batch,
+            sizes,
+            direction == 1,
+            input.shape[-1],
+            hidden_size,
+            weight_ih.data_ptr(),
+            weight_hh.data_ptr(),
+            *x,
+            _address(h_0, direction),
+            _address(output, 0, column),
+            *y[1:3],
+            0 if d_output is None else dy[0] + column * dy[3] * input.element_size(),
+            *dy[1:],
+            _address(d_h_n, direction),
+            *dx,
+            direction == 1,
+            _address(d_h_0, direction),
+            _address(d_weight_ih),
+            _address(d_weight_hh),
+            _address(d_bias),
+        )
+        d_weights += [d_weight_ih, d_weight_hh]
+        if each == 4:
+            d_weights.append(d_bias if wanted[2] else None)
+            d_weights.append(None if d_bias is None or not wanted[3] else d_bias.clone())
+    return [d_input, d_h_0, *d_weights]
+
+
+def _sequence(input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
+    """Steps, the batch, and the address of the batch sizes (0: padded)."""
+    if batch_sizes is None:
+        return input.shape[0], input.shape[1], 0
+    return batch_sizes.shape[0], int(batch_sizes[0]), batch_sizes.data_ptr()
+
+
+def _rows(tensor: Tensor) -> tuple[int, int, int, int]:
+    """Address and strides of steps, rows and features of (steps, batch, features) or packed (rows, features)."""
+    *step, row, feature = tensor.stride()
+    return tensor.data_ptr(), step[0] if step else 0, row, feature
+
+
+def _address(tensor: Tensor | None, index: int = 0, column: int = 0) -> int:
+    """Address of ``tensor[index, ..., column]``, 0 for None."""
+    if tensor is None:
+        return 0
+    elements = column if index == 0 else index * tensor.stride(0) + column
+    return tensor.data_ptr() + elements * tensor.element_size()
+
+
+def _by_direction(
+    weights: Sequence[Tensor], directions: int
+) -> list[tuple[Tensor, Tensor, Tensor | None, Tensor | None]]:
+    each = len(weights) // directions
+    contiguous = [weight.contiguous() for weight in weights]
+    return [
+        (*contiguous[first : first + each], *(None,) * (4 - each))  # type: ignore[misc]
+        for first in range(0, len(weights), each)
+    ]
+
+
+class _Layer(torch.autograd.Function):
+    """Saves the output alone besides what it was given: f' is read off h_t."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        input: Tensor,
+        batch_sizes: Tensor | None,
+        h_0: Tensor | None,
+        nonlinearity: str,
+        directions: int,
+        *weights: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        output, h_n = _forward(input, batch_sizes, h_0, weights, nonlinearity, directions)
+        ctx.save_for_backward(input, h_0, output, *weights)
+        ctx.batch_sizes, ctx.nonlinearity, ctx.directions = batch_sizes, nonlinearity, directions
+        ctx.set_materialize_grads(False)
+        return output, h_n
+
+    @staticmethod
+    def backward(ctx: Any, d_output: Tensor | None, d_h_n: Tensor | None) -> tuple[Tensor | None, ...]:
+        input, h_0, output, *weights = ctx.saved_tensors
+        needed = (ctx.needs_input_grad[0], ctx.needs_input_grad[2], *ctx.needs_input_grad[5:])
+        arguments = (input, ctx.batch_sizes, h_0, weights, ctx.nonlinearity, ctx.directions)
+        gradients = [gradient for gradient in (d_output, d_h_n) if gradient is not None]
+        tensors = [*gradients, *(tensor for tensor in ctx.saved_tensors if tensor is not None)]
+        if not gradients:
+            computed: list[Tensor | None] = [None] * len(needed)
+        elif torch.is_grad_enabled() or not nothing_intercepts() or not all(map(is_plain, tensors)):
+            computed = _differentiable_backward(*arguments, d_output, d_h_n, needed)
+        else:
+            computed = _backward(*arguments, output, d_output, d_h_n, needed)
+        d_input, d_h_0, *d_weights = computed
+        return d_input, None, d_h_0, None, None, *d_weights
+
+
+def _differentiable_backward(
+    input: Tensor,
+    batch_sizes: Tensor | None,
+    h_0: Tensor | None,
+    weights: Sequence[Tensor],
+    nonlinearity: str,
+    directions: int,
+    d_output: Tensor | None,
+    d_h_n: Tensor | None,
+    needed: Sequence[bool],
+) -> list[Tensor | None]:
+    """What :func:`_backward` computes, by operations that PyTorch can differentiate again."""
+    create_graph = torch.is_grad_enabled()
+    with torch.enable_grad():
+        # aliases, lest a tensor that is passed twice gets the gradient of both its uses twice
+        aliases: list[Any] = [None if tensor is None else tensor.view_as(tensor) for tensor in (input, h_0, *weights)]
+        x, h, *parameters = aliases
+        outputs, states = [], []
+        for direction, of_direction in enumerate(_by_direction(parameters, directions)):
+            output, h_n = reference.layer(
+                x,
+                batch_sizes,
+                None if h is None else h[direction],
+                *of_direction,
+                nonlinearity=nonlinearity,
+                reverse=direction == 1,
+            )
+            outputs.append(output)
+            states.append(h_n)
+        results = [(torch.cat(outputs, -1), d_output), (torch.stack(states), d_h_n)]
+        results = [(result, gradient) for result, gradient in results if gradient is not None]
+        gradients = torch.autograd.grad(
+            [result for result, _ in results],
+            [tensor for tensor, need in zip(aliases, needed, strict=True) if need],
+            [gradient for _, gradient in results],
+            create_graph=create_graph,
+            allow_unused=True,
+        )
+    remaining = iter(gradients)
+    return [next(remaining) if need else None for need in needed]
