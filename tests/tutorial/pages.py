@@ -1,0 +1,32 @@
+"""The programs of the tutorial, what they print, and the pages that show it.
+
+Run as a program this rewrites the outputs shown in both pages: ``python -m tests.tutorial.pages``.
+"""
+
+import contextlib
+import io
+import re
+import runpy
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = sorted((ROOT / "examples" / "tutorial").glob("[0-9]*.py"))
+PAGES = [ROOT / "docs" / "tutorial.md", ROOT / "docs" / "tutorial.zh.md"]
+
+SHOWN = re.compile(r"(```console\n\$ python examples/tutorial/(\S+)\n)(.*?)(^```$)", re.DOTALL | re.MULTILINE)
+EXCERPT = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def output_of(program: Path) -> str:
+    """What ``python PROGRAM`` prints, in this process: importing PyTorch once is enough."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        runpy.run_path(str(program), run_name="__main__")
+    return printed.getvalue()
+
+
+if __name__ == "__main__":
+    outputs = {program.name: output_of(program) for program in PROGRAMS}
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        page.write_text(SHOWN.sub(lambda m: m[1] + outputs[m[2]] + m[4], text), encoding="utf-8")
