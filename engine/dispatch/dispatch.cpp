@@ -32,25 +32,20 @@ const Level levels[] = {
 #endif
 };
 
-const Level& find(std::string_view name) {
+// `from` says where the name comes from.
+const Level& find(std::string_view name, const std::string& from) {
   std::string choices;
   for (const Level& level : levels) {
     if (!level.present()) continue;
     if (level.name == name) return level;
     choices += (choices.empty() ? "" : ", ") + std::string(level.name);
   }
-  throw std::invalid_argument("instruction set: expected one that this machine has (" + choices + "), got '" +
+  throw std::invalid_argument(from + ": expected an instruction set of this machine (" + choices + "), got '" +
                               std::string(name) + "'");
 }
 
 const Level& first_choice() {
-  if (const char* name = std::getenv("ELMAN_ISA"); name && *name) {
-    try {
-      return find(name);
-    } catch (const std::invalid_argument& error) {
-      throw std::invalid_argument(std::string("ELMAN_ISA: ") + error.what());
-    }
-  }
+  if (const char* name = std::getenv("ELMAN_ISA"); name && *name) return find(name, "ELMAN_ISA");
   for (const Level& level : levels) {
     if (level.present()) return level;
   }
@@ -136,6 +131,6 @@ std::vector<std::string_view> instruction_sets() {
 
 std::string_view instruction_set() { return level().name; }
 
-void use_instruction_set(std::string_view name) { in_use.store(&find(name), std::memory_order_release); }
+void use_instruction_set(std::string_view name) { in_use.store(&find(name, "name"), std::memory_order_release); }
 
 }  // namespace elman

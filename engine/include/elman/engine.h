@@ -2,8 +2,8 @@
 //
 //     a_t = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh        h_t = f(a_t)        f = tanh or relu
 //
-// Pointers are to elements of type T (float or double) and need no alignment. "May be null" is said where it
-// holds. Nothing is kept between calls, and nothing but the outputs is written.
+// Pointers are to elements of type T (float or double), aligned as T is and no more. Where a pointer may be null, that
+// is said. Nothing is kept between calls, and nothing but the outputs is written.
 #pragma once
 
 #include <cstddef>
