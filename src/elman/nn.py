@@ -20,6 +20,10 @@ from elman import ops
 __all__ = ["RNN", "RNNCell"]
 
 
+# RNN goes by its mode alone, as PyTorch's does.
+_NONLINEARITIES = {"RNN_TANH": "tanh", "RNN_RELU": "relu"}
+
+
 class RNN(torch.nn.RNN):
     r"""A multi-layer Elman network: :class:`torch.nn.RNN`, faster, more exact, and the same bits whatever the batch.
 
@@ -73,12 +77,16 @@ class RNN(torch.nn.RNN):
 
     def forward(self, input: Any, hx: Tensor | None = None) -> Any:
         if ops.nothing_intercepts():
-            weights = self._current_weights()
             if type(input) is PackedSequence:
+                weights = self._current_weights()
                 if self._takes_packed(input, hx, weights):
                     return self._run_packed(input, hx, weights)
-            elif self._takes(input, hx, weights):
-                return self._run_padded(input, hx, weights)
+            elif isinstance(input, Tensor):
+                weights = self._current_weights()
+                if self._takes(input, hx, weights):
+                    return self._run_padded(input, hx, weights)
+            elif _is_traced_by_fx(self, input):
+                return _as_fx_leaf(self, input, hx)
         return super().forward(input, hx)
 
     def _current_weights(self) -> list[Tensor]:
@@ -102,7 +110,7 @@ class RNN(torch.nn.RNN):
     ) -> tuple[PackedSequence, Tensor]:
         if hx is not None:
             hx = self.permute_hidden(hx, packed.sorted_indices)
-        data, h_n = self._run(packed.data, packed.batch_sizes, hx, weights)
+        data, h_n = self._run(packed.data, packed.batch_sizes.contiguous(), hx, weights)
         output = PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
         return output, self.permute_hidden(h_n, packed.unsorted_indices)
 
@@ -120,7 +128,7 @@ class RNN(torch.nn.RNN):
                 batch_sizes,
                 hx if hx is None or self.num_layers == 1 else hx[index * directions : (index + 1) * directions],
                 weights[index * each : (index + 1) * each],
-                nonlinearity=self.nonlinearity,
+                nonlinearity=_NONLINEARITIES[self.mode],
                 directions=directions,
             )
             final_states.append(h_n)
@@ -128,7 +136,7 @@ class RNN(torch.nn.RNN):
 
     def _takes(self, input: Tensor, hx: Tensor | None, weights: Sequence[Tensor]) -> bool:
         """Whether the engine can run this padded input."""
-        if not (isinstance(input, Tensor) and ops.is_plain(input) and input.dim() in (2, 3)):
+        if not (ops.is_plain(input) and input.dim() in (2, 3)):
             return False
         shape = input.shape
         if shape[-1] != self.input_size or shape[1 if self.batch_first and len(shape) == 3 else 0] == 0:
@@ -141,7 +149,7 @@ class RNN(torch.nn.RNN):
         data, batch_sizes = packed.data, packed.batch_sizes
         if not (ops.is_plain(data) and ops.is_plain(batch_sizes) and data.dim() == 2 and batch_sizes.dim() == 1):
             return False
-        if batch_sizes.dtype is not torch.int64 or not batch_sizes.is_contiguous():
+        if batch_sizes.dtype is not torch.int64:
             return False
         sizes = batch_sizes.tolist()
         if not sizes or sizes[-1] < 1 or sizes != sorted(sizes, reverse=True) or sum(sizes) != data.shape[0]:
@@ -156,16 +164,11 @@ class RNN(torch.nn.RNN):
         if hx is None:
             return True
         states = self.num_layers * (2 if self.bidirectional else 1)
-        return (
-            isinstance(hx, Tensor)
-            and ops.is_plain(hx)
-            and hx.dtype is dtype
-            and hx.shape == (states, *batch, self.hidden_size)
-        )
+        return ops.is_plain(hx) and hx.dtype is dtype and hx.shape == (states, *batch, self.hidden_size)
 
     def _takes_weights(self, weights: Sequence[Tensor], dtype: torch.dtype) -> bool:
         """Whether dtype and shapes are what the engine will read: a parameter's ``data`` may have been replaced."""
-        if dtype not in ops.DTYPES or self.nonlinearity not in ("tanh", "relu"):
+        if dtype not in ops.DTYPES or self.mode not in _NONLINEARITIES:
             return False
         hidden_size = self.hidden_size
         directions = 2 if self.bidirectional else 1
@@ -180,7 +183,7 @@ class RNN(torch.nn.RNN):
                 shape: tuple[int, ...] = (hidden_size, read)
             else:
                 shape = recurrent if kind == 1 else bias
-            if weight.dtype is not dtype or weight.shape != shape or not ops.is_plain(weight):
+            if not ops.is_plain(weight) or weight.dtype is not dtype or weight.shape != shape:
                 return False
         return True
 
@@ -228,13 +231,16 @@ class RNNCell(torch.nn.RNNCell):
     Sources: J. L. Elman, "Finding structure in time" (1990); the page of :class:`torch.nn.RNNCell`.
     """
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+    def forward(self, input: Any, hx: Tensor | None = None) -> Tensor:
         if ops.nothing_intercepts():
-            weights = [self.weight_ih, self.weight_hh]
-            if self.bias:
-                weights += [self.bias_ih, self.bias_hh]
-            if self._takes(input, hx, weights):
-                return self._run(input, hx, weights)
+            if isinstance(input, Tensor):
+                weights = [self.weight_ih, self.weight_hh]
+                if self.bias:
+                    weights += [self.bias_ih, self.bias_hh]
+                if self._takes(input, hx, weights):
+                    return self._run(input, hx, weights)
+            elif _is_traced_by_fx(self, input):
+                return _as_fx_leaf(self, input, hx)  # type: ignore[return-value]
         return super().forward(input, hx)
 
     def _run(self, input: Tensor, hx: Tensor | None, weights: list[Tensor]) -> Tensor:
@@ -247,7 +253,7 @@ class RNNCell(torch.nn.RNNCell):
 
     def _takes(self, input: Tensor, hx: Tensor | None, weights: Sequence[Tensor]) -> bool:
         """Whether the engine can run this step."""
-        if not (isinstance(input, Tensor) and ops.is_plain(input) and input.dim() in (1, 2)):
+        if not (ops.is_plain(input) and input.dim() in (1, 2)):
             return False
         if input.dtype not in ops.DTYPES or self.nonlinearity not in ("tanh", "relu"):
             return False
@@ -258,16 +264,23 @@ class RNNCell(torch.nn.RNNCell):
         shapes = ((hidden_size, self.input_size), (hidden_size, hidden_size), (hidden_size,), (hidden_size,))
         tensors += zip(weights, shapes, strict=False)
         return all(
-            isinstance(tensor, Tensor)
-            and tensor.dtype is input.dtype
-            and tensor.shape == shape
-            and ops.is_plain(tensor)
-            for tensor, shape in tensors
+            ops.is_plain(tensor) and tensor.dtype is input.dtype and tensor.shape == shape for tensor, shape in tensors
         )
 
     def __prepare_scriptable__(self) -> torch.nn.RNNCell:
         """What ``torch.jit.script`` compiles."""
         return _as_torch(self, torch.nn.RNNCell)  # type: ignore[return-value]
+
+
+def _is_traced_by_fx(module: torch.nn.Module, input: Any) -> bool:
+    """Whether ``torch.fx`` traces a model that holds ``module``, not ``module`` itself."""
+    return isinstance(input, torch.fx.Proxy) and input.tracer.root is not module  # type: ignore[attr-defined]
+
+
+def _as_fx_leaf(module: torch.nn.Module, input: torch.fx.Proxy, hx: Any) -> torch.fx.Proxy:
+    """One call in the traced graph: ``torch.fx`` does so by itself for modules of ``torch.nn`` alone."""
+    tracer: Any = input.tracer
+    return tracer.create_proxy("call_module", tracer.path_of_module(module), (input, hx), {})  # type: ignore[no-any-return]
 
 
 def _as_torch(module: torch.nn.Module, kind: type[torch.nn.Module]) -> torch.nn.Module:

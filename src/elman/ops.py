@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import forward_ad
 from torch.overrides import _get_current_function_mode_stack
 from torch.utils._device import DeviceContext
@@ -26,8 +27,8 @@ _FORWARD = {torch.float32: _engine.forward_float32, torch.float64: _engine.forwa
 _BACKWARD = {torch.float32: _engine.backward_float32, torch.float64: _engine.backward_float64}
 
 
-def is_plain(tensor: Tensor) -> bool:
-    """Whether a tensor's address and strides say all about it: no subclass, dense, on the CPU."""
+def is_plain(tensor: Any) -> bool:
+    """Whether this is a tensor whose address and strides say all about it: no subclass, dense, on the CPU."""
     kind = type(tensor)
     return (
         (kind is Tensor or kind is torch.nn.Parameter)
@@ -42,12 +43,12 @@ def is_plain(tensor: Tensor) -> bool:
 def nothing_intercepts() -> bool:
     """Whether operations run as they are written: no autocast, transform, tracing, compilation or mode."""
     return (
-        torch._C._len_torch_dispatch_stack() == 0
+        not torch.compiler.is_compiling()  # first: the compiler cannot look into the others
+        and torch._C._len_torch_dispatch_stack() == 0
         and torch._C._functorch.peek_interpreter_stack() is None
         and torch._C._get_tracing_state() is None
         and forward_ad._current_level < 0
         and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
         and (
             torch._C._len_torch_function_stack() == 0
             # a default device touches factories alone, and ours name their device
@@ -220,7 +221,12 @@ def _by_direction(
 
 
 class _Layer(torch.autograd.Function):
-    """Saves the output alone besides what it was given: f' is read off h_t."""
+    """Saves the output alone besides what it was given: f' is read off h_t.
+
+    PyTorch's layer lets its user write to the output, and to the biases, before the backward pass. So does this one:
+    it saves the output without the check for writes, keeps count of them, and computes the output again, to the same
+    bits, if there were any.
+    """
 
     @staticmethod
     def forward(
@@ -233,26 +239,61 @@ class _Layer(torch.autograd.Function):
         *weights: Tensor,
     ) -> tuple[Tensor, Tensor]:
         output, h_n = _forward(input, batch_sizes, h_0, weights, nonlinearity, directions)
-        ctx.save_for_backward(input, h_0, output, *weights)
+        matrices = [weight for weight in weights if weight.dim() == 2]
+        ctx.save_for_backward(input, h_0, output.data, *matrices)
+        ctx.biases = [weight for weight in weights if weight.dim() == 1]
+        ctx.bias_versions = [bias._version for bias in ctx.biases]
+        ctx.writes = _Writes(output)
         ctx.batch_sizes, ctx.nonlinearity, ctx.directions = batch_sizes, nonlinearity, directions
         ctx.set_materialize_grads(False)
         return output, h_n
 
     @staticmethod
     def backward(ctx: Any, d_output: Tensor | None, d_h_n: Tensor | None) -> tuple[Tensor | None, ...]:
-        input, h_0, output, *weights = ctx.saved_tensors
+        saved = ctx.saved_tensors  # once: checkpointing allows no second reading
+        input, h_0, output, *matrices = saved
         needed = (ctx.needs_input_grad[0], ctx.needs_input_grad[2], *ctx.needs_input_grad[5:])
-        arguments = (input, ctx.batch_sizes, h_0, weights, ctx.nonlinearity, ctx.directions)
         gradients = [gradient for gradient in (d_output, d_h_n) if gradient is not None]
-        tensors = [*gradients, *(tensor for tensor in ctx.saved_tensors if tensor is not None)]
         if not gradients:
-            computed: list[Tensor | None] = [None] * len(needed)
-        elif torch.is_grad_enabled() or not nothing_intercepts() or not all(map(is_plain, tensors)):
+            return (None,) * len(ctx.needs_input_grad)
+        weights = _interleaved(matrices, ctx.biases, ctx.directions)
+        arguments = (input, ctx.batch_sizes, h_0, weights, ctx.nonlinearity, ctx.directions)
+        plain = nothing_intercepts() and all(is_plain(tensor) for tensor in (*gradients, *saved) if tensor is not None)
+        differentiable = torch.is_grad_enabled() or not plain or any(map(is_legacy_batchedtensor, gradients))
+        if (differentiable or ctx.writes) and ctx.bias_versions != [bias._version for bias in ctx.biases]:
+            raise RuntimeError(
+                "one of the variables needed for gradient computation has been modified by an inplace operation: "
+                "a bias, which the output is computed from again"
+            )
+        if differentiable:
             computed = _differentiable_backward(*arguments, d_output, d_h_n, needed)
         else:
+            if ctx.writes:
+                output, _ = _forward(*arguments)
             computed = _backward(*arguments, output, d_output, d_h_n, needed)
         d_input, d_h_0, *d_weights = computed
         return d_input, None, d_h_0, None, None, *d_weights
+
+
+class _Writes:
+    """True once ``tensor``, or a view of it, has been written to. Holds none of its memory."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        # a detached tensor shares the version counter, and keeps it when it is given other data
+        self.alias = tensor.detach()
+        self.alias.data = tensor.new_empty(0)
+        self.version = tensor._version
+
+    def __bool__(self) -> bool:
+        return self.alias._version != self.version
+
+
+def _interleaved(matrices: Sequence[Tensor], biases: Sequence[Tensor], directions: int) -> list[Tensor]:
+    """The weights of :func:`layer`, from their matrices and biases."""
+    weights: list[Tensor] = []
+    for pair in range(0, len(matrices), 2):
+        weights += [*matrices[pair : pair + 2], *biases[pair : pair + 2]]
+    return weights
 
 
 def _differentiable_backward(

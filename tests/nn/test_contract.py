@@ -1,0 +1,347 @@
+"""What a program can see of the layers besides their numbers."""
+
+import copy
+import inspect
+import io
+import pickle
+import threading
+import warnings
+from collections import OrderedDict
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from torch import Tensor
+from torch.nn.utils import parametrizations, parametrize, prune
+
+import elman.nn
+from tests.nn.cases import Case, assert_same_bits, assert_same_numbers, outcome
+from tests.strategies import cases
+
+KINDS = ["RNN", "RNNCell"]
+
+
+def call(layer: torch.nn.Module) -> Tensor:
+    """The output for a fixed input of width 3."""
+    generator = torch.Generator().manual_seed(11)
+    if isinstance(layer, torch.nn.RNNCell):
+        return layer(torch.randn(2, 3, generator=generator))
+    return layer(torch.randn(4, 2, 3, generator=generator))[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_classes_are_torchs(kind: str) -> None:
+    ours, theirs = getattr(elman.nn, kind), getattr(torch.nn, kind)
+    assert issubclass(ours, theirs)
+    assert ours.__name__ == kind
+    assert ours.__module__ == "elman.nn"
+    assert inspect.signature(ours) == inspect.signature(theirs)
+    assert inspect.signature(ours.forward).parameters.keys() == inspect.signature(theirs.forward).parameters.keys()
+    assert ours.__constants__ == theirs.__constants__
+    assert elman.nn.__all__ == KINDS
+
+
+@settings(max_examples=60)
+@given(cases())
+def test_equal_seeds_give_equal_bits_of_weights_under_equal_names(case: Case) -> None:
+    ours, theirs = case.layer(elman.nn), case.layer(torch.nn)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    assert_same_bits(ours.state_dict(), theirs.state_dict())
+    assert [n for n, _ in ours.named_parameters()] == [n for n, _ in theirs.named_parameters()]
+    assert repr(ours) == repr(theirs)
+    assert ours._flat_weights_names == theirs._flat_weights_names
+    assert [[w.shape for w in ws] for ws in ours.all_weights] == [[w.shape for w in ws] for ws in theirs.all_weights]
+    public = {k for k in vars(theirs) if not k.startswith("_")}
+    assert {k: vars(ours)[k] for k in public} == {k: vars(theirs)[k] for k in public}
+
+
+POSITIONAL = [(3, 4), (3, 4, 2), (3, 4, 2, "relu"), (3, 4, 2, "relu", False, True, 0.5, True)]
+
+
+@pytest.mark.parametrize("args", POSITIONAL)
+def test_positional_arguments_mean_what_they_mean_to_torch(args: tuple[Any, ...]) -> None:
+    assert outcome(lambda nn: nn.RNN(*args), elman.nn) == outcome(lambda nn: nn.RNN(*args), torch.nn)
+    layer = elman.nn.RNN(*args, device="meta", dtype=torch.float64)
+    assert layer.weight_ih_l0.device.type == "meta"
+    assert layer.weight_ih_l0.dtype is torch.float64
+
+
+@pytest.mark.parametrize("args", [(3, 4), (3, 4, False), (3, 4, True, "relu")])
+def test_a_cells_positional_arguments_mean_what_they_mean_to_torch(args: tuple[Any, ...]) -> None:
+    assert outcome(lambda nn: nn.RNNCell(*args), elman.nn) == outcome(lambda nn: nn.RNNCell(*args), torch.nn)
+
+
+def test_reset_parameters_draws_what_torch_draws() -> None:
+    layers = [nn.RNN(3, 4, 2, bidirectional=True) for nn in (torch.nn, elman.nn)]
+    for layer in layers:
+        torch.manual_seed(9)
+        layer.reset_parameters()
+    assert_same_bits(layers[1].state_dict(), layers[0].state_dict())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_state_dicts_load_both_ways(kind: str) -> None:
+    ours, theirs = getattr(elman.nn, kind)(3, 4), getattr(torch.nn, kind)(3, 4)
+    assert str(ours.load_state_dict(theirs.state_dict())) == "<All keys matched successfully>"
+    assert_same_numbers({"o": call(ours)}, {"o": call(theirs)})
+    ours.reset_parameters()
+    theirs.load_state_dict(ours.state_dict())
+    assert_same_numbers({"o": call(ours)}, {"o": call(theirs)})
+
+
+def test_a_state_dict_loads_by_assignment_too() -> None:
+    ours, theirs = elman.nn.RNN(3, 4, device="meta"), torch.nn.RNN(3, 4)
+    ours.load_state_dict(theirs.state_dict(), assign=True)
+    assert_same_numbers({"o": call(ours)}, {"o": call(theirs)})
+
+
+def copies(layer: torch.nn.Module, folder: Path) -> dict[str, torch.nn.Module]:
+    torch.save(layer, folder / "layer.pt")
+    buffer = io.BytesIO()
+    torch.save(layer, buffer, _use_new_zipfile_serialization=False)
+    buffer.seek(0)
+    by_hand = type(layer).__new__(type(layer))
+    by_hand.__setstate__(copy.deepcopy(layer.__getstate__() if isinstance(layer, torch.nn.RNN) else layer.__dict__))
+    return {
+        "pickle": pickle.loads(pickle.dumps(layer)),
+        "deepcopy": copy.deepcopy(layer),
+        "copy": copy.copy(layer),
+        "torch.save": torch.load(folder / "layer.pt", weights_only=False),
+        "torch.save, old": torch.load(buffer, weights_only=False),
+        "__setstate__": by_hand,
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_copies_of_every_kind_give_the_same_bits_and_train_on_their_own(kind: str, tmp_path: Path) -> None:
+    layer = getattr(elman.nn, kind)(3, 4)
+    expected = call(layer)  # before copying, so that a used layer is copied
+    for how, other in copies(layer, tmp_path).items():
+        assert type(other) is type(layer), how
+        assert torch.equal(call(other), expected), how
+        assert repr(other) == repr(layer), how
+        if how == "copy":
+            continue
+        with torch.no_grad():
+            for parameter in other.parameters():
+                parameter.zero_()
+        assert not call(other).any(), how
+        assert torch.equal(call(layer), expected), how
+
+
+def test_a_layer_pickled_by_torch_restores_into_ours() -> None:
+    theirs, ours = torch.nn.RNN(3, 4, 2), elman.nn.RNN(3, 4, 2)
+    ours.__setstate__(theirs.__getstate__())
+    assert_same_numbers({"o": call(ours)}, {"o": call(theirs)})
+
+
+def test_flatten_parameters_and_all_weights_are_torchs() -> None:
+    layer = elman.nn.RNN(3, 4, 2, bidirectional=True)
+    assert layer.flatten_parameters() is None
+    parameters = iter(layer.parameters())
+    for weights in layer.all_weights:
+        for weight in weights:
+            assert weight is next(parameters)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_dtype_that_torch_takes_gives_torchs_numbers(kind: str, dtype: torch.dtype) -> None:
+    def result(nn: ModuleType) -> Tensor:
+        layer = getattr(nn, kind)(3, 4).to(dtype)
+        found = layer(torch.ones(2, 3, dtype=dtype))
+        return found if kind == "RNNCell" else found[0]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # complex modules are new
+        assert outcome(result, elman.nn) == outcome(result, torch.nn)
+
+
+def test_the_default_dtype_is_heeded() -> None:
+    torch.set_default_dtype(torch.float64)
+    layer = elman.nn.RNN(3, 4)
+    assert layer(torch.zeros(4, 2, 3))[0].dtype is torch.float64
+
+
+def test_the_meta_device_gives_shapes() -> None:
+    output, h_n = elman.nn.RNN(3, 4, 2, device="meta")(torch.zeros(5, 2, 3, device="meta"))
+    assert output.is_meta
+    assert h_n.shape == (2, 2, 4)
+
+
+def test_a_device_context_does_not_move_what_a_layer_makes() -> None:
+    layer, input = elman.nn.RNN(3, 4), torch.randn(5, 2, 3, requires_grad=True)
+    expected = layer(input)[0]
+    with torch.device("meta"):
+        assert elman.nn.RNN(3, 4).weight_ih_l0.is_meta
+        output, h_n = layer(input)
+        gradient = torch.autograd.grad(output.square().sum(), input)[0]
+    assert torch.equal(output, expected)
+    assert h_n.device.type == gradient.device.type == "cpu"
+    torch.set_default_device("meta")
+    try:
+        assert torch.equal(layer(input)[0], expected)
+    finally:
+        torch.set_default_device(None)
+
+
+# Hooks and parametrizations.
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_hooks_run_as_often_and_see_as_much_as_with_torch(kind: str) -> None:
+    def seen(nn: ModuleType) -> list[Any]:
+        torch.manual_seed(1)
+        layer, log = getattr(nn, kind)(3, 4), []
+        shapes = torch.utils._pytree.tree_map
+        shape = lambda x: tuple(x.shape) if isinstance(x, Tensor) else x  # noqa: E731
+        layer.register_forward_pre_hook(lambda m, args: log.append(("pre", shapes(shape, args))))
+        layer.register_forward_hook(lambda m, args, out: log.append(("forward", shapes(shape, out))))
+        layer.register_full_backward_pre_hook(lambda m, g: log.append(("backward pre", shapes(shape, g))))
+        layer.register_full_backward_hook(lambda m, i, o: log.append(("backward", shapes(shape, i), shapes(shape, o))))
+        for name, parameter in layer.named_parameters():
+            parameter.register_hook(lambda g, name=name: log.append((name, shape(g))))
+            parameter.register_post_accumulate_grad_hook(lambda p, name=name: log.append((name, "accumulated")))
+        input = torch.randn(*((4,) if kind == "RNN" else ()), 2, 3, requires_grad=True)
+        input.register_hook(lambda g: log.append(("input", shape(g))))
+        result = layer(input)
+        (result[0] if kind == "RNN" else result).sum().backward()
+        return sorted(log, key=repr)
+
+    assert seen(elman.nn) == seen(torch.nn)
+
+
+def test_a_forward_hook_may_replace_the_result_and_a_pre_hook_the_input() -> None:
+    layer = elman.nn.RNN(3, 4)
+    layer.register_forward_pre_hook(lambda m, args: (args[0] * 0,))
+    layer.register_forward_hook(lambda m, args, result: (result[0] + 1, result[1]))
+    assert torch.equal(call(layer), elman.nn.RNN.forward(layer, torch.zeros(4, 2, 3))[0] + 1)
+
+
+def test_a_tensor_hook_that_changes_a_gradient_is_heeded() -> None:
+    def gradient(nn: ModuleType) -> dict[str, Tensor]:
+        torch.manual_seed(1)
+        layer = nn.RNN(3, 4, 2)
+        output = call(layer)
+        output.register_hook(lambda g: g * torch.arange(4.0))
+        output.sum().backward()
+        return {name: p.grad for name, p in layer.named_parameters()}
+
+    assert_same_numbers(gradient(elman.nn), gradient(torch.nn))
+
+
+def test_a_subclass_may_extend_forward_and_keep_the_rest() -> None:
+    class Doubled(elman.nn.RNN):
+        def __init__(self, *args: Any, factor: float = 2.0) -> None:
+            super().__init__(*args)
+            self.factor = factor
+
+        def forward(self, input: Any, hx: Tensor | None = None) -> Any:
+            output, h_n = super().forward(input, hx)
+            return output * self.factor, h_n
+
+    layer, plain = Doubled(3, 4), elman.nn.RNN(3, 4)
+    plain.load_state_dict(layer.state_dict())
+    assert torch.equal(call(layer), 2 * call(plain))
+    assert repr(layer) == "Doubled(3, 4)"
+
+
+def test_code_that_initialises_weights_by_type_finds_the_layers() -> None:
+    def initialise(module: torch.nn.Module) -> None:
+        if isinstance(module, torch.nn.RNNBase):
+            torch.nn.init.orthogonal_(module.weight_hh_l0)
+
+    model = torch.nn.Sequential(OrderedDict(rnn=elman.nn.RNN(3, 4))).apply(initialise)
+    weight = model.rnn.weight_hh_l0
+    torch.testing.assert_close(weight @ weight.T, torch.eye(4))
+
+
+PARAMETRIZATIONS = {
+    "orthogonal": lambda layer, name: parametrizations.orthogonal(layer, name),
+    "weight_norm": lambda layer, name: parametrizations.weight_norm(layer, name),
+    "spectral_norm": lambda layer, name: parametrizations.spectral_norm(layer, name, n_power_iterations=2),
+    "own": lambda layer, name: parametrize.register_parametrization(layer, name, torch.nn.Tanh()),
+    "pruning": lambda layer, name: prune.l1_unstructured(layer, name, amount=0.4),
+    "old spectral_norm": lambda layer, name: torch.nn.utils.spectral_norm(layer, name),
+}
+
+
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.spectral_norm` is deprecated:FutureWarning")
+@pytest.mark.parametrize("name", ["weight_hh", "weight_ih"])
+@pytest.mark.parametrize("apply", PARAMETRIZATIONS.values(), ids=PARAMETRIZATIONS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_parametrized_and_pruned_weights_train_as_with_torch(kind: str, apply: Any, name: str) -> None:
+    def results(nn: ModuleType) -> Any:
+        torch.manual_seed(2)
+        layer = getattr(nn, kind)(4 if name == "weight_ih" else 3, 4)
+        apply(layer, name + ("_l0" if kind == "RNN" else ""))
+        optimizer = torch.optim.SGD(layer.parameters(), lr=0.01)
+        found = []
+        generator = torch.Generator().manual_seed(11)
+        input = torch.randn(*((5,) if kind == "RNN" else ()), 2, layer.input_size, generator=generator)
+        for _ in range(3):
+            optimizer.zero_grad()
+            output = layer(input)[0] if kind == "RNN" else layer(input)
+            output.square().sum().backward()
+            optimizer.step()
+            found.append(output)
+        layer.eval()
+        found.append(layer(input)[0])
+        return tuple(found), tuple(p.detach() for p in layer.parameters())
+
+    assert outcome(results, elman.nn) == outcome(results, torch.nn)
+
+
+def test_a_parametrized_layer_can_be_copied_and_freed_of_its_parametrization() -> None:
+    layer = elman.nn.RNN(3, 4)
+    parametrizations.orthogonal(layer, "weight_hh_l0")
+    other = copy.deepcopy(layer)  # of a layer that has run, torch copies neither its own nor ours
+    expected = call(layer)
+    assert torch.equal(call(other), expected)
+    parametrize.remove_parametrizations(other, "weight_hh_l0")
+    assert torch.equal(call(other), expected)
+    assert isinstance(other, elman.nn.RNN)
+
+
+def test_a_pruned_layer_stays_pruned_after_remove() -> None:
+    layer = elman.nn.RNN(3, 4)
+    prune.l1_unstructured(layer, "weight_hh_l0", amount=0.5)
+    expected = call(layer)
+    prune.remove(layer, "weight_hh_l0")
+    assert torch.equal(call(layer), expected)
+    assert (layer.weight_hh_l0 == 0).sum() == 8
+
+
+# Threads and processes.
+
+
+def test_calls_from_eight_threads_at_once_give_the_same_bits() -> None:
+    torch.set_num_threads(2)
+    layer = elman.nn.RNN(20, 70, 2, bidirectional=True)
+    inputs = [torch.randn(30, 9, 20) for _ in range(8)]
+
+    def results(input: Tensor) -> list[Tensor]:
+        output, h_n = layer(input)
+        return [output, *torch.autograd.grad(output.sum() + h_n.sum(), list(layer.parameters()))]
+
+    expected = [results(input) for input in inputs]
+    wrong: list[str] = []
+
+    def work(index: int) -> None:
+        try:
+            for _ in range(5):
+                for one, other in zip(results(inputs[index]), expected[index], strict=True):
+                    if not torch.equal(one, other):
+                        wrong.append(f"thread {index}")
+        except Exception as error:
+            wrong.append(repr(error))
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

@@ -1,0 +1,52 @@
+"""Guarantee 2: closer to the equations in float64 than torch is. ``benchmarks/accuracy.py`` prints the table."""
+
+from collections.abc import Iterable
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.accuracy import GRID, MEAN, QUICK_GRID, WORST, Shape, error_ratios, geometric_mean, table
+
+
+def assert_the_promise_holds(grid: Iterable[Shape]) -> None:
+    torch.set_num_threads(1)
+    lines: list[str] = []
+    rows = table(grid, lines.append)
+    ratios = {(shape, name): ratio for shape, row in rows.items() for name, ratio in row.items()}
+    assert geometric_mean(ratios.values()) <= MEAN, "\n".join(lines)
+    assert {k: ratio for k, ratio in ratios.items() if not ratio <= WORST} == {}, "\n".join(lines)
+
+
+def test_the_error_is_at_most_torchs_over_a_few_shapes() -> None:
+    assert_the_promise_holds(QUICK_GRID)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_error_is_at_most_torchs_over_the_whole_grid() -> None:
+    assert_the_promise_holds(GRID)
+
+
+class OneChain(torch.nn.RNN):
+    """Adds each product of a step to one running sum."""
+
+    def forward(self, input: Tensor, hx: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        h, outputs = hx[0], []
+        for x in input:
+            a = self.bias_ih_l0 + self.bias_hh_l0
+            for value, weight in ((x, self.weight_ih_l0), (h, self.weight_hh_l0)):
+                for k in range(weight.shape[1]):
+                    a = a + value[:, k, None] * weight[:, k]
+            h = a.tanh()
+            outputs.append(h)
+        return torch.stack(outputs), h[None]
+
+
+def test_a_layer_that_adds_in_one_chain_breaks_the_promise() -> None:
+    torch.set_num_threads(1)
+    assert error_ratios(Shape(10, 1, 1, 100), OneChain)["output"] > WORST
+
+
+def test_torch_is_no_closer_than_itself() -> None:
+    assert set(error_ratios(Shape(3, 1, 2, 64), torch.nn.RNN).values()) == {1.0}

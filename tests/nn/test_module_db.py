@@ -1,0 +1,79 @@
+"""PyTorch's own database of modules: its RNN and RNNCell entries, inputs and error inputs, on our classes."""
+
+import re
+import warnings
+from typing import Any
+
+import pytest
+import torch
+from torch.nn.utils.rnn import PackedSequence
+
+import elman.nn
+from tests.nn.cases import assert_same_numbers, data_of
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from torch.testing._internal.common_modules import ModuleErrorEnum, module_db
+
+OURS = {torch.nn.RNN: elman.nn.RNN, torch.nn.RNNCell: elman.nn.RNNCell}
+ENTRIES = [info for info in module_db if info.module_cls in OURS]
+DTYPES = [torch.float32, torch.float64]
+
+
+def leaf(x: Any) -> Any:
+    if isinstance(x, PackedSequence):
+        return x._replace(data=x.data.detach().clone().requires_grad_())
+    return x.detach().clone().requires_grad_() if isinstance(x, torch.Tensor) else x
+
+
+def results(module: torch.nn.Module, sample: Any) -> dict[str, torch.Tensor]:
+    args = [leaf(x) for x in sample.forward_input.args]
+    found = module(*args, **sample.forward_input.kwargs)
+    outputs = [data_of(x) for x in (found if isinstance(found, tuple) else (found,)) if x is not None]
+    wanted = [data_of(x) for x in args] + list(module.parameters())
+    grads = torch.autograd.grad(sum(x.square().sum() for x in outputs), wanted)
+    return {str(i): x for i, x in enumerate([*outputs, *grads])}
+
+
+def test_the_database_has_both_layers() -> None:
+    assert {info.module_cls for info in ENTRIES} == set(OURS)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("info", ENTRIES, ids=lambda info: info.name)
+def test_its_inputs_give_the_results_and_gradients_of_torch(info: Any, dtype: torch.dtype, training: bool) -> None:
+    samples = info.module_inputs_func(info, device="cpu", dtype=dtype, requires_grad=True, training=training)
+    if info.module_cls is torch.nn.RNN:
+        samples += info.module_inputs_func(
+            info, device="cpu", dtype=dtype, requires_grad=True, training=training, with_packed_sequence=True
+        )
+    assert len(samples) >= 3
+    for sample in samples:
+        args, kwargs = sample.constructor_input.args, sample.constructor_input.kwargs
+        theirs = info.module_cls(*args, **kwargs).to(dtype).train(training)
+        ours = OURS[info.module_cls](*args, **kwargs).to(dtype).train(training)
+        ours.load_state_dict(theirs.state_dict())
+        assert_same_numbers(results(ours, sample), results(theirs, sample))
+        if sample.reference_fn is not None and not isinstance(sample.forward_input.args[0], PackedSequence):
+            forward = sample.forward_input
+            expected = sample.reference_fn(ours, *forward.args, **forward.kwargs)
+            torch.testing.assert_close(ours(*forward.args, **forward.kwargs), expected)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("info", ENTRIES, ids=lambda info: info.name)
+def test_its_error_inputs_raise_what_it_expects(info: Any, dtype: torch.dtype, training: bool) -> None:
+    samples = info.module_error_inputs_func(info, device="cpu", dtype=dtype, requires_grad=False, training=training)
+    for sample in samples:
+        construction, forward = sample.module_error_input.constructor_input, sample.module_error_input.forward_input
+        if sample.error_on is ModuleErrorEnum.CONSTRUCTION_ERROR:
+            with pytest.raises(sample.error_type, match=sample.error_regex):
+                OURS[info.module_cls](*construction.args, **construction.kwargs)
+            continue
+        layer = OURS[info.module_cls](*construction.args, **construction.kwargs).train(training)
+        if not re.search("dtype", sample.error_regex):
+            layer = layer.to(dtype)
+        with pytest.raises(sample.error_type, match=sample.error_regex):
+            layer(*forward.args, **forward.kwargs)
