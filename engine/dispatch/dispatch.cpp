@@ -68,8 +68,10 @@ bool check(const Sequence& sequence) {
   if (sequence.steps < 1) {
     throw std::invalid_argument("steps: expected at least 1, got " + std::to_string(sequence.steps));
   }
-  if (sequence.batch < 0) {
-    throw std::invalid_argument("batch: expected at least 0, got " + std::to_string(sequence.batch));
+  const std::int64_t least = sequence.batch_sizes ? 1 : 0;
+  if (sequence.batch < least) {
+    throw std::invalid_argument("batch: expected at least " + std::to_string(least) + ", got " +
+                                std::to_string(sequence.batch));
   }
   std::int64_t largest = sequence.batch;
   for (std::int64_t t = 0; sequence.batch_sizes && t < sequence.steps; ++t) {
@@ -112,13 +114,15 @@ void forward(const Forward<double>& call) {
 }
 
 void backward(const Backward<float>& call) {
+  const bool rows = check(call.sequence);
   clear_gradients(call);
-  if (check(call.sequence)) run(call, level().functions->backward_float);
+  if (rows) run(call, level().functions->backward_float);
 }
 
 void backward(const Backward<double>& call) {
+  const bool rows = check(call.sequence);
   clear_gradients(call);
-  if (check(call.sequence)) run(call, level().functions->backward_double);
+  if (rows) run(call, level().functions->backward_double);
 }
 
 std::vector<std::string_view> instruction_sets() {

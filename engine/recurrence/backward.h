@@ -15,7 +15,7 @@ template <class T, class Cell>
 class BackwardPass {
  public:
   explicit BackwardPass(const Backward<T>& call)
-      : call_(call), hidden_size_(call.weights.hidden_size), schedule_(call.sequence, nullptr) {
+      : call_(call), hidden_size_(call.weights.hidden_size), schedule_(call.sequence, nullptr), d_output_(call.d_output) {
     const Weights<T>& weights = call.weights;
     const std::int64_t batch = call.sequence.batch;
     std::int64_t total = call.sequence.steps * batch;
@@ -38,7 +38,7 @@ class BackwardPass {
     zeros_ = layout[zeros];
     for (std::int64_t i = 0; i < hidden_size_; ++i) layout[zeros][i] = 0;
     chunk_ = DeltaChunk<T>(layout, chunk, capacity, hidden_size_);
-    d_output_ = call.d_output.data ? call.d_output : Rows<const T>{zeros_, 0, 0, 1};
+    if (!d_output_.data) d_output_ = {zeros_, 0, 0, 1};
   }
 
   void run() {

@@ -34,6 +34,7 @@ class Schedule {
 
   template <class T>
   T* at(const Rows<T>& rows, std::int64_t step, std::int64_t row) const {
+    if (!rows.data) return nullptr;  // input of no features
     const std::ptrdiff_t before = offsets_ ? offsets_[step] * rows.row_stride : step * rows.step_stride;
     return rows.data + before + row * rows.row_stride;
   }

@@ -1,0 +1,41 @@
+"""The command line: ``elman train classify``, ``elman evaluate``, ``elman predict``, ``elman info``."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0; 2 for input that cannot be used; 130 after Ctrl-C.
+
+    Args:
+        arguments: the words after ``elman``; ``None`` takes them from the process.
+    """
+    # torch's waiting threads otherwise spin: beside one other busy process training took eight times as long,
+    # and alone on the machine the difference could not be measured.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        from elman.cli._app import run
+    except ModuleNotFoundError as error:
+        print(f"elman: the command line needs {error.name}: pip install 'elman[train]'", file=sys.stderr)
+        return 1
+    try:
+        return run(words)
+    except BrokenPipeError:  # the reader of our output has gone (`elman predict … | head`)
+        _discard_output()
+        return 0
+    except OSError as error:
+        print(f"elman: expected output that can be written, got: {error.strerror}", file=sys.stderr)
+        _discard_output()
+        return 2
+    except KeyboardInterrupt:
+        print("elman: interrupted", file=sys.stderr)
+        return 130
+
+
+def _discard_output() -> None:
+    """Let what is still buffered go nowhere, or Python would complain of it at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

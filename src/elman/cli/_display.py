@@ -1,0 +1,123 @@
+"""What a person sees of a training run: a progress bar on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from elman.tasks._training import EpochRecord, Observer, Progress
+
+__all__ = ["Watching", "observer"]
+
+
+class Watching(Observer):
+    """Prints a line for each notice and each epoch."""
+
+    def __init__(self) -> None:
+        self.epochs = self.steps = 0
+        self.began_at = time.monotonic()
+        self.examples = self.run_examples = self.run_steps = 0
+        self.accuracy = ""
+
+    def say(self, text: str) -> None:
+        print(text, flush=True)
+
+    def stop(self) -> None:
+        """Leave the terminal as it was."""
+
+    def notice(self, text: str) -> None:
+        self.say(text)
+
+    def began(self, progress: Progress, epochs: int, steps: int) -> None:
+        self.epochs, self.steps = epochs, steps
+        if progress.epochs or progress.steps:
+            self.say(f"going on after epoch {progress.epochs}, step {progress.steps}")
+
+    def stepped(self, epoch: int, step: int, loss: float, examples: int) -> None:
+        self.examples += examples
+        self.run_steps += 1
+
+    def epoch_ended(self, record: EpochRecord, best: bool) -> None:
+        speed = self.examples / max(record.seconds, 1e-9)
+        self.examples = 0
+        scores = "".join(f"  {name.replace('_', ' ')} {value:.4f}" for name, value in record.scores.items())
+        mark = "  best so far" if best and scores else ""
+        self.say(
+            f"epoch {record.epoch:>2}/{self.epochs}  loss {record.loss:.4f}{scores}  "
+            f"{speed:,.0f} sequences/s  {record.seconds:.1f} s{mark}"
+        )
+
+
+class Bar(Watching):
+    """Draws a progress bar below the lines."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[figures]}"),
+            console=Console(highlight=False, soft_wrap=True),
+            refresh_per_second=8,
+        )
+        self.task = self.bar.add_task("reading", total=None, figures="")
+        self.bar.start()
+
+    def say(self, text: str) -> None:
+        self.bar.console.print(text, markup=False)
+
+    def stop(self) -> None:
+        self.bar.stop()
+
+    def began(self, progress: Progress, epochs: int, steps: int) -> None:
+        super().began(progress, epochs, steps)
+        done = progress.epochs * steps + progress.steps
+        self.bar.update(self.task, total=epochs * steps, completed=done, description="training")
+        self.began_at = time.monotonic()
+        if progress.best_rank:
+            self.accuracy = f"accuracy {progress.best_rank[0]:.2%}"
+
+    def stepped(self, epoch: int, step: int, loss: float, examples: int) -> None:
+        super().stepped(epoch, step, loss, examples)
+        elapsed = time.monotonic() - self.began_at
+        left = elapsed / self.run_steps * (self.steps * (self.epochs - epoch + 1) - step)
+        self.run_examples += examples
+        speed = self.run_examples / max(elapsed, 1e-3)
+        parts = [
+            f"loss {loss:.3f}",
+            self.accuracy,
+            f"{speed:,.0f} sequences/s",
+            clock(left),
+        ]
+        self.bar.update(
+            self.task,
+            completed=(epoch - 1) * self.steps + step,
+            description=f"epoch {epoch}/{self.epochs}",
+            figures=" · ".join(part for part in parts if part),
+        )
+
+    def epoch_ended(self, record: EpochRecord, best: bool) -> None:
+        super().epoch_ended(record, best)
+        accuracy = record.scores.get("validation_accuracy")
+        self.accuracy = "" if accuracy is None else f"accuracy {accuracy:.2%}"
+
+
+def clock(seconds: float) -> str:
+    """Say how long is left at most; training may stop early."""
+    minutes, seconds = divmod(int(seconds + 0.5), 60)
+    return (
+        f"≤ {minutes // 60}:{minutes % 60:02}:{seconds:02} left" if minutes >= 60 else f"≤ {minutes}:{seconds:02} left"
+    )
+
+
+@contextmanager
+def observer() -> Iterator[Watching]:
+    """Return what suits standard output."""
+    watching = Bar() if sys.stdout.isatty() else Watching()
+    try:
+        yield watching
+    finally:
+        watching.stop()

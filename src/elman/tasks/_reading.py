@@ -1,0 +1,158 @@
+"""Tables of texts: CSV, TSV, JSON lines, or plain text with one text a line."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from elman.tasks._decoding import decoded_lines
+from elman.tasks._errors import InputError
+
+__all__ = ["Row", "file_kind", "open_input", "plain_lines", "read_table"]
+
+SUFFIXES = {
+    ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "text",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record: the line it starts on, and the values of the columns asked for."""
+
+    line: int
+    values: Mapping[str, str]
+
+
+def file_kind(path: str | Path) -> str:
+    """Return ``csv``, ``tsv``, ``jsonl`` or ``text``, by the file's suffix (``text`` if there is none).
+
+    Raises:
+        InputError: a suffix of none of these.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix and suffix not in SUFFIXES:
+        raise InputError(f"{path}: expected one of {', '.join(SUFFIXES)}, got {suffix}")
+    return SUFFIXES.get(suffix, "text")
+
+
+@contextmanager
+def open_input(path: str | Path) -> Iterator[BinaryIO]:
+    """Open a file to be read as bytes.
+
+    Raises:
+        InputError: there is no such file, it is a folder, or it may not be read.
+    """
+    try:
+        with open(path, "rb") as stream:
+            yield stream
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected a file, there is none of that name") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: expected a file, got a folder") from None
+    except PermissionError:
+        raise InputError(f"{path}: expected a readable file, permission was denied") from None
+
+
+def read_table(
+    stream: BinaryIO, name: str, kind: str, columns: Sequence[str], encoding: str = "utf-8"
+) -> Iterator[Row]:
+    """Yield the rows of a CSV, TSV or JSON lines stream.
+
+    Args:
+        stream: what :func:`open_input` opened.
+        name: what messages call the file.
+        kind: ``csv``, ``tsv`` or ``jsonl``.
+        columns: the columns wanted.
+        encoding: the file's encoding.
+
+    Raises:
+        InputError: whatever is wrong with the file; the message names the line and what was expected.
+    """
+    lines = decoded_lines(stream, name, encoding)
+    rows = _json_rows(lines, name, columns) if kind == "jsonl" else _separated_rows(lines, name, kind, columns)
+    empty = True
+    for row in rows:
+        empty = False
+        yield row
+    if empty:
+        after = "" if kind == "jsonl" else " after the header"
+        raise InputError(f"{name}: expected rows{after}, there are none")
+
+
+def plain_lines(stream: BinaryIO, name: str, encoding: str = "utf-8") -> Iterator[str]:
+    """Yield the lines of a stream without their ends."""
+    for line in decoded_lines(stream, name, encoding):
+        yield line.rstrip("\n").removesuffix("\r")
+
+
+def _separated_rows(lines: Iterator[str], name: str, kind: str, columns: Sequence[str]) -> Iterator[Row]:
+    csv.field_size_limit(sys.maxsize)
+    dialect = "excel" if kind == "csv" else "excel-tab"
+    reader = csv.reader(lines, dialect, strict=True)
+    header: list[str] | None = None
+    line = 1
+    try:
+        for fields in reader:
+            if not fields:  # a blank line
+                pass
+            elif header is None:
+                header = [field.strip() for field in fields]
+                places = _column_places(header, name, line, columns)
+            elif len(fields) != len(header):
+                raise InputError(_ragged(name, line, kind, header, fields))
+            else:
+                yield Row(line, {column: fields[place] for column, place in places.items()})
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{name}, line {line}: expected {kind.upper()}, got: {error}") from None
+    if header is None:
+        raise InputError(f"{name}: expected a header and rows, the file is empty")
+
+
+def _column_places(header: list[str], name: str, line: int, columns: Sequence[str]) -> dict[str, int]:
+    for column in columns:
+        if column not in header:
+            have = ", ".join(repr(field) for field in header)
+            raise InputError(f"{name}, line {line}: expected a column {column!r}, the columns are {have}")
+        if header.count(column) > 1:
+            raise InputError(f"{name}, line {line}: expected one column {column!r}, got {header.count(column)}")
+    return {column: header.index(column) for column in columns}
+
+
+def _ragged(name: str, line: int, kind: str, header: list[str], fields: list[str]) -> str:
+    separator = "comma" if kind == "csv" else "tab"
+    names = ", ".join(header)
+    advice = f"; a text with a {separator} in it stands in double quotes" if len(fields) > len(header) else ""
+    return f"{name}, line {line}: expected {len(header)} fields ({names}), got {len(fields)}{advice}"
+
+
+def _json_rows(lines: Iterator[str], name: str, columns: Sequence[str]) -> Iterator[Row]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            at = f", column {error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else ""
+            raise InputError(f"{name}, line {number}{at or ':'} (expected a JSON object)") from None
+        if not isinstance(record, dict):
+            raise InputError(f"{name}, line {number}: expected a JSON object, got {type(record).__name__}")
+        yield Row(number, {column: _json_value(record, name, number, column) for column in columns})
+
+
+def _json_value(record: dict[str, object], name: str, number: int, column: str) -> str:
+    if column not in record:
+        have = ", ".join(repr(key) for key in record)
+        raise InputError(f"{name}, line {number}: expected a key {column!r}, the keys are {have or 'none'}")
+    value = record[column]
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InputError(f"{name}, line {number}, key {column!r}: expected a text, got {json.dumps(value)[:40]}")
+    # JSON can spell half of a surrogate pair, which is no character.
+    text = str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if "\0" in text:
+        raise InputError(f"{name}, line {number}, key {column!r}: expected a text, got a NUL character")
+    return text

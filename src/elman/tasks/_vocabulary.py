@@ -1,0 +1,102 @@
+"""Texts to numbers: tokens, and the vocabulary that numbers them."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from statistics import median
+
+from elman.tasks._errors import InputError
+
+__all__ = ["PADDING", "SPECIAL_TOKENS", "UNKNOWN", "Vocabulary", "choose_tokens", "tokenize"]
+
+# Numbers 0 to 3. A text always starts and ends with a mark, so that the network sees where a token stands
+# in it and an empty text has something to read. No token can look like these: words have no brackets.
+SPECIAL_TOKENS = ("<padding>", "<unknown>", "<start>", "<end>")
+PADDING, UNKNOWN, START, END = range(4)
+
+# Scripts written without spaces: Chinese, Japanese, Thai, Lao, Khmer, Burmese.
+_SPACELESS = r"\u2e80-\u2fff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff" \
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\U00020000-\U0003ffff"  # fmt: skip
+_WORDS = re.compile(rf"[{_SPACELESS}]|[^\W{_SPACELESS}]+(?:['’][^\W{_SPACELESS}]+)*|[^\w\s]")
+_SPACELESS_CHARACTER = re.compile(f"[{_SPACELESS}]")
+_ESCAPE = re.compile(r"\\(?:(\\)|u\{([0-9a-f]{1,6})\})")
+
+SAMPLED_TEXTS = 2000
+LONGEST_WORD = 40  # characters a word may have, for cutting long texts before they are split
+
+
+def tokenize(text: str, tokens: str, max_length: int) -> tuple[list[str], bool]:
+    """Split a text into at most ``max_length`` tokens, and say whether it was cut.
+
+    ``char``: its characters, composed (NFC). ``word``: its words in lower case, each punctuation mark, and
+    each character of a script written without spaces.
+    """
+    if tokens == "char":
+        cut = text if len(text) <= max_length else text[: 2 * max_length + 16]  # composing shortens
+        characters = list(unicodedata.normalize("NFC", cut))
+        return characters[:max_length], len(characters) > max_length
+    cut = text[: (max_length + 1) * LONGEST_WORD]
+    words = [match.group() for match in islice(_WORDS.finditer(unicodedata.normalize("NFC", cut).lower()), max_length)]
+    return words, len(cut) < len(text) or len(words) == max_length < sum(1 for _ in _WORDS.finditer(cut))
+
+
+def choose_tokens(texts: Sequence[str]) -> str:
+    """Choose ``word`` for texts of several words each, else ``char`` (Chinese, names, codes)."""
+    sample = [text[:1000] for text in texts[:: max(1, len(texts) // SAMPLED_TEXTS)]]
+    letters = sum(sum(c.isalpha() for c in text) for text in sample)
+    spaceless = sum(len(_SPACELESS_CHARACTER.findall(text)) for text in sample)
+    if spaceless > 0.3 * letters:
+        return "char"
+    return "word" if median(len(text.split()) for text in sample) >= 3 else "char"
+
+
+class Vocabulary:
+    """The tokens a model knows, each with its number; the first four are :data:`SPECIAL_TOKENS`."""
+
+    def __init__(self, tokens: Iterable[str]) -> None:
+        self.tokens = (*SPECIAL_TOKENS, *tokens)
+        self._numbers = {token: number for number, token in enumerate(self.tokens) if number >= len(SPECIAL_TOKENS)}
+
+    @classmethod
+    def build(cls, texts: Iterable[Sequence[str]], minimum_count: int, limit: int = 100_000) -> "Vocabulary":
+        """Number the tokens that occur often enough, the commonest first."""
+        counts = Counter(token for text in texts for token in text)
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        return cls(token for token, count in ranked[:limit] if count >= minimum_count)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def encode(self, tokens: Sequence[str]) -> list[int]:
+        """Return the numbers of a text's tokens between the marks of its start and end."""
+        return [START, *(self._numbers.get(token, UNKNOWN) for token in tokens), END]
+
+    def lines(self) -> str:
+        r"""Write one token a line; what does not print stands as ``\u{…}``, a backslash as two."""
+        return "".join(f"{_escape(token)}\n" for token in self.tokens)
+
+    @classmethod
+    def from_lines(cls, text: str, name: str) -> "Vocabulary":
+        """Read what :meth:`lines` wrote.
+
+        Raises:
+            InputError: it is no such text.
+        """
+        if not text.endswith("\n"):
+            raise InputError(f"{name}: expected one token a line, the last line has no end")
+        tokens = [_unescape(line) for line in text[:-1].split("\n")]
+        if tuple(tokens[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
+            raise InputError(f"{name}, line 1: expected the tokens {', '.join(SPECIAL_TOKENS)} first")
+        if len(set(tokens)) != len(tokens):
+            raise InputError(f"{name}: expected every token once")
+        return cls(tokens[len(SPECIAL_TOKENS) :])
+
+
+def _escape(token: str) -> str:
+    return "".join("\\\\" if c == "\\" else c if c.isprintable() and c != " " else f"\\u{{{ord(c):x}}}" for c in token)
+
+
+def _unescape(line: str) -> str:
+    return _ESCAPE.sub(lambda match: "\\" if match[1] else chr(min(int(match[2], 16), 0x10FFFF)), line)

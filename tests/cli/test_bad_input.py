@@ -1,0 +1,166 @@
+"""Each kind of bad input: one line on standard error, exit code 2, nothing left behind."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import QUICK, write_lines
+from tests.tasks.lines import LABELS, TEXTS
+
+FILES = {
+    "empty": (b"", "x.csv: expected a header and rows, the file is empty"),
+    "header only": (b"text,label\n", "x.csv: expected rows after the header, there are none"),
+    "missing column": (b"a,b\nc,d\n", "x.csv, line 1: expected a column 'text', the columns are 'a', 'b'"),
+    "duplicate header": (b"text,label,label\na,b,c\n", "x.csv, line 1: expected one column 'label', got 2"),
+    "one class": (
+        b"text,label\na,b\nc,b\n",
+        "x.csv, column 'label': expected two classes or more, all rows have 'b'",
+    ),
+    "empty text": (
+        b"text,label\na,b\n,c\n",
+        "x.csv, line 3, column 'text': expected a text, got an empty field",
+    ),
+    "ragged": (b"text,label\na\n", "x.csv, line 2: expected 2 fields (text, label), got 1"),
+    "bad byte": (
+        b"text,label\na,\xe9\n",
+        "x.csv, line 2: expected utf-8 text, got an invalid byte (byte 14 of the file, 0xe9); "
+        "if it is in another encoding, name it with --encoding",
+    ),
+    "gbk": (
+        "text,label\n关关雎鸠，在河之洲,诗经\n".encode("gbk"),
+        "x.csv, line 2: expected utf-8 text, got an invalid byte (byte 12 of the file, 0xb9); "
+        "the file looks like GBK: add --encoding gbk",
+    ),
+    "nul": (b"text,label\na\0,b\n", "x.csv, line 2: expected text, got a NUL byte (byte 13 of the file)"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_no_use(elman, name):
+    content, message = FILES[name]
+    Path("x.csv").write_bytes(content)
+    done = elman("train", "classify", "x.csv", "--out", "m", *QUICK)
+    assert (done.code, done.out, done.err) == (2, "", f"elman: {message}\n")
+    assert not Path("m").exists()
+
+
+def test_no_such_file_a_folder_and_plain_text(elman):
+    done = elman("train", "classify", "none.csv", "--out", "m")
+    assert (done.code, done.err) == (2, "elman: none.csv: expected a file, there is none of that name\n")
+    Path("folder.csv").mkdir()
+    done = elman("train", "classify", "folder.csv", "--out", "m")
+    assert (done.code, done.err) == (2, "elman: folder.csv: expected a file, got a folder\n")
+    done = elman("train", "classify", "notes.txt", "--out", "m")
+    assert done.code == 2
+    assert "notes.txt: expected a table with texts and labels (.csv, .tsv or .jsonl), got plain text" in done.err
+
+
+OPTIONS = {
+    ("--hidden-size", "0"): "--hidden-size: expected an integer of at least 1, got 0",
+    ("--dropout", "1.5"): "--dropout: expected a number from 0 to below 1, got 1.5",
+    ("--epochs", "-3"): "--epochs: expected an integer of at least 1, got -3",
+    ("--validation", "1.2"): "--validation: expected a number from 0 to below 1, got 1.2",
+    ("--validation", "none.csv"): "none.csv: expected a file, there is none of that name",
+    ("--tokens", "syllable"): "--tokens: expected char or word, got 'syllable'",
+    ("--engine", "jax"): "--engine: expected elman or torch, got 'jax'",
+    ("--encoding", "klingon"): "encoding: expected a name such as utf-8, gb18030 or latin-1, got 'klingon'",
+    ("--label", "text"): "lines.csv: expected two columns, got 'text' for both the text and the label",
+    ("--resume",): "m: --resume expects a checkpoint, there is none; leave --resume out",
+    ("--resume", "--overwrite"): "--resume goes on with a run and --overwrite starts anew: expected one of them",
+}
+
+
+@pytest.mark.parametrize("words", OPTIONS)
+def test_options_of_no_use(elman, lines, words):
+    done = elman("train", "classify", lines, "--out", "m", *words)
+    assert (done.code, done.err) == (2, f"elman: {OPTIONS[words]}\n")
+    assert not Path("m").exists()
+
+
+def test_usage_errors_are_one_line(elman, model, lines):
+    for words, part in [
+        (("train", "classify", lines), "Missing option '--out'"),
+        (("train", "classify", lines, "--out", "m", "--hidden-size", "x"), "--hidden-size"),
+        (("frobnicate",), "frobnicate"),
+        (("predict", model, lines, "--format", "xml"), "--format: expected jsonl or tsv, got 'xml'"),
+    ]:
+        done = elman(*words)
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert part in done.err
+
+
+def test_places_that_cannot_be_written(elman, lines, monkeypatch):
+    done = elman("train", "classify", lines, "--out", f"{lines}/m", *QUICK)
+    assert (done.code, done.err) == (
+        2,
+        f"elman: {lines}/m: expected a place that can be written, a part of the path is a file\n",
+    )
+    done = elman("train", "classify", lines, "--out", lines, *QUICK)
+    assert done.err == f"elman: {lines}: expected a folder for the model, there is a file of that name\n"
+
+    def full(descriptor):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "fsync", full)
+    done = elman("train", "classify", lines, "--out", "m", *QUICK)
+    assert done.code == 2
+    assert done.err == "elman: m/checkpoint: expected a place that can be written, the disk is full\n"
+
+
+def test_out_is_never_taken_unasked(elman, lines, model):
+    done = elman("train", "classify", lines, "--out", model, *QUICK)
+    message = "model: holds a model already; choose another --out or add --overwrite"
+    assert (done.code, done.err) == (2, f"elman: {message}\n")
+    Path("mine").mkdir()
+    Path("mine/thesis.txt").write_text("mine")
+    for words in ((), ("--overwrite",)):
+        done = elman("train", "classify", lines, "--out", "mine", *words, *QUICK)
+        message = "mine: expected a new or empty folder, got one with other files; choose another --out"
+        assert (done.code, done.err) == (2, f"elman: {message}\n")
+    assert os.listdir("mine") == ["thesis.txt"]
+
+
+def test_folders_that_are_no_model(elman, lines, model):
+    for command in ("evaluate", "predict"):
+        assert elman(command, "none", lines).err == "elman: none: expected a model folder, got nothing of that name\n"
+    assert elman("info", lines).err == f"elman: {lines}: expected a model folder, got a file\n"
+    config = Path(model, "config.json")
+    config.write_text(config.read_text(encoding="utf-8").replace('"version": 1', '"version": 7'), encoding="utf-8")
+    done = elman("info", model)
+    assert (done.code, done.err) == (2, "elman: model/config.json: expected version 1, got version 7\n")
+
+
+def test_a_validation_file_has_no_new_labels(elman, lines):
+    write_lines("v.csv", [("a", "诗经"), ("b", "唐诗")])
+    done = elman("train", "classify", lines, "--out", "m", "--validation", "v.csv", *QUICK)
+    assert (done.code, done.err) == (
+        2,
+        "elman: v.csv, line 3, column 'label': expected a label seen in training, got '唐诗'\n",
+    )
+
+
+def test_a_bad_line_in_the_middle_loses_nothing_before_it(elman, model):
+    Path("x.txt").write_bytes("关关雎鸠\n".encode() * 3 + b"\xff\n")
+    done = elman("predict", model, "x.txt")
+    assert (done.code, done.out.count("\n")) == (2, 3)
+    assert "x.txt, line 4: expected utf-8 text, got an invalid byte (byte 40 of the file, 0xff)" in done.err
+
+
+def test_odd_but_good_input_is_accepted(elman):
+    rows = [*zip(TEXTS, ["Book of Songs" if label == "诗经" else label for label in LABELS], strict=True)]
+    rows += [("学" * 1_000_000, "论语"), ("楚辞一句", "Songs of Chu")]
+    write_lines("plain.csv", rows)
+    raw = Path("plain.csv").read_bytes()
+    Path("x.csv").write_bytes(b"\xef\xbb\xbf" + raw)  # a byte order mark; csv wrote CRLF
+    done = elman("train", "classify", "x.csv", "--out", "m", *QUICK)
+    assert (done.code, done.err) == (0, "")
+    assert "1 texts are longer than 512 characters and were cut (--max-length)" in done.out
+    assert "too rare to set a part aside for validation, kept in training: Songs of Chu" in done.out
+    assert "Book of Songs: 18" in elman("info", "m").out
+    done = elman("predict", "m", "x.csv")
+    assert done.out.count("\n") == len(rows)
+    assert done.err == "1 texts are longer than 512 tokens and were cut\n"
+    Path("gbk.csv").write_bytes(raw.decode().encode("gbk"))
+    assert elman("train", "classify", "gbk.csv", "--encoding", "gbk", "--out", "g", *QUICK).code == 0
+    assert Path("g/model.safetensors").read_bytes() == Path("m/model.safetensors").read_bytes()

@@ -1,0 +1,136 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import QUICK, write_lines
+from tests.tasks.lines import LABELS, SAYINGS, TEXTS
+
+PROGRAM = [sys.executable, "-m", "elman.cli"]
+
+
+def test_help_and_version_need_neither_torch_nor_scikit_learn():
+    code = (
+        "import sys, elman.cli as c; c.main(['--help']); c.main(['train', 'classify', '--help']); "
+        "c.main(['--version']); sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "--hidden-size" in done.stdout
+    assert re.search(r"^elman \d", done.stdout, re.MULTILINE)
+
+
+def test_training_says_what_it_does_and_what_to_type_next(elman, lines):
+    done = elman("train", "classify", lines, "--out", "my model", *QUICK)
+    assert (done.code, done.err) == (0, "")
+    said = done.out.splitlines()
+    assert said[0].startswith("36 texts to train on, 4 to validate, 2 classes; texts are read by characters")
+    assert re.match(r"epoch  1/2  loss \d\.\d{4}  validation loss .*  validation accuracy .* sequences/s", said[1])
+    assert "The model lies in 'my model/' (epoch" in done.out
+    assert "  elman evaluate 'my model/' test.csv\n  elman predict 'my model/' input.txt\n" in done.out
+    assert not Path("my model/checkpoint").exists()
+    assert elman("evaluate", "my model/", lines).code == 0
+
+
+@pytest.mark.parametrize(("name", "dialect"), [("x.csv", "excel"), ("x.tsv", "excel-tab")])
+def test_columns_are_remembered(elman, name, dialect):
+    write_lines(name, header=("verse", "book"), dialect=dialect)
+    words = ("--text", "verse", "--label", "book", "--tokens", "char", "--no-bidirectional", "--engine", "torch")
+    assert elman("train", "classify", name, "--out", "m", *words, *QUICK).code == 0
+    assert elman("evaluate", "m", name).code == 0
+    assert len(elman("predict", "m", name).out.splitlines()) == len(TEXTS)
+    info = elman("info", "m").out
+    assert "columns: text 'verse', label 'book'" in info
+    assert "in one direction, 2 classes" in info
+
+
+def test_validation_from_a_file(elman, lines):
+    done = elman("train", "classify", lines, "--out", "m", "--validation", lines, *QUICK)
+    assert done.out.startswith("40 texts to train on, 40 to validate")
+
+
+def test_evaluate_prints_one_json_object(elman, model, lines):
+    done = elman("evaluate", model, lines, "--json")
+    report = json.loads(done.out)
+    assert (done.code, done.err, done.out.count("\n")) == (0, "", 1)
+    assert report["accuracy"] >= 0.9
+    assert report["examples"] == 40
+    assert report["seconds"] > 0
+    rows = report["confusion_matrix"]["rows"]
+    assert report["confusion_matrix"]["labels"] == list(report["per_class"]) == ["论语", "诗经"]
+    assert [sum(row) for row in rows] == [20, 20]
+    assert report["accuracy"] == (rows[0][0] + rows[1][1]) / 40
+    f1 = [figures["f1"] for figures in report["per_class"].values()]
+    assert report["macro_f1"] == pytest.approx(sum(f1) / 2)
+    table = elman("evaluate", model, lines).out
+    assert f"accuracy  {report['accuracy']:.2%}" in table
+    assert "precision" in table
+
+
+def test_labels_never_seen_count_as_wrong(elman, model):
+    write_lines("x.csv", [(SAYINGS[0], "论语"), ("世人结交须黄金", "唐诗")])
+    done = elman("evaluate", model, "x.csv", "--json")
+    assert json.loads(done.out)["accuracy"] == 0.5
+    assert done.err == "labels the model has never seen, counted as wrong: 唐诗\n"
+
+
+def test_predict_gives_a_line_for_each_line(elman, model):
+    Path("input.txt").write_text("\n".join([*TEXTS, ""]), encoding="utf-8")
+    found = [json.loads(line) for line in elman("predict", model, "input.txt").out.splitlines()]
+    assert [each["text"] for each in found] == TEXTS
+    assert sum(each["label"] == label for each, label in zip(found, LABELS, strict=True)) >= 36
+    assert all(0.5 <= each["probability"] <= 1 for each in found)
+    as_tsv = elman("predict", model, "input.txt", "--format", "tsv").out.splitlines()
+    assert [line.split("\t") for line in as_tsv] == [[e["label"], str(e["probability"])] for e in found]
+    Path("x.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
+    assert [json.loads(line) for line in elman("predict", model, "x.jsonl").out.splitlines()] == found
+
+
+def test_predict_answers_a_pipe_line_by_line_and_in_utf8(model):
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [*PROGRAM, "predict", model, "-", "--threads", "1"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
+        for text in ("关关雎鸠，在河之洲。", "子曰：“君子不器。”"):
+            process.stdin.write(f"{text}\n".encode())
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["text"] == text  # an answer before the next line
+        process.stdin.close()
+        assert process.wait(60) == 0
+        assert process.stderr.read() == b""
+
+
+def test_predict_survives_a_closed_pipe_and_a_full_disk(model):
+    Path("input.txt").write_text("君子不器。\n" * 3000, encoding="utf-8")
+    command = " ".join([*PROGRAM, "predict", model, "input.txt", "--threads", "1"])
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command} | head -n 1"], capture_output=True, check=False)
+    assert (done.returncode, done.stderr, done.stdout.count(b"\n")) == (0, b"", 1)
+    full = subprocess.run(["bash", "-c", f"{command} > /dev/full"], capture_output=True, text=True, check=False)
+    assert full.returncode == 2
+    assert full.stderr == "elman: expected output that can be written, got: No space left on device\n"
+
+
+def test_a_finished_run_has_nothing_to_resume(elman, lines):
+    words = ("train", "classify", lines, "--out", "m", *QUICK)
+    elman(*words)
+    before = Path("m/model.safetensors").stat().st_mtime_ns
+    done = elman(*words, "--resume")
+    assert (done.code, done.out) == (0, "m: the run has finished already, there is nothing to resume\n")
+    assert Path("m/model.safetensors").stat().st_mtime_ns == before
+    other = elman(*words, "--seed", "3", "--resume")
+    assert (other.code, other.err) == (2, "elman: m: holds a finished model with --seed 0, got 3\n")
+
+
+def test_overwrite_replaces_a_model(elman, model, lines):
+    assert elman("train", "classify", lines, "--out", model, "--overwrite", *QUICK).code == 0
+    assert "1 x 8 units" in elman("info", model).out
+
+
+def test_info_shows_what_a_model_is(elman, model):
+    out = elman("info", model).out
+    for part in ("embedding 16, 1 x 16 units in two directions, 2 classes", "论语: 18", "validation: 4", "torch: "):
+        assert part in out
+    assert "file: lines.csv" in out

@@ -1,0 +1,66 @@
+"""A run stopped by Ctrl-C or kill -9 and resumed ends as one that nobody stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+WORDS = ["--hidden-size", "8", "--embedding-size", "8", "--epochs", "40", "--batch-size", "4"]
+WORDS += ["--validation", "0", "--threads", "1"]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    from elman.cli import main
+    from tests.cli.conftest import write_lines
+
+    folder = tmp_path_factory.mktemp("whole")
+    data = write_lines(folder / "lines.csv")
+    assert main(["train", "classify", str(data), "--out", str(folder / "m"), *WORDS]) == 0
+    return folder / "m"
+
+
+def stop_after_two_epochs(words, sent):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "elman.cli", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    record = Path("m/checkpoint/checkpoint.json")
+    end = time.monotonic() + 60
+    while not (record.exists() and json.loads(record.read_text())["progress"]["epochs"] >= 2):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < end
+        time.sleep(0.002)
+    os.kill(process.pid, sent)
+    _, err = process.communicate(timeout=60)
+    assert json.loads(record.read_text())["progress"]["epochs"] < 40
+    return process.returncode, err
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+def test_a_stopped_run_goes_on_to_the_same_bits(elman, lines, uninterrupted, sent):
+    words = ["train", "classify", lines, "--out", "m", *WORDS]
+    code, err = stop_after_two_epochs(words, sent)
+    if sent == signal.SIGINT:
+        assert code == 130
+        assert err.startswith("\ninterrupted; the last checkpoint is kept in m/checkpoint. Go on with\n\n  elman train")
+        assert "Traceback" not in err
+    unasked = elman(*words)
+    assert (unasked.code, unasked.err) == (
+        2,
+        "elman: m: holds an unfinished run; go on with --resume or start again with --overwrite\n",
+    )
+    other = elman(*words, "--seed", "1", "--resume")
+    assert (other.code, other.err) == (2, "elman: m: --resume expects the run's own seed, 0, got 1\n")
+    assert "unfinished run" in elman("info", "m").err
+
+    done = elman(*words, "--resume")
+    assert done.code == 0
+    assert "going on after epoch" in done.out
+    for name in ("model.safetensors", "metrics.json", "vocabulary.txt", "config.json"):
+        assert Path("m", name).read_bytes() == (uninterrupted / name).read_bytes(), name
+    assert not Path("m/checkpoint").exists()

@@ -1,0 +1,105 @@
+"""Threads of Python's own, forks, and the choice of the instruction set by the environment."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from elman import _engine
+from tests.engine.cases import assert_same_bits, case, run
+
+AFTER_A_FORK = """
+import os
+from tests.engine.cases import assert_same_bits, case, run
+
+this = case(40, 40, 20, 60)
+before = run(this, 2)
+for generation in range(3):
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        os._exit(os.waitstatus_to_exitcode(status)) if generation else None
+        assert status == 0
+        break
+    assert_same_bits(run(this, 2), before)
+assert_same_bits(run(this, 2), before)
+print("well")
+"""
+
+
+def python(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def test_a_fork_after_use_works_in_parent_child_and_grandchild():
+    done = python(AFTER_A_FORK)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "well" in done.stdout
+
+
+@pytest.mark.usefixtures("level")
+def test_eight_threads_may_call_at_once():
+    shapes = [(5, 7, 9, 3), (40, 40, 20, 60), (1, 1, 300, 1), (70, 33, 30, 40), (16, 64, 20, 50), (9, 70, 12, 80)]
+    cases = [case(*shape) for shape in [*shapes, *shapes[1:3]]]
+    expected = [run(this) for this in cases]
+    failures: list[BaseException] = []
+    start = threading.Barrier(len(cases))
+
+    def work(index: int) -> None:
+        try:
+            start.wait(60)
+            for _ in range(3):
+                assert_same_bits(run(cases[index], 2), expected[index])
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(len(cases))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+@pytest.mark.parametrize("name", _engine.instruction_sets())
+def test_the_environment_forces_an_instruction_set(name):
+    done = python("from elman import _engine; print(_engine.instruction_set())", ELMAN_ISA=name)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{name}\n", "")
+
+
+def test_the_best_instruction_set_is_taken_otherwise():
+    done = python("from elman import _engine; print(_engine.instruction_set())", ELMAN_ISA="")
+    assert done.stdout == _engine.instruction_sets()[0] + "\n"
+
+
+def expected(name: str) -> str:
+    return f"expected an instruction set of this machine ({', '.join(_engine.instruction_sets())}), got '{name}'"
+
+
+def others() -> list[str]:
+    return [name for name in ("avx512", "neon", "AVX2", "sse9") if name not in _engine.instruction_sets()]
+
+
+@pytest.mark.parametrize("name", others())
+def test_an_instruction_set_that_is_unknown_or_absent_fails_at_import(name):
+    done = python("from elman import _engine", ELMAN_ISA=name)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"ImportError: ELMAN_ISA: {expected(name)}"
+
+
+@pytest.mark.parametrize("name", ["", *others()])
+def test_only_instruction_sets_of_this_machine_can_be_used(name):
+    before = _engine.instruction_set()
+    with pytest.raises(ValueError, match="instruction set") as caught:
+        _engine.use_instruction_set(name)
+    assert str(caught.value) == f"name: {expected(name)}"
+    assert _engine.instruction_set() == before

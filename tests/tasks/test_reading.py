@@ -1,0 +1,160 @@
+import csv
+import io
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elman.tasks._errors import InputError
+from elman.tasks._examples import read_examples
+from elman.tasks._reading import file_kind, plain_lines, read_table
+
+# What a text file can hold: no NUL, no half of a surrogate pair.
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+tables = st.lists(st.tuples(texts, texts), min_size=1, max_size=8)
+
+
+def rows(content, kind="csv", columns=("text", "label"), encoding="utf-8"):
+    raw = content if isinstance(content, bytes) else content.encode(encoding)
+    found = read_table(io.BytesIO(raw), f"x.{kind}", kind, columns, encoding)
+    return [tuple(row.values[column] for column in columns) for row in found]
+
+
+def refusal(content, kind="csv", **options):
+    with pytest.raises(InputError) as caught:
+        rows(content, kind, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@given(tables, st.sampled_from(["excel", "excel-tab"]), st.sampled_from(["\n", "\r\n"]))
+def test_any_texts_come_back_from_csv_and_tsv(table, dialect, end):
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, dialect, lineterminator=end, quoting=csv.QUOTE_ALL)
+    writer.writerows([("text", "label"), *table])
+    assert rows(stream.getvalue(), "csv" if dialect == "excel" else "tsv") == table
+
+
+@given(tables, st.booleans())
+def test_any_texts_come_back_from_json_lines(table, ascii_only):
+    lines = [json.dumps({"text": t, "label": s}, ensure_ascii=ascii_only) + "\n" for t, s in table]
+    assert rows("".join(lines), "jsonl") == table
+
+
+@given(st.binary(max_size=60), st.sampled_from(["csv", "tsv", "jsonl"]))
+def test_any_bytes_are_read_or_refused(raw, kind):
+    with suppress(InputError):
+        rows(raw, kind)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "gb18030"])
+def test_encodings(encoding):
+    name = "utf-8" if encoding == "utf-8-sig" else encoding
+    raw = "text,label\r\n我爱你,诗\r\n".encode(encoding)
+    found = read_table(io.BytesIO(raw), "x.csv", "csv", ("text", "label"), name)
+    assert [dict(row.values) for row in found] == [{"text": "我爱你", "label": "诗"}]
+
+
+def test_columns_may_stand_in_any_order_and_lines_may_be_blank():
+    assert rows("label , id, text\n\nyes,1,good\n") == [("good", "yes")]
+
+
+def test_rows_know_the_line_they_start_on():
+    raw = b'text,label\n"a\nb",x\nc,y\n'
+    assert [row.line for row in read_table(io.BytesIO(raw), "x.csv", "csv", ("text",))] == [2, 4]
+
+
+def test_half_a_surrogate_pair_becomes_a_replacement_character():
+    assert rows('{"text": "a\\ud800", "label": 1}', "jsonl") == [("a\ufffd", "1")]
+
+
+def test_plain_lines_keep_their_order_and_empty_ones():
+    assert list(plain_lines(io.BytesIO(b"a\r\n\nb"), "x")) == ["a", "", "b"]
+
+
+REFUSALS = {
+    "empty": (b"", "csv", "x.csv: expected a header and rows, the file is empty"),
+    "empty json": (b"", "jsonl", "x.jsonl: expected rows, there are none"),
+    "header only": (b"text,label\n", "csv", "x.csv: expected rows after the header, there are none"),
+    "missing column": (
+        b"review,label\na,b\n",
+        "csv",
+        "x.csv, line 1: expected a column 'text', the columns are 'review', 'label'",
+    ),
+    "duplicate": (b"text,text,label\n", "csv", "x.csv, line 1: expected one column 'text', got 2"),
+    "ragged": (
+        b"text,label\na,b\na,b,c\n",
+        "csv",
+        "x.csv, line 3: expected 2 fields (text, label), got 3; a text with a comma in it stands in double quotes",
+    ),
+    "short": (b"text\tlabel\na\n", "tsv", "x.tsv, line 2: expected 2 fields (text, label), got 1"),
+    "open quote": (b'text,label\n"a,b\n', "csv", "x.csv, line 2: expected CSV, got: unexpected end of data"),
+    "nul": (
+        b"text,label\na,b\na\0,b\n",
+        "csv",
+        "x.csv, line 3: expected text, got a NUL byte (byte 17 of the file)",
+    ),
+    "bad byte": (
+        b"text,label\nab\xff,b\n",
+        "csv",
+        "x.csv, line 2: expected utf-8 text, got an invalid byte (byte 14 of the file, 0xff); "
+        "if it is in another encoding, name it with --encoding",
+    ),
+    "gbk": (
+        "text,label\n质量还不错，内容很好,好\n".encode("gbk"),
+        "csv",
+        "x.csv, line 2: expected utf-8 text, got an invalid byte (byte 12 of the file, 0xd6); "
+        "the file looks like GBK: add --encoding gbk",
+    ),
+    "utf-16": (
+        "text,label\na,b\n".encode("utf-16"),
+        "csv",
+        "x.csv, line 1: expected utf-8 text, got an invalid byte (byte 1 of the file, 0xff); "
+        "the file looks like UTF-16: add --encoding utf-16",
+    ),
+    "no json": (
+        b'{"text": "a", "label": "b"}\n{"text"}\n',
+        "jsonl",
+        "x.jsonl, line 2, column 8: Expecting ':' delimiter (expected a JSON object)",
+    ),
+    "json list": (b"[1]\n", "jsonl", "x.jsonl, line 1: expected a JSON object, got list"),
+    "missing key": (
+        b'{"text": "a"}\n',
+        "jsonl",
+        "x.jsonl, line 1: expected a key 'label', the keys are 'text'",
+    ),
+    "json null": (
+        b'{"text": null, "label": "b"}\n',
+        "jsonl",
+        "x.jsonl, line 1, key 'text': expected a text, got null",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_refusals(name):
+    content, kind, message = REFUSALS[name]
+    assert refusal(content, kind) == message
+
+
+def test_an_unknown_encoding_is_refused():
+    message = "encoding: expected a name such as utf-8, gb18030 or latin-1, got 'klingon'"
+    with pytest.raises(InputError, match=message):
+        list(read_table(io.BytesIO(b"text\na\n"), "x.csv", "csv", ("text",), "klingon"))
+
+
+def test_an_unknown_suffix_is_refused():
+    assert file_kind("a/b.TSV") == "tsv"
+    with pytest.raises(InputError, match=r"b\.xlsx: expected one of \.csv, .*, got \.xlsx"):
+        file_kind("b.xlsx")
+
+
+@pytest.mark.parametrize(("row", "column", "what"), [(" ,b", "text", "a text"), ("a,", "label", "a label")])
+def test_empty_texts_and_labels_are_refused(tmp_path, row, column, what):
+    path = tmp_path / "x.csv"
+    path.write_text(f"text,label\na,b\n{row}\n")
+    with pytest.raises(InputError, match=f"x.csv, line 3, column '{column}': expected {what}, got an empty"):
+        read_examples(path, "text", "label")
