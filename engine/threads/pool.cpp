@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "threads/floating_point_mode.h"
@@ -43,7 +44,7 @@ class Pool {
     if (!busy) return false;
     {
       const std::lock_guard hold(lock_);
-      for (; workers_ < helpers; ++workers_) std::thread(&Pool::serve, this).detach();
+      hire(helpers);
       job_ = &job;
       places_ = helpers;
       posted_.fetch_add(1, std::memory_order_release);
@@ -58,6 +59,14 @@ class Pool {
   }
 
  private:
+  // As many threads as the system gives; the caller works in any case.
+  void hire(int helpers) {
+    try {
+      for (; workers_ < helpers; ++workers_) std::thread(&Pool::serve, this).detach();
+    } catch (const std::system_error&) {
+    }
+  }
+
   void serve() {
     std::uint64_t seen = 0;
     while (true) {

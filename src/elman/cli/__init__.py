@@ -13,8 +13,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: the words after ``elman``; ``None`` takes them from the process.
     """
-    # torch's waiting threads otherwise spin: beside one other busy process training took eight times as long,
-    # and alone on the machine the difference could not be measured.
+    # torch's waiting threads otherwise spin: beside another busy process, training took up to eight times as long
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:

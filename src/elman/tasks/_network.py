@@ -29,8 +29,7 @@ class TextNetwork(nn.Module):
 
         h_1 … h_n = RNN(embedding(x_1) … embedding(x_n))        scores = W [max_t h_t, mean_t h_t, h_n] + b
 
-    On 981 lines of classical Chinese kept for validation the three together got 91.4%, the maximum alone 89.3%.
-    None of them depends on the padding, to the bit.
+    In trials on validation parts the three together did better than the maximum alone. Padding takes no part in any.
 
     Parameters by name: ``embedding.weight`` (tokens, embedding_size); ``rnn.*`` as ``torch.nn.RNN`` has
     them; ``output.weight`` (classes, 3 * directions * hidden_size), ``output.bias`` (classes,). In each third
