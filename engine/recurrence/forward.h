@@ -93,6 +93,7 @@ class ForwardPass {
                           T* hidden = to[row] + column;
                           store(hidden, lanes, Cell::template activate<T>(load(hidden, 1, lanes) + sums));
                         });
+    if (!call_.final_state) return;
     for (std::int64_t row = larger(first, schedule_.rows_in_order(order + 1)); row < end; ++row) {
       __builtin_memcpy(call_.final_state + row * hidden_size_, to[row - first],
                        sizeof(T) * static_cast<std::size_t>(hidden_size_));

@@ -23,6 +23,18 @@ struct Packed {
   }
 };
 
+inline constexpr int kPackedAtOnce = 4;
+
+template <class T>
+inline void pack_columns(const T* from, std::ptrdiff_t k_stride, std::ptrdiff_t column_stride, std::ptrdiff_t depth,
+                         T* to) {
+  const T* columns[kPackedAtOnce];
+  for (int c = 0; c < kPackedAtOnce; ++c) columns[c] = from + c * column_stride;
+  for (std::ptrdiff_t k = 0; k < depth; ++k, to += kPanel<T>) {
+    for (int c = 0; c < kPackedAtOnce; ++c) to[c] = columns[c][k * k_stride];
+  }
+}
+
 // matrix[k * k_stride + column * column_stride] in panels at `to`.
 template <class T>
 Packed<T> pack(const T* matrix, std::ptrdiff_t k_stride, std::ptrdiff_t column_stride, std::ptrdiff_t depth,
@@ -31,9 +43,15 @@ Packed<T> pack(const T* matrix, std::ptrdiff_t k_stride, std::ptrdiff_t column_s
   T* panel = to;
   for (std::ptrdiff_t first = 0; first < columns; first += kWidth, panel += depth * kWidth) {
     const std::ptrdiff_t width = columns - first < kWidth ? columns - first : kWidth;
+    const T* from = matrix + first * column_stride;
+    if (width == kWidth) {
+      for (int c = 0; c < kWidth; c += kPackedAtOnce) {
+        pack_columns(from + c * column_stride, k_stride, column_stride, depth, panel + c);
+      }
+      continue;
+    }
     for (std::ptrdiff_t k = 0; k < depth; ++k) {
-      const T* from = matrix + k * k_stride + first * column_stride;
-      for (std::ptrdiff_t c = 0; c < width; ++c) panel[k * kWidth + c] = from[c * column_stride];
+      for (std::ptrdiff_t c = 0; c < width; ++c) panel[k * kWidth + c] = from[k * k_stride + c * column_stride];
       for (std::ptrdiff_t c = width; c < kWidth; ++c) panel[k * kWidth + c] = 0;
     }
   }

@@ -22,6 +22,7 @@ __all__ = ["RNN", "RNNCell"]
 
 # RNN goes by its mode alone, as PyTorch's does.
 _NONLINEARITIES = {"RNN_TANH": "tanh", "RNN_RELU": "relu"}
+_CELL_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 class RNN(torch.nn.RNN):
@@ -193,7 +194,7 @@ class RNN(torch.nn.RNN):
 
 
 class RNNCell(torch.nn.RNNCell):
-    r"""One step of an Elman network: :class:`torch.nn.RNNCell`, faster, and bit for bit a step of :class:`RNN`.
+    r"""One step of an Elman network: :class:`torch.nn.RNNCell`, bit for bit a step of :class:`RNN`.
 
     .. math::
         h' = \tanh(W_{ih} x + b_{ih} + W_{hh} h + b_{hh})
@@ -234,17 +235,29 @@ class RNNCell(torch.nn.RNNCell):
     def forward(self, input: Any, hx: Tensor | None = None) -> Tensor:
         if ops.nothing_intercepts():
             if isinstance(input, Tensor):
-                weights = [self.weight_ih, self.weight_hh]
-                if self.bias:
-                    weights += [self.bias_ih, self.bias_hh]
+                weights = self._current_weights()
                 if self._takes(input, hx, weights):
                     return self._run(input, hx, weights)
             elif _is_traced_by_fx(self, input):
                 return _as_fx_leaf(self, input, hx)  # type: ignore[return-value]
         return super().forward(input, hx)
 
+    def _current_weights(self) -> list[Tensor]:
+        """The weights, and the biases where there are any."""
+        parameters = self._parameters
+        weights: list[Any] = []
+        for name in _CELL_WEIGHTS if self.bias else _CELL_WEIGHTS[:2]:
+            weight = parameters.get(name)  # a sixth of the time that an attribute of a module takes
+            weights.append(getattr(self, name) if weight is None else weight)
+        return weights
+
     def _run(self, input: Tensor, hx: Tensor | None, weights: list[Tensor]) -> Tensor:
         batched = input.dim() == 2
+        tensors = (input, *weights) if hx is None else (input, hx, *weights)
+        learns = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+        if batched and not learns and all(tensor.is_contiguous() for tensor in tensors):
+            biases = weights[2:] or (None, None)
+            return ops.step(input, hx, weights[0], weights[1], *biases, nonlinearity=self.nonlinearity)
         one_step = input.unsqueeze(0) if batched else input[None, None]
         if hx is not None:
             hx = hx.unsqueeze(0) if batched else hx[None, None]
@@ -255,17 +268,19 @@ class RNNCell(torch.nn.RNNCell):
         """Whether the engine can run this step."""
         if not (ops.is_plain(input) and input.dim() in (1, 2)):
             return False
-        if input.dtype not in ops.DTYPES or self.nonlinearity not in ("tanh", "relu"):
+        dtype, hidden_size = input.dtype, self.hidden_size
+        if dtype not in ops.DTYPES or self.nonlinearity not in ("tanh", "relu"):
             return False
-        hidden_size = self.hidden_size
-        tensors = [(input, (*input.shape[:-1], self.input_size))]
-        if hx is not None:
-            tensors.append((hx, (*input.shape[:-1], hidden_size)))
-        shapes = ((hidden_size, self.input_size), (hidden_size, hidden_size), (hidden_size,), (hidden_size,))
-        tensors += zip(weights, shapes, strict=False)
-        return all(
-            ops.is_plain(tensor) and tensor.dtype is input.dtype and tensor.shape == shape for tensor, shape in tensors
-        )
+        *batch, input_size = input.shape
+        if input_size != self.input_size:
+            return False
+        if hx is not None and not (ops.is_plain(hx) and hx.dtype is dtype and hx.shape == (*batch, hidden_size)):
+            return False
+        shapes = ((hidden_size, input_size), (hidden_size, hidden_size), (hidden_size,), (hidden_size,))
+        for weight, shape in zip(weights, shapes, strict=False):
+            if not ops.is_plain(weight) or weight.dtype is not dtype or weight.shape != shape:
+                return False
+        return True
 
     def __prepare_scriptable__(self) -> torch.nn.RNNCell:
         """What ``torch.jit.script`` compiles."""

@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, strided
 from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import forward_ad
+from torch.nn import Parameter
 from torch.overrides import _get_current_function_mode_stack
 from torch.utils._device import DeviceContext
 
 from elman import _engine, reference
 
-__all__ = ["DTYPES", "is_plain", "layer", "nothing_intercepts"]
+__all__ = ["DTYPES", "is_plain", "layer", "nothing_intercepts", "step"]
 
 DTYPES = (torch.float32, torch.float64)
 
@@ -31,12 +32,12 @@ def is_plain(tensor: Any) -> bool:
     """Whether this is a tensor whose address and strides say all about it: no subclass, dense, on the CPU."""
     kind = type(tensor)
     return (
-        (kind is Tensor or kind is torch.nn.Parameter)
+        (kind is Tensor or kind is Parameter)
         and tensor.is_cpu
-        and tensor.layout is torch.strided
+        and tensor.layout is strided
         and not tensor.is_nested
         and not tensor.is_neg()
-        and not tensor._is_zerotensor()
+        and (tensor.data_ptr() != 0 or tensor.numel() == 0)  # storage freed, or never there
     )
 
 
@@ -87,6 +88,49 @@ def layer(
     ):
         return _Layer.apply(input, batch_sizes, h_0, nonlinearity, directions, *weights)  # type: ignore[no-any-return,no-untyped-call]
     return _forward(input, batch_sizes, h_0, weights, nonlinearity, directions)
+
+
+def step(
+    input: Tensor,
+    h: Tensor | None,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor | None,
+    bias_hh: Tensor | None,
+    *,
+    nonlinearity: str,
+) -> Tensor:
+    """One step of one layer, without gradients: the state after ``input`` (batch, input_size) and ``h``.
+
+    ``h`` is (batch, hidden_size), None for zeros. The shortest way to the engine, all arguments being contiguous.
+    """
+    batch, input_size = input.shape
+    hidden_size = weight_hh.shape[0]
+    state = input.new_empty((batch, hidden_size))
+    _FORWARD[input.dtype](
+        nonlinearity == "relu",
+        torch.get_num_threads(),
+        1,
+        batch,
+        0,
+        False,
+        input_size,
+        hidden_size,
+        weight_ih.data_ptr(),
+        weight_hh.data_ptr(),
+        0 if bias_ih is None else bias_ih.data_ptr(),
+        0 if bias_hh is None else bias_hh.data_ptr(),
+        input.data_ptr(),
+        0,
+        input_size,
+        1,
+        0 if h is None else h.data_ptr(),
+        state.data_ptr(),
+        0,
+        hidden_size,
+        0,
+    )
+    return state
 
 
 def _forward(
@@ -184,7 +228,8 @@ def _backward(
         d_weights += [d_weight_ih, d_weight_hh]
         if each == 4:
             d_weights.append(d_bias if wanted[2] else None)
-            d_weights.append(None if d_bias is None or not wanted[3] else d_bias.clone())
+            second = d_bias.clone() if d_bias is not None and wanted[2] else d_bias
+            d_weights.append(second if wanted[3] else None)
     return [d_input, d_h_0, *d_weights]
 
 
@@ -240,11 +285,14 @@ class _Layer(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         output, h_n = _forward(input, batch_sizes, h_0, weights, nonlinearity, directions)
         matrices = [weight for weight in weights if weight.dim() == 2]
-        ctx.save_for_backward(input, h_0, output.data, *matrices)
+        saved = (input, h_0, output.data, *matrices)
+        ctx.save_for_backward(*saved)
+        ctx.saved_as = [_description(tensor) for tensor in saved]
         ctx.biases = [weight for weight in weights if weight.dim() == 1]
         ctx.bias_versions = [bias._version for bias in ctx.biases]
         ctx.writes = _Writes(output)
-        ctx.batch_sizes, ctx.nonlinearity, ctx.directions = batch_sizes, nonlinearity, directions
+        ctx.batch_sizes = None if batch_sizes is None else batch_sizes.clone()  # what is checked stays as it was
+        ctx.nonlinearity, ctx.directions = nonlinearity, directions
         ctx.set_materialize_grads(False)
         return output, h_n
 
@@ -256,6 +304,8 @@ class _Layer(torch.autograd.Function):
         gradients = [gradient for gradient in (d_output, d_h_n) if gradient is not None]
         if not gradients:
             return (None,) * len(ctx.needs_input_grad)
+        for tensor, description in zip(saved, ctx.saved_as, strict=True):
+            _require_as_saved(tensor, description)
         weights = _interleaved(matrices, ctx.biases, ctx.directions)
         arguments = (input, ctx.batch_sizes, h_0, weights, ctx.nonlinearity, ctx.directions)
         plain = nothing_intercepts() and all(is_plain(tensor) for tensor in (*gradients, *saved) if tensor is not None)
@@ -270,9 +320,27 @@ class _Layer(torch.autograd.Function):
         else:
             if ctx.writes:
                 output, _ = _forward(*arguments)
-            computed = _backward(*arguments, output, d_output, d_h_n, needed)
+            computed = _backward(*arguments, output.contiguous(), d_output, d_h_n, needed)
         d_input, d_h_0, *d_weights = computed
         return d_input, None, d_h_0, None, None, *d_weights
+
+
+def _description(tensor: Tensor | None) -> tuple[torch.Size, torch.dtype, int] | None:
+    return None if tensor is None else (tensor.shape, tensor.dtype, tensor.data_ptr())
+
+
+def _require_as_saved(tensor: Tensor | None, description: tuple[torch.Size, torch.dtype, int] | None) -> None:
+    """Refuses a parameter that was given other data, which no version counter sees, and a hook's other tensor."""
+    if tensor is None or description is None:
+        return
+    shape, dtype, address = description
+    replaced = type(tensor) is Parameter and is_plain(tensor) and tensor.data_ptr() != address
+    if replaced or tensor.shape != shape or tensor.dtype is not dtype:
+        raise RuntimeError(
+            "one of the variables needed for gradient computation has been given other data since the forward pass: "
+            f"expected the {dtype} tensor of shape {list(shape)} that was saved, got {tensor.dtype} of shape "
+            f"{list(tensor.shape)}"
+        )
 
 
 class _Writes:

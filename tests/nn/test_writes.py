@@ -216,3 +216,71 @@ def test_one_tensor_as_input_and_hx_gathers_both_gradients(create_graph: bool) -
         return {"d": torch.autograd.grad(output.square().sum(), both, create_graph=create_graph)[0]}
 
     assert_same_numbers(gradient(elman.nn), gradient(torch.nn))
+
+
+def _halve(layer: elman.nn.RNN) -> None:
+    layer.half()
+
+
+def _shrink(layer: elman.nn.RNN) -> None:
+    layer.weight_hh_l0.data = torch.zeros(2, 2)
+
+
+def _swap(layer: elman.nn.RNN) -> None:
+    layer.weight_ih_l0.data = torch.zeros_like(layer.weight_ih_l0)
+
+
+@pytest.mark.parametrize("replace", [_halve, _shrink, _swap])
+def test_parameters_given_other_data_before_backward_are_refused(replace: Callable[[elman.nn.RNN], None]) -> None:
+    layer = elman.nn.RNN(3, 200)
+    output, _ = layer(torch.randn(4, 2, 3))
+    replace(layer)
+    with pytest.raises(RuntimeError, match="has been given other data since the forward pass"):
+        output.sum().backward()
+
+
+def test_batch_sizes_written_to_before_backward_change_nothing() -> None:
+    packed = pack_padded_sequence(torch.randn(40, 3, 3), torch.tensor([40, 1, 1]))
+    layer = elman.nn.RNN(3, 5)
+    expected = torch.autograd.grad(layer(packed)[0].data.sum(), list(layer.parameters()))
+    output, _ = layer(packed)
+    packed.batch_sizes.fill_(200_000)
+    for found, right in zip(torch.autograd.grad(output.data.sum(), list(layer.parameters())), expected, strict=True):
+        assert torch.equal(found, right)
+
+
+def test_a_hook_may_bring_the_output_back_in_other_strides() -> None:
+    layer, input = elman.nn.RNN(3, 5), torch.randn(4, 2, 3)
+    expected = torch.autograd.grad(layer(input)[0].square().sum(), list(layer.parameters()))
+
+    def turned(x: Tensor) -> Tensor:
+        return x.transpose(-1, -2)
+
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: turned(x).contiguous(), turned):
+        loss = layer(input)[0].square().sum()
+    for found, right in zip(torch.autograd.grad(loss, list(layer.parameters())), expected, strict=True):
+        torch.testing.assert_close(found, right)
+
+
+@pytest.mark.parametrize("target", ["input", "weight"])
+def test_freed_storage_raises_as_with_torch(target: str) -> None:
+    def run(nn: ModuleType) -> Tensor:
+        layer, input = nn.RNN(3, 5), torch.randn(4, 2, 3)
+        {"input": input, "weight": layer.weight_hh_l0}[target].untyped_storage().resize_(0)
+        with torch.no_grad():
+            output: Tensor = layer(input)[0]
+        return output
+
+    for nn in (elman.nn, torch.nn):
+        with pytest.raises(RuntimeError):
+            run(nn)
+
+
+def test_an_output_whose_storage_is_freed_is_computed_again() -> None:
+    layer, input = elman.nn.RNN(3, 5), torch.randn(4, 2, 3)
+    expected = torch.autograd.grad(layer(input)[0].sum(), list(layer.parameters()))
+    output, _ = layer(input)
+    loss = output.sum()
+    output.untyped_storage().resize_(0)
+    for found, right in zip(torch.autograd.grad(loss, list(layer.parameters())), expected, strict=True):
+        torch.testing.assert_close(found, right)

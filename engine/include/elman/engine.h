@@ -3,7 +3,7 @@
 //     a_t = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh        h_t = f(a_t)        f = tanh or relu
 //
 // Pointers are to elements of type T (float or double), aligned as T is and no more. Where a pointer may be null, that
-// is said. Nothing is kept between calls, and nothing but the outputs is written.
+// is said. Nothing but the outputs is written, and nothing that shows in a result is kept between calls.
 #pragma once
 
 #include <cstddef>
@@ -53,7 +53,7 @@ struct Forward {
   Rows<const T> input;               // x
   const T* initial_state = nullptr;  // h_0 (batch, hidden_size), contiguous; null counts as zeros
   Rows<T> output;                    // h_t, written; feature_stride must be 1
-  T* final_state = nullptr;          // h_n (batch, hidden_size), written, contiguous
+  T* final_state = nullptr;          // h_n (batch, hidden_size), written, contiguous; null: not wanted
 };
 
 // BPTT. With g_t = dL/dh_t from outside:
