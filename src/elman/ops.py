@@ -308,8 +308,12 @@ class _Layer(torch.autograd.Function):
             _require_as_saved(tensor, description)
         weights = _interleaved(matrices, ctx.biases, ctx.directions)
         arguments = (input, ctx.batch_sizes, h_0, weights, ctx.nonlinearity, ctx.directions)
-        plain = nothing_intercepts() and all(is_plain(tensor) for tensor in (*gradients, *saved) if tensor is not None)
-        differentiable = torch.is_grad_enabled() or not plain or any(map(is_legacy_batchedtensor, gradients))
+        plain = (
+            nothing_intercepts()
+            and not any(map(is_legacy_batchedtensor, gradients))
+            and all(is_plain(tensor) for tensor in (*gradients, *saved) if tensor is not None)
+        )
+        differentiable = torch.is_grad_enabled() or not plain
         if (differentiable or ctx.writes) and ctx.bias_versions != [bias._version for bias in ctx.biases]:
             raise RuntimeError(
                 "one of the variables needed for gradient computation has been modified by an inplace operation: "
