@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
-from elman import ops
+from elman import _gate, ops
 
 __all__ = ["RNN", "RNNCell"]
 
@@ -77,7 +77,7 @@ class RNN(torch.nn.RNN):
     """
 
     def forward(self, input: Any, hx: Tensor | None = None) -> Any:
-        if ops.nothing_intercepts():
+        if _gate.nothing_intercepts():
             if type(input) is PackedSequence:
                 weights = self._current_weights()
                 if self._takes_packed(input, hx, weights):
@@ -137,7 +137,7 @@ class RNN(torch.nn.RNN):
 
     def _takes(self, input: Tensor, hx: Tensor | None, weights: Sequence[Tensor]) -> bool:
         """Whether the engine can run this padded input."""
-        if not (ops.is_plain(input) and input.dim() in (2, 3)):
+        if not (_gate.is_plain(input) and input.dim() in (2, 3)):
             return False
         shape = input.shape
         if shape[-1] != self.input_size or shape[1 if self.batch_first and len(shape) == 3 else 0] == 0:
@@ -148,7 +148,7 @@ class RNN(torch.nn.RNN):
     def _takes_packed(self, packed: PackedSequence, hx: Tensor | None, weights: Sequence[Tensor]) -> bool:
         """Whether the engine can run this packed input; batch sizes that no packing makes are PyTorch's to refuse."""
         data, batch_sizes = packed.data, packed.batch_sizes
-        if not (ops.is_plain(data) and ops.is_plain(batch_sizes) and data.dim() == 2 and batch_sizes.dim() == 1):
+        if not (_gate.is_plain(data) and _gate.is_plain(batch_sizes) and data.dim() == 2 and batch_sizes.dim() == 1):
             return False
         if batch_sizes.dtype is not torch.int64:
             return False
@@ -165,11 +165,11 @@ class RNN(torch.nn.RNN):
         if hx is None:
             return True
         states = self.num_layers * (2 if self.bidirectional else 1)
-        return ops.is_plain(hx) and hx.dtype is dtype and hx.shape == (states, *batch, self.hidden_size)
+        return _gate.is_plain(hx) and hx.dtype is dtype and hx.shape == (states, *batch, self.hidden_size)
 
     def _takes_weights(self, weights: Sequence[Tensor], dtype: torch.dtype) -> bool:
         """Whether dtype and shapes are what the engine will read: a parameter's ``data`` may have been replaced."""
-        if dtype not in ops.DTYPES or self.mode not in _NONLINEARITIES:
+        if dtype not in _gate.DTYPES or self.mode not in _NONLINEARITIES:
             return False
         hidden_size = self.hidden_size
         directions = 2 if self.bidirectional else 1
@@ -184,7 +184,7 @@ class RNN(torch.nn.RNN):
                 shape: tuple[int, ...] = (hidden_size, read)
             else:
                 shape = recurrent if kind == 1 else bias
-            if not ops.is_plain(weight) or weight.dtype is not dtype or weight.shape != shape:
+            if not _gate.is_plain(weight) or weight.dtype is not dtype or weight.shape != shape:
                 return False
         return True
 
@@ -233,7 +233,7 @@ class RNNCell(torch.nn.RNNCell):
     """
 
     def forward(self, input: Any, hx: Tensor | None = None) -> Tensor:
-        if ops.nothing_intercepts():
+        if _gate.nothing_intercepts():
             if isinstance(input, Tensor):
                 weights = self._current_weights()
                 if self._takes(input, hx, weights):
@@ -266,19 +266,19 @@ class RNNCell(torch.nn.RNNCell):
 
     def _takes(self, input: Tensor, hx: Tensor | None, weights: Sequence[Tensor]) -> bool:
         """Whether the engine can run this step."""
-        if not (ops.is_plain(input) and input.dim() in (1, 2)):
+        if not (_gate.is_plain(input) and input.dim() in (1, 2)):
             return False
         dtype, hidden_size = input.dtype, self.hidden_size
-        if dtype not in ops.DTYPES or self.nonlinearity not in ("tanh", "relu"):
+        if dtype not in _gate.DTYPES or self.nonlinearity not in ("tanh", "relu"):
             return False
         *batch, input_size = input.shape
         if input_size != self.input_size:
             return False
-        if hx is not None and not (ops.is_plain(hx) and hx.dtype is dtype and hx.shape == (*batch, hidden_size)):
+        if hx is not None and not (_gate.is_plain(hx) and hx.dtype is dtype and hx.shape == (*batch, hidden_size)):
             return False
         shapes = ((hidden_size, input_size), (hidden_size, hidden_size), (hidden_size,), (hidden_size,))
         for weight, shape in zip(weights, shapes, strict=False):
-            if not ops.is_plain(weight) or weight.dtype is not dtype or weight.shape != shape:
+            if not _gate.is_plain(weight) or weight.dtype is not dtype or weight.shape != shape:
                 return False
         return True
 

@@ -1,7 +1,7 @@
 """The engine under PyTorch: one layer, all its directions, with its gradients.
 
 The engine is handed addresses (0.1 us a tensor, where an exchange through DLPack takes 3 us), so it is only asked
-for tensors that :func:`is_plain` admits, while :func:`nothing_intercepts` holds. Whoever calls :func:`layer` sees
+for what the gate admits (``elman._gate``). Whoever calls :func:`layer` sees
 to both, and to the shapes.
 """
 
@@ -11,51 +11,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, strided
+from torch import Tensor
 from torch._C._functorch import is_legacy_batchedtensor
-from torch.autograd import forward_ad
 from torch.nn import Parameter
-from torch.overrides import _get_current_function_mode_stack
-from torch.utils._device import DeviceContext
 
 from elman import _engine, reference
+from elman._gate import is_plain, nothing_intercepts
 
-__all__ = ["DTYPES", "is_plain", "layer", "nothing_intercepts", "step"]
-
-DTYPES = (torch.float32, torch.float64)
+__all__ = ["layer", "step"]
 
 _FORWARD = {torch.float32: _engine.forward_float32, torch.float64: _engine.forward_float64}
 _BACKWARD = {torch.float32: _engine.backward_float32, torch.float64: _engine.backward_float64}
-
-
-def is_plain(tensor: Any) -> bool:
-    """Whether this is a tensor whose address and strides say all about it: no subclass, dense, on the CPU."""
-    kind = type(tensor)
-    return (
-        (kind is Tensor or kind is Parameter)
-        and tensor.is_cpu
-        and tensor.layout is strided
-        and not tensor.is_nested
-        and not tensor.is_neg()
-        and (tensor.data_ptr() != 0 or tensor.numel() == 0)  # storage freed, or never there
-    )
-
-
-def nothing_intercepts() -> bool:
-    """Whether operations run as they are written: no autocast, transform, tracing, compilation or mode."""
-    return (
-        not torch.compiler.is_compiling()  # first: the compiler cannot look into the others
-        and torch._C._len_torch_dispatch_stack() == 0
-        and torch._C._functorch.peek_interpreter_stack() is None
-        and torch._C._get_tracing_state() is None
-        and forward_ad._current_level < 0
-        and not torch.is_autocast_enabled("cpu")
-        and (
-            torch._C._len_torch_function_stack() == 0
-            # a default device touches factories alone, and ours name their device
-            or all(isinstance(mode, DeviceContext) for mode in _get_current_function_mode_stack())
-        )
-    )
 
 
 def layer(
