@@ -5,8 +5,8 @@ import os
 import numpy as np
 import pytest
 
+from elman._files import write_files
 from elman.tasks import InputError, TextClassifier
-from elman.tasks._files import write_files
 from tests.tasks.lines import LABELS, TEXTS
 
 

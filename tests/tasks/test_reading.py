@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elman.tasks._errors import InputError
+from elman._errors import InputError
 from elman.tasks._examples import read_examples
 from elman.tasks._reading import file_kind, plain_lines, read_table
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elman.tasks._errors import InputError
-from elman.tasks._vocabulary import SPECIAL_TOKENS, UNKNOWN, Vocabulary, choose_tokens, tokenize
+from elman._errors import InputError
+from elman.runtime._vocabulary import SPECIAL_TOKENS, UNKNOWN, Vocabulary, choose_tokens, tokenize
 
 tokens = st.text(min_size=1, max_size=5).filter(lambda token: token not in SPECIAL_TOKENS)
 

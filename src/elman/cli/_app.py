@@ -76,7 +76,7 @@ def _refuse(message: str, command: str = "elman") -> int:
 
 
 def _input_message(error: ValueError) -> str:
-    from elman.tasks._errors import InputError, OptionError
+    from elman._errors import InputError, OptionError
 
     if not isinstance(error, InputError):
         raise error

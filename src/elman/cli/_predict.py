@@ -31,8 +31,8 @@ def predict(
     threads: Annotated[int | None, typer.Option(help="Default: one a core.")] = None,
 ) -> None:
     """Predict the label of each text, with its probability."""
+    from elman._errors import OptionError
     from elman.tasks import TextClassifier
-    from elman.tasks._errors import OptionError
     from elman.tasks._options import check_options
 
     check_options({"threads": threads})
@@ -114,7 +114,7 @@ def _batches(texts: Iterator[str], is_ready: Callable[[], bool]) -> Iterator[lis
 
 
 def _is_cut(classifier: "TextClassifier", text: str) -> bool:
-    from elman.tasks._vocabulary import tokenize
+    from elman.runtime._vocabulary import tokenize
 
     return len(text) > classifier.max_length and tokenize(text, classifier.tokens_, classifier.max_length)[1]
 

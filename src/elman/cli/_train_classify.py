@@ -91,8 +91,8 @@ def _validation(value: str) -> tuple[float, Path | None]:
 
 
 def _is_finished(out: Path, classifier: "TextClassifier") -> bool:
+    from elman.runtime._model_folder import read_model
     from elman.tasks import InputError
-    from elman.tasks._model_folder import read_model
 
     if (out / "checkpoint").is_dir() or not (out / "config.json").is_file():
         return False
@@ -131,8 +131,8 @@ def _train(
     classifier: "TextClassifier", examples: "Examples", held: Any, out: Path, *, resume: bool, overwrite: bool
 ) -> None:
     from elman.cli._display import observer
+    from elman.runtime._model_folder import claim_folder
     from elman.tasks._checkpoints import remove_checkpoint
-    from elman.tasks._model_folder import claim_folder
 
     claim_folder(out, overwrite=overwrite, resume=resume)
     if not resume:

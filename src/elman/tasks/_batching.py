@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elman.tasks._vocabulary import PADDING
+from elman.runtime._vocabulary import PADDING
 
 __all__ = ["batches_by_length", "pad", "shuffled_batches"]
 

@@ -10,9 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from elman._errors import InputError
+from elman._files import make_folder, write_files
 from elman.tasks._environment import environment
-from elman.tasks._errors import InputError
-from elman.tasks._files import make_folder, write_files
 from elman.tasks._training import Progress
 
 __all__ = ["CHECKPOINT_FOLDER", "CheckpointStore", "remove_checkpoint"]

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from elman.runtime._vocabulary import tokenize
 from elman.tasks._batching import batches_by_length, pad, shuffled_batches
 from elman.tasks._checkpoints import CheckpointStore
 from elman.tasks._environment import environment
 from elman.tasks._network import TextNetwork
 from elman.tasks._training import Observer, Settings, Trainer
-from elman.tasks._vocabulary import tokenize
 
 if TYPE_CHECKING:
     from elman.tasks.text_classifier import TextClassifier

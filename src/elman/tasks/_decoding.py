@@ -4,7 +4,7 @@ import codecs
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from elman.tasks._errors import InputError
+from elman._errors import InputError
 
 __all__ = ["check_encoding", "decoded_lines"]
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from elman.tasks._errors import InputError
+from elman._errors import InputError
 from elman.tasks._reading import file_kind, open_input, read_table
 
 __all__ = ["Examples", "read_examples"]

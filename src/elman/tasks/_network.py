@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from elman.tasks._vocabulary import PADDING, SPECIAL_TOKENS, UNKNOWN
+from elman.runtime._vocabulary import PADDING, SPECIAL_TOKENS, UNKNOWN
 
 __all__ = ["TextNetwork", "recurrent_layer"]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
-from elman.tasks._errors import OptionError
+from elman._errors import OptionError
 
 __all__ = ["check_options"]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from elman._errors import InputError
 from elman.tasks._decoding import decoded_lines
-from elman.tasks._errors import InputError
 
 __all__ = ["Row", "file_kind", "open_input", "plain_lines", "read_table"]
 

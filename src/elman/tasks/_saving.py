@@ -9,9 +9,8 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from elman.tasks._classifying import build_network
-from elman.tasks._errors import InputError
-from elman.tasks._model_folder import (
+from elman._errors import InputError
+from elman.runtime._model_folder import (
     FORMAT,
     VERSION,
     Config,
@@ -22,6 +21,7 @@ from elman.tasks._model_folder import (
     read_model,
     write_model,
 )
+from elman.tasks._classifying import build_network
 
 if TYPE_CHECKING:
     from elman.tasks.text_classifier import TextClassifier

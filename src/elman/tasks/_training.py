@@ -10,7 +10,8 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from elman.tasks._errors import InputError
+from elman._errors import InputError
+from elman.runtime._model_folder import EpochRecord
 
 __all__ = ["EpochRecord", "Observer", "Progress", "Settings", "Store", "Task", "Trainer"]
 
@@ -31,15 +32,6 @@ class Task(Protocol):
 
     def rank(self, scores: dict[str, float]) -> list[float]:
         """Return what orders scores, the better the greater."""
-
-
-class EpochRecord(msgspec.Struct, frozen=True):
-    """One epoch's figures."""
-
-    epoch: int
-    loss: float
-    scores: dict[str, float]
-    seconds: float
 
 
 class Progress(msgspec.Struct):

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from elman.tasks._errors import InputError
+from elman._errors import InputError
+from elman.runtime._vocabulary import Vocabulary, choose_tokens, tokenize
 from elman.tasks._options import check_options
 from elman.tasks._splitting import stratified_split
-from elman.tasks._vocabulary import Vocabulary, choose_tokens, tokenize
 
 if TYPE_CHECKING:
     from elman.tasks._training import Observer

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from statistics import median
 
-from elman.tasks._errors import InputError
+from elman._errors import InputError
 
 __all__ = ["PADDING", "SPECIAL_TOKENS", "UNKNOWN", "Vocabulary", "choose_tokens", "tokenize"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from elman.tasks._errors import InputError
+from elman._errors import InputError
 
 __all__ = ["make_folder", "write_files", "writing"]
 

@@ -15,12 +15,11 @@ from typing import Annotated, Any
 
 import msgspec
 
-from elman.tasks._errors import InputError
-from elman.tasks._files import make_folder, write_files
-from elman.tasks._training import EpochRecord
-from elman.tasks._vocabulary import Vocabulary
+from elman._errors import InputError
+from elman._files import make_folder, write_files
+from elman.runtime._vocabulary import Vocabulary
 
-__all__ = ["Config", "Model", "Network", "Text", "claim_folder", "read_model", "write_model"]
+__all__ = ["Config", "EpochRecord", "Model", "Network", "Text", "claim_folder", "read_model", "write_model"]
 
 FORMAT = "elman text classifier"
 POOLING = "max mean final"
@@ -62,6 +61,15 @@ class Config(msgspec.Struct):
     options: dict[str, Any]
     data: dict[str, Any]
     made_with: dict[str, str]
+
+
+class EpochRecord(msgspec.Struct, frozen=True):
+    """One epoch's figures."""
+
+    epoch: int
+    loss: float
+    scores: dict[str, float]
+    seconds: float
 
 
 class Model(msgspec.Struct):

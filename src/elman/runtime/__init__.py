@@ -1,0 +1,1 @@
+"""Trained models on NumPy and the engine alone."""
