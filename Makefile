@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-ENGINE := $(shell find engine -name '*.h' -o -name '*.cpp')
+ENGINE := $(shell find engine -name '*.h' -o -name '*.cpp' -o -name CMakeLists.txt)
 
 .PHONY: demo test test-slow lint sanitize benchmark stubs clean
 .DEFAULT_GOAL := test

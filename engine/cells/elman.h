@@ -8,6 +8,8 @@ namespace elman {
 namespace {
 
 struct TanhCell {
+  static constexpr bool kReadsHidden = true;  // whether differentiate looks at h
+
   template <class T>
   static Vector<T> activate(Vector<T> a) {
     return tanh<T>(a);
@@ -21,6 +23,8 @@ struct TanhCell {
 };
 
 struct ReluCell {
+  static constexpr bool kReadsHidden = true;
+
   template <class T>
   static Vector<T> activate(Vector<T> a) {
     return a <= 0 ? Vector<T>{} : a;  // NaN stays
@@ -30,6 +34,21 @@ struct ReluCell {
   template <class T>
   static Vector<T> differentiate(Vector<T> d_hidden, Vector<T> hidden) {
     return hidden <= 0 ? Vector<T>{} : d_hidden;
+  }
+};
+
+// No nonlinearity: a linear layer.
+struct IdentityCell {
+  static constexpr bool kReadsHidden = false;
+
+  template <class T>
+  static Vector<T> activate(Vector<T> a) {
+    return a;
+  }
+
+  template <class T>
+  static Vector<T> differentiate(Vector<T> d_hidden, Vector<T>) {
+    return d_hidden;
   }
 };
 

@@ -1,9 +1,11 @@
 #include <atomic>
 #include <cstdlib>
+#include <new>
 #include <stdexcept>
 #include <string>
 
 #include "dispatch/level.h"
+#include "dispatch/sequence.h"
 #include "threads/pool.h"
 
 namespace elman {
@@ -63,35 +65,6 @@ const Level& level() {
   return *chosen;
 }
 
-// False when there is nothing to do.
-bool check(const Sequence& sequence) {
-  if (sequence.steps < 1) {
-    throw std::invalid_argument("steps: expected at least 1, got " + std::to_string(sequence.steps));
-  }
-  const std::int64_t least = sequence.batch_sizes ? 1 : 0;
-  if (sequence.batch < least) {
-    throw std::invalid_argument("batch: expected at least " + std::to_string(least) + ", got " +
-                                std::to_string(sequence.batch));
-  }
-  std::int64_t largest = sequence.batch;
-  for (std::int64_t t = 0; sequence.batch_sizes && t < sequence.steps; ++t) {
-    const std::int64_t rows = sequence.batch_sizes[t];
-    if (rows < 1 || rows > largest || (t == 0 && rows != sequence.batch)) {
-      throw std::invalid_argument("batch_sizes[" + std::to_string(t) + "]: expected " +
-                                  (t == 0 ? "" : "from 1 to ") + std::to_string(largest) + ", got " +
-                                  std::to_string(rows));
-    }
-    largest = rows;
-  }
-  return sequence.batch > 0;
-}
-
-template <class Call>
-void run(const Call& call, void (*function)(const Call&)) {
-  function(call);
-  trim_workspace(Slot::call);
-}
-
 template <class T>
 void clear_gradients(const Backward<T>& call) {
   const std::int64_t inputs = call.weights.input_size, units = call.weights.hidden_size;
@@ -103,27 +76,54 @@ void clear_gradients(const Backward<T>& call) {
   clear(call.d_bias, units);
 }
 
+template <class T>
+void run_forward(const Forward<T>& call) {
+  if (!check(call.sequence)) return;
+  if (call.packed) {
+    of<T>(call.packed->functions()).forward(call, call.packed->layer());
+  } else {
+    const FunctionsOf<T>& functions = of<T>(*level().functions);
+    const std::int64_t size = functions.packed_size(call.weights);
+    const LayerWeights<T> weights = functions.pack(call.weights, workspace_of<T>(Slot::weights, size));
+    functions.forward(call, weights);
+    trim_workspace(Slot::weights);
+  }
+  trim_workspace(Slot::call);
+}
+
+template <class T>
+void run_backward(const Backward<T>& call) {
+  const bool rows = check(call.sequence);
+  clear_gradients(call);
+  if (!rows) return;
+  of<T>(*level().functions).backward(call);
+  trim_workspace(Slot::call);
+}
+
+void release(void* memory) { ::operator delete(memory, std::align_val_t{64}); }
+
 }  // namespace
 
-void forward(const Forward<float>& call) {
-  if (check(call.sequence)) run(call, level().functions->forward_float);
+template <class T>
+PackedWeights<T>::PackedWeights(const Weights<T>& weights) : functions_(level().functions), memory_(nullptr, release) {
+  const auto size = static_cast<std::size_t>(of<T>(*functions_).packed_size(weights));
+  memory_.reset(static_cast<T*>(::operator new(size * sizeof(T), std::align_val_t{64})));
+  layer_ = std::make_unique<LayerWeights<T>>(of<T>(*functions_).pack(weights, memory_.get()));
 }
 
-void forward(const Forward<double>& call) {
-  if (check(call.sequence)) run(call, level().functions->forward_double);
-}
+template <class T>
+PackedWeights<T>::~PackedWeights() = default;
 
-void backward(const Backward<float>& call) {
-  const bool rows = check(call.sequence);
-  clear_gradients(call);
-  if (rows) run(call, level().functions->backward_float);
-}
+template <class T>
+PackedWeights<T>::PackedWeights(PackedWeights&&) noexcept = default;
 
-void backward(const Backward<double>& call) {
-  const bool rows = check(call.sequence);
-  clear_gradients(call);
-  if (rows) run(call, level().functions->backward_double);
-}
+template class PackedWeights<float>;
+template class PackedWeights<double>;
+
+void forward(const Forward<float>& call) { run_forward(call); }
+void forward(const Forward<double>& call) { run_forward(call); }
+void backward(const Backward<float>& call) { run_backward(call); }
+void backward(const Backward<double>& call) { run_backward(call); }
 
 std::vector<std::string_view> instruction_sets() {
   std::vector<std::string_view> names;

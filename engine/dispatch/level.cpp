@@ -6,31 +6,36 @@
 #include "cells/elman.h"
 #include "recurrence/backward.h"
 #include "recurrence/forward.h"
+#include "recurrence/layer_weights.h"
 
 namespace elman {
 namespace {
 
-template <class T>
-void run_forward(const Forward<T>& call) {
-  if (call.nonlinearity == Nonlinearity::tanh) {
-    ForwardPass<T, TanhCell>(call).run();
-  } else {
-    ForwardPass<T, ReluCell>(call).run();
+// Calls with the cell that a nonlinearity names.
+template <class Call>
+void with_cell(Nonlinearity nonlinearity, const Call& call) {
+  switch (nonlinearity) {
+    case Nonlinearity::tanh: return call(TanhCell{});
+    case Nonlinearity::relu: return call(ReluCell{});
+    case Nonlinearity::identity: return call(IdentityCell{});
   }
+}
+
+template <class T>
+void run_forward(const Forward<T>& call, const LayerWeights<T>& weights) {
+  with_cell(call.nonlinearity, [&](auto cell) { ForwardPass<T, decltype(cell)>(call, weights).run(); });
 }
 
 template <class T>
 void run_backward(const Backward<T>& call) {
-  if (call.nonlinearity == Nonlinearity::tanh) {
-    BackwardPass<T, TanhCell>(call).run();
-  } else {
-    BackwardPass<T, ReluCell>(call).run();
-  }
+  with_cell(call.nonlinearity, [&](auto cell) { BackwardPass<T, decltype(cell)>(call).run(); });
 }
 
 }  // namespace
 
-extern const Functions ELMAN_FUNCTIONS = {run_forward<float>, run_forward<double>, run_backward<float>,
-                                          run_backward<double>};
+extern const Functions ELMAN_FUNCTIONS = {
+    {packed_size<float>, pack_layer<float>, run_forward<float>, run_backward<float>},
+    {packed_size<double>, pack_layer<double>, run_forward<double>, run_backward<double>},
+};
 
 }  // namespace elman

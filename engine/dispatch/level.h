@@ -5,12 +5,39 @@
 
 namespace elman {
 
-struct Functions {
-  void (*forward_float)(const Forward<float>&);
-  void (*forward_double)(const Forward<double>&);
-  void (*backward_float)(const Backward<float>&);
-  void (*backward_double)(const Backward<double>&);
+// A layer's weights as the recurrence of one instruction set reads them.
+template <class T>
+struct LayerWeights {
+  std::int64_t input_size = 0;
+  std::int64_t hidden_size = 0;
+  std::int64_t recurrent_depth = 0;  // hidden_size, or 0 without a recurrent term
+  const T* input = nullptr;          // W_ih^T in panels
+  const T* recurrent = nullptr;      // W_hh^T in panels
+  const T* bias = nullptr;           // b_ih + b_hh (hidden_size), readable to the end of the last vector
+  const T* zeros = nullptr;          // (hidden_size), the initial state where none is given
 };
+
+template <class T>
+struct FunctionsOf {
+  std::int64_t (*packed_size)(const Weights<T>&);            // elements that packing takes
+  LayerWeights<T> (*pack)(const Weights<T>&, T* memory);     // memory: 64-byte aligned, kept by the caller
+  void (*forward)(const Forward<T>&, const LayerWeights<T>&);
+  void (*backward)(const Backward<T>&);
+};
+
+struct Functions {
+  FunctionsOf<float> of_float;
+  FunctionsOf<double> of_double;
+};
+
+template <class T>
+const FunctionsOf<T>& of(const Functions& functions) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return functions.of_float;
+  } else {
+    return functions.of_double;
+  }
+}
 
 // One a compilation of level.cpp.
 extern const Functions functions_avx512;

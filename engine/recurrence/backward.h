@@ -25,7 +25,8 @@ class BackwardPass {
     Layout layout;
     const auto offsets = layout.reserve<std::int64_t>(call.sequence.batch_sizes ? call.sequence.steps : 0);
     const auto input = layout.reserve<T>(call.d_input.data ? Packed<T>::size(hidden_size_, weights.input_size) : 0);
-    const auto recurrent = layout.reserve<T>(Packed<T>::size(hidden_size_, hidden_size_));
+    const std::int64_t depth = weights.recurrent ? hidden_size_ : 0;
+    const auto recurrent = layout.reserve<T>(Packed<T>::size(depth, hidden_size_));
     const auto zeros = layout.reserve<T>(hidden_size_);
     const auto chunk = DeltaChunk<T>::reserve(layout, capacity, hidden_size_);
     layout.take(Slot::call);
@@ -34,7 +35,7 @@ class BackwardPass {
     if (call.d_input.data) {
       input_weights_ = pack(weights.input, weights.input_size, 1, hidden_size_, weights.input_size, layout[input]);
     }
-    recurrent_weights_ = pack(weights.recurrent, hidden_size_, 1, hidden_size_, hidden_size_, layout[recurrent]);
+    recurrent_weights_ = pack(weights.recurrent, hidden_size_, 1, depth, hidden_size_, layout[recurrent]);
     zeros_ = layout[zeros];
     for (std::int64_t i = 0; i < hidden_size_; ++i) layout[zeros][i] = 0;
     chunk_ = DeltaChunk<T>(layout, chunk, capacity, hidden_size_);
@@ -79,7 +80,8 @@ class BackwardPass {
     const auto finish = [&](std::int64_t row, std::ptrdiff_t column, int lanes, Vector<T> from_later) {
       const std::ptrdiff_t stride = d_output_.feature_stride;
       const Vector<T> given = load(schedule_.at(d_output_, step, row) + column * stride, stride, lanes);
-      const Vector<T> hidden = load(schedule_.at(call_.output, step, row) + column, 1, lanes);
+      Vector<T> hidden{};
+      if constexpr (Cell::kReadsHidden) hidden = load(schedule_.at(call_.output, step, row) + column, 1, lanes);
       store(chunk_.delta(chunk_.position(order) + row) + column, lanes,
             Cell::template differentiate<T>(given + from_later, hidden));
     };

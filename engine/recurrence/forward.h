@@ -3,6 +3,7 @@
 //     a_t = (W_ih x_t + (b_ih + b_hh)) + W_hh h_{t-1}        h_t = cell(a_t)
 #pragma once
 
+#include "dispatch/level.h"
 #include "recurrence/schedule.h"
 #include "tile/product.h"
 
@@ -12,31 +13,22 @@ namespace {
 template <class T, class Cell>
 class ForwardPass {
  public:
-  explicit ForwardPass(const Forward<T>& call)
-      : call_(call), hidden_size_(call.weights.hidden_size), schedule_(call.sequence, nullptr) {
-    const Weights<T>& weights = call.weights;
+  ForwardPass(const Forward<T>& call, const LayerWeights<T>& weights)
+      : call_(call),
+        weights_(weights),
+        hidden_size_(weights.hidden_size),
+        input_weights_{weights.input, weights.input_size, weights.hidden_size},
+        recurrent_weights_{weights.recurrent, weights.recurrent_depth, weights.hidden_size},
+        schedule_(call.sequence, nullptr) {
+    if (!call.sequence.batch_sizes) return;
     Layout layout;
-    const auto offsets = layout.reserve<std::int64_t>(call.sequence.batch_sizes ? call.sequence.steps : 0);
-    const auto input = layout.reserve<T>(Packed<T>::size(weights.input_size, hidden_size_));
-    const auto recurrent = layout.reserve<T>(Packed<T>::size(hidden_size_, hidden_size_));
-    const auto bias = layout.reserve<T>(hidden_size_ + kLanes<T>);
-    const auto zeros = layout.reserve<T>(hidden_size_);
+    const auto offsets = layout.reserve<std::int64_t>(call.sequence.steps);
     layout.take(Slot::call);
-
     schedule_ = Schedule(call.sequence, fill_offsets(call.sequence, layout[offsets]));
-    input_weights_ = pack(weights.input, 1, weights.input_size, weights.input_size, hidden_size_, layout[input]);
-    recurrent_weights_ = pack(weights.recurrent, 1, hidden_size_, hidden_size_, hidden_size_, layout[recurrent]);
-    bias_ = layout[bias];
-    zeros_ = layout[zeros];
-    for (std::int64_t i = 0; i < hidden_size_; ++i) {
-      layout[bias][i] = (weights.input_bias ? weights.input_bias[i] : T(0)) +
-                        (weights.recurrent_bias ? weights.recurrent_bias[i] : T(0));
-      layout[zeros][i] = 0;
-    }
   }
 
   void run() const {
-    const std::int64_t depth = call_.weights.input_size + hidden_size_;
+    const std::int64_t depth = weights_.input_size + weights_.recurrent_depth;
     const int threads = useful_threads(call_.threads, schedule_.total_rows() * hidden_size_ * depth);
     const RowGroups groups(schedule_.batch(), threads, sizeof(T) * static_cast<std::size_t>(hidden_size_ * depth));
     parallel(groups.count(), threads,
@@ -72,7 +64,7 @@ class ForwardPass {
     }
     multiply<T, kBlock>(from, call_.input.feature_stride, rows, input_weights_,
                         [&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
-                          store(to[row] + column, lanes, sums + load(bias_ + column));
+                          store(to[row] + column, lanes, sums + load(weights_.bias + column));
                         });
     return order;
   }
@@ -101,15 +93,14 @@ class ForwardPass {
   }
 
   const T* initial(std::int64_t row) const {
-    return call_.initial_state ? call_.initial_state + row * hidden_size_ : zeros_;
+    return call_.initial_state ? call_.initial_state + row * hidden_size_ : weights_.zeros;
   }
 
   const Forward<T>& call_;
+  const LayerWeights<T>& weights_;
   std::int64_t hidden_size_;
-  Schedule schedule_;
   Packed<T> input_weights_, recurrent_weights_;
-  const T* bias_;  // b_ih + b_hh, readable to the end of the last vector
-  const T* zeros_;
+  Schedule schedule_;
 };
 
 }  // namespace

@@ -13,8 +13,13 @@ void run_tasks(std::int64_t tasks, int threads, void (*body)(const void* context
 
 // Memory of the calling thread for `slot`, 64-byte aligned, contents unspecified, valid until the same thread asks
 // for the same slot again. Kept between calls: fresh pages cost more than the arithmetic.
-enum class Slot : std::uint8_t { call, task };
+enum class Slot : std::uint8_t { weights, layers, call, task };
 void* workspace(Slot slot, std::size_t bytes);
+
+template <class T>
+T* workspace_of(Slot slot, std::int64_t count) {
+  return static_cast<T*>(workspace(slot, static_cast<std::size_t>(count) * sizeof(T)));
+}
 
 // Gives back what the calling thread holds in `slot` if it is large.
 void trim_workspace(Slot slot);

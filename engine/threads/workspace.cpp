@@ -34,7 +34,7 @@ struct Memory {
 };
 
 Memory& memory(Slot slot) {
-  thread_local Memory slots[2];
+  thread_local Memory slots[4];
   return slots[static_cast<int>(slot)];
 }
 

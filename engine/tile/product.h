@@ -39,6 +39,7 @@ inline void pack_columns(const T* from, std::ptrdiff_t k_stride, std::ptrdiff_t 
 template <class T>
 Packed<T> pack(const T* matrix, std::ptrdiff_t k_stride, std::ptrdiff_t column_stride, std::ptrdiff_t depth,
                std::ptrdiff_t columns, T* to) {
+  if (depth == 0) return {to, depth, columns};  // the matrix may be null
   constexpr std::ptrdiff_t kWidth = kPanel<T>;
   T* panel = to;
   for (std::ptrdiff_t first = 0; first < columns; first += kWidth, panel += depth * kWidth) {

@@ -1,33 +1,131 @@
-"""The engine of elman: private, use elman.nn."""
+"""The engine of elman: private, use elman.nn or elman.runtime."""
+
+import enum
+from typing import Annotated, overload
+
+import numpy
+from numpy.typing import NDArray
 
 
+class Nonlinearity(enum.Enum):
+    """What a layer applies to its pre-activations."""
 
-def forward_float32(relu: bool, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input_bias: int, recurrent_bias: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, final_state: int) -> None:
+    tanh = 0
+
+    relu = 1
+
+    identity = 2
+
+def forward_float32(nonlinearity: Nonlinearity, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input_bias: int, recurrent_bias: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, final_state: int) -> None:
     """
     One layer and direction over a sequence: elman::forward of elman/engine.h.
 
     Arrays are addresses (0: none), strides count elements.
     """
 
-def backward_float32(relu: bool, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, d_output: int, d_output_step: int, d_output_row: int, d_output_feature: int, d_final_state: int, d_input: int, d_input_step: int, d_input_row: int, add_to_d_input: bool, d_initial_state: int, d_input_weights: int, d_recurrent_weights: int, d_bias: int) -> None:
+def backward_float32(nonlinearity: Nonlinearity, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, d_output: int, d_output_step: int, d_output_row: int, d_output_feature: int, d_final_state: int, d_input: int, d_input_step: int, d_input_row: int, add_to_d_input: bool, d_initial_state: int, d_input_weights: int, d_recurrent_weights: int, d_bias: int) -> None:
     """
     BPTT through one layer and direction: elman::backward of elman/engine.h.
 
     Arrays are addresses (0: none), strides count elements.
     """
 
-def forward_float64(relu: bool, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input_bias: int, recurrent_bias: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, final_state: int) -> None:
+def forward_float64(nonlinearity: Nonlinearity, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input_bias: int, recurrent_bias: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, final_state: int) -> None:
     """
     One layer and direction over a sequence: elman::forward of elman/engine.h.
 
     Arrays are addresses (0: none), strides count elements.
     """
 
-def backward_float64(relu: bool, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, d_output: int, d_output_step: int, d_output_row: int, d_output_feature: int, d_final_state: int, d_input: int, d_input_step: int, d_input_row: int, add_to_d_input: bool, d_initial_state: int, d_input_weights: int, d_recurrent_weights: int, d_bias: int) -> None:
+def backward_float64(nonlinearity: Nonlinearity, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, d_output: int, d_output_step: int, d_output_row: int, d_output_feature: int, d_final_state: int, d_input: int, d_input_step: int, d_input_row: int, add_to_d_input: bool, d_initial_state: int, d_input_weights: int, d_recurrent_weights: int, d_bias: int) -> None:
     """
     BPTT through one layer and direction: elman::backward of elman/engine.h.
 
     Arrays are addresses (0: none), strides count elements.
+    """
+
+class NetworkFloat32:
+    """A stack of layers, packed once: elman::Network of elman/network.h."""
+
+    def __init__(self, layers: list[object], directions: int, nonlinearity: Nonlinearity) -> None:
+        """
+        A tuple (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None) for each layer and direction.
+        """
+
+    def run(self, input: Annotated[NDArray[numpy.float32], dict(device='cpu', writable=False)], batch_sizes: Annotated[NDArray[numpy.int64], dict(device='cpu', writable=False)] | None, h_0: Annotated[NDArray[numpy.float32], dict(device='cpu', writable=False)] | None, output: Annotated[NDArray[numpy.float32], dict(device='cpu')], h_n: Annotated[NDArray[numpy.float32], dict(device='cpu')] | None) -> None:
+        """
+        Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `h_n`.
+        """
+
+class StreamFloat32:
+    """
+    A batch of sequences read step by step: elman::Stream of elman/network.h.
+    """
+
+    def __init__(self, network: NetworkFloat32, batch: int, convert: object) -> None: ...
+
+    def step(self, x_t: object, out: object | None = None) -> object:
+        """elman.runtime.Stream.step"""
+
+    def read_states(self, states: Annotated[NDArray[numpy.float32], dict(device='cpu')]) -> None:
+        """Copy the states to an array."""
+
+    def write_states(self, states: Annotated[NDArray[numpy.float32], dict(device='cpu', writable=False)]) -> None:
+        """Copy an array to the states."""
+
+class NetworkFloat64:
+    """A stack of layers, packed once: elman::Network of elman/network.h."""
+
+    def __init__(self, layers: list[object], directions: int, nonlinearity: Nonlinearity) -> None:
+        """
+        A tuple (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None) for each layer and direction.
+        """
+
+    def run(self, input: Annotated[NDArray[numpy.float64], dict(device='cpu', writable=False)], batch_sizes: Annotated[NDArray[numpy.int64], dict(device='cpu', writable=False)] | None, h_0: Annotated[NDArray[numpy.float64], dict(device='cpu', writable=False)] | None, output: Annotated[NDArray[numpy.float64], dict(device='cpu')], h_n: Annotated[NDArray[numpy.float64], dict(device='cpu')] | None) -> None:
+        """
+        Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `h_n`.
+        """
+
+class StreamFloat64:
+    """
+    A batch of sequences read step by step: elman::Stream of elman/network.h.
+    """
+
+    def __init__(self, network: NetworkFloat64, batch: int, convert: object) -> None: ...
+
+    def step(self, x_t: object, out: object | None = None) -> object:
+        """elman.runtime.Stream.step"""
+
+    def read_states(self, states: Annotated[NDArray[numpy.float64], dict(device='cpu')]) -> None:
+        """Copy the states to an array."""
+
+    def write_states(self, states: Annotated[NDArray[numpy.float64], dict(device='cpu', writable=False)]) -> None:
+        """Copy an array to the states."""
+
+def set_num_threads(count: int) -> None:
+    """The threads of networks and streams."""
+
+def get_num_threads() -> int:
+    """The threads of networks and streams."""
+
+@overload
+def pool(states: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], batch_sizes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], pooled: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')]) -> None: ...
+
+@overload
+def pool(states: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], batch_sizes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], pooled: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu')]) -> None:
+    """
+    Each sequence's largest values and means, into the first columns of `pooled`: elman/pooling.h.
+
+    `states` (rows, features) are packed, `pooled` is (batch, 2 * features or more).
+    """
+
+@overload
+def softmax(scores: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], probabilities: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')], logarithm: bool = False) -> None: ...
+
+@overload
+def softmax(scores: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], probabilities: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu')], logarithm: bool = False) -> None:
+    """
+    The probabilities of each row of scores, or their logarithms: elman/softmax.h.
     """
 
 def instruction_sets() -> list[str]:

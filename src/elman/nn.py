@@ -1,4 +1,4 @@
-"""``RNN`` and ``RNNCell``: ``torch.nn``'s, on the engine of this library.
+"""``RNN``, ``RNNCell`` and ``Linear``: ``torch.nn``'s, on the engine of this library.
 
 Whatever the engine does not take (other devices and dtypes, transforms, wrong arguments) goes to PyTorch's own
 implementation, whose results, warnings and errors are therefore the same to the letter.
@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman import _gate, ops
 
-__all__ = ["RNN", "RNNCell"]
+__all__ = ["RNN", "Linear", "RNNCell"]
 
 
 # RNN goes by its mode alone, as PyTorch's does.
@@ -287,15 +287,80 @@ class RNNCell(torch.nn.RNNCell):
         return _as_torch(self, torch.nn.RNNCell)  # type: ignore[return-value]
 
 
+class Linear(torch.nn.Linear):
+    r"""A linear layer: :class:`torch.nn.Linear`, whose rows are the same bits in any batch.
+
+    .. math::
+        y = x W^T + b
+
+    Beside :class:`RNN` it makes the whole of a model independent of the batch; ``torch.nn.Linear`` picks its order of
+    summation by the number of rows.
+
+    Args:
+        in_features: features of an input row.
+        out_features: features of an output row.
+        bias: whether ``b`` exists. Default: True.
+        device, dtype: of the parameters.
+
+    Inputs: ``input`` (\*, in_features), any number of leading dimensions.
+
+    Outputs: (\*, out_features).
+
+    Attributes:
+        weight: (out_features, in_features). bias: (out_features,). Initially as in :class:`torch.nn.Linear`.
+
+    Raises:
+        RuntimeError: as :class:`torch.nn.Linear` does, in the same words.
+
+    Example::
+
+        >>> import torch
+        >>> from elman.nn import Linear
+        >>> linear, x = Linear(64, 5), torch.randn(3, 64)
+        >>> bool((linear(x)[:1] == linear(x[:1])).all())
+        True
+    """
+
+    def forward(self, input: Any) -> Tensor:
+        if _gate.nothing_intercepts():
+            if isinstance(input, Tensor):
+                if self._takes(input):
+                    rows = input if input.dim() == 2 else input.reshape(-1, self.in_features)
+                    output = ops.linear(rows, self.weight, self.bias)
+                    return output if input.dim() == 2 else output.view(*input.shape[:-1], self.out_features)
+            elif _is_traced_by_fx(self, input):
+                return _as_fx_leaf(self, input)  # type: ignore[return-value]
+        return super().forward(input)
+
+    def _takes(self, input: Tensor) -> bool:
+        """Whether the engine can run this input."""
+        weight, bias, dtype = self.weight, self.bias, input.dtype
+        return (
+            _gate.is_plain(input)
+            and dtype in _gate.DTYPES
+            and input.dim() > 0
+            and 0 < self.in_features == input.shape[-1]
+            and self.out_features > 0
+            and _gate.is_plain(weight)
+            and weight.dtype is dtype
+            and weight.shape == (self.out_features, self.in_features)
+            and (bias is None or (_gate.is_plain(bias) and bias.dtype is dtype and bias.shape == (self.out_features,)))
+        )
+
+    def __prepare_scriptable__(self) -> torch.nn.Linear:
+        """What ``torch.jit.script`` compiles."""
+        return _as_torch(self, torch.nn.Linear)  # type: ignore[return-value]
+
+
 def _is_traced_by_fx(module: torch.nn.Module, input: Any) -> bool:
     """Whether ``torch.fx`` traces a model that holds ``module``, not ``module`` itself."""
     return isinstance(input, torch.fx.Proxy) and input.tracer.root is not module  # type: ignore[attr-defined]
 
 
-def _as_fx_leaf(module: torch.nn.Module, input: torch.fx.Proxy, hx: Any) -> torch.fx.Proxy:
+def _as_fx_leaf(module: torch.nn.Module, *inputs: Any) -> torch.fx.Proxy:
     """One call in the traced graph: ``torch.fx`` does so by itself for modules of ``torch.nn`` alone."""
-    tracer: Any = input.tracer
-    return tracer.create_proxy("call_module", tracer.path_of_module(module), (input, hx), {})  # type: ignore[no-any-return]
+    tracer: Any = inputs[0].tracer
+    return tracer.create_proxy("call_module", tracer.path_of_module(module), inputs, {})  # type: ignore[no-any-return]
 
 
 def _as_torch(module: torch.nn.Module, kind: type[torch.nn.Module]) -> torch.nn.Module:

@@ -17,6 +17,7 @@ Product = Callable[[Array, Array], Array]
 
 FORWARD = {"float32": _engine.forward_float32, "float64": _engine.forward_float64}
 BACKWARD = {"float32": _engine.backward_float32, "float64": _engine.backward_float64}
+NONLINEARITY = {False: _engine.Nonlinearity.tanh, True: _engine.Nonlinearity.relu}
 GRADIENTS = ("d_input", "d_initial_state", "d_input_weights", "d_recurrent_weights", "d_bias")
 
 
@@ -141,7 +142,7 @@ def forward(this: Case, threads: int = 1, output: Array | None = None, final: Ar
     if final is None:
         final = np.full((this.batch, hidden_size), np.nan, this.dtype)
     FORWARD[this.dtype.name](
-        this.relu,
+        NONLINEARITY[this.relu],
         threads,
         *sequence(this),
         input_size,
@@ -180,7 +181,7 @@ def backward(
     }
     results |= into or {}
     BACKWARD[this.dtype.name](
-        this.relu,
+        NONLINEARITY[this.relu],
         threads,
         *sequence(this),
         input_size,

@@ -2,46 +2,93 @@
 //
 //     a_t = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh        h_t = f(a_t)        f = tanh or relu
 //
-// Pointers are to elements of type T (float or double), aligned as T is and no more. Where a pointer may be null, that
-// is said. Nothing but the outputs is written, and nothing that shows in a result is kept between calls.
+// network.h holds stacks of layers with their weights packed once, and streams; pooling.h and softmax.h what a
+// classifier does with the outputs.
+//
+// Pointers. All are to elements of type T (float or double), aligned as T is and no more. The caller owns what they
+// point to and keeps it there until the call returns; nothing is read or written after that. Null is allowed only where
+// a comment says so. Nothing but the outputs is written, and an output may overlap no other array of its call, unless
+// a comment says so. Shapes are row-major; "contiguous" is without gaps.
+//
+// Sizes. input_size may be 0 (then x and W_ih are not read and may be null), hidden_size is 1 or more. Sizes, strides
+// and pointers are taken at their word, nothing but the sequence is checked.
+//
+// Threads. Any number of threads may call at once. One call at a time has the pool, the others work alone meanwhile.
+// `threads` is the most that a call uses, its caller among them; it uses fewer where waking them would not repay, and
+// its caller alone for 1 or below. The pool's threads are started when they are first needed and stay; a forked child
+// starts its own. Each thread keeps working memory between calls, but nothing that shows in a result.
+//
+// Results. The outputs of a row are the same bits in any batch, on any number of threads, padded or packed, whole or in
+// pieces; not the same from one instruction set to another. All threads round, and flush to zero, as the calling one.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
 namespace elman {
 
-enum class Nonlinearity : std::uint8_t { tanh, relu };
+// The identity makes of one step without a recurrent term a linear layer, y = W x + b.
+enum class Nonlinearity : std::uint8_t { tanh, relu, identity };
 
 // Which rows take part in which step. Padded input has `batch` rows at every step. Packed input has
 // `batch_sizes[t]` rows at step t (never more than at step t - 1, never none), which lie behind one another.
 struct Sequence {
-  std::int64_t steps = 0;
-  std::int64_t batch = 0;                     // rows at step 0
-  const std::int64_t* batch_sizes = nullptr;  // (steps); null: padded
-  bool reverse = false;                       // from the last step to the first
+  std::int64_t steps = 0;                     // 1 or more
+  std::int64_t batch = 0;                     // rows at step 0; may be 0 when padded: then there is nothing to do
+  const std::int64_t* batch_sizes = nullptr;  // (steps), read, the first is `batch`; null: padded
+  bool reverse = false;                       // from the last step to the first, each row from its own last one
 };
 
-// Rows of features, one row a step and sequence. Strides count elements; any value goes, 0 and negative too.
-// Packed rows are all `row_stride` apart and `step_stride` is not read.
+// Rows of features, one row a step and sequence: the element of step t, row i, feature j of padded rows is
+// data[t * step_stride + i * row_stride + j * feature_stride]. Strides count elements; where they are read from, any
+// value goes, 0 and negative too; rows that are written may not overlap. Packed rows are all `row_stride` apart, the
+// rows of a step behind those of the step before, and step_stride is not read.
 template <class T>
 struct Rows {
-  T* data = nullptr;
+  T* data = nullptr;  // null for rows of no features, and where the use says so
   std::ptrdiff_t step_stride = 0;
   std::ptrdiff_t row_stride = 0;
   std::ptrdiff_t feature_stride = 1;
 };
 
+// A layer's weights as PyTorch lays them out; all read, none kept.
 template <class T>
 struct Weights {
-  std::int64_t input_size = 0;
-  std::int64_t hidden_size = 0;
+  std::int64_t input_size = 0;        // 0 or more
+  std::int64_t hidden_size = 0;       // 1 or more
   const T* input = nullptr;           // W_ih (hidden_size, input_size), contiguous
-  const T* recurrent = nullptr;       // W_hh (hidden_size, hidden_size), contiguous
-  const T* input_bias = nullptr;      // b_ih (hidden_size); null counts as zeros
-  const T* recurrent_bias = nullptr;  // b_hh (hidden_size); null counts as zeros
+  const T* recurrent = nullptr;       // W_hh (hidden_size, hidden_size), contiguous; null: no recurrent term
+  const T* input_bias = nullptr;      // b_ih (hidden_size), contiguous; null counts as zeros
+  const T* recurrent_bias = nullptr;  // b_hh (hidden_size), contiguous; null counts as zeros
+};
+
+struct Functions;  // of one instruction set
+template <class T>
+struct LayerWeights;
+
+// A layer's weights, copied and packed once for the instruction set in use, and used with that one even if another
+// is chosen later. Owns its memory. Immutable: any number of threads may read it. Once moved from, it may only be
+// destroyed.
+template <class T>
+class PackedWeights {
+ public:
+  // Copies `weights`. Throws std::bad_alloc, and what instruction_set() throws.
+  explicit PackedWeights(const Weights<T>& weights);
+  ~PackedWeights();
+  PackedWeights(PackedWeights&&) noexcept;
+  PackedWeights& operator=(PackedWeights&&) = delete;
+
+  // For the engine itself: their types are not public. They live as long as this does.
+  const LayerWeights<T>& layer() const { return *layer_; }
+  const Functions& functions() const { return *functions_; }
+
+ private:
+  const Functions* functions_;
+  std::unique_ptr<T, void (*)(void*)> memory_;
+  std::unique_ptr<LayerWeights<T>> layer_;
 };
 
 template <class T>
@@ -49,11 +96,13 @@ struct Forward {
   Sequence sequence;
   Nonlinearity nonlinearity = Nonlinearity::tanh;
   int threads = 1;
-  Weights<T> weights;
-  Rows<const T> input;               // x
+  Weights<T> weights;                        // not read where `packed` is given
+  const PackedWeights<T>* packed = nullptr;  // null: the weights are packed for this call alone
+  Rows<const T> input;               // x, input_size features
   const T* initial_state = nullptr;  // h_0 (batch, hidden_size), contiguous; null counts as zeros
-  Rows<T> output;                    // h_t, written; feature_stride must be 1
-  T* final_state = nullptr;          // h_n (batch, hidden_size), written, contiguous; null: not wanted
+  Rows<T> output;                    // h_t, hidden_size features, written; feature_stride must be 1
+  T* final_state = nullptr;          // h_n (batch, hidden_size), written, contiguous; null: not wanted. A row's state
+                                     // after the step of it that is taken last
 };
 
 // BPTT. With g_t = dL/dh_t from outside:
@@ -62,39 +111,44 @@ struct Forward {
 //     dW_ih = sum d_t x_t^T        dW_hh = sum d_t h_{t-1}^T        db_ih = db_hh = sum d_t
 template <class T>
 struct Backward {
-  Sequence sequence;
+  Sequence sequence;                               // the sequence and nonlinearity of Forward
   Nonlinearity nonlinearity = Nonlinearity::tanh;
   int threads = 1;
   Weights<T> weights;  // the biases are not read
-  Rows<const T> input;
+  Rows<const T> input;               // x, input_size features
   const T* initial_state = nullptr;  // as in Forward
-  Rows<const T> output;              // what Forward wrote; feature_stride must be 1
+  Rows<const T> output;              // what Forward wrote; feature_stride must be 1; not read for the identity
 
-  Rows<const T> d_output;            // g_t; data may be null: zeros
+  Rows<const T> d_output;            // g_t, hidden_size features; data may be null: zeros
   const T* d_final_state = nullptr;  // dL/dh_n (batch, hidden_size), contiguous; null: zeros
 
-  // Written where not null, all contiguous but for d_input's steps and rows (its feature_stride must be 1).
-  Rows<T> d_input;
+  // Written where not null, all contiguous but for d_input's steps and rows (its feature_stride must be 1). Those of
+  // the weights are sums over the batch, zeros when it is 0.
+  Rows<T> d_input;                     // dx_t, input_size features
   bool add_to_d_input = false;         // add to what d_input holds, as the second of two directions does
-  T* d_initial_state = nullptr;        // (batch, hidden_size)
-  T* d_input_weights = nullptr;        // (hidden_size, input_size)
-  T* d_recurrent_weights = nullptr;    // (hidden_size, hidden_size)
-  T* d_bias = nullptr;                 // (hidden_size)
+  T* d_initial_state = nullptr;        // dh_0 (batch, hidden_size)
+  T* d_input_weights = nullptr;        // dW_ih (hidden_size, input_size)
+  T* d_recurrent_weights = nullptr;    // dW_hh (hidden_size, hidden_size)
+  T* d_bias = nullptr;                 // db_ih and db_hh, which are the same (hidden_size)
 };
 
-// Throw std::invalid_argument for a sequence that cannot be (see Sequence), std::bad_alloc when memory ends.
+// Throw std::invalid_argument for a sequence that cannot be (see Sequence) before anything is written,
+// std::bad_alloc when memory ends (then the outputs hold anything), and what instruction_set() throws.
 void forward(const Forward<float>&);
 void forward(const Forward<double>&);
 void backward(const Backward<float>&);
 void backward(const Backward<double>&);
 
-// The instruction sets that this machine has, best first: "avx512", "avx2", "x86-64" or "neon", "generic".
+// The instruction sets that this machine has, best first: "avx512", "avx2", "x86-64" or "neon", "generic". The names
+// are constants of the program.
 std::vector<std::string_view> instruction_sets();
 
-// The one in use: the best, or the one that the environment variable ELMAN_ISA named when it was first asked.
+// The one in use: the best, or the one that the environment variable ELMAN_ISA named when one was first needed. Throws
+// std::invalid_argument, naming the choices, where ELMAN_ISA names none of this machine's.
 std::string_view instruction_set();
 
-// Uses another one from now on. Throws std::invalid_argument, naming the choices, when this machine lacks it.
+// Uses another one from now on: in calls that begin later, and weights that are packed later. Throws
+// std::invalid_argument, naming the choices, when this machine lacks it.
 void use_instruction_set(std::string_view name);
 
 }  // namespace elman

@@ -1,9 +1,4 @@
-"""The engine under PyTorch: one layer, all its directions, with its gradients.
-
-The engine is handed addresses (0.1 us a tensor, where an exchange through DLPack takes 3 us), so it is only asked
-for what the gate admits (``elman._gate``). Whoever calls :func:`layer` sees
-to both, and to the shapes.
-"""
+"""One recurrent layer, all its directions, with its gradients."""
 
 from __future__ import annotations
 
@@ -18,10 +13,11 @@ from torch.nn import Parameter
 from elman import _engine, reference
 from elman._gate import is_plain, nothing_intercepts
 
-__all__ = ["layer", "step"]
+__all__ = ["BACKWARD", "FORWARD", "description_of", "layer", "require_as_saved", "step"]
 
-_FORWARD = {torch.float32: _engine.forward_float32, torch.float64: _engine.forward_float64}
-_BACKWARD = {torch.float32: _engine.backward_float32, torch.float64: _engine.backward_float64}
+NONLINEARITY = {"tanh": _engine.Nonlinearity.tanh, "relu": _engine.Nonlinearity.relu}
+FORWARD = {torch.float32: _engine.forward_float32, torch.float64: _engine.forward_float64}
+BACKWARD = {torch.float32: _engine.backward_float32, torch.float64: _engine.backward_float64}
 
 
 def layer(
@@ -73,8 +69,8 @@ def step(
     batch, input_size = input.shape
     hidden_size = weight_hh.shape[0]
     state = input.new_empty((batch, hidden_size))
-    _FORWARD[input.dtype](
-        nonlinearity == "relu",
+    FORWARD[input.dtype](
+        NONLINEARITY[nonlinearity],
         torch.get_num_threads(),
         1,
         batch,
@@ -115,8 +111,8 @@ def _forward(
         h_0 = h_0.contiguous()
     x, y = _rows(input), _rows(output)
     for direction, (weight_ih, weight_hh, bias_ih, bias_hh) in enumerate(_by_direction(weights, directions)):
-        _FORWARD[input.dtype](
-            nonlinearity == "relu",
+        FORWARD[input.dtype](
+            NONLINEARITY[nonlinearity],
             torch.get_num_threads(),
             steps,
             batch,
@@ -166,8 +162,8 @@ def _backward(
         d_weight_hh = torch.empty_like(weight_hh) if wanted[1] else None
         d_bias = input.new_empty(hidden_size) if any(wanted[2:]) else None
         column = direction * hidden_size
-        _BACKWARD[input.dtype](
-            nonlinearity == "relu",
+        BACKWARD[input.dtype](
+            NONLINEARITY[nonlinearity],
             torch.get_num_threads(),
             steps,
             batch,
@@ -253,7 +249,7 @@ class _Layer(torch.autograd.Function):
         matrices = [weight for weight in weights if weight.dim() == 2]
         saved = (input, h_0, output.data, *matrices)
         ctx.save_for_backward(*saved)
-        ctx.saved_as = [_description(tensor) for tensor in saved]
+        ctx.saved_as = [description_of(tensor) for tensor in saved]
         ctx.biases = [weight for weight in weights if weight.dim() == 1]
         ctx.bias_versions = [bias._version for bias in ctx.biases]
         ctx.writes = _Writes(output)
@@ -271,7 +267,7 @@ class _Layer(torch.autograd.Function):
         if not gradients:
             return (None,) * len(ctx.needs_input_grad)
         for tensor, description in zip(saved, ctx.saved_as, strict=True):
-            _require_as_saved(tensor, description)
+            require_as_saved(tensor, description)
         weights = _interleaved(matrices, ctx.biases, ctx.directions)
         arguments = (input, ctx.batch_sizes, h_0, weights, ctx.nonlinearity, ctx.directions)
         plain = (
@@ -295,11 +291,11 @@ class _Layer(torch.autograd.Function):
         return d_input, None, d_h_0, None, None, *d_weights
 
 
-def _description(tensor: Tensor | None) -> tuple[torch.Size, torch.dtype, int] | None:
+def description_of(tensor: Tensor | None) -> tuple[torch.Size, torch.dtype, int] | None:
     return None if tensor is None else (tensor.shape, tensor.dtype, tensor.data_ptr())
 
 
-def _require_as_saved(tensor: Tensor | None, description: tuple[torch.Size, torch.dtype, int] | None) -> None:
+def require_as_saved(tensor: Tensor | None, description: tuple[torch.Size, torch.dtype, int] | None) -> None:
     """Refuses a parameter that was given other data, which no version counter sees, and a hook's other tensor."""
     if tensor is None or description is None:
         return

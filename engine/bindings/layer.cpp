@@ -1,0 +1,91 @@
+// One layer and direction by addresses and sizes, nothing checked but the sequence. elman.ops sees to it that the
+// addresses are good; handing over tensors instead would cost 3 us each.
+#include "bindings/module.h"
+#include "elman/engine.h"
+
+namespace {
+
+using Address = std::uintptr_t;  // 0 is null
+using Stride = std::ptrdiff_t;   // in elements
+
+template <class T>
+T* pointer(Address address) {
+  return reinterpret_cast<T*>(address);
+}
+
+template <class T>
+void forward(elman::Nonlinearity nonlinearity, int threads, std::int64_t steps, std::int64_t batch, Address batch_sizes, bool reverse,
+             std::int64_t input_size, std::int64_t hidden_size, Address input_weights, Address recurrent_weights,
+             Address input_bias, Address recurrent_bias, Address input, Stride input_step, Stride input_row,
+             Stride input_feature, Address initial_state, Address output, Stride output_step, Stride output_row,
+             Address final_state) {
+  elman::forward(elman::Forward<T>{
+      .sequence = {steps, batch, pointer<const std::int64_t>(batch_sizes), reverse},
+      .nonlinearity = nonlinearity,
+      .threads = threads,
+      .weights = {input_size, hidden_size, pointer<const T>(input_weights), pointer<const T>(recurrent_weights),
+                  pointer<const T>(input_bias), pointer<const T>(recurrent_bias)},
+      .packed = nullptr,
+      .input = {pointer<const T>(input), input_step, input_row, input_feature},
+      .initial_state = pointer<const T>(initial_state),
+      .output = {pointer<T>(output), output_step, output_row, 1},
+      .final_state = pointer<T>(final_state),
+  });
+}
+
+template <class T>
+void backward(elman::Nonlinearity nonlinearity, int threads, std::int64_t steps, std::int64_t batch, Address batch_sizes, bool reverse,
+              std::int64_t input_size, std::int64_t hidden_size, Address input_weights, Address recurrent_weights,
+              Address input, Stride input_step, Stride input_row, Stride input_feature, Address initial_state,
+              Address output, Stride output_step, Stride output_row, Address d_output, Stride d_output_step,
+              Stride d_output_row, Stride d_output_feature, Address d_final_state, Address d_input,
+              Stride d_input_step, Stride d_input_row, bool add_to_d_input, Address d_initial_state,
+              Address d_input_weights, Address d_recurrent_weights, Address d_bias) {
+  elman::backward(elman::Backward<T>{
+      .sequence = {steps, batch, pointer<const std::int64_t>(batch_sizes), reverse},
+      .nonlinearity = nonlinearity,
+      .threads = threads,
+      .weights = {input_size, hidden_size, pointer<const T>(input_weights), pointer<const T>(recurrent_weights),
+                  nullptr, nullptr},
+      .input = {pointer<const T>(input), input_step, input_row, input_feature},
+      .initial_state = pointer<const T>(initial_state),
+      .output = {pointer<const T>(output), output_step, output_row, 1},
+      .d_output = {pointer<const T>(d_output), d_output_step, d_output_row, d_output_feature},
+      .d_final_state = pointer<const T>(d_final_state),
+      .d_input = {pointer<T>(d_input), d_input_step, d_input_row, 1},
+      .add_to_d_input = add_to_d_input,
+      .d_initial_state = pointer<T>(d_initial_state),
+      .d_input_weights = pointer<T>(d_input_weights),
+      .d_recurrent_weights = pointer<T>(d_recurrent_weights),
+      .d_bias = pointer<T>(d_bias),
+  });
+}
+
+template <class T>
+void define(nb::module_& m, const char* forward_name, const char* backward_name) {
+  m.def(forward_name, &forward<T>, nb::call_guard<nb::gil_scoped_release>(), "nonlinearity"_a, "threads"_a, "steps"_a,
+        "batch"_a, "batch_sizes"_a, "reverse"_a, "input_size"_a, "hidden_size"_a, "input_weights"_a,
+        "recurrent_weights"_a, "input_bias"_a, "recurrent_bias"_a, "input"_a, "input_step"_a, "input_row"_a,
+        "input_feature"_a, "initial_state"_a, "output"_a, "output_step"_a, "output_row"_a, "final_state"_a,
+        "One layer and direction over a sequence: elman::forward of elman/engine.h.\n\n"
+        "Arrays are addresses (0: none), strides count elements.");
+  m.def(backward_name, &backward<T>, nb::call_guard<nb::gil_scoped_release>(), "nonlinearity"_a, "threads"_a, "steps"_a,
+        "batch"_a, "batch_sizes"_a, "reverse"_a, "input_size"_a, "hidden_size"_a, "input_weights"_a,
+        "recurrent_weights"_a, "input"_a, "input_step"_a, "input_row"_a, "input_feature"_a, "initial_state"_a,
+        "output"_a, "output_step"_a, "output_row"_a, "d_output"_a, "d_output_step"_a, "d_output_row"_a,
+        "d_output_feature"_a, "d_final_state"_a, "d_input"_a, "d_input_step"_a, "d_input_row"_a, "add_to_d_input"_a,
+        "d_initial_state"_a, "d_input_weights"_a, "d_recurrent_weights"_a, "d_bias"_a,
+        "BPTT through one layer and direction: elman::backward of elman/engine.h.\n\n"
+        "Arrays are addresses (0: none), strides count elements.");
+}
+
+}  // namespace
+
+void define_layer(nb::module_& m) {
+  nb::enum_<elman::Nonlinearity>(m, "Nonlinearity", "What a layer applies to its pre-activations.")
+      .value("tanh", elman::Nonlinearity::tanh)
+      .value("relu", elman::Nonlinearity::relu)
+      .value("identity", elman::Nonlinearity::identity);
+  define<float>(m, "forward_float32", "backward_float32");
+  define<double>(m, "forward_float64", "backward_float64");
+}

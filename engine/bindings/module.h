@@ -1,0 +1,11 @@
+// The parts of the Python module.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+void define_layer(nb::module_& m);
+void define_network(nb::module_& m);
+void define_output(nb::module_& m);

@@ -1,0 +1,225 @@
+// Networks and streams over NumPy arrays. elman.runtime checks and converts what users pass; here every size is
+// checked once more before the engine is handed a pointer.
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/shared_ptr.h>
+
+#include <atomic>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "bindings/buffer.h"
+#include "bindings/module.h"
+#include "elman/network.h"
+
+namespace {
+
+std::atomic<int> threads{1};
+
+// Giving the GIL up and getting it back can take as long as a small step.
+constexpr std::int64_t kWorthReleasing = 100'000;  // multiplications
+
+template <class T>
+using Array = nb::ndarray<T, nb::device::cpu>;
+
+std::int64_t length(std::size_t size) { return static_cast<std::int64_t>(size); }
+
+void require(bool holds, const char* message) {
+  if (!holds) throw std::invalid_argument(message);
+}
+
+template <class T>
+bool is_contiguous(const Array<T>& array) {
+  std::int64_t expected = 1;
+  for (std::size_t i = array.ndim(); i-- > 0; expected *= length(array.shape(i))) {
+    if (array.shape(i) != 1 && array.stride(i) != expected) return false;
+  }
+  return true;
+}
+
+template <class T>
+const T* contiguous(const std::optional<Array<const T>>& array, std::int64_t size, const char* message) {
+  if (!array) return nullptr;
+  require(length(array->size()) == size && is_contiguous(*array), message);
+  return array->data();
+}
+
+// (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None)
+template <class T>
+elman::Weights<T> weights(nb::tuple arrays) {
+  const auto input = nb::cast<Array<const T>>(arrays[0]);
+  const auto optional = [&](int i) { return nb::cast<std::optional<Array<const T>>>(arrays[i]); };
+  require(input.ndim() == 2 && is_contiguous(input), "weight_ih: expected a contiguous matrix");
+  const std::int64_t units = length(input.shape(0));
+  return {length(input.shape(1)), units, input.data(),
+          contiguous(optional(1), units * units, "weight_hh: expected (hidden_size, hidden_size)"),
+          contiguous(optional(2), units, "bias_ih: expected (hidden_size,)"),
+          contiguous(optional(3), units, "bias_hh: expected (hidden_size,)")};
+}
+
+template <class T>
+void make_network(elman::Network<T>* self, nb::typed<nb::list, nb::object> layers, int directions, elman::Nonlinearity nonlinearity) {
+  std::vector<elman::Weights<T>> all;
+  for (nb::handle arrays : layers) all.push_back(weights<T>(nb::cast<nb::tuple>(arrays)));
+  require(!all.empty() && directions > 0 && all.size() % static_cast<std::size_t>(directions) == 0,
+          "layers: expected one or more, with the weights of every direction");
+  const nb::gil_scoped_release released;
+  new (self) elman::Network<T>(all.data(), static_cast<int>(all.size()) / directions, directions, nonlinearity);
+}
+
+// (steps, batch, features), or packed (rows, features).
+template <class T>
+elman::Rows<T> rows(const Array<T>& array) {
+  const std::size_t last = array.ndim() - 1;
+  return {array.data(), last == 2 ? array.stride(0) : 0, array.stride(last - 1), array.stride(last)};
+}
+
+template <class T>
+void run(const elman::Network<T>& network, Array<const T> input, std::optional<Array<const std::int64_t>> batch_sizes,
+         std::optional<Array<const T>> initial, Array<T> output, std::optional<Array<T>> final) {
+  const bool packed = batch_sizes.has_value();
+  const std::int64_t width = network.directions() * network.hidden_size();
+  require(input.ndim() == (packed ? 2 : 3) && output.ndim() == input.ndim(), "input: expected other dimensions");
+  for (std::size_t i = 0; i + 1 < input.ndim(); ++i) {
+    require(input.shape(i) == output.shape(i), "output: expected as many rows as the input has");
+  }
+  const std::size_t last = input.ndim() - 1;
+  require(length(input.shape(last)) == network.input_size(), "input: expected input_size features");
+  require(length(output.shape(last)) == width && output.stride(last) == 1, "output: expected other features");
+
+  elman::Sequence sequence{length(input.shape(0)), packed ? 0 : length(input.shape(1)), nullptr, false};
+  if (packed) {
+    require(batch_sizes->ndim() == 1 && is_contiguous(*batch_sizes), "batch_sizes: expected one dimension");
+    sequence.steps = length(batch_sizes->shape(0));
+    sequence.batch_sizes = batch_sizes->data();
+    sequence.batch = sequence.steps ? batch_sizes->data()[0] : 0;
+    std::int64_t total = 0;
+    for (std::int64_t t = 0; t < sequence.steps; ++t) total += batch_sizes->data()[t];
+    require(total == length(input.shape(0)), "batch_sizes: expected a sum of as many as there are rows");
+  }
+  const std::int64_t states = network.layers() * network.directions() * sequence.batch * network.hidden_size();
+  require(!final || (length(final->size()) == states && is_contiguous(*final)), "h_n: expected other sizes");
+  const typename elman::Network<T>::Run call{
+      .sequence = sequence,
+      .threads = threads.load(std::memory_order_relaxed),
+      .input = rows(input),
+      .initial_states = contiguous(initial, states, "h_0: expected other sizes"),
+      .output = rows(output),
+      .final_states = final ? final->data() : nullptr,
+  };
+  const nb::gil_scoped_release released;
+  network.run(call);
+}
+
+// A stream and what its steps need of Python.
+template <class T>
+class PythonStream {
+ public:
+  // `convert` is called with this stream and the arguments of a step that are not arrays which the engine can read and
+  // write as they are; it calls step again with such as are, or raises.
+  PythonStream(std::shared_ptr<const elman::Network<T>> network, std::int64_t batch, nb::object convert)
+      : stream_(std::move(network), batch), convert_(std::move(convert)) {
+    const nb::module_ numpy = nb::module_::import_("numpy");
+    const elman::Network<T>& net = stream_.network();
+    empty_ = numpy.attr("empty");
+    dtype_ = numpy.attr("dtype")(sizeof(T) == 4 ? "float32" : "float64");
+    row_ = nb::make_tuple(net.hidden_size());
+    rows_ = nb::make_tuple(batch, net.hidden_size());
+    work_ = net.layers() * batch * net.hidden_size() * (net.input_size() + net.hidden_size());
+  }
+
+  nb::object step(nb::handle input, nb::handle out) {
+    const Buffer from(input, false);
+    const elman::Network<T>& network = stream_.network();
+    const bool one = from.dimensions() == 1 && stream_.batch() == 1;
+    if (!from.holds<T>() || (!one && !(from.dimensions() == 2 && from.size(0) == stream_.batch())) ||
+        from.size(from.dimensions() - 1) != network.input_size()) {
+      return convert_(nb::find(*this), input, out);
+    }
+    nb::object result = out.is_none() ? empty_(one ? row_ : rows_, dtype_) : nb::borrow(out);
+    const Buffer to(result, true);
+    if (!to.holds<T>() || !to.is_contiguous() || to.dimensions() != from.dimensions() ||
+        to.size(to.dimensions() - 1) != network.hidden_size() || (!one && to.size(0) != stream_.batch())) {
+      return convert_(nb::find(*this), input, out);
+    }
+    const Use use(*this);
+    const std::ptrdiff_t row = one ? 0 : from.stride<T>(0), feature = from.stride<T>(from.dimensions() - 1);
+    if (work_ < kWorthReleasing) {
+      stream_.step(from.data<T>(), row, feature, to.data<T>());
+    } else {
+      const nb::gil_scoped_release released;
+      stream_.step(from.data<T>(), row, feature, to.data<T>(), threads.load(std::memory_order_relaxed));
+    }
+    return result;
+  }
+
+  void read_states(Array<T> states) {
+    const Use use(*this);
+    require_states(states);
+    std::copy(stream_.states(), stream_.states() + states.size(), states.data());
+  }
+
+  void write_states(Array<const T> states) {
+    const Use use(*this);
+    require_states(states);
+    std::copy(states.data(), states.data() + states.size(), stream_.states());
+  }
+
+ private:
+  // One caller at a time: while the GIL is given up another thread may come.
+  class Use {
+   public:
+    explicit Use(PythonStream& stream) : stream_(stream) {
+      if (stream.busy_.exchange(true, std::memory_order_acquire)) {
+        throw std::runtime_error("stream: expected one thread at a time, another one is using it; make each its own");
+      }
+    }
+    ~Use() { stream_.busy_.store(false, std::memory_order_release); }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+
+   private:
+    PythonStream& stream_;
+  };
+
+  template <class Element>
+  void require_states(const Array<Element>& states) const {
+    const elman::Network<T>& network = stream_.network();
+    require(length(states.size()) == network.layers() * stream_.batch() * network.hidden_size() &&
+                is_contiguous(states),
+            "states: expected (layers, batch, hidden_size)");
+  }
+
+  elman::Stream<T> stream_;
+  std::atomic<bool> busy_{false};
+  nb::object convert_, empty_, dtype_, row_, rows_;
+  std::int64_t work_;
+};
+
+template <class T>
+void define(nb::module_& m, const char* network, const char* stream) {
+  nb::class_<elman::Network<T>>(m, network, "A stack of layers, packed once: elman::Network of elman/network.h.")
+      .def("__init__", &make_network<T>, "layers"_a, "directions"_a, "nonlinearity"_a,
+           "A tuple (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None) for each layer and direction.")
+      .def("run", &run<T>, "input"_a.noconvert(), "batch_sizes"_a.noconvert().none(), "h_0"_a.noconvert().none(),
+           "output"_a.noconvert(), "h_n"_a.noconvert().none(),
+           "Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `h_n`.");
+  nb::class_<PythonStream<T>>(m, stream, "A batch of sequences read step by step: elman::Stream of elman/network.h.")
+      .def(nb::init<std::shared_ptr<const elman::Network<T>>, std::int64_t, nb::object>(), "network"_a, "batch"_a,
+           "convert"_a)
+      .def("step", &PythonStream<T>::step, "x_t"_a.none(), "out"_a.none() = nb::none(), "elman.runtime.Stream.step")
+      .def("read_states", &PythonStream<T>::read_states, "states"_a.noconvert(), "Copy the states to an array.")
+      .def("write_states", &PythonStream<T>::write_states, "states"_a.noconvert(), "Copy an array to the states.");
+}
+
+}  // namespace
+
+void define_network(nb::module_& m) {
+  define<float>(m, "NetworkFloat32", "StreamFloat32");
+  define<double>(m, "NetworkFloat64", "StreamFloat64");
+  m.def(
+      "set_num_threads", [](int count) { threads.store(count > 0 ? count : 1); }, "count"_a,
+      "The threads of networks and streams.");
+  m.def("get_num_threads", [] { return threads.load(); }, "The threads of networks and streams.");
+}

@@ -1,0 +1,90 @@
+// Stacks of recurrent layers for inference: weights packed once, whole sequences or one step at a time, to the same
+// bits. What engine.h says of pointers, sizes, threads and results holds here.
+//
+//     auto network = std::make_shared<const elman::Network<float>>(weights, layers, 1, elman::Nonlinearity::tanh);
+//     elman::Stream<float> stream(network, 1);
+//     stream.step(x, 0, 1, h);  // once a step: x (input_size) in, h (hidden_size) out
+//
+// examples/cpp is a whole program.
+#pragma once
+
+#include "elman/engine.h"
+
+namespace elman {
+
+// Owns copies of its weights. Immutable once made: any number of threads may run one network and make streams of it.
+template <class T>
+class Network {
+ public:
+  // `weights` (layers * directions): layer by layer, the forward direction before the reverse one. They are copied and
+  // may go afterwards. Layer 0 reads input_size features, every other one directions * hidden_size; hidden_size is the
+  // same in all. Throws std::invalid_argument when layers is below 1, directions neither 1 nor 2, or sizes do not fit
+  // one another, std::bad_alloc when memory ends, and what instruction_set() throws.
+  Network(const Weights<T>* weights, int layers, int directions, Nonlinearity nonlinearity);
+  Network(const Network&) = delete;
+  Network& operator=(const Network&) = delete;
+
+  struct Run {
+    Sequence sequence;  // `reverse` is not read
+    int threads = 1;
+    Rows<const T> input;                // x, input_size features
+    const T* initial_states = nullptr;  // h_0 (layers * directions, batch, hidden_size), contiguous; null: zeros
+    Rows<T> output;                     // directions * hidden_size features, the forward direction's first, written;
+                                        // feature_stride must be 1; must not overlap the input
+    T* final_states = nullptr;          // h_n, shaped as h_0, written, contiguous; null: not wanted
+  };
+
+  // Throws as elman::forward does. Outputs between layers are kept in working memory of the calling thread.
+  void run(const Run& call) const;
+
+  int layers() const { return layers_; }
+  int directions() const { return directions_; }
+  std::int64_t input_size() const { return input_size_; }
+  std::int64_t hidden_size() const { return hidden_size_; }
+
+  // One step of one layer of a network in one direction: output = f(W_ih input + b + W_hh state), for `batch` rows.
+  // input (batch, features of that layer), its rows `input_row` elements apart, its features `input_feature` apart;
+  // state (batch, hidden_size), contiguous, null: zeros; output (batch, hidden_size), contiguous, written. `output` may
+  // not overlap `input` or `state`. `layer` is not checked. Throws std::invalid_argument for a batch below 0.
+  void step(int layer, std::int64_t batch, int threads, const T* input, std::ptrdiff_t input_row,
+            std::ptrdiff_t input_feature, const T* state, T* output) const;
+
+ private:
+  std::vector<PackedWeights<T>> packed_;
+  int layers_;
+  int directions_;
+  Nonlinearity nonlinearity_;
+  std::int64_t input_size_;
+  std::int64_t hidden_size_;
+};
+
+// A batch of sequences that a network reads step by step. It owns its states, shares the network, and allocates nothing
+// after its construction. One thread at a time may use a stream; any number of streams may share a network. A copy is
+// another stream in the same state.
+template <class T>
+class Stream {
+ public:
+  // `network` may not be null. States begin as zeros. Throws std::invalid_argument for a network in two directions,
+  // which would have to read the last step first, and for a batch below 1, std::bad_alloc when memory ends.
+  Stream(std::shared_ptr<const Network<T>> network, std::int64_t batch);
+
+  // input (batch, input_size), its rows `row` elements apart and its features `feature` apart; output
+  // (batch, hidden_size), contiguous, written last, may overlap the input; null: not wanted. `threads` as in engine.h.
+  void step(const T* input, std::ptrdiff_t row, std::ptrdiff_t feature, T* output, int threads = 1);
+
+  // The states after the last step, (layers, batch, hidden_size), contiguous; may be written between steps, to begin
+  // anew from zeros or to go on from elsewhere. The stream's own, and another place after each step: ask again.
+  T* states() { return states_[current_].data(); }
+  const T* states() const { return states_[current_].data(); }
+
+  const Network<T>& network() const { return *network_; }
+  std::int64_t batch() const { return batch_; }
+
+ private:
+  std::shared_ptr<const Network<T>> network_;
+  std::int64_t batch_;
+  std::vector<T> states_[2];  // before and after a step, in turn
+  int current_ = 0;
+};
+
+}  // namespace elman

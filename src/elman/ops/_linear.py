@@ -1,0 +1,133 @@
+"""The linear layer: one step of a recurrence without a recurrent term, by the same kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._C._functorch import is_legacy_batchedtensor
+
+from elman import _engine
+from elman._gate import is_plain, nothing_intercepts
+from elman.ops._layer import BACKWARD, FORWARD, description_of, require_as_saved
+
+__all__ = ["linear"]
+
+_IDENTITY = _engine.Nonlinearity.identity
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return ``input W^T + b``, the same bits for a row in any batch.
+
+    Args:
+        input: (rows, in_features) of any strides.
+        weight: (out_features, in_features).
+        bias: (out_features); None counts as zeros.
+
+    Returns:
+        (rows, out_features).
+    """
+    if torch.is_grad_enabled() and (
+        input.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad)
+    ):
+        return _Linear.apply(input, weight, bias)  # type: ignore[no-any-return,no-untyped-call]
+    return _forward(input, weight, bias)
+
+
+def _forward(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    rows, (out_features, in_features) = input.shape[0], weight.shape
+    output = input.new_empty((rows, out_features))
+    weight, bias = weight.contiguous(), None if bias is None else bias.contiguous()
+    FORWARD[input.dtype](
+        _IDENTITY,
+        torch.get_num_threads(),
+        1,
+        rows,
+        0,
+        False,
+        in_features,
+        out_features,
+        weight.data_ptr(),
+        0,
+        0 if bias is None else bias.data_ptr(),
+        0,
+        input.data_ptr(),
+        0,
+        input.stride(0),
+        input.stride(1),
+        0,
+        output.data_ptr(),
+        0,
+        out_features,
+        0,
+    )
+    return output
+
+
+def _backward(
+    d_output: Tensor, input: Tensor, weight: Tensor, needed: tuple[bool, ...]
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    rows, (out_features, in_features) = input.shape[0], weight.shape
+    d_input = input.new_empty(input.shape) if needed[0] else None
+    d_weight = torch.empty_like(weight, memory_format=torch.contiguous_format) if needed[1] else None
+    d_bias = input.new_empty(out_features) if needed[2] else None
+    weight = weight.contiguous()
+    BACKWARD[input.dtype](
+        _IDENTITY,
+        torch.get_num_threads(),
+        1,
+        rows,
+        0,
+        False,
+        in_features,
+        out_features,
+        weight.data_ptr(),
+        0,
+        input.data_ptr(),
+        0,
+        input.stride(0),
+        input.stride(1),
+        0,
+        0,
+        0,
+        0,
+        d_output.data_ptr(),
+        0,
+        d_output.stride(0),
+        d_output.stride(1),
+        0,
+        0 if d_input is None else d_input.data_ptr(),
+        0,
+        in_features,
+        False,
+        0,
+        0 if d_weight is None else d_weight.data_ptr(),
+        0,
+        0 if d_bias is None else d_bias.data_ptr(),
+    )
+    return d_input, d_weight, d_bias
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(input, weight)
+        ctx.saved_as = [description_of(tensor) for tensor in (input, weight)]
+        return _forward(input, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, d_output: Tensor) -> tuple[Tensor | None, ...]:
+        input, weight = saved = ctx.saved_tensors
+        for tensor, description in zip(saved, ctx.saved_as, strict=True):
+            require_as_saved(tensor, description)
+        needed = ctx.needs_input_grad
+        plain = not is_legacy_batchedtensor(d_output) and all(map(is_plain, (d_output, *saved)))
+        if plain and nothing_intercepts() and not torch.is_grad_enabled():
+            return _backward(d_output, input, weight, needed)
+        # by operations that PyTorch can differentiate again
+        return (
+            d_output @ weight if needed[0] else None,
+            d_output.transpose(0, 1) @ input if needed[1] else None,
+            d_output.sum(0) if needed[2] else None,
+        )

@@ -1,0 +1,190 @@
+"""Networks with weights packed once, and their streams, against the same layers one call each."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from elman import _engine
+from tests.engine.cases import NONLINEARITY, Case, assert_same_bits, case, forward, ragged
+
+pytestmark = pytest.mark.usefixtures("level")
+NETWORKS = {"float32": _engine.NetworkFloat32, "float64": _engine.NetworkFloat64}
+STREAMS = {"float32": _engine.StreamFloat32, "float64": _engine.StreamFloat64}
+
+
+def weights(this: Case) -> tuple[np.ndarray | None, ...]:
+    return this.input_weights, this.recurrent_weights, this.input_bias, this.recurrent_bias
+
+
+def network_of(cases: list[Case], directions: int = 1):
+    return NETWORKS[cases[0].dtype.name](list(map(weights, cases)), directions, NONLINEARITY[cases[0].relu])
+
+
+def refuse(stream, x, out):
+    raise ValueError("not as they are")
+
+
+def stream_of(network, this: Case):
+    return STREAMS[this.dtype.name](network, this.batch, refuse)
+
+
+def run(network, input, batch_sizes, h_0, directions, layers):
+    """The output and final states of a network."""
+    hidden_size = h_0.shape[-1]
+    output = np.full((*input.shape[:-1], directions * hidden_size), np.nan, input.dtype)
+    h_n = np.full_like(h_0, np.nan)
+    network.run(input, batch_sizes, h_0, output, h_n)
+    return {"output": output, "h_n": h_n}
+
+
+def layer_by_layer(layers: list[list[Case]]):
+    """The same by one call of the engine for each layer and direction."""
+    input, final_states = layers[0][0].input, []
+    for directions in layers:
+        outputs = []
+        for this in directions:
+            output, final = forward(replace(this, input=input))
+            outputs.append(output)
+            final_states.append(final)
+        input = np.concatenate(outputs, -1)
+    return {"output": input, "h_n": np.stack(final_states)}
+
+
+@st.composite
+def stacks(draw: st.DrawFn) -> list[list[Case]]:
+    """Layers, each a list of its directions; what the later ones are given as input is not looked at."""
+    directions, hidden_size = draw(st.integers(1, 2)), draw(st.integers(1, 40))
+    lengths = draw(st.lists(st.integers(1, 6), min_size=1, max_size=9))
+    batch_sizes = ragged(lengths) if draw(st.booleans()) else None
+    options = {
+        "dtype": draw(st.sampled_from(["float32", "float64"])),
+        "relu": draw(st.booleans()),
+        "biases": draw(st.booleans()),
+        "batch_sizes": batch_sizes,
+    }
+    input_size = draw(st.integers(1, 40))
+    return [
+        [
+            case(
+                directions * hidden_size if layer else input_size,
+                hidden_size,
+                lengths[0],
+                len(lengths),
+                reverse=direction == 1,
+                seed=2 * layer + direction,
+                **options,
+            )
+            for direction in range(directions)
+        ]
+        for layer in range(draw(st.integers(1, 4)))
+    ]
+
+
+@settings(max_examples=60)
+@given(stacks())
+def test_a_network_is_its_layers(layers):
+    cases = [this for directions in layers for this in directions]
+    network = network_of(cases, len(layers[0]))
+    h_0 = np.stack([this.initial_state for this in cases])
+    first = cases[0]
+    results = run(network, first.input, first.batch_sizes, h_0, len(layers[0]), len(layers))
+    assert_same_bits(results, layer_by_layer(layers))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sizes", [(4, 6), (64, 64), (1, 1), (33, 70), (7, 131)])
+@pytest.mark.parametrize(("layers", "batch"), [(1, 1), (2, 1), (3, 5), (1, 50)])
+def test_a_stream_is_the_whole_sequence(dtype, sizes, layers, batch):
+    first = case(*sizes, 7, batch, dtype=dtype)
+    cases = [first, *(case(sizes[1], sizes[1], 7, batch, dtype=dtype, seed=layer) for layer in range(1, layers))]
+    network = network_of(cases)
+    states = np.stack([this.initial_state for this in cases])
+    whole = run(network, first.input, None, states, 1, layers)
+    stream = stream_of(network, first)
+    stream.write_states(states)
+    out = np.full((batch, sizes[1]), np.nan, dtype)
+    for t, (x_t, expected) in enumerate(zip(first.input, whole["output"], strict=True)):
+        result = stream.step(x_t, out if t % 2 else None)
+        assert (result is out) == (t % 2 == 1)
+        assert_same_bits({"step": result}, {"step": expected})
+    final = np.empty_like(states)
+    stream.read_states(final)
+    assert_same_bits({"h_n": final}, whole)
+
+
+def test_an_output_may_lie_over_the_input():
+    this = case(8, 8, 5, 3)
+    network = network_of([this])
+    apart, over = stream_of(network, this), stream_of(network, this)
+    for x_t in this.input:
+        expected, buffer = apart.step(x_t), x_t.copy()
+        assert_same_bits({"step": over.step(buffer, buffer)}, {"step": expected})
+
+
+def test_a_network_keeps_the_instruction_set_it_was_packed_for():
+    this = case(19, 35, 6, 4)
+    network, before = network_of([this]), _engine.instruction_set()
+    expected = run(network, this.input, None, this.initial_state[None], 1, 1)
+    for name in _engine.instruction_sets():
+        _engine.use_instruction_set(name)
+        assert_same_bits(run(network, this.input, None, this.initial_state[None], 1, 1), expected)
+    _engine.use_instruction_set(before)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("sizes", "rows"), [((3, 5), 1), ((64, 7), 9), ((40, 130), 60)])
+def test_a_layer_without_recurrence_is_linear(dtype, sizes, rows):
+    this = case(*sizes, 1, rows, dtype=dtype)
+    network = NETWORKS[dtype]([(this.input_weights, None, this.input_bias, None)], 1, _engine.Nonlinearity.identity)
+    output = np.full((1, rows, sizes[1]), np.nan, dtype)
+    network.run(this.input, None, None, output, None)
+    exact = this.input.astype(float) @ this.input_weights.astype(float).T + this.input_bias
+    assert np.abs(output - exact).max() < 20 * np.finfo(dtype).eps * np.abs(exact).max()
+    alone = np.full((1, 1, sizes[1]), np.nan, dtype)
+    network.run(this.input[:, -1:], None, None, alone, None)
+    assert_same_bits({"output": alone}, {"output": output[:, -1:]})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"input": np.zeros((7, 3, 5), "f")}, "input: expected input_size features"),
+        ({"input": np.zeros((6, 3, 4), "f")}, "output: expected as many rows as the input has"),
+        ({"input": np.zeros((7, 4), "f")}, "input: expected other dimensions"),
+        ({"output": np.zeros((7, 3, 12), "f")[..., ::2]}, "output: expected other features"),
+        ({"h_n": np.zeros((1, 3, 5), "f")}, "h_n: expected other sizes"),
+        ({"h_0": np.zeros((1, 2, 6), "f")}, "h_0: expected other sizes"),
+        ({"batch_sizes": np.array([1, 3])}, "input: expected other dimensions"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused_before_the_engine_reads(change, message):
+    network = network_of([case(4, 6, 7, 3)])
+    arguments = {
+        "input": np.zeros((7, 3, 4), "f"),
+        "batch_sizes": None,
+        "h_0": None,
+        "output": np.zeros((7, 3, 6), "f"),
+        "h_n": None,
+    }
+    with pytest.raises(ValueError, match=message):
+        network.run(**(arguments | change))
+
+
+@pytest.mark.parametrize("batch_sizes", [[2, 3], [3, 0, 2], [3, -1, 3], [], [4]])
+def test_batch_sizes_that_no_packing_makes_are_refused(batch_sizes):
+    network = network_of([case(4, 6, 7, 3)])
+    with pytest.raises(ValueError, match=r"batch_sizes|steps"):
+        network.run(np.zeros((5, 4), "f"), np.array(batch_sizes, np.int64), None, np.zeros((5, 6), "f"), None)
+
+
+def test_networks_that_cannot_be_are_refused():
+    a, b = case(4, 6, 1, 1), case(5, 6, 1, 1)
+    with pytest.raises(ValueError, match=r"weights\[1\]: expected 6 units that read 6 features, got 6 that read 5"):
+        network_of([a, b])
+    with pytest.raises(ValueError, match="layers: expected one or more"):
+        NETWORKS["float32"]([], 1, _engine.Nonlinearity.tanh)
+    with pytest.raises(ValueError, match="a stream reads forwards"):
+        stream_of(network_of([a, a], 2), a)
