@@ -1,1 +1,31 @@
-"""Trained models on NumPy and the engine alone."""
+"""Trained models on NumPy and the engine alone: whole sequences, or one step at a time, to the same bits."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from elman.runtime._rnn import RNN
+from elman.runtime._stream import Stream
+
+if TYPE_CHECKING:
+    from elman.runtime._converting import from_keras
+    from elman.runtime._from_onnx import from_onnx
+    from elman.runtime._text_classifier import TextClassifier
+    from elman.runtime._text_stream import TextStream
+    from elman.runtime._to_onnx import export
+
+__all__ = ["RNN", "Stream", "TextClassifier", "TextStream", "export", "from_keras", "from_onnx"]
+
+# Imported when first asked for: together they take longer than all the rest.
+_LATER = {
+    "TextClassifier": "_text_classifier",
+    "TextStream": "_text_stream",
+    "export": "_to_onnx",
+    "from_keras": "_converting",
+    "from_onnx": "_from_onnx",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

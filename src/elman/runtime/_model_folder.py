@@ -7,84 +7,42 @@ the line's, from 0; ``\u{20}`` is a space, ``\\`` a backslash. ``metrics.json``:
 part. ``history.csv``: the figures of each epoch.
 """
 
-import csv
-import io
-from collections.abc import Sequence
+import json
+import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from reprlib import repr as shortened
+from typing import Any
 
-import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from elman._errors import InputError
-from elman._files import make_folder, write_files
+from elman._files import current_file, make_folder, read_file, replace_files
+from elman._safetensors import TensorFile, tensor_bytes
+from elman._schema import decode
+from elman.runtime._config import Config, read_config, read_head
+from elman.runtime._history import EpochRecord, history_lines, read_history
+from elman.runtime._parameters import Sizes
 from elman.runtime._vocabulary import Vocabulary
 
-__all__ = ["Config", "EpochRecord", "Model", "Network", "Text", "claim_folder", "read_model", "write_model"]
+__all__ = ["EpochRecord", "Model", "claim_folder", "read_model", "write_model"]
 
-FORMAT = "elman text classifier"
-POOLING = "max mean final"
-VERSION = 1
-CONFIG, MODEL, VOCABULARY, METRICS, HISTORY = FILES = (
+CONFIG, MODEL, VOCABULARY, METRICS, HISTORY = (
     "config.json", "model.safetensors", "vocabulary.txt", "metrics.json", "history.csv",
 )  # fmt: skip
-
-Size = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
-
-
-class Network(msgspec.Struct):
-    """The sizes of a network; pooling and nonlinearity have one value yet."""
-
-    embedding_size: Size
-    hidden_size: Size
-    layers: Annotated[int, msgspec.Meta(ge=1, le=1000)]
-    bidirectional: bool
-    nonlinearity: str = "tanh"
-    pooling: str = POOLING
+LARGEST_TEXT, LARGEST_VOCABULARY = 2**24, 2**28  # bytes
 
 
-class Text(msgspec.Struct):
-    """How a text becomes tokens."""
-
-    tokens: str
-    max_length: Size
-    columns: dict[str, str]
-
-
-class Config(msgspec.Struct):
-    """What ``config.json`` holds."""
-
-    format: str
-    version: int
-    classes: list[str | int | float | bool]
-    text: Text
-    network: Network
-    options: dict[str, Any]
-    data: dict[str, Any]
-    made_with: dict[str, str]
-
-
-class EpochRecord(msgspec.Struct, frozen=True):
-    """One epoch's figures."""
-
-    epoch: int
-    loss: float
-    scores: dict[str, float]
-    seconds: float
-
-
-class Model(msgspec.Struct):
-    """The contents of a model folder; ``tensors`` are the bytes of the safetensors file."""
+@dataclass(frozen=True)
+class Model:
+    """The contents of a model folder; ``tensors`` are float32 and C-contiguous."""
 
     config: Config
-    tensors: bytes
+    tensors: dict[str, NDArray[np.float32]]
     vocabulary: Vocabulary
     metrics: dict[str, Any]
     history: list[EpochRecord]
-
-
-class _Head(msgspec.Struct):
-    format: str
-    version: int
 
 
 def claim_folder(folder: Path, *, overwrite: bool, resume: bool = False) -> None:
@@ -96,10 +54,11 @@ def claim_folder(folder: Path, *, overwrite: bool, resume: bool = False) -> None
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: expected a folder for the model, there is a file of that name")
     checkpoint = (folder / "checkpoint" / "checkpoint.json").is_file()
-    finished = (folder / CONFIG).is_file() and (folder / MODEL).is_file()
+    finished = current_file(folder, CONFIG).is_file() and current_file(folder, MODEL).is_file()
     if resume and not checkpoint:
         raise InputError(f"{folder}: --resume expects a checkpoint, there is none; leave --resume out")
-    if resume or not folder.exists() or not any(folder.iterdir()):
+    others = folder.exists() and any(not path.name.startswith(".elman-") for path in folder.iterdir())
+    if resume or not (others or finished):  # .elman-*: what a process that was killed left of its writing
         pass
     elif not (finished or checkpoint):
         raise InputError(f"{folder}: expected a new or empty folder, got one with other files; choose another --out")
@@ -108,108 +67,106 @@ def claim_folder(folder: Path, *, overwrite: bool, resume: bool = False) -> None
     elif not overwrite:
         raise InputError(f"{folder}: holds a model already; choose another --out or add --overwrite")
     elif finished:
-        _head(folder)  # another program's folder may have files of these names too
+        read_head(*_find_config(folder))  # another program's folder may have files of these names too
     make_folder(folder)
 
 
 def write_model(folder: Path, model: Model) -> None:
-    """Write a model folder; every file is complete on the disk before the first takes its place.
+    """Write a model folder. Whatever happens meanwhile, it holds the model before or this one, whole.
 
     Raises:
         InputError: the folder cannot be written.
     """
     contents = {
-        MODEL: model.tensors,
+        MODEL: tensor_bytes(model.tensors),
         VOCABULARY: model.vocabulary.lines().encode(),
         METRICS: _json(model.metrics),
-        HISTORY: _history_lines(model.history).encode(),
-        CONFIG: _json(model.config),
+        HISTORY: history_lines(model.history).encode(),
+        CONFIG: _json(asdict(model.config)),
     }
-    write_files(folder, contents)
+    replace_files(folder, contents)
 
 
-def read_model(folder: Path) -> Model:
+def read_model(folder: Path, *, figures: bool = True) -> Model:
     """Read a model folder.
+
+    Args:
+        folder: the folder.
+        figures: whether to read ``metrics.json`` and ``history.csv`` as well, which no prediction needs.
 
     Raises:
         InputError: there is none, or it is of another version, or damaged.
     """
-    _head(folder)
-    config = _decode(folder / CONFIG, Config)
-    if config.text.tokens not in ("char", "word") or config.network.pooling != POOLING:
-        raise InputError(f"{folder / CONFIG}: expected tokens 'char' or 'word' and pooling {POOLING!r}, got others")
-    if len(config.classes) < 2 or config.network.nonlinearity != "tanh":
-        raise InputError(f"{folder / CONFIG}: expected two classes or more and nonlinearity 'tanh', got others")
-    try:
-        lines = _read(folder / VOCABULARY).decode()
-    except UnicodeDecodeError:
-        raise InputError(f"{folder / VOCABULARY}: expected utf-8 text, got other bytes") from None
-    return Model(
-        config,
-        _read(folder / MODEL),
-        Vocabulary.from_lines(lines, str(folder / VOCABULARY)),
-        _decode(folder / METRICS, dict[str, Any]),
-        _read_history(folder / HISTORY),
-    )
+    found = _find_config(folder)
+    config = read_config(*found)
+    vocabulary, tensors = _read_tensors(folder, config)
+    metrics: dict[str, Any] = {}
+    history: list[EpochRecord] = []
+    if figures:
+        metrics = decode(_read(folder, METRICS), dict[str, Any], str(current_file(folder, METRICS)))
+        history = read_history(_read(folder, HISTORY), str(current_file(folder, HISTORY)))
+    if _find_config(folder) != found:
+        raise InputError(f"{folder}: expected a model that stays as it is, got another while it was read")
+    return Model(config, tensors, vocabulary, metrics, history)
 
 
-def _head(folder: Path) -> None:
-    if not folder.is_dir():
-        what = "a file" if folder.exists() else "nothing of that name"
+def _find_config(folder: Path) -> tuple[bytes, str]:
+    if not os.path.isdir(folder):
+        what = "a file" if os.path.exists(folder) else "nothing of that name"
         raise InputError(f"{folder}: expected a model folder, got {what}")
-    if not (folder / CONFIG).is_file():
-        unfinished = (folder / "checkpoint").is_dir()
+    path = current_file(folder, CONFIG)
+    if not os.path.lexists(path):
+        unfinished = os.path.isdir(folder / "checkpoint")
         got = "an unfinished run (finish it with --resume)" if unfinished else f"a folder without {CONFIG}"
         raise InputError(f"{folder}: expected a model folder, got {got}")
-    head = _decode(folder / CONFIG, _Head)
-    if head.format != FORMAT:
-        raise InputError(f"{folder / CONFIG}: expected the format {FORMAT!r}, got {head.format!r}")
-    if head.version != VERSION:
-        raise InputError(f"{folder / CONFIG}: expected version {VERSION}, got version {head.version}")
+    return _read(folder, CONFIG), str(path)
 
 
-def _decode(path: Path, kind: Any) -> Any:
-    try:
-        return msgspec.json.decode(_read(path), type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: expected what elman wrote, got: {error}") from None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: expected a readable file, {error.strerror}") from None
-
-
-def _json(value: Any) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
-
-
-def _history_lines(history: Sequence[EpochRecord]) -> str:
-    stream = io.StringIO()
-    names = list(history[0].scores) if history else []
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["epoch", "loss", *names, "seconds"])
-    for record in history:
-        writer.writerow([record.epoch, record.loss, *record.scores.values(), round(record.seconds, 3)])
-    return stream.getvalue()
-
-
-def _read_history(path: Path) -> list[EpochRecord]:
-    try:
-        rows = list(csv.DictReader(_read(path).decode().splitlines()))
-        fixed = ("epoch", "loss", "seconds")
-        return [
-            EpochRecord(
-                int(row["epoch"]),
-                float(row["loss"]),
-                {name: float(value) for name, value in row.items() if name not in fixed},
-                float(row["seconds"]),
+def _read_tensors(folder: Path, config: Config) -> tuple[Vocabulary, dict[str, NDArray[np.float32]]]:
+    """Read the vocabulary and the parameters once their sizes are known to be those of the configuration."""
+    path = current_file(folder, MODEL)
+    lines = _read(folder, VOCABULARY, LARGEST_VOCABULARY)
+    file = TensorFile(path, folder)
+    expected = _shapes(config, lines.count(b"\n"))
+    for name in (*expected, *file.specs):
+        if name not in file.specs:
+            raise InputError(f"{path}: expected a tensor {name}, got none of that name")
+        if name not in expected:
+            raise InputError(f"{path}: expected only the tensors of its network, got {shortened(name)}")
+    for name, shape in expected.items():
+        spec = file.specs[name]
+        if (spec.dtype, spec.shape) != ("F32", shape):
+            raise InputError(
+                f"{path}: expected {name} of F32 and the shape {shape} (by {CONFIG} and {VOCABULARY}), "
+                f"got {spec.dtype} and {shortened(spec.shape)}"
             )
-            for row in rows
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: expected the figures of each epoch, got: {error}") from None
+    vocabulary = _as_vocabulary(lines, str(current_file(folder, VOCABULARY)))
+    return vocabulary, file.load()
+
+
+def _shapes(config: Config, tokens: int) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every parameter by its name."""
+    network = config.network
+    rnn = Sizes(network.embedding_size, network.hidden_size, network.layers, network.bidirectional, bias=True)
+    return {
+        "embedding.weight": (tokens, network.embedding_size),
+        **{f"rnn.{name}": shape for name, shape in rnn.shapes().items()},
+        "output.weight": (len(config.classes), 3 * rnn.directions * network.hidden_size),
+        "output.bias": (len(config.classes),),
+    }
+
+
+def _as_vocabulary(lines: bytes, name: str) -> Vocabulary:
+    try:
+        return Vocabulary.from_lines(lines.decode(), name)
+    except UnicodeDecodeError:
+        raise InputError(f"{name}: expected UTF-8 text, got other bytes") from None
+
+
+def _read(folder: Path, name: str, limit: int = LARGEST_TEXT) -> bytes:
+    return read_file(current_file(folder, name), folder, limit)
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    finite = json.loads(json.dumps(value), parse_constant=lambda _: None)  # JSON has no NaN
+    return json.dumps(finite, ensure_ascii=False, indent=2).encode() + b"\n"

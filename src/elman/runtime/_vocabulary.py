@@ -5,7 +5,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from statistics import median
 
 from elman._errors import InputError
 
@@ -49,6 +48,8 @@ def choose_tokens(texts: Sequence[str]) -> str:
     spaceless = sum(len(_SPACELESS_CHARACTER.findall(text)) for text in sample)
     if spaceless > 0.3 * letters:
         return "char"
+    from statistics import median  # takes as long to import as all of this module
+
     return "word" if median(len(text.split()) for text in sample) >= 3 else "char"
 
 

@@ -1,9 +1,10 @@
-"""Training a text classifier's network and reading its probabilities."""
+"""Training a text classifier's network."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from elman.runtime._vocabulary import tokenize
-from elman.tasks._batching import batches_by_length, pad, shuffled_batches
+from elman.runtime._linear import log_softmax, softmax
+from elman.runtime._text_classifier import TextClassifier as Trained
+from elman.runtime._threads import get_num_threads, set_num_threads
+from elman.tasks._batching import pad, shuffled_batches
 from elman.tasks._checkpoints import CheckpointStore
 from elman.tasks._environment import environment
 from elman.tasks._network import TextNetwork
@@ -21,14 +24,13 @@ from elman.tasks._training import Observer, Settings, Trainer
 if TYPE_CHECKING:
     from elman.tasks.text_classifier import TextClassifier
 
-__all__ = ["build_network", "probabilities", "train"]
+__all__ = ["build_network", "train", "trained"]
 
 LABEL_SMOOTHING = 0.1
 # What is drawn against overfitting suits the vocabulary: the vectors of an alphabet are few and seen often,
 # those of words and hanzi many and rare. Tokens taken for unknown teach what an unknown one means.
 LARGE_VOCABULARY = 1000
 UNKNOWN_RATE, UNKNOWN_RATE_IF_SMALL = 0.05, 0.01
-READING_BATCH = 64
 
 Part = tuple[list[str], NDArray[np.int64]]
 
@@ -37,9 +39,12 @@ class ClassifyingTask:
     """Texts and classes as numbers, and the loss and scores on them."""
 
     def __init__(self, classifier: "TextClassifier", parts: Sequence[Part], network: TextNetwork) -> None:
-        self.network, self.seed, self.batch_size = network, classifier.seed, classifier.batch_size_
-        self.encoded, self.held = ([_encode(classifier, text) for text in texts] for texts, _ in parts)
-        self.labels, self.held_labels = (torch.from_numpy(numbers) for _, numbers in parts)
+        self.classifier, self.network = classifier, network
+        self.seed, self.batch_size = classifier.seed, classifier.batch_size_
+        encode = trained(classifier, network).encode
+        self.encoded, self.held = ([encode(text) for text in texts] for texts, _ in parts)
+        (_, labels), (_, self.held_labels) = parts
+        self.labels = torch.from_numpy(labels)
 
     def batches(self, epoch: int) -> list[list[int]]:
         return shuffled_batches([len(text) for text in self.encoded], self.batch_size, self.seed, epoch)
@@ -51,10 +56,14 @@ class ClassifyingTask:
     def validate(self) -> dict[str, float]:
         if not self.held:
             return {}
-        scores = _scores(self.network, self.held)
-        right = (scores.argmax(1) == self.held_labels).sum().item()
-        loss = cross_entropy(scores, self.held_labels).item()
-        return {"validation_loss": loss, "validation_accuracy": right / len(self.held)}
+        # by what will predict: the bits of an evaluation later, without PyTorch
+        scores = trained(self.classifier, self.network).scores(self.held)
+        right = int((softmax(scores).argmax(1) == self.held_labels).sum())
+        losses = -log_softmax(scores)[np.arange(len(self.held)), self.held_labels]
+        return {
+            "validation_loss": math.fsum(losses.tolist()) / len(self.held),
+            "validation_accuracy": right / len(self.held),
+        }
 
     def rank(self, scores: dict[str, float]) -> list[float]:
         return [scores["validation_accuracy"], -scores["validation_loss"]]
@@ -85,7 +94,7 @@ def train(
             trainer.restore(*store.load())
         progress = trainer.run()
         classifier.made_with_ = environment()
-    classifier.network_ = network
+    classifier.model_ = trained(classifier, network)
     classifier.history_ = progress.history
     best = progress.history[progress.best_epoch - 1]
     classifier.metrics_ = {"epoch": best.epoch, "epochs": progress.epochs, "loss": best.loss, **best.scores}
@@ -108,34 +117,22 @@ def build_network(classifier: "TextClassifier") -> TextNetwork:
     )
 
 
-def probabilities(classifier: "TextClassifier", texts: Sequence[str]) -> NDArray[np.float32]:
-    """Return the probability of each class, (examples, classes), of each text."""
-    if not texts:
-        return np.zeros((0, len(classifier.classes_)), dtype=np.float32)
-    encoded = [_encode(classifier, text) for text in texts]
-    with thread_count(classifier.threads), torch.no_grad():
-        result: NDArray[np.float32] = _scores(classifier.network_, encoded).softmax(1).numpy()
-    return result
+def trained(classifier: "TextClassifier", network: TextNetwork) -> Trained:
+    """Return what a network has learned so far, without PyTorch."""
+    tensors = {name: value.numpy(force=True) for name, value in network.state_dict().items()}
+    classes, columns = classifier.classes_.tolist(), getattr(classifier, "columns_", {})
+    return Trained(tensors, classifier.vocabulary_, classes, classifier.tokens_, classifier.max_length, columns)
 
 
 @contextmanager
 def thread_count(threads: int | None) -> Iterator[None]:
-    """Let torch and the engine use so many threads for a while."""
-    before = torch.get_num_threads()
+    """Let torch and the runtime use so many threads for a while."""
+    before = torch.get_num_threads(), get_num_threads()
     try:
         if threads:
             torch.set_num_threads(threads)
+            set_num_threads(threads)
         yield
     finally:
-        torch.set_num_threads(before)
-
-
-def _encode(classifier: "TextClassifier", text: str) -> list[int]:
-    return classifier.vocabulary_.encode(tokenize(text, classifier.tokens_, classifier.max_length)[0])
-
-
-def _scores(network: Any, encoded: Sequence[list[int]]) -> Tensor:
-    scores = torch.empty(len(encoded), network.output.out_features)
-    for batch in batches_by_length([len(text) for text in encoded], READING_BATCH):
-        scores[batch] = network(*pad([encoded[i] for i in batch]))
-    return scores
+        torch.set_num_threads(before[0])
+        set_num_threads(before[1])

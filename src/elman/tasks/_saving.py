@@ -1,27 +1,15 @@
 """A text classifier to a model folder and back."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
-from torch import Tensor
 
-from elman._errors import InputError
-from elman.runtime._model_folder import (
-    FORMAT,
-    VERSION,
-    Config,
-    Model,
-    Network,
-    Text,
-    claim_folder,
-    read_model,
-    write_model,
-)
-from elman.tasks._classifying import build_network
+from elman._errors import InputError, OptionError
+from elman.runtime._config import FORMAT, VERSION, Config, Network, Text
+from elman.runtime._model_folder import CONFIG, Model, claim_folder, read_model, write_model
+from elman.runtime._text_classifier import TextClassifier as Trained
+from elman.tasks._options import check_options
 
 if TYPE_CHECKING:
     from elman.tasks.text_classifier import TextClassifier
@@ -37,14 +25,13 @@ def save(classifier: "TextClassifier", folder: Path, overwrite: bool) -> None:
         FORMAT,
         VERSION,
         classifier.classes_.tolist(),
-        Text(classifier.tokens_, classifier.max_length, classifier.columns_),
+        Text(cast("Any", classifier.tokens_), classifier.max_length, classifier.columns_),
         Network(classifier.embedding_size, classifier.hidden_size, classifier.layers, classifier.bidirectional),
         options,
         classifier.data_,
         classifier.made_with_,
     )
-    tensors = {name: value.contiguous() for name, value in classifier.network_.state_dict().items()}
-    model = Model(config, save_tensors(tensors), classifier.vocabulary_, classifier.metrics_, classifier.history_)
+    model = Model(config, classifier.model_.tensors(), classifier.vocabulary_, classifier.metrics_, classifier.history_)
     write_model(folder, model)
 
 
@@ -62,34 +49,13 @@ def load(classifier: "TextClassifier", folder: Path) -> None:
         max_length=config.text.max_length,
         threads=None,
     )
+    try:
+        check_options(classifier.get_params())
+    except OptionError as error:  # InputError: it is the file's option, not one of the command line
+        raise InputError(f"{folder / CONFIG}: expected sound options, got {error}") from None
     classifier.classes_ = np.array(config.classes)
     classifier.tokens_, classifier.vocabulary_ = config.text.tokens, model.vocabulary
     classifier.columns_ = config.text.columns
     classifier.data_, classifier.metrics_, classifier.history_ = config.data, model.metrics, model.history
     classifier.made_with_ = config.made_with
-    try:
-        tensors = load_tensors(model.tensors)
-        _check_sizes(config, len(model.vocabulary), tensors)
-        classifier.network_ = build_network(classifier)
-        classifier.network_.load_state_dict(tensors)
-    except (SafetensorError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"{folder / 'model.safetensors'}: expected the parameters of its network, got: {reason}"
-        ) from None
-    classifier.network_.eval()
-
-
-def _check_sizes(config: Config, tokens: int, tensors: dict[str, Tensor]) -> None:
-    """Compare the sizes claimed with the tensors there, before memory is taken for a network so large."""
-    network = config.network
-    claimed = {
-        "embedding.weight": (tokens, network.embedding_size),
-        "rnn.weight_hh_l0": (network.hidden_size, network.hidden_size),
-        f"rnn.bias_hh_l{network.layers - 1}": (network.hidden_size,),
-        "output.bias": (len(config.classes),),
-    }
-    for name, shape in claimed.items():
-        got = tuple(tensors[name].shape) if name in tensors else "none"
-        if got != shape:
-            raise RuntimeError(f"{name}: expected the shape {shape}, got {got}")
+    classifier.model_ = Trained.of(model)

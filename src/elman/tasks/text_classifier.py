@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from elman._errors import InputError
+from elman.runtime._text_classifier import checked_texts
+from elman.runtime._threads import get_num_threads, set_num_threads
 from elman.runtime._vocabulary import Vocabulary, choose_tokens, tokenize
 from elman.tasks._options import check_options
 from elman.tasks._splitting import stratified_split
@@ -45,12 +46,13 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed: of everything drawn at random.
         validation: share of the texts set aside to choose the best epoch by; 0 for none.
         engine: ``"elman"`` for :class:`elman.nn.RNN`, ``"torch"`` for :class:`torch.nn.RNN`.
-        threads: of the processor; ``None``: as many as torch uses.
+        threads: of the processor; ``None``: as many as torch uses to train, :func:`elman.get_num_threads` to predict.
 
     Attributes:
         classes_: (classes,) the labels, sorted.
         tokens_: ``"char"`` or ``"word"``.
         vocabulary_: the tokens known.
+        model_: the :class:`elman.runtime.TextClassifier` that predicts, without PyTorch.
         metrics_: scores on the validation part at the best epoch.
         history_: the figures of each epoch.
         data_: what it saw: numbers of examples, by class too, and how many texts were cut.
@@ -143,10 +145,14 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the probability of each class, (examples, classes), in the order of ``classes_``."""
-        from elman.tasks._classifying import probabilities
-
-        check_is_fitted(self, "network_")
-        return probabilities(self, _checked_texts(texts))
+        check_is_fitted(self, "model_")
+        before = get_num_threads()
+        try:
+            set_num_threads(self.threads or before)
+            probabilities: NDArray[np.float32] = self.model_.predict_proba(texts)
+            return probabilities
+        finally:
+            set_num_threads(before)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write a model folder.
@@ -156,7 +162,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         from elman.tasks._saving import save
 
-        check_is_fitted(self, "network_")
+        check_is_fitted(self, "model_")
         save(self, Path(folder), overwrite)
 
     @classmethod
@@ -173,7 +179,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return classifier
 
     def _checked(self, texts: Sequence[str], labels: Sequence[Any]) -> tuple[list[str], NDArray[np.int64]]:
-        texts, given = _checked_texts(texts), np.asarray(labels)
+        texts, given = checked_texts(texts), np.asarray(labels)
         if given.shape != (len(texts),):
             raise InputError(f"labels: expected one for each of {len(texts)} texts, got the shape {given.shape}")
         for place, text in enumerate(texts):
@@ -195,7 +201,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         for place, label in enumerate(given):
             if label not in places:
                 raise InputError(f"validation labels[{place}]: expected a class of the training part, got {label!r}")
-        return _checked_texts(texts), np.array([places[label] for label in given], dtype=np.int64)
+        return checked_texts(texts), np.array([places[label] for label in given], dtype=np.int64)
 
     def _prepare(
         self, parts: Sequence[tuple[list[str], Any]], rare: Sequence[int], observer: "Observer | None"
@@ -237,14 +243,3 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         content = [[texts, numbers.tolist()] for texts, numbers in parts]
         text = json.dumps([content, list(map(str, self.classes_))], ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _checked_texts(texts: Sequence[Any]) -> list[str]:
-    if isinstance(texts, str):
-        raise InputError("texts: expected a sequence of texts, got one text")
-    checked = list(texts)
-    for place, text in enumerate(checked):
-        if not isinstance(text, str):
-            got = "a missing value" if text is None or (isinstance(text, float) and math.isnan(text)) else type(text)
-            raise InputError(f"texts[{place}]: expected a text, got {getattr(got, '__name__', got)}")
-    return checked

@@ -1,0 +1,114 @@
+"""What users pass, as arrays that the engine can read: converted, or refused by name, never misread."""
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elman._errors import InputError
+
+__all__ = ["Array", "as_array", "as_count", "as_lengths", "as_shaped", "require_out"]
+
+Array = NDArray[Any]
+
+NUMBERS = "fiub"  # kinds of dtypes: floats, integers, booleans
+
+
+def as_array(value: Any, name: str, dtype: np.dtype[Any] | None = None) -> Array:
+    """Return ``value`` as an array of ``dtype``, itself where it is one; without ``dtype``, of its own.
+
+    Arrays of NumPy in any layout and byte order, what offers ``__array__`` or DLPack on the CPU, and nested sequences
+    are taken; integers, booleans and other floats are converted.
+
+    Raises:
+        InputError: it is no array of real numbers, or lies on another device.
+    """
+    if type(value) is np.ndarray and value.dtype is dtype and value.flags.aligned:
+        return value
+    if isinstance(value, np.ma.MaskedArray):
+        raise InputError(f"{name}: expected an array without a mask, got a masked array")
+    try:
+        array = _from_elsewhere(value)
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{name}: expected an array of numbers on the CPU, got {_kind(value)} ({reason})") from None
+    if array.dtype.kind not in NUMBERS:
+        raise InputError(f"{name}: expected real numbers, got {_kind(value)} of dtype {array.dtype}")
+    if dtype is not None:
+        with np.errstate(over="ignore"):  # too large for float32: infinity, as in PyTorch
+            array = array.astype(dtype, copy=False)
+    return array if array.flags.aligned else array.copy()
+
+
+def as_shaped(value: Any, name: str, dtype: np.dtype[Any], shape: Sequence[int], words: str) -> Array:
+    """Return ``value`` as a C-contiguous array of ``dtype`` and ``shape``, which ``words`` explain.
+
+    Raises:
+        InputError: it is of another shape, or no array of numbers.
+    """
+    array = as_array(value, name, dtype)
+    if array.shape != tuple(shape):
+        raise InputError(f"{name}: expected the shape {tuple(shape)}, {words}, got {array.shape}")
+    return np.ascontiguousarray(array)
+
+
+def as_count(value: Any, name: str, most: int = 2**31 - 1) -> int:
+    """Return ``value`` as an integer from 1 to ``most``.
+
+    Raises:
+        InputError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= most:
+        raise InputError(f"{name}: expected an integer from 1 to {most}, got {value!r}")
+    return int(value)
+
+
+def as_lengths(value: Any, batch: int, steps: int) -> NDArray[np.int64]:
+    """Return sequence lengths (batch,), each from 0 to ``steps``.
+
+    Raises:
+        InputError: they are no integers, of another shape, or out of range.
+    """
+    lengths = as_array(value, "lengths")
+    if lengths.dtype.kind not in "iu":
+        raise InputError(f"lengths: expected integers, got dtype {lengths.dtype}")
+    if lengths.shape != (batch,):
+        raise InputError(f"lengths: expected the shape {(batch,)}, one for each sequence, got {lengths.shape}")
+    for place, length in enumerate(lengths.tolist()):
+        if not 0 <= length <= steps:
+            raise InputError(f"lengths[{place}]: expected 0 to {steps}, the steps of x, got {length}")
+    return lengths.astype(np.int64, copy=False)
+
+
+def require_out(out: Any, dtype: np.dtype[Any], shape: Sequence[int]) -> Array:
+    """Return ``out`` if results of ``dtype`` and ``shape`` can be written there.
+
+    Raises:
+        InputError: it is no array of NumPy, not writable, or of another dtype or shape.
+    """
+    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
+        raise InputError(f"out: expected an array of NumPy, got {_kind(out)}")
+    if out.dtype != dtype:
+        raise InputError(f"out: expected dtype {dtype}, got {out.dtype.newbyteorder('=')}{_order(out.dtype)}")
+    if out.shape != tuple(shape):
+        raise InputError(f"out: expected the shape {tuple(shape)}, got {out.shape}")
+    if not out.flags.writeable:
+        raise InputError("out: expected an array that can be written, got a read-only one")
+    return out
+
+
+def _from_elsewhere(value: Any) -> Array:
+    if hasattr(value, "__array__") or not hasattr(value, "__dlpack__"):
+        return np.asarray(value)
+    return np.from_dlpack(value)
+
+
+def _kind(value: Any) -> str:
+    kind = type(value)
+    return kind.__name__ if kind.__module__ in ("builtins", "numpy") else f"{kind.__module__}.{kind.__name__}"
+
+
+def _order(dtype: np.dtype[Any]) -> str:
+    return "" if dtype.isnative else " in the other byte order"

@@ -1,0 +1,49 @@
+"""What a network's outputs go through on their way to probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from elman import _engine
+from elman.runtime._arrays import Array
+
+__all__ = ["Linear", "log_softmax", "softmax"]
+
+_NETWORKS: dict[str, Any] = {"float32": _engine.NetworkFloat32, "float64": _engine.NetworkFloat64}
+
+
+class Linear:
+    """``y = x W^T + b``: :class:`elman.nn.Linear` without PyTorch, the same bits, for a row in any batch.
+
+    Args:
+        weight: (out_features, in_features), contiguous, float32 or float64.
+        bias: (out_features,), of the same dtype.
+    """
+
+    def __init__(self, weight: Array, bias: Array | None) -> None:
+        self.weight, self.bias = weight, bias
+        # one step of a recurrence without a recurrent term
+        self._network = _NETWORKS[weight.dtype.name]([(weight, None, bias, None)], 1, _engine.Nonlinearity.identity)
+
+    def __call__(self, x: Array) -> Array:
+        """Return (rows, out_features) of (rows, in_features)."""
+        output: Array = np.empty((1, len(x), len(self.weight)), self.weight.dtype)
+        if len(x):
+            self._network.run(x[None], None, None, output, None)
+        return output.reshape(output.shape[1:])
+
+
+def softmax(scores: Array) -> Array:
+    """Return each row's probabilities, (rows, classes), the same bits in any batch and on any processor."""
+    probabilities: Array = np.empty_like(scores)
+    _engine.softmax(scores, probabilities)
+    return probabilities
+
+
+def log_softmax(scores: Array) -> Array:
+    """Return the logarithms of each row's probabilities, (rows, classes)."""
+    logarithms = np.empty_like(scores)
+    _engine.softmax(scores, logarithms, True)
+    return logarithms

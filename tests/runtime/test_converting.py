@@ -1,0 +1,139 @@
+"""Networks of PyTorch and Keras on the runtime."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.utils import parametrizations, prune
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+import elman
+from elman import InputError
+from elman.nn import RNN, RNNCell
+from elman.runtime._converting import as_rnn
+
+
+@settings(max_examples=40)
+@given(
+    sizes=st.tuples(st.integers(1, 20), st.integers(1, 40), st.integers(1, 3)),
+    options=st.fixed_dictionaries(
+        {
+            "nonlinearity": st.sampled_from(["tanh", "relu"]),
+            "bias": st.booleans(),
+            "batch_first": st.booleans(),
+            "bidirectional": st.booleans(),
+            "dtype": st.sampled_from([torch.float32, torch.float64]),
+        }
+    ),
+    lengths=st.lists(st.integers(1, 7), min_size=1, max_size=5),
+)
+def test_the_runtime_has_the_bits_of_the_layer(sizes, options, lengths):
+    layer = RNN(*sizes, **options).eval()
+    rnn = as_rnn(layer)
+    shape = (len(lengths), 7) if options["batch_first"] else (7, len(lengths))
+    x = torch.randn(*shape, sizes[0], dtype=options["dtype"])
+    h_0 = torch.randn(sizes[2] * (1 + options["bidirectional"]), len(lengths), sizes[1], dtype=options["dtype"])
+    with torch.no_grad():
+        expected = layer(x, h_0)
+        packed, h_n = layer(pack_padded_sequence(x, lengths, options["batch_first"], enforce_sorted=False), h_0)
+        ragged = pad_packed_sequence(packed, options["batch_first"], total_length=7)[0], h_n
+    for results, truth in ((rnn(x, h_0), expected), (rnn(x, h_0, lengths), ragged)):
+        assert all((a == b.numpy()).all() for a, b in zip(results, truth, strict=True))
+
+
+def test_a_loop_of_cells_has_the_bits_of_a_stream():
+    cell, x = RNNCell(5, 7, nonlinearity="relu"), torch.randn(6, 3, 5)
+    stream, state = as_rnn(cell).stream(3), None
+    with torch.no_grad():
+        for x_t in x:
+            state = cell(x_t, state)
+            assert (stream.step(x_t) == state.numpy()).all()
+
+
+@pytest.mark.parametrize("kind", [torch.nn.RNN, RNN])
+def test_modules_and_state_dicts_are_saved(tmp_path, kind):
+    layer = kind(4, 6, 2, nonlinearity="relu", batch_first=True)
+    elman.save(layer, tmp_path / "module")
+    elman.save(layer.state_dict(), tmp_path / "dict", nonlinearity="relu", batch_first=True)
+    assert (tmp_path / "module").read_bytes() == (tmp_path / "dict").read_bytes()
+    assert repr(elman.load(tmp_path / "module")) == (
+        "RNN(4, 6, num_layers=2, nonlinearity='relu', batch_first=True, float32)"
+    )
+
+
+def test_a_weight_is_what_it_comes_to():
+    layer = RNN(4, 6)
+    prune.l1_unstructured(layer, "weight_hh_l0", 0.5)
+    assert (as_rnn(layer).parameters["weight_hh_l0"] == layer.weight_hh_l0.detach().numpy()).all()
+    cell = parametrizations.weight_norm(RNNCell(4, 6), "weight_hh")
+    assert (as_rnn(cell).parameters["weight_hh_l0"] == cell.weight_hh.detach().numpy()).all()
+
+
+@pytest.mark.parametrize("module", [torch.nn.LSTM(3, 4), torch.nn.GRUCell(3, 4), torch.nn.Linear(3, 4), RNN])
+def test_other_modules_are_refused(tmp_path, module):
+    with pytest.raises(InputError, match="network: expected an RNN, an RNNCell or their parameters, got"):
+        elman.save(module, tmp_path / "rnn")
+
+
+def test_tensors_that_cannot_be_read_are_refused():
+    rnn = as_rnn(RNN(4, 6))
+    for x, message in [
+        (torch.zeros(5, 4, requires_grad=True), "requires grad"),
+        (torch.zeros(5, 4, device="meta"), "meta"),
+        (torch.zeros(5, 4, dtype=torch.bfloat16), "BFloat16"),
+        (torch.zeros(5, 4).to_sparse(), "Sparse"),
+    ]:
+        with pytest.raises(
+            InputError, match=rf"x: expected an array of numbers on the CPU, got torch\.Tensor .*{message}"
+        ):
+            rnn(x)
+    with pytest.raises(InputError, match=r"weight_ih_l0: expected an array of numbers on the CPU, got torch\.Tensor"):
+        elman.runtime.RNN(RNN(4, 6, device="meta").state_dict())
+
+
+def simple_rnn(weights, x, activation):
+    """Keras's SimpleRNN over (batch, steps, input) in plain NumPy: h = f(x K + h R + b)."""
+    kernel, recurrent, *bias = (array.astype(float) for array in weights)
+    h, outputs = np.zeros((len(x), len(recurrent))), []
+    for x_t in x.swapaxes(0, 1):
+        h = activation(x_t @ kernel + h @ recurrent + (bias[0] if bias else 0))
+        outputs.append(h)
+    return np.stack(outputs, 1)
+
+
+def keras_weights(input_size, units, bias):
+    shapes = [(input_size, units), (units, units), (units,)][: 3 if bias else 2]
+    return [np.random.default_rng(i).standard_normal(shape).astype("f") / 3 for i, shape in enumerate(shapes)]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_keras_weights(bias, activation):
+    f = {"tanh": np.tanh, "relu": lambda a: np.maximum(a, 0)}[activation]
+    x, weights = np.random.default_rng(9).standard_normal((3, 5, 4)).astype("f"), keras_weights(4, 6, bias)
+    rnn = elman.runtime.from_keras(weights, activation)
+    np.testing.assert_allclose(rnn(x)[0], simple_rnn(weights, x, f), rtol=1e-5, atol=1e-6)
+    stack = [weights, keras_weights(6, 6, bias)]
+    expected = simple_rnn(stack[1], simple_rnn(stack[0], x, f), f)
+    np.testing.assert_allclose(elman.runtime.from_keras(stack, activation)(x)[0], expected, rtol=1e-5, atol=1e-5)
+    back = [array[::-1].copy() for array in weights]
+    both = elman.runtime.from_keras([*weights, *back], activation)(x)[0]
+    reverse = simple_rnn(back, x[:, ::-1], f)[:, ::-1]
+    expected = np.concatenate([simple_rnn(weights, x, f), reverse], -1)
+    np.testing.assert_allclose(both, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([], "weights: expected 2 or 3 arrays a layer, or 4 or 6 in two directions, got 0"),
+        (keras_weights(4, 6, True) * 3, "weights: expected 2 or 3 arrays a layer, .*, got 9"),
+        ([keras_weights(4, 6, True), keras_weights(6, 6, False)], "weights: expected 2 or 3 arrays .*, got 3, 2"),
+        ([np.zeros((4, 6)), np.zeros((6, 6)), np.zeros((2, 6))], r"weights\[2\]: expected 1 dimensions, got the shape"),
+        ([np.zeros((4, 6), "f"), np.zeros((5, 6), "f")], r"weight_hh_l0: expected the shape \(6, 6\), got \(6, 5\)"),
+    ],
+)
+def test_what_is_no_keras_layer_is_refused(weights, message):
+    with pytest.raises(InputError, match=message):
+        elman.runtime.from_keras(weights)

@@ -1,0 +1,97 @@
+"""A trained text classifier without PyTorch: the bits of training, alone, in any batch, and piece by piece."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import elman
+from elman import InputError
+from elman.runtime._text_classifier import READING_BATCH
+from elman.runtime._vocabulary import SPECIAL_TOKENS, Vocabulary
+from tests.runtime.networks import parameters
+
+ROOT = Path(__file__).parents[1]
+ALPHABET = "abcdé’ 我爱你\u0301"
+
+
+def classifier(*, bidirectional=True, tokens="char", layers=1, max_length=20, seed=0):
+    vocabulary = Vocabulary(["a", "b", "c", "我", "爱", "é", "ab", "abc", "b’a"])
+    rnn = parameters(5, 8, layers, bidirectional=bidirectional, seed=seed)
+    generator, features = np.random.default_rng(seed), 24 * (1 + bidirectional)
+    tensors = {
+        "embedding.weight": generator.standard_normal((len(vocabulary), 5)).astype("f"),
+        **{f"rnn.{name}": array for name, array in rnn.items()},
+        "output.weight": generator.standard_normal((3, features)).astype("f"),
+        "output.bias": generator.standard_normal(3).astype("f"),
+    }
+    return elman.runtime.TextClassifier(tensors, vocabulary, ["x", "y", "z"], tokens, max_length)
+
+
+texts = st.text(ALPHABET, max_size=30)
+
+
+@settings(max_examples=40)
+@given(st.lists(texts, min_size=1, max_size=2 * READING_BATCH + 3), st.booleans(), st.integers(1, 2))
+def test_a_text_has_the_same_bits_alone_and_in_any_batch(given_texts, bidirectional, layers):
+    model = classifier(bidirectional=bidirectional, layers=layers)
+    together = model.predict_proba(given_texts)
+    assert together.dtype == np.float32
+    for text, row in list(zip(given_texts, together, strict=True))[:10]:
+        assert (model.predict_proba([text])[0] == row).all()
+    assert (model.predict(given_texts) == model.classes[together.argmax(1)]).all()
+    assert model.predict_proba([]).shape == (0, 3)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.text(ALPHABET, max_size=6), max_size=8), st.sampled_from(["char", "word"]))
+def test_a_text_read_piece_by_piece_has_the_same_bits(pieces, tokens):
+    model = classifier(bidirectional=False, layers=2, tokens=tokens, max_length=12)
+    stream, text = model.stream(), ""
+    for piece in pieces:
+        text += piece
+        assert (stream.step(piece) == model.predict_proba([text])[0]).all(), (text, piece)
+        assert stream.text == text
+    stream.reset()
+    assert (stream.step("ab") == model.predict_proba(["ab"])[0]).all()
+
+
+def test_a_bidirectional_classifier_says_why_it_cannot_stream():
+    with pytest.raises(InputError, match="expected a network in one direction, got a bidirectional one"):
+        classifier().stream()
+
+
+def test_what_version_1_wrote_predicts_what_it_did():
+    model = elman.load(ROOT / "models/version_1")
+    said = json.loads((ROOT / "models/version_1.json").read_text(encoding="utf-8"))
+    assert model.classes.tolist() == ["别", "论语", "诗经"]
+    assert model.columns == {"text": "line", "label": "book"}
+    np.testing.assert_allclose(model.predict_proba(said["texts"]), said["probabilities"], atol=1e-6)
+
+
+def test_it_is_pickled_and_described():
+    model = classifier()
+    twin = pickle.loads(pickle.dumps(model))
+    assert (twin.predict_proba(["abc"]) == model.predict_proba(["abc"])).all()
+    assert repr(twin) == "TextClassifier(3 classes, 13 tokens (char), RNN(5, 8, bidirectional=True, float32))"
+    assert twin.vocabulary.tokens[:4] == SPECIAL_TOKENS
+
+
+@pytest.mark.parametrize(
+    ("given_texts", "message"),
+    [
+        ("abc", "texts: expected a sequence of texts, got one text"),
+        (3, "texts: expected a sequence of texts, got int"),
+        (["a", None], r"texts\[1\]: expected a text, got a missing value"),
+        (["a", float("nan")], r"texts\[1\]: expected a text, got a missing value"),
+        (["a", np.zeros(3)], r"texts\[1\]: expected a text, got ndarray"),
+        ([b"a"], r"texts\[0\]: expected a text, got bytes"),
+    ],
+)
+def test_what_is_no_text_is_refused(given_texts, message):
+    with pytest.raises(InputError, match=message):
+        classifier().predict(given_texts)
