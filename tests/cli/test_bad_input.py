@@ -78,16 +78,9 @@ def test_options_of_no_use(elman, lines, words):
     assert not Path("m").exists()
 
 
-def test_usage_errors_are_one_line(elman, model, lines):
-    for words, part in [
-        (("train", "classify", lines), "Missing option '--out'"),
-        (("train", "classify", lines, "--out", "m", "--hidden-size", "x"), "--hidden-size"),
-        (("frobnicate",), "frobnicate"),
-        (("predict", model, lines, "--format", "xml"), "--format: expected jsonl or tsv, got 'xml'"),
-    ]:
-        done = elman(*words)
-        assert (done.code, done.err.count("\n")) == (2, 1)
-        assert part in done.err
+def test_a_format_of_no_use(elman, lines):
+    done = elman("predict", "m", lines, "--format", "xml")
+    assert (done.code, done.err) == (2, "elman: --format: expected jsonl or tsv, got 'xml'\n")
 
 
 def test_places_that_cannot_be_written(elman, lines, monkeypatch):

@@ -13,16 +13,6 @@ from tests.tasks.lines import LABELS, SAYINGS, TEXTS
 PROGRAM = [sys.executable, "-m", "elman.cli"]
 
 
-def test_help_and_version_need_neither_torch_nor_scikit_learn():
-    code = (
-        "import sys, elman.cli as c; c.main(['--help']); c.main(['train', 'classify', '--help']); "
-        "c.main(['--version']); sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "--hidden-size" in done.stdout
-    assert re.search(r"^elman \d", done.stdout, re.MULTILINE)
-
-
 def test_training_says_what_it_does_and_what_to_type_next(elman, lines):
     done = elman("train", "classify", lines, "--out", "my model", *QUICK)
     assert (done.code, done.err) == (0, "")

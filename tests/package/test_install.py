@@ -1,5 +1,7 @@
 """The package as a user without PyTorch has it: built and installed into an environment of its own."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,16 +45,90 @@ def test_elman_and_its_engine_import_without_pytorch(python: Path, tmp_path: Pat
     assert says(python, program, tmp_path) == "0.1.0 False"
 
 
-def test_the_command_line_says_which_extra_it_needs(python: Path, tmp_path: Path) -> None:
-    finished = run(python.with_name("elman"), "--help", cwd=tmp_path)
+def test_the_command_line_works(python: Path, tmp_path: Path) -> None:
+    elman = python.with_name("elman")
+    shown = run(elman, "--help", cwd=tmp_path)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "predict" in shown.stdout
+    assert run(elman, "--version", cwd=tmp_path).stdout == "elman 0.1.0\n"
+
+
+def test_a_command_says_which_extra_it_needs(python: Path, tmp_path: Path) -> None:
+    finished = run(python.with_name("elman"), "train", "classify", "x.csv", "--out", "m", cwd=tmp_path)
     assert finished.returncode == 1
-    assert finished.stderr == "elman: the command line needs typer: pip install 'elman[train]'\n"
+    assert finished.stderr == "elman: train needs torch: pip install 'elman[train]'\n"
 
 
 def test_the_installed_package_is_small(python: Path, tmp_path: Path) -> None:
     program = "import elman; from pathlib import Path; print(Path(elman.__file__).parent)"
     files = [path for path in Path(says(python, program, tmp_path)).rglob("*") if path.suffix != ".pyc"]
     assert sum(path.stat().st_size for path in files if path.is_file()) < 3 << 20
+
+
+@pytest.fixture(scope="module")
+def tester(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with pytest and hypothesis, which sees the base install beside them."""
+    folder = tmp_path_factory.mktemp("tester")
+    assert run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder).returncode == 0
+    tester = folder / "bin" / "python"
+    tools = ("pytest", "pytest-timeout", "hypothesis")
+    installed = run(sys.executable, "-m", "pip", "--python", tester, "install", "--quiet", *tools, cwd=folder)
+    assert installed.returncode == 0, installed.stderr
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    (Path(says(tester, where, folder)) / "base.pth").write_text(says(python, where, folder))
+    return tester
+
+
+@pytest.mark.timeout(300)
+def test_the_runtime_passes_its_tests_where_there_is_no_pytorch(tester: Path, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    program = "import elman; print(elman.__file__)"
+    assert not Path(says(tester, program, tmp_path)).is_relative_to(ROOT)
+    options = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "not slow",
+        "-W",
+        "error",
+        "--ignore",
+        "tests/runtime/test_converting.py",
+    ]
+    finished = run(tester, "-m", "pytest", *options, "tests/runtime", cwd=tmp_path)
+    assert finished.returncode == 0, finished.stdout
+    assert says(tester, "from importlib.util import find_spec; print(find_spec('torch'))", tmp_path) == "None"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a model that a person has been given, and lines to predict."""
+    shutil.copytree(ROOT / "tests/models/version_1", tmp_path / "model")
+    (tmp_path / "lines.txt").write_text("学而时习之，不亦说乎？\n关关雎鸠\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_commands_run_without_pytorch(python: Path, folder: Path) -> None:
+    elman = python.with_name("elman")
+    done = run(elman, "predict", "model", "lines.txt", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["text"] for line in said] == ["学而时习之，不亦说乎？", "关关雎鸠"]
+    assert all(line["label"] in ("别", "论语", "诗经") for line in said)
+    assert "embedding 4, 2 x 5 units in two directions, 3 classes" in run(elman, "info", "model", cwd=folder).stdout
+    for words, need in (
+        (("export", "model", "m.onnx"), "export needs onnx: pip install 'elman[onnx]'"),
+        (("evaluate", "model", "lines.csv"), "evaluate needs sklearn: pip install 'elman[train]'"),
+    ):
+        done = run(elman, *words, cwd=folder)
+        assert (done.returncode, done.stderr) == (1, f"elman: {need}\n")
+
+
+def test_spoiled_models_are_refused_in_one_line(python: Path, folder: Path) -> None:
+    (folder / "model/model.safetensors").write_bytes(b"\x80\x04pickle")
+    done = run(python.with_name("elman"), "predict", "model", "lines.txt", cwd=folder)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("elman: model/model.safetensors: expected a safetensors file")
 
 
 def test_importing_elman_imports_no_pytorch_where_it_is_installed() -> None:

@@ -1,4 +1,4 @@
-"""The command line: ``elman train classify``, ``elman evaluate``, ``elman predict``, ``elman info``."""
+"""The command line: ``elman train classify``, ``evaluate``, ``predict``, ``info``, ``export``."""
 
 import os
 import sys
@@ -8,7 +8,9 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0; 2 for input that cannot be used; 130 after Ctrl-C.
+    """Run a command and return its exit code.
+
+    0; 1 where a package is absent; 2 for input that cannot be used; 130 after Ctrl-C.
 
     Args:
         arguments: the words after ``elman``; ``None`` takes them from the process.
@@ -18,11 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         from elman.cli._app import run
-    except ModuleNotFoundError as error:
-        print(f"elman: the command line needs {error.name}: pip install 'elman[train]'", file=sys.stderr)
-        return 1
-    try:
-        return run(words)
+
+        code = run(words)
+        print(end="", flush=True)  # here, where it may still fail with a message
+        return code
     except BrokenPipeError:  # the reader of our output has gone (`elman predict … | head`)
         _discard_output()
         return 0

@@ -1,86 +1,65 @@
 """The commands, and what becomes of their errors."""
 
+import argparse
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Any
 
-import typer
+from elman._errors import InputError, OptionError
+from elman.cli._evaluate import add_evaluate
+from elman.cli._export import add_export
+from elman.cli._info import add_info
+from elman.cli._parser import Parser
+from elman.cli._predict import add_predict
+from elman.cli._train import add_train
 
-from elman import __version__
-from elman.cli._evaluate import evaluate
-from elman.cli._info import info
-from elman.cli._predict import predict
-from elman.cli._train_classify import classify
-
-__all__ = ["app", "run"]
-
-app = typer.Typer(
-    name="elman",
-    help="Train recurrent networks on your own data, evaluate them, and predict with them.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-train = typer.Typer(help="Train a model.", no_args_is_help=True)
-train.command("classify")(classify)
-app.add_typer(train, name="train")
-app.command("evaluate")(evaluate)
-app.command("predict")(predict)
-app.command("info")(info)
-
-# typer's own class of usage errors; where it comes from differs between versions.
-UsageError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+__all__ = ["build_parser", "run"]
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def build_parser() -> Parser:
+    """Return the parser of the whole command line."""
+    summary = "Train recurrent networks on your own data, evaluate them, and predict with them."
+    parser = Parser(prog="elman", description=summary)
+    parser.options.add_argument(
+        "--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help="Show the version and exit"
+    )
+    commands = parser.add_commands("command")
+    for add in (add_train, add_evaluate, add_predict, add_info, add_export):
+        add(commands)
+    return parser
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *given: Any) -> None:
+        from elman import __version__  # read from the installed package's metadata, which takes a while
+
         print(f"elman {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version),
-    ] = False,
-) -> None:
-    pass
+        parser.exit()
 
 
 def run(words: Sequence[str]) -> int:
     """Run a command and return its exit code; errors a person can mend become one line on standard error."""
     try:
-        code = app(list(words), prog_name="elman", standalone_mode=False)
-    except typer.Abort:
-        return 130
-    except UsageError as error:
-        if type(error).__name__ == "NoArgsIsHelpError":
-            print(error.format_message())  # type: ignore[attr-defined]
-            return 2
-        context = getattr(error, "ctx", None)
-        return _refuse(error.format_message(), context.command_path if context else "elman")  # type: ignore[attr-defined]
-    except SystemExit as error:  # typer's answer to a closed pipe
-        if isinstance(error.__context__, BrokenPipeError):
-            raise error.__context__ from None
-        raise
-    except ValueError as error:
-        return _refuse(_input_message(error))
-    return code if isinstance(code, int) else 0
+        options = build_parser().parse_args(words)
+    except SystemExit as done:  # after help, the version, or a usage error
+        return int(done.code or 0)
+    absent = options.needs.absent() if options.needs else None
+    if absent:
+        return _refuse(f"{options.command} needs {absent}: pip install 'elman[{options.needs.name}]'", code=1)
+    try:
+        code: int | None = options.run(options)
+    except InputError as error:
+        return _refuse(_message(error), code=2)
+    return code or 0
 
 
-def _refuse(message: str, command: str = "elman") -> int:
-    print(f"{command}: {' '.join(message.splitlines())}", file=sys.stderr)
-    return 2
-
-
-def _input_message(error: ValueError) -> str:
-    from elman._errors import InputError, OptionError
-
-    if not isinstance(error, InputError):
-        raise error
+def _message(error: InputError) -> str:
     message = str(error)
     if isinstance(error, OptionError):
-        message = f"--{error.option.replace('_', '-')}{message.removeprefix(error.option)}"
+        return f"--{error.option.replace('_', '-')}{message.removeprefix(error.option)}"
     return message
+
+
+def _refuse(message: str, code: int) -> int:
+    print(f"elman: {' '.join(message.splitlines())}", file=sys.stderr)
+    return code

@@ -3,47 +3,59 @@
 import json
 import sys
 import time
-from pathlib import Path
-from typing import Annotated, Any
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
 
-import typer
+from elman.cli._arguments import add_encoding, add_known_column, add_model, add_table, add_threads, use_threads
+from elman.cli._extras import Extra
+from elman.cli._parser import Commands, add_command
 
-__all__ = ["evaluate"]
+if TYPE_CHECKING:
+    from elman.runtime import TextClassifier
+    from elman.tasks._examples import Examples
+
+__all__ = ["add_evaluate", "evaluate"]
 
 WIDEST_MATRIX = 24  # classes; beyond, the matrix is left to --json
 
 
-def evaluate(
-    model: Annotated[Path, typer.Argument(help="A model folder.", show_default=False)],
-    file: Annotated[Path, typer.Argument(help="Texts with labels: .csv, .tsv or .jsonl.", show_default=False)],
-    text: Annotated[str | None, typer.Option(help="Column of the texts. Default: as in training.")] = None,
-    label: Annotated[str | None, typer.Option(help="Column of the labels. Default: as in training.")] = None,
-    encoding: Annotated[str, typer.Option(help="Encoding of the file.")] = "utf-8",
-    threads: Annotated[int | None, typer.Option(help="Default: one a core.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Measure a model on labelled texts: accuracy, macro F1, each class, confusion matrix."""
-    from elman.tasks import TextClassifier
-    from elman.tasks._examples import read_examples
-    from elman.tasks._metrics import classification_report
-    from elman.tasks._options import check_options
+def add_evaluate(commands: Commands) -> None:
+    summary = "Measure a model on labelled texts: accuracy, macro F1, each class, confusion matrix."
+    parser = add_command(commands, "evaluate", summary, evaluate, Extra("train", ("sklearn", "rich")))
+    add_model(parser.arguments)
+    add_table(parser.arguments)
+    add_known_column(parser.options, "text")
+    add_known_column(parser.options, "label")
+    add_encoding(parser.options, "file")
+    add_threads(parser.options)
+    parser.options.add_argument("--json", action="store_true", help="Print one JSON object")
 
-    check_options({"threads": threads})
-    classifier = TextClassifier.load(model)
-    classifier.threads = threads
-    columns = classifier.columns_
-    text, label = text or columns.get("text", "text"), label or columns.get("label", "label")
-    examples = read_examples(file, text, label, encoding)
+
+def evaluate(options: Namespace) -> None:
+    from elman.runtime import TextClassifier
+    from elman.tasks._examples import read_examples
+
+    use_threads(options.threads)
+    classifier = TextClassifier.load(options.model)
+    columns = classifier.columns
+    text, label = options.text or columns.get("text", "text"), options.label or columns.get("label", "label")
+    examples = read_examples(options.file, text, label, options.encoding)
+    report = _measure(classifier, examples)
+    print(json.dumps(report, ensure_ascii=False)) if options.json else _show(report)
+
+
+def _measure(classifier: "TextClassifier", examples: "Examples") -> dict[str, Any]:
+    from elman.tasks._metrics import classification_report
+
     started = time.perf_counter()
-    classes = [str(name) for name in classifier.classes_]
+    classes = [str(name) for name in classifier.classes]
     predicted = [classes[i] for i in classifier.predict_proba(examples.texts).argmax(1)]
     seconds = time.perf_counter() - started
-    report = classification_report(examples.labels, predicted, classes)
     unseen = sorted(set(examples.labels) - set(classes))
     if unseen:
         print(f"labels the model has never seen, counted as wrong: {', '.join(unseen)}", file=sys.stderr)
-    report |= {"examples": len(examples.texts), "seconds": seconds}
-    print(json.dumps(report, ensure_ascii=False)) if as_json else _show(report)
+    report = classification_report(examples.labels, predicted, classes)
+    return report | {"examples": len(examples.texts), "seconds": seconds}
 
 
 def _show(report: dict[str, Any]) -> None:

@@ -4,51 +4,50 @@ import csv
 import json
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-import typer
+from elman.cli._arguments import add_encoding, add_known_column, add_model, add_threads, use_threads
+from elman.cli._parser import Commands, add_command
 
 if TYPE_CHECKING:
-    from elman.tasks import TextClassifier
+    from elman.runtime import TextClassifier
 
-__all__ = ["predict"]
+__all__ = ["add_predict", "predict"]
 
 TEXTS_AT_ONCE = 1024
 
 
-def predict(
-    model: Annotated[Path, typer.Argument(help="A model folder.", show_default=False)],
-    file: Annotated[
-        str,
-        typer.Argument(help="Texts: one a line, - for standard input, or .csv, .tsv, .jsonl.", show_default=False),
-    ],
-    text: Annotated[str | None, typer.Option(help="Column of the texts. Default: as in training.")] = None,
-    form: Annotated[str, typer.Option("--format", metavar="jsonl|tsv", help="Of the output.")] = "jsonl",
-    encoding: Annotated[str, typer.Option(help="Encoding of the input.")] = "utf-8",
-    threads: Annotated[int | None, typer.Option(help="Default: one a core.")] = None,
-) -> None:
-    """Predict the label of each text, with its probability."""
-    from elman._errors import OptionError
-    from elman.tasks import TextClassifier
-    from elman.tasks._options import check_options
+def add_predict(commands: Commands) -> None:
+    parser = add_command(commands, "predict", "Predict the label of each text, with its probability.", predict)
+    add_model(parser.arguments)
+    kinds = "Texts: one a line, - for standard input, or .csv, .tsv, .jsonl"
+    parser.arguments.add_argument("file", metavar="FILE", help=kinds)
+    add_known_column(parser.options, "text")
+    parser.options.add_argument("--format", metavar="jsonl|tsv", default="jsonl", help="Of the output")
+    add_encoding(parser.options, "input")
+    add_threads(parser.options)
 
-    check_options({"threads": threads})
-    if form not in ("jsonl", "tsv"):
-        raise OptionError("format", "jsonl or tsv", form)
-    classifier = TextClassifier.load(model)
-    classifier.threads = threads
-    column = text or classifier.columns_.get("text", "text")
+
+def predict(options: Namespace) -> None:
+    from elman._errors import OptionError
+    from elman.runtime import TextClassifier
+
+    use_threads(options.threads)
+    if options.format not in ("jsonl", "tsv"):
+        raise OptionError("format", "jsonl or tsv", options.format)
+    classifier = TextClassifier.load(options.model)
+    column = options.text or classifier.columns.get("text", "text")
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure:  # Chinese labels whatever the locale
         reconfigure(encoding="utf-8")
     cut = 0
-    with _texts(file, column, encoding) as (texts, is_ready):
+    with _texts(options.file, column, options.encoding) as (texts, is_ready):
         for batch in _batches(texts, is_ready):
             cut += sum(_is_cut(classifier, text) for text in batch)
-            _write(classifier, batch, form)
+            _write(classifier, batch, options.format)
     if cut:
         print(f"{cut:,} texts are longer than {classifier.max_length} tokens and were cut", file=sys.stderr)
 
@@ -116,14 +115,14 @@ def _batches(texts: Iterator[str], is_ready: Callable[[], bool]) -> Iterator[lis
 def _is_cut(classifier: "TextClassifier", text: str) -> bool:
     from elman.runtime._vocabulary import tokenize
 
-    return len(text) > classifier.max_length and tokenize(text, classifier.tokens_, classifier.max_length)[1]
+    return len(text) > classifier.max_length and tokenize(text, classifier.tokens, classifier.max_length)[1]
 
 
 def _write(classifier: "TextClassifier", texts: list[str], form: str) -> None:
     probabilities = classifier.predict_proba(texts)
     best = probabilities.argmax(1)
     writer = csv.writer(sys.stdout, "excel-tab", lineterminator="\n")
-    for text, label, row in zip(texts, classifier.classes_[best].tolist(), probabilities, strict=True):
+    for text, label, row in zip(texts, classifier.classes[best].tolist(), probabilities, strict=True):
         probability: Any = round(float(row.max()), 6)
         if form == "tsv":
             writer.writerow([label, probability])

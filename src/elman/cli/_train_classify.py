@@ -2,79 +2,95 @@
 
 import shlex
 import sys
+from argparse import BooleanOptionalAction, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+from elman.cli._arguments import add_encoding, add_table, add_threads, integer, number
+from elman.cli._extras import Extra
+from elman.cli._parser import Commands, Group, add_command
 
 if TYPE_CHECKING:
     from elman.tasks import TextClassifier
     from elman.tasks._examples import Examples
 
-__all__ = ["classify"]
+__all__ = ["add_classify", "classify"]
 
-DATA, MODEL, TRAINING, RUNNING = "Data", "Network", "Training", "Running"
+NEEDS = Extra("train", ("torch", "sklearn", "rich", "accelerate", "msgspec"))
 
 
-def classify(
-    file: Annotated[Path, typer.Argument(help="Texts with labels: .csv, .tsv or .jsonl.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Folder to write the model to.", rich_help_panel=DATA, show_default=False)],
-    text: Annotated[str, typer.Option(help="Column of the texts.", rich_help_panel=DATA)] = "text",
-    label: Annotated[str, typer.Option(help="Column of the labels.", rich_help_panel=DATA)] = "label",
-    encoding: Annotated[str, typer.Option(help="Encoding of the files.", rich_help_panel=DATA)] = "utf-8",
-    validation: Annotated[
-        str,
-        typer.Option(metavar="FRACTION|FILE", help="Part to choose the best epoch by.", rich_help_panel=DATA),
-    ] = "0.1",
-    tokens: Annotated[
-        str | None,
-        typer.Option(metavar="char|word", help="Default: chosen from the texts.", rich_help_panel=DATA),
-    ] = None,
-    max_length: Annotated[int, typer.Option(help="Tokens read of a text.", rich_help_panel=DATA)] = 512,
-    hidden_size: Annotated[int, typer.Option(help="Units of a layer and direction.", rich_help_panel=MODEL)] = 128,
-    embedding_size: Annotated[int, typer.Option(help="Width of a token's vector.", rich_help_panel=MODEL)] = 128,
-    layers: Annotated[int, typer.Option(help="Recurrent layers.", rich_help_panel=MODEL)] = 1,
-    bidirectional: Annotated[bool, typer.Option(help="Read backwards as well.", rich_help_panel=MODEL)] = True,
-    dropout: Annotated[float, typer.Option(help="Share of features forgotten.", rich_help_panel=MODEL)] = 0.4,
-    engine: Annotated[
-        str, typer.Option(metavar="elman|torch", help="Whose recurrent layer.", rich_help_panel=MODEL)
-    ] = "elman",
-    learning_rate: Annotated[float, typer.Option(help="The greatest.", rich_help_panel=TRAINING)] = 3e-3,
-    epochs: Annotated[
-        int | None,
-        typer.Option(help="At most. Default: 6 to 60, by the data's size.", rich_help_panel=TRAINING),
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Default: 16 to 64, by the data's size.", rich_help_panel=TRAINING)
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of all that is random.", rich_help_panel=TRAINING)] = 0,
-    threads: Annotated[int | None, typer.Option(help="Default: one a core.", rich_help_panel=RUNNING)] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a stopped run.", rich_help_panel=RUNNING)
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the model in --out.", rich_help_panel=RUNNING)
-    ] = False,
-) -> None:
-    """Train a text classifier on a file of texts with labels."""
-    values = dict(locals())
+def add_classify(commands: Commands) -> None:
+    summary = "Train a text classifier on a file of texts with labels."
+    parser = add_command(commands, "classify", summary, classify, NEEDS)
+    add_table(parser.arguments)
+    _add_data(parser.add_argument_group("Data"))
+    _add_network(parser.add_argument_group("Network"))
+    _add_training(parser.add_argument_group("Training"))
+    _add_running(parser.add_argument_group("Running"))
+
+
+def _add_data(group: Group) -> None:
+    add = group.add_argument
+    add("--out", metavar="FOLDER", type=Path, required=True, help="Folder to write the model to (required)")
+    add("--text", metavar="COLUMN", default="text", help="Column of the texts")
+    add("--label", metavar="COLUMN", default="label", help="Column of the labels")
+    add_encoding(group, "files")
+    add("--validation", metavar="FRACTION|FILE", default="0.1", help="Part to choose the best epoch by")
+    add("--tokens", metavar="char|word", help="What a token is (default: chosen from the texts)")
+    add("--max-length", metavar="N", type=integer, default=512, help="Tokens read of a text")
+
+
+def _add_network(group: Group) -> None:
+    add = group.add_argument
+    add("--hidden-size", metavar="N", type=integer, default=128, help="Units of a layer and direction")
+    add("--embedding-size", metavar="N", type=integer, default=128, help="Width of a token's vector")
+    add("--layers", metavar="N", type=integer, default=1, help="Recurrent layers")
+    add("--bidirectional", action=BooleanOptionalAction, default=True, help="Read backwards as well")
+    add("--dropout", metavar="FRACTION", type=number, default=0.4, help="Share of features forgotten")
+    add("--engine", metavar="elman|torch", default="elman", help="Whose recurrent layer")
+
+
+def _add_training(group: Group) -> None:
+    add = group.add_argument
+    add("--learning-rate", metavar="RATE", type=number, default=3e-3, help="The greatest")
+    add("--epochs", metavar="N", type=integer, help="At most (default: 6 to 60, by the data's size)")
+    add("--batch-size", metavar="N", type=integer, help="Of texts (default: 16 to 64, by the data's size)")
+    add("--seed", metavar="N", type=integer, default=0, help="Of all that is random")
+
+
+def _add_running(group: Group) -> None:
+    add_threads(group)
+    group.add_argument("--resume", action="store_true", help="Go on with a stopped run")
+    group.add_argument("--overwrite", action="store_true", help="Replace the model in --out")
+
+
+def classify(options: Namespace) -> int:
     from elman.tasks import InputError, TextClassifier
 
-    if resume and overwrite:
+    if options.resume and options.overwrite:
         raise InputError("--resume goes on with a run and --overwrite starts anew: expected one of them")
+    out, columns = options.out, {"text": options.text, "label": options.label}
+    fraction, validation_file = _validation(options.validation)
     names = TextClassifier().get_params().keys()
-    fraction, validation_file = _validation(validation)
-    classifier = TextClassifier(**{name: values[name] for name in names} | {"validation": fraction})
+    classifier = TextClassifier(**{name: getattr(options, name) for name in names} | {"validation": fraction})
     _check(classifier)
-    if resume and _is_finished(out, classifier):
+    if options.resume and _is_finished(out, classifier):
         print(f"{out}: the run has finished already, there is nothing to resume")
-        return
-    examples = _read(file, text, label, encoding)
-    held = _read_validation(validation_file, text, label, encoding, examples) if validation_file else None
-    _train(classifier, examples, held, out, resume=resume, overwrite=overwrite)
-    classifier.columns_ = {"text": text, "label": label}
-    classifier.data_["file"] = file.name
+        return 0
+    examples = _read(options.file, **columns, encoding=options.encoding)
+    held = None
+    if validation_file:
+        held = _read_validation(validation_file, **columns, encoding=options.encoding, training=examples)
+    _claim(out, overwrite=options.overwrite, resume=options.resume)
+    try:
+        _train(classifier, examples, held, out, resume=options.resume)
+    except KeyboardInterrupt:
+        _say_how_to_go_on(out)
+        return 130
+    classifier.columns_ = columns
+    classifier.data_["file"] = options.file.name
     _finish(classifier, out)
+    return 0
 
 
 def _check(classifier: "TextClassifier") -> None:
@@ -127,30 +143,27 @@ def _read_validation(file: Path, text: str, label: str, encoding: str, training:
     return examples
 
 
-def _train(
-    classifier: "TextClassifier", examples: "Examples", held: Any, out: Path, *, resume: bool, overwrite: bool
-) -> None:
-    from elman.cli._display import observer
+def _claim(out: Path, *, overwrite: bool, resume: bool) -> None:
     from elman.runtime._model_folder import claim_folder
     from elman.tasks._checkpoints import remove_checkpoint
 
     claim_folder(out, overwrite=overwrite, resume=resume)
     if not resume:
         remove_checkpoint(out)
+
+
+def _train(classifier: "TextClassifier", examples: "Examples", held: Any, out: Path, *, resume: bool) -> None:
+    from elman.cli._display import observer
+
     with observer() as watching:
-        try:
-            classifier.fit(
-                examples.texts,
-                examples.labels,
-                validation=(held.texts, held.labels) if held else None,
-                checkpoints=out,
-                resume=resume,
-                observer=watching,
-            )
-        except KeyboardInterrupt:
-            watching.stop()
-            _say_how_to_go_on(out)
-            raise typer.Exit(130) from None
+        classifier.fit(
+            examples.texts,
+            examples.labels,
+            validation=(held.texts, held.labels) if held else None,
+            checkpoints=out,
+            resume=resume,
+            observer=watching,
+        )
 
 
 def _say_how_to_go_on(out: Path) -> None:

@@ -1,0 +1,62 @@
+"""Arguments that several commands take, and the types of values."""
+
+from argparse import ArgumentTypeError
+from pathlib import Path
+
+from elman.cli._parser import Group
+
+__all__ = [
+    "add_encoding",
+    "add_known_column",
+    "add_model",
+    "add_table",
+    "add_threads",
+    "integer",
+    "number",
+    "use_threads",
+]
+
+
+def integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ArgumentTypeError(f"expected an integer, got {text!r}") from None
+
+
+def number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"expected a number, got {text!r}") from None
+
+
+def add_model(group: Group) -> None:
+    group.add_argument("model", metavar="MODEL", type=Path, help="A model folder")
+
+
+def add_table(group: Group) -> None:
+    group.add_argument("file", metavar="FILE", type=Path, help="Texts with labels: .csv, .tsv or .jsonl")
+
+
+def add_known_column(group: Group, role: str) -> None:
+    """Add the option of a column that the model has a name for."""
+    group.add_argument(f"--{role}", metavar="COLUMN", help=f"Column of the {role}s (default: as in training)")
+
+
+def add_encoding(group: Group, of: str) -> None:
+    group.add_argument("--encoding", metavar="NAME", default="utf-8", help=f"Encoding of the {of}")
+
+
+def add_threads(group: Group) -> None:
+    group.add_argument("--threads", metavar="N", type=integer, help="How many to use (default: one a core)")
+
+
+def use_threads(count: int | None) -> None:
+    """Let predictions use so many threads."""
+    from elman import set_num_threads
+    from elman.tasks._options import check_options
+
+    check_options({"threads": count})
+    if count:
+        set_num_threads(count)

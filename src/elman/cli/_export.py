@@ -1,0 +1,23 @@
+"""``elman export``."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from elman.cli._arguments import add_model
+from elman.cli._extras import Extra
+from elman.cli._parser import Commands, add_command
+
+__all__ = ["add_export", "export"]
+
+
+def add_export(commands: Commands) -> None:
+    parser = add_command(commands, "export", "Write a model as an ONNX file.", export, Extra("onnx", ("onnx",)))
+    add_model(parser.arguments)
+    parser.arguments.add_argument("out", metavar="OUT.onnx", type=Path, help="The file to write")
+    parser.options.add_argument("--overwrite", action="store_true", help="Replace the file")
+
+
+def export(options: Namespace) -> None:
+    from elman import runtime
+
+    runtime.export(options.model, options.out, overwrite=options.overwrite)

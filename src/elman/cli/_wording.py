@@ -1,0 +1,29 @@
+"""How usage errors are worded: what was expected, what came."""
+
+import re
+from collections.abc import Iterable
+
+__all__ = ["closest", "reword"]
+
+REQUIRED = "the following arguments are required: "
+REWORDED = {
+    r"expected one argument": r"expected a value, got none",
+    r"ignored explicit argument (.*)": r"expected no value, got \1",
+}
+
+
+def reword(message: str) -> str:
+    """Say what argparse says in the words of our other errors."""
+    if message.startswith(REQUIRED):
+        return f"expected {' and '.join(message.removeprefix(REQUIRED).split(', '))}, got none"
+    for theirs, ours in REWORDED.items():
+        if found := re.fullmatch(theirs, message, re.DOTALL):
+            return found.expand(ours)
+    return message
+
+
+def closest(word: str, names: Iterable[str]) -> str:
+    """Return a question that names what was probably meant, or nothing."""
+    from difflib import get_close_matches
+
+    return "".join(f"; did you mean {name}?" for name in get_close_matches(word, list(names), n=1))

@@ -1,0 +1,153 @@
+"""What a person meets before any command runs: help, the version, usage errors, absent packages."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from elman.cli._app import build_parser
+
+OPTION = "expected one of the options that --help lists, got"
+COMMANDS = "expected a command (train, evaluate, predict, info, export), got"
+CLASSIFY = ("train", "classify", "x.csv", "--out", "m")
+
+USAGE_ERRORS = {
+    ("frobnicate",): f"elman: {COMMANDS} 'frobnicate'",
+    ("evalute",): f"elman: {COMMANDS} 'evalute'; did you mean evaluate?",
+    ("train", "clasify"): "elman train: expected a command (classify), got 'clasify'; did you mean classify?",
+    ("train", "two\nlines"): r"elman train: expected a command (classify), got 'two\nlines'",
+    ("--verson",): f"elman: {OPTION} '--verson'; did you mean --version?",
+    ("--version=3",): "elman: --version: expected no value, got '3'",
+    ("train", "classify"): "elman train classify: expected FILE and --out, got none",
+    ("train", "classify", "x.csv"): "elman train classify: expected --out, got none",
+    ("train", "classify", "x.csv", "--out"): "elman train classify: --out: expected a value, got none",
+    ("train", "classify", "x.csv", "--ou", "m"): f"elman train classify: {OPTION} '--ou'; did you mean --out?",
+    (*CLASSIFY, "--hidden", "8"): f"elman train classify: {OPTION} '--hidden'; did you mean --hidden-size?",
+    (*CLASSIFY, "--hidden-size", "x"): "elman train classify: --hidden-size: expected an integer, got 'x'",
+    (*CLASSIFY, "--hidden-size=1.5"): "elman train classify: --hidden-size: expected an integer, got '1.5'",
+    (*CLASSIFY, "--dropout", "x"): "elman train classify: --dropout: expected a number, got 'x'",
+    (*CLASSIFY, "--resume=yes"): "elman train classify: --resume: expected no value, got 'yes'",
+    ("evaluate", "m"): "elman evaluate: expected FILE, got none",
+    ("predict", "m", "-x"): f"elman predict: {OPTION} '-x'",
+    ("info", "m", "n"): "elman info: expected no more arguments, got 'n'",
+    ("export", "m"): "elman export: expected OUT.onnx, got none",
+}
+
+
+@pytest.mark.parametrize("words", USAGE_ERRORS, ids=" ".join)
+def test_usage_errors_say_in_one_line_what_was_expected_and_what_came(elman, words):
+    done = elman(*words)
+    assert (done.code, done.out, done.err) == (2, "", f"{USAGE_ERRORS[words]}\n")
+
+
+EVERY_HELP = ((), ("train",), ("train", "classify"), ("evaluate",), ("predict",), ("info",), ("export",))
+
+
+@pytest.mark.parametrize("command", EVERY_HELP, ids=" ".join)
+@pytest.mark.parametrize("columns", [80, 120])
+def test_help_fits_the_terminal(elman, monkeypatch, command, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    done = elman(*command, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"Usage: {' '.join(('elman', *command))} ")
+    assert max(map(len, done.out.splitlines())) < columns
+    assert elman(*command, "-h").out == done.out
+
+
+def test_help_shows_groups_and_defaults(elman, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    out = elman("train", "classify", "--help").out
+    assert re.findall(r"^(\w+):$", out, re.MULTILINE) == [
+        "Arguments", "Options", "Data", "Network", "Training", "Running",
+    ]  # fmt: skip
+    for line in (
+        "  --hidden-size N             Units of a layer and direction (default: 128)",
+        "  --validation FRACTION|FILE  Part to choose the best epoch by (default: 0.1)",
+        "  --seed N                    Of all that is random (default: 0)",
+        "  --resume                    Go on with a stopped run",
+    ):
+        assert line in out.splitlines()
+    assert out.count("(default: True)") == 1
+    assert "None" not in out
+
+
+@pytest.mark.parametrize("words", [(), ("train",)])
+def test_no_command_is_answered_with_help(elman, words):
+    done = elman(*words)
+    assert (done.code, done.out, done.err) == (2, elman(*words, "--help").out, "")
+
+
+def test_values_as_they_are_without_options():
+    options = vars(build_parser().parse_args(CLASSIFY))
+    assert {name: value for name, value in options.items() if name not in ("command", "task", "run", "needs")} == {
+        "file": Path("x.csv"), "out": Path("m"), "text": "text", "label": "label", "encoding": "utf-8",
+        "validation": "0.1", "tokens": None, "max_length": 512, "hidden_size": 128, "embedding_size": 128,
+        "layers": 1, "bidirectional": True, "dropout": 0.4, "engine": "elman", "learning_rate": 0.003,
+        "epochs": None, "batch_size": None, "seed": 0, "threads": None, "resume": False, "overwrite": False,
+    }  # fmt: skip
+    assert build_parser().parse_args([*CLASSIFY, "--no-bidirectional"]).bidirectional is False
+
+
+def test_values_that_begin_with_a_dash():
+    assert build_parser().parse_args([*CLASSIFY, "--epochs", "-3"]).epochs == -3
+    assert build_parser().parse_args([*CLASSIFY, "--dropout", "-.5"]).dropout == -0.5
+    assert build_parser().parse_args([*CLASSIFY, "--text=--text"]).text == "--text"
+    assert build_parser().parse_args(["predict", "m", "-"]).file == "-"
+    assert build_parser().parse_args(["predict", "m", "--", "-x.txt"]).file == "-x.txt"
+
+
+def test_help_and_version_import_nothing_optional():
+    code = (
+        "import sys, elman.cli as c; "
+        "c.main(['--help']); c.main(['train', 'classify', '--help']); c.main(['--version']); "
+        "print(*{'torch', 'sklearn', 'rich', 'accelerate', 'msgspec', 'onnx'} & {*sys.modules}, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "--hidden-size" in done.stdout
+    assert re.search(r"^elman \d", done.stdout, re.MULTILINE)
+    assert done.stderr == "\n"
+
+
+def test_help_to_a_closed_pipe_and_a_full_disk():
+    command = f"{sys.executable} -m elman.cli --help"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command} | true"], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    full = subprocess.run(["bash", "-c", f"{command} > /dev/full"], capture_output=True, text=True, check=False)
+    assert full.returncode == 2
+    assert full.stderr == "elman: expected output that can be written, got: No space left on device\n"
+
+
+ABSENT = [
+    (CLASSIFY, "torch", "train needs torch: pip install 'elman[train]'"),
+    (CLASSIFY, "sklearn", "train needs sklearn: pip install 'elman[train]'"),
+    (CLASSIFY, "rich", "train needs rich: pip install 'elman[train]'"),
+    (CLASSIFY, "accelerate", "train needs accelerate: pip install 'elman[train]'"),
+    (CLASSIFY, "msgspec", "train needs msgspec: pip install 'elman[train]'"),
+    (("evaluate", "m", "x.csv"), "sklearn", "evaluate needs sklearn: pip install 'elman[train]'"),
+    (("evaluate", "m", "x.csv"), "rich", "evaluate needs rich: pip install 'elman[train]'"),
+    (("export", "m", "m.onnx"), "onnx", "export needs onnx: pip install 'elman[onnx]'"),
+]
+
+
+@pytest.mark.parametrize(("words", "package", "message"), ABSENT)
+def test_an_absent_package_is_named_with_its_extra(elman, monkeypatch, words, package, message):
+    monkeypatch.setitem(sys.modules, package, None)
+    done = elman(*words)
+    assert (done.code, done.out, done.err) == (1, "", f"elman: {message}\n")
+
+
+def test_other_absent_modules_are_not_hidden(elman, monkeypatch):
+    monkeypatch.setattr("elman.cli._info.info", lambda options: __import__("no_such_module"))
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        elman("info", "m")
+
+
+@pytest.mark.parametrize("more", [(), ("--overwrite",)])
+def test_export_hands_on_what_it_was_told(monkeypatch, more):
+    told = []
+    monkeypatch.setattr("elman.runtime.export", lambda *given, **named: told.append((given, named)), raising=False)
+    options = build_parser().parse_args(["export", "model", "m.onnx", *more])
+    assert options.run(options) is None
+    assert told == [((Path("model"), Path("m.onnx")), {"overwrite": bool(more)})]
