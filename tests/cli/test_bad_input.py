@@ -117,7 +117,8 @@ def test_out_is_never_taken_unasked(elman, lines, model):
 def test_folders_that_are_no_model(elman, lines, model):
     for command in ("evaluate", "predict"):
         assert elman(command, "none", lines).err == "elman: none: expected a model folder, got nothing of that name\n"
-    assert elman("info", lines).err == f"elman: {lines}: expected a model folder, got a file\n"
+    assert elman("predict", lines, lines).err == f"elman: {lines}: expected a model folder, got a file\n"
+    assert elman("info", lines).err.startswith(f"elman: {lines}: expected a safetensors file, got 1")
     config = Path(model, "config.json")
     config.write_text(config.read_text(encoding="utf-8").replace('"version": 1', '"version": 7'), encoding="utf-8")
     done = elman("info", model)

@@ -5,8 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from elman import save
 from tests.cli.conftest import QUICK, write_lines
 from tests.tasks.lines import LABELS, SAYINGS, TEXTS
 
@@ -124,3 +126,21 @@ def test_info_shows_what_a_model_is(elman, model):
     for part in ("embedding 16, 1 x 16 units in two directions, 2 classes", "论语: 18", "validation: 4", "torch: "):
         assert part in out
     assert "file: lines.csv" in out
+
+
+def test_info_shows_what_a_network_is(elman):
+    shapes = {"weight_ih_l0": (6, 4), "weight_hh_l0": (6, 6), "bias_ih_l0": (6,), "bias_hh_l0": (6,)}
+    save({name: np.zeros(shape, "f") for name, shape in shapes.items()}, "rnn.safetensors", nonlinearity="relu")
+    done = elman("info", "rnn.safetensors")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("rnn.safetensors: a recurrent network\n")
+    assert "4 inputs, 1 x 6 units in one direction, relu, with biases" in done.out
+    assert "input: (steps, batch, 4), float32" in done.out
+
+
+def test_what_a_model_says_cannot_command_the_terminal(elman, model):
+    config = Path(model, "config.json")
+    config.write_text(config.read_text(encoding="utf-8").replace('"lines.csv"', r'"\u001b]0;title\u0007"'))
+    out = elman("info", model).out
+    assert "\x1b" not in out
+    assert r"file: \x1b]0;title\x07" in out

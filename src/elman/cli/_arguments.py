@@ -31,8 +31,8 @@ def number(text: str) -> float:
         raise ArgumentTypeError(f"expected a number, got {text!r}") from None
 
 
-def add_model(group: Group) -> None:
-    group.add_argument("model", metavar="MODEL", type=Path, help="A model folder")
+def add_model(group: Group, kinds: str = "A model folder") -> None:
+    group.add_argument("model", metavar="MODEL", type=Path, help=kinds)
 
 
 def add_table(group: Group) -> None:

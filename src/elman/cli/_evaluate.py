@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from elman.cli._arguments import add_encoding, add_known_column, add_model, add_table, add_threads, use_threads
 from elman.cli._extras import Extra
 from elman.cli._parser import Commands, add_command
+from elman.cli._wording import printable
 
 if TYPE_CHECKING:
     from elman.runtime import TextClassifier
@@ -53,7 +54,7 @@ def _measure(classifier: "TextClassifier", examples: "Examples") -> dict[str, An
     seconds = time.perf_counter() - started
     unseen = sorted(set(examples.labels) - set(classes))
     if unseen:
-        print(f"labels the model has never seen, counted as wrong: {', '.join(unseen)}", file=sys.stderr)
+        print(f"labels the model has never seen, counted as wrong: {printable(', '.join(unseen))}", file=sys.stderr)
     report = classification_report(examples.labels, predicted, classes)
     return report | {"examples": len(examples.texts), "seconds": seconds}
 
@@ -90,4 +91,4 @@ def _show(report: dict[str, Any]) -> None:
 def _plain(text: str) -> str:
     from rich.markup import escape
 
-    return escape(text)
+    return escape(printable(text))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-__all__ = ["closest", "reword"]
+__all__ = ["closest", "printable", "reword"]
 
 REQUIRED = "the following arguments are required: "
 REWORDED = {
@@ -27,3 +27,8 @@ def closest(word: str, names: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     return "".join(f"; did you mean {name}?" for name in get_close_matches(word, list(names), n=1))
+
+
+def printable(text: str) -> str:
+    """Return a text from a model for a terminal: what does not print, and could command the terminal, is escaped."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

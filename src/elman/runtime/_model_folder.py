@@ -125,9 +125,13 @@ def _find_config(folder: Path) -> tuple[bytes, str]:
 def _read_tensors(folder: Path, config: Config) -> tuple[Vocabulary, dict[str, NDArray[np.float32]]]:
     """Read the vocabulary and the parameters once their sizes are known to be those of the configuration."""
     path = current_file(folder, MODEL)
-    lines = _read(folder, VOCABULARY, LARGEST_VOCABULARY)
+    words = current_file(folder, VOCABULARY)
+    try:
+        lines = _read(folder, VOCABULARY, LARGEST_VOCABULARY).decode()
+    except UnicodeDecodeError:
+        raise InputError(f"{words}: expected UTF-8 text, got other bytes") from None
     file = TensorFile(path, folder)
-    expected = _shapes(config, lines.count(b"\n"))
+    expected = _shapes(config, lines.count("\n"))
     for name in (*expected, *file.specs):
         if name not in file.specs:
             raise InputError(f"{path}: expected a tensor {name}, got none of that name")
@@ -140,8 +144,7 @@ def _read_tensors(folder: Path, config: Config) -> tuple[Vocabulary, dict[str, N
                 f"{path}: expected {name} of F32 and the shape {shape} (by {CONFIG} and {VOCABULARY}), "
                 f"got {spec.dtype} and {shortened(spec.shape)}"
             )
-    vocabulary = _as_vocabulary(lines, str(current_file(folder, VOCABULARY)))
-    return vocabulary, file.load()
+    return Vocabulary.from_lines(lines, str(words)), file.load()
 
 
 def _shapes(config: Config, tokens: int) -> dict[str, tuple[int, ...]]:
@@ -154,13 +157,6 @@ def _shapes(config: Config, tokens: int) -> dict[str, tuple[int, ...]]:
         "output.weight": (len(config.classes), 3 * rnn.directions * network.hidden_size),
         "output.bias": (len(config.classes),),
     }
-
-
-def _as_vocabulary(lines: bytes, name: str) -> Vocabulary:
-    try:
-        return Vocabulary.from_lines(lines.decode(), name)
-    except UnicodeDecodeError:
-        raise InputError(f"{name}: expected UTF-8 text, got other bytes") from None
 
 
 def _read(folder: Path, name: str, limit: int = LARGEST_TEXT) -> bytes:
