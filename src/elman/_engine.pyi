@@ -64,7 +64,7 @@ class StreamFloat32:
 
     def __init__(self, network: NetworkFloat32, batch: int, convert: object) -> None: ...
 
-    def step(self, x_t: object, out: object | None = None) -> object:
+    def step(self, x_t: object | None, out: object | None = None) -> object:
         """elman.runtime.Stream.step"""
 
     def read_states(self, states: Annotated[NDArray[numpy.float32], dict(device='cpu')]) -> None:
@@ -93,7 +93,7 @@ class StreamFloat64:
 
     def __init__(self, network: NetworkFloat64, batch: int, convert: object) -> None: ...
 
-    def step(self, x_t: object, out: object | None = None) -> object:
+    def step(self, x_t: object | None, out: object | None = None) -> object:
         """elman.runtime.Stream.step"""
 
     def read_states(self, states: Annotated[NDArray[numpy.float64], dict(device='cpu')]) -> None:

@@ -8,10 +8,10 @@ from elman.runtime._stream import Stream
 
 if TYPE_CHECKING:
     from elman.runtime._converting import from_keras
-    from elman.runtime._from_onnx import from_onnx
+    from elman.runtime._onnx.from_onnx import from_onnx
+    from elman.runtime._onnx.to_onnx import export
     from elman.runtime._text_classifier import TextClassifier
     from elman.runtime._text_stream import TextStream
-    from elman.runtime._to_onnx import export
 
 __all__ = ["RNN", "Stream", "TextClassifier", "TextStream", "export", "from_keras", "from_onnx"]
 
@@ -19,9 +19,9 @@ __all__ = ["RNN", "Stream", "TextClassifier", "TextStream", "export", "from_kera
 _LATER = {
     "TextClassifier": "_text_classifier",
     "TextStream": "_text_stream",
-    "export": "_to_onnx",
+    "export": "_onnx.to_onnx",
     "from_keras": "_converting",
-    "from_onnx": "_from_onnx",
+    "from_onnx": "_onnx.from_onnx",
 }
 
 

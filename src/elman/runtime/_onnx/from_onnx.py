@@ -1,0 +1,43 @@
+"""ONNX in; the package onnx is imported when it is needed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from os import PathLike
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from elman.runtime._onnx.model import OnnxModel
+
+__all__ = ["from_onnx", "require_onnx"]
+
+
+def from_onnx(path: str | PathLike[str]) -> OnnxModel:
+    """Read an ONNX model with RNN nodes (needs the package ``onnx``).
+
+    RNN nodes of any kind run on the engine (Tanh and Relu) or on NumPy (the other activations, clip); all other
+    nodes on ONNX's reference implementation, which is slow, but right. Refused are models without an RNN node (PyTorch
+    writes one only with ``dynamo=False``), with control flow, with functions, with operators of other domains than
+    ONNX's own, with GRU or LSTM nodes, and with tensors outside the file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The model: ``outputs = model({"X": x})``, arrays by the graph's names, of which ``model.inputs`` and
+        ``model.outputs`` tell.
+
+    Raises:
+        InputError: it is no such model, or damaged. Nothing in a file is ever executed.
+        ImportError: the package ``onnx`` is not installed.
+    """
+    require_onnx("reading")
+    from elman.runtime._onnx.model import OnnxModel
+
+    return OnnxModel(path)
+
+
+def require_onnx(doing: str) -> None:
+    """Raise ImportError, with what to do about it, if the package ``onnx`` is not installed."""
+    if find_spec("onnx") is None:
+        raise ImportError(f"{doing} ONNX needs the package onnx: pip install 'elman[onnx]'")

@@ -1,0 +1,140 @@
+"""ONNX out; the package onnx is imported when it is needed, and PyTorch never."""
+
+from __future__ import annotations
+
+import json
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from elman.runtime._onnx.from_onnx import require_onnx
+from elman.runtime._saving import require_free
+
+if TYPE_CHECKING:
+    from elman.runtime._onnx.writing import Graph
+    from elman.runtime._rnn import RNN
+
+__all__ = ["export", "write_rnn", "write_text_classifier"]
+
+
+def export(model: Any, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+    """Write a trained model as an ONNX file (needs the package ``onnx``), for any batch and number of steps.
+
+    A recurrent network has the inputs ``input`` and ``h_0`` and the outputs ``output`` and ``h_n``, shaped as
+    :class:`elman.runtime.RNN` takes and returns them. (ONNX Runtime has the operator in float32, not in float64.)
+
+    A text classifier has the inputs ``tokens`` (batch, steps), the numbers of each text's tokens, then 0, and
+    ``lengths`` (batch,), how many there are, from 1, both int64; the output ``probabilities`` (batch, classes). The
+    file's metadata hold under ``text_classifier``, as JSON, what turns a text into numbers and a row into an answer:
+    ``classes``, ``tokens`` (``"char"`` or ``"word"``), ``max_length`` and ``vocabulary``.
+
+    Args:
+        model: a model folder or a file that :func:`elman.save` wrote; or an :class:`elman.runtime.RNN`, an
+            :class:`elman.runtime.TextClassifier`, or what :func:`elman.save` takes.
+        path: the file to write.
+        overwrite: whether a file that is there may be replaced.
+
+    Raises:
+        InputError: it is no such model, or the file cannot be written, or is there and not ``overwrite``.
+        ImportError: the package ``onnx`` is not installed.
+    """
+    from elman.runtime._converting import as_rnn
+    from elman.runtime._saving import load
+
+    require_onnx("writing")
+    if isinstance(model, str | PathLike):
+        model = load(model)
+    if hasattr(model, "vocabulary"):
+        write_text_classifier(model, path, overwrite=overwrite)
+    else:
+        write_rnn(as_rnn(model), path, overwrite=overwrite)
+
+
+def write_rnn(rnn: RNN, path: str | PathLike[str], *, overwrite: bool) -> None:
+    """Write a recurrent network: see :func:`export`."""
+    require_onnx("writing")
+    from elman.runtime._onnx.writing import Graph, add_layers, join_directions
+
+    place = require_free(path, overwrite)
+    directions = 2 if rnn.bidirectional else 1
+    leading = ("batch", "steps") if rnn.batch_first else ("steps", "batch")
+    state_shape = (rnn.num_layers * directions, "batch", rnn.hidden_size)
+    graph = Graph("rnn")
+    x = graph.input("input", rnn.dtype, (*leading, rnn.input_size))
+    h_0 = [graph.input("h_0", rnn.dtype, state_shape)]
+    if rnn.batch_first:
+        x = graph.add("Transpose", [x], "x_l0", perm=[1, 0, 2])
+    if rnn.num_layers > 1:
+        sizes = graph.constant("states_of_layers", np.full(rnn.num_layers, directions))
+        parts = [f"h_0_l{layer}" for layer in range(rnn.num_layers)]
+        graph.add("Split", [*h_0, sizes], *parts, axis=0)
+        h_0 = parts
+    states, final = add_layers(graph, rnn, x, h_0, "")
+    join_directions(graph, rnn, states, "output", rnn.batch_first)
+    graph.output("output", rnn.dtype, (*leading, directions * rnn.hidden_size))
+    graph.add("Concat", final, "h_n", axis=0)
+    graph.output("h_n", rnn.dtype, state_shape)
+    graph.write(place, {})
+
+
+def write_text_classifier(model: Any, path: str | PathLike[str], *, overwrite: bool) -> None:
+    """Write a text classifier: see :func:`export`.
+
+    Args:
+        model: has ``embedding`` (tokens, embedding_size), ``rnn``, ``output_weight`` (classes, 3 * directions *
+            hidden_size), ``output_bias`` (classes,), ``classes``, ``tokens``, ``max_length`` and ``vocabulary``, as an
+            :class:`elman.runtime.TextClassifier`.
+        path: the file to write.
+        overwrite: whether a file that is there may be replaced.
+    """
+    require_onnx("writing")
+    from elman.runtime._onnx.writing import Graph, add_layers, join_directions
+
+    place = require_free(path, overwrite)
+    classes = np.asarray(model.classes).tolist()
+    graph = Graph("text_classifier")
+    tokens = graph.input("tokens", np.int64, ("batch", "steps"))
+    lengths = graph.input("lengths", np.int64, ("batch",))
+    embedded = graph.add("Gather", [graph.constant("embedding", model.embedding), tokens], "embedded", axis=0)
+    x = graph.add("Transpose", [embedded], "x_l0", perm=[1, 0, 2])
+    sequence_lens = graph.cast(lengths, np.int32, "sequence_lens")
+    layers = [""] * model.rnn.num_layers
+    apart, final = add_layers(graph, model.rnn, x, layers, sequence_lens)
+    states = join_directions(graph, model.rnn, apart, "states")
+    pooled = [*_pool(graph, states, lengths), _final(graph, model.rnn, final[-1])]
+    features = graph.add("Concat", pooled, "features", axis=1)
+    weights = [graph.constant("output_weight", model.output_weight), graph.constant("output_bias", model.output_bias)]
+    scores = graph.add("Gemm", [features, *weights], "scores", transB=1)
+    graph.add("Softmax", [scores], "probabilities", axis=1)
+    graph.output("probabilities", np.float32, ("batch", len(classes)))
+    reading = {
+        "classes": classes,
+        "tokens": model.tokens,
+        "max_length": model.max_length,
+        "vocabulary": list(model.vocabulary.tokens),
+    }
+    graph.write(place, {"text_classifier": json.dumps(reading, ensure_ascii=False)})
+
+
+def _pool(graph: Graph, states: str, lengths: str) -> list[str]:
+    """Add the greatest value and the mean of (steps, batch, features) over each text's own steps: (batch, features)."""
+    zero, one = graph.constant("zero", np.int64(0)), graph.constant("one", np.int64(1))
+    first, last = graph.constant("first_axis", np.array([0])), graph.constant("last_axis", np.array([-1]))
+    steps = graph.add("Gather", [graph.add("Shape", [states], "sizes_of_states"), zero], "steps", axis=0)
+    step = graph.add("Unsqueeze", [graph.add("Range", [zero, steps, one], "step_row"), last], "step")
+    is_own = graph.add("Unsqueeze", [graph.add("Less", [step, lengths], "is_own_step"), last], "is_own")
+    nothing, least = graph.constant("nothing", np.float32(0)), graph.constant("least", np.float32(-np.inf))
+    own_or_least = graph.add("Where", [is_own, states, least], "own_or_least")
+    greatest = graph.add("ReduceMax", [own_or_least], "greatest", axes=[0], keepdims=0)
+    own_or_nothing = graph.add("Where", [is_own, states, nothing], "own_or_nothing")
+    total = graph.add("ReduceSum", [own_or_nothing, first], "total", keepdims=0)
+    counts = graph.cast(graph.add("Unsqueeze", [lengths, last], "lengths_column"), np.float32, "counts")
+    return [greatest, graph.add("Div", [total, counts], "mean")]
+
+
+def _final(graph: Graph, rnn: RNN, h_n: str) -> str:
+    """Add the final states of a layer, (batch, features), of (directions, batch, hidden_size)."""
+    features = rnn.hidden_size * (2 if rnn.bidirectional else 1)
+    by_text = graph.add("Transpose", [h_n], "final_apart", perm=[1, 0, 2])
+    return graph.add("Reshape", [by_text, graph.constant("final_shape", np.array([0, features]))], "final")

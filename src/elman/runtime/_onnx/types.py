@@ -1,0 +1,95 @@
+"""What an ONNX graph says of its inputs and outputs, and how values are fitted to it."""
+
+from __future__ import annotations
+
+from reprlib import repr as shortened
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnx
+
+from elman._errors import InputError
+from elman.runtime._arrays import Array, as_array
+from elman.runtime._onnx.reading import one_line
+
+__all__ = ["TensorType", "fitted", "input_types", "output_types"]
+
+_DTYPES = {
+    getattr(onnx.TensorProto, {"float32": "FLOAT", "float64": "DOUBLE"}.get(name, name.upper())): np.dtype(name)
+    for signed in ("int8", "int16", "int32", "int64")
+    for name in (signed, f"u{signed}", "bool", "float16", "float32", "float64")
+}
+
+
+class TensorType(NamedTuple):
+    """What a graph says of an input or output.
+
+    Attributes:
+        dtype: of its elements.
+        shape: a number where it is fixed, a name where the graph has one for it, else None.
+    """
+
+    dtype: np.dtype[Any]
+    shape: tuple[int | str | None, ...]
+
+    def __str__(self) -> str:
+        return f"{self.dtype} ({', '.join('?' if size is None else str(size) for size in self.shape)})"
+
+
+def input_types(place: str, model: onnx.ModelProto) -> tuple[dict[str, TensorType], dict[str, TensorType]]:
+    """Return the graph's inputs that a call must give, and those that it may give instead of an initialiser.
+
+    Before version 4 of the format every initialiser had to be listed among the inputs; there, none may be given.
+
+    Raises:
+        InputError: one is no tensor of numbers.
+    """
+    initialisers = {tensor.name for tensor in model.graph.initializer}
+    types = _types(place, model.graph.input)
+    required = {name: kind for name, kind in types.items() if name not in initialisers}
+    optional = {name: kind for name, kind in types.items() if name in initialisers and model.ir_version >= 4}
+    return required, optional
+
+
+def output_types(place: str, model: onnx.ModelProto) -> dict[str, TensorType]:
+    """Return the graph's outputs.
+
+    Raises:
+        InputError: one is no tensor of numbers.
+    """
+    return _types(place, model.graph.output)
+
+
+def fitted(value: Any, name: str, kind: TensorType) -> Array:
+    """Return ``value`` as an array of a type, converted if need be, but never from floats to integers.
+
+    Raises:
+        InputError: it is of another kind or shape; the message names it.
+    """
+    name = one_line(name, 60)
+    array = as_array(value, name)
+    if not np.can_cast(array.dtype, kind.dtype, "same_kind"):
+        raise InputError(f"{name}: expected {kind.dtype}, got {array.dtype}")
+    converted = as_array(array, name, kind.dtype)
+    if kind.dtype.kind in "iu" and not np.array_equal(converted, array):
+        raise InputError(f"{name}: expected integers that {kind.dtype} holds, got larger ones")
+    fixed = [(size, known) for size, known in zip(array.shape, kind.shape, strict=False) if isinstance(known, int)]
+    if len(kind.shape) != array.ndim or any(size != known for size, known in fixed):
+        raise InputError(f"{name}: expected {one_line(kind)}, got the shape {array.shape}")
+    return converted
+
+
+def _types(place: str, infos: Any) -> dict[str, TensorType]:
+    types = {}
+    for info in infos:
+        tensor = info.type.tensor_type
+        if not info.type.HasField("tensor_type") or tensor.elem_type not in _DTYPES:
+            raise InputError(f"{place}: expected {shortened(info.name)} to be a tensor of numbers, got another type")
+        types[info.name] = TensorType(_DTYPES[tensor.elem_type], tuple(_size(size) for size in tensor.shape.dim))
+    return types
+
+
+def _size(size: Any) -> int | str | None:
+    if size.HasField("dim_value"):
+        return int(size.dim_value) if size.dim_value >= 0 else None  # -1: what some exporters write for unknown
+    return str(size.dim_param) or None

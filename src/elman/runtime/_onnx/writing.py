@@ -1,0 +1,146 @@
+"""Networks as ONNX graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from elman._errors import InputError
+from elman._files import write_files
+from elman.runtime._parameters import parameter_names
+from elman.runtime._rnn import RNN
+
+__all__ = ["Graph", "add_layers", "join_directions"]
+
+OPSET, IR_VERSION = 17, 8  # of 2022: what runs ONNX today knows them
+MOST_BYTES = 2**31 - 2**24  # of parameters, so that the rest has room in the 2 GiB of a protobuf message
+
+Shape = Sequence[int | str]
+
+
+class Graph:
+    """An ONNX graph in the making. A method takes and returns the names of values."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._nodes: list[onnx.NodeProto] = []
+        self._inputs: list[onnx.ValueInfoProto] = []
+        self._outputs: list[onnx.ValueInfoProto] = []
+        self._initializers: list[onnx.TensorProto] = []
+        self._bytes = 0
+
+    def input(self, name: str, dtype: Any, shape: Shape) -> str:
+        """Add an input of the graph; a dimension is a number or a name."""
+        self._inputs.append(_info(name, dtype, shape))
+        return name
+
+    def output(self, name: str, dtype: Any, shape: Shape) -> None:
+        """Say which value is an output of the graph."""
+        self._outputs.append(_info(name, dtype, shape))
+
+    def constant(self, name: str, value: Any) -> str:
+        """Add an array."""
+        array = np.asarray(value)
+        self._initializers.append(numpy_helper.from_array(array, name))
+        self._bytes += array.nbytes
+        return name
+
+    def add(self, operator: str, inputs: Sequence[str], *outputs: str, **attributes: Any) -> str:
+        """Add a node, which is called as its first output that has a name; return that."""
+        name = next(filter(None, outputs))
+        self._nodes.append(helper.make_node(operator, inputs, outputs, name, **attributes))
+        return name
+
+    def cast(self, value: str, dtype: Any, output: str) -> str:
+        """Add a conversion to another dtype."""
+        return self.add("Cast", [value], output, to=_element_type(dtype))
+
+    def write(self, path: Path, metadata: Mapping[str, str]) -> None:
+        """Write the model.
+
+        Raises:
+            InputError: it cannot be written, or is larger than an ONNX file can be.
+        """
+        from elman import __version__
+
+        if self._bytes > MOST_BYTES:
+            raise InputError(f"{path}: expected parameters of at most {MOST_BYTES} bytes, got {self._bytes}")
+        model = helper.make_model(
+            helper.make_graph(self._nodes, self._name, self._inputs, self._outputs, self._initializers),
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="elman",
+            producer_version=__version__,
+        )
+        helper.set_model_props(model, {"producer": "elman", "version": __version__, **metadata})
+        write_files(path.parent, {path.name: model.SerializeToString(deterministic=True)})
+
+
+def add_layers(graph: Graph, rnn: RNN, x: str, h_0: Sequence[str], lengths: str) -> tuple[str, list[str]]:
+    """Add the layers of a network.
+
+    Args:
+        graph: to what.
+        rnn: the network.
+        x: (steps, batch, input_size).
+        h_0: for each layer its initial states, (directions, batch, hidden_size), or "" for zeros.
+        lengths: (batch,), int32, or "".
+
+    Returns:
+        The last layer's states, (steps, directions, batch, hidden_size), and each layer's final states, (directions,
+        batch, hidden_size).
+    """
+    directions = 2 if rnn.bidirectional else 1
+    states, final = "", []
+    for layer, initial in enumerate(h_0):
+        if layer:
+            x = join_directions(graph, rnn, states, f"x_l{layer}")
+        inputs = [x, *_add_weights(graph, rnn, layer, directions), lengths, initial]
+        while not inputs[-1]:
+            inputs.pop()
+        states = graph.add(
+            "RNN",
+            inputs,
+            f"states_l{layer}",
+            f"h_n_l{layer}",
+            hidden_size=rnn.hidden_size,
+            direction="bidirectional" if rnn.bidirectional else "forward",
+            activations=[rnn.nonlinearity.capitalize()] * directions,
+        )
+        final.append(f"h_n_l{layer}")
+    return states, final
+
+
+def join_directions(graph: Graph, rnn: RNN, states: str, output: str, batch_first: bool = False) -> str:
+    """Return the states of a layer with the features of both directions side by side, as :class:`RNN` has them."""
+    features = rnn.hidden_size * (2 if rnn.bidirectional else 1)
+    order = [2, 0, 1, 3] if batch_first else [0, 2, 1, 3]
+    apart = graph.add("Transpose", [states], f"{output}_apart", perm=order)
+    return graph.add("Reshape", [apart, graph.constant(f"{output}_shape", np.array([0, 0, features]))], output)
+
+
+def _add_weights(graph: Graph, rnn: RNN, layer: int, directions: int) -> list[str]:
+    each = [
+        [rnn.parameters[name] for name in parameter_names(layer, direction, rnn.bias)]
+        for direction in range(directions)
+    ]
+    weight_ih, weight_hh, *biases = zip(*each, strict=True)
+    names = [
+        graph.constant(f"weight_ih_l{layer}", np.stack(weight_ih)),
+        graph.constant(f"weight_hh_l{layer}", np.stack(weight_hh)),
+    ]
+    bias = graph.constant(f"bias_l{layer}", np.concatenate(biases, 1)) if biases else ""
+    return [*names, bias]
+
+
+def _info(name: str, dtype: Any, shape: Shape) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, _element_type(dtype), shape)
+
+
+def _element_type(dtype: Any) -> int:
+    return helper.np_dtype_to_tensor_dtype(np.dtype(dtype))

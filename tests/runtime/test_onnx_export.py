@@ -1,0 +1,243 @@
+"""What is written as ONNX is sound, says what the network says, and reads back to its bits."""
+
+import json
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+from safetensors.numpy import load_file  # noqa: E402
+
+import elman  # noqa: E402
+from elman.runtime import RNN  # noqa: E402
+from elman.runtime._onnx import writing  # noqa: E402
+from elman.runtime._onnx.to_onnx import write_text_classifier  # noqa: E402
+from elman.runtime._parameters import Sizes  # noqa: E402
+from elman.runtime._vocabulary import Vocabulary, tokenize  # noqa: E402
+from tests.runtime.refusals import refusal  # noqa: E402
+
+VERSION_1 = Path(__file__).parents[1] / "models" / "version_1"
+
+
+def network(layers=1, bidirectional=False, bias=True, dtype="float32", nonlinearity="tanh", batch_first=False):
+    draw = np.random.default_rng(layers).uniform
+    shapes = Sizes(3, 5, layers, bidirectional, bias).shapes()
+    parameters = {name: draw(-1, 1, shape).astype(dtype) for name, shape in shapes.items()}
+    return RNN(parameters, nonlinearity, batch_first)
+
+
+def inputs_of(rnn, steps=7, batch=4):
+    draw = np.random.default_rng(0).uniform
+    shape = (batch, steps, 3) if rnn.batch_first else (steps, batch, 3)
+    states = (rnn.num_layers * (2 if rnn.bidirectional else 1), batch, 5)
+    return {"input": draw(-1, 1, shape).astype(rnn.dtype), "h_0": draw(-1, 1, states).astype(rnn.dtype)}
+
+
+def run_onnx_runtime(path, inputs):
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, inputs), strict=True))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+@pytest.mark.parametrize("layers", [1, 3])
+def test_a_network_reads_back_to_its_bits(tmp_path, layers, nonlinearity, dtype):
+    for number, (bidirectional, batch_first, bias) in enumerate(product([False, True], repeat=3)):
+        rnn, path = network(layers, bidirectional, bias, dtype, nonlinearity, batch_first), tmp_path / f"{number}.onnx"
+        rnn.to_onnx(path)
+        onnx.checker.check_model(onnx.load(path), full_check=True)
+        model = elman.runtime.from_onnx(path)
+        for steps, batch in ((7, 4), (1, 1), (30, 2)):
+            inputs = inputs_of(rnn, steps, batch)
+            output, h_n = rnn(inputs["input"], inputs["h_0"])
+            got = model(inputs)
+            assert [*got] == ["output", "h_n"]
+            np.testing.assert_array_equal(got["output"], output)
+            np.testing.assert_array_equal(got["h_n"], h_n)
+            if dtype == "float32":  # ONNX Runtime has no RNN in float64
+                other = run_onnx_runtime(path, inputs)
+                np.testing.assert_allclose(other["output"], output, 1e-5, 1e-5)
+                np.testing.assert_allclose(other["h_n"], h_n, 1e-5, 1e-5)
+
+
+def test_a_network_s_inputs_and_outputs_are_described(tmp_path):
+    rnn = network(2, bidirectional=True, batch_first=True)
+    rnn.to_onnx(tmp_path / "rnn.onnx")
+    assert repr(elman.runtime.from_onnx(tmp_path / "rnn.onnx")) == (
+        "OnnxModel(input: float32 (batch, steps, 3), h_0: float32 (4, batch, 5) -> "
+        "output: float32 (batch, steps, 10), h_n: float32 (4, batch, 5))"
+    )
+
+
+def test_the_file_says_who_wrote_it_for_whom(tmp_path):
+    network().to_onnx(tmp_path / "rnn.onnx")
+    model = onnx.load(tmp_path / "rnn.onnx")
+    assert (model.producer_name, model.producer_version) == ("elman", elman.__version__)
+    assert {entry.key: entry.value for entry in model.metadata_props} == {
+        "producer": "elman",
+        "version": elman.__version__,
+    }
+    assert (model.ir_version, [opset.version for opset in model.opset_import]) == (8, [17])
+
+
+def test_the_same_network_gives_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        network(2).to_onnx(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def stand_in():
+    """A text classifier of the parts that the writer names."""
+    tensors = load_file(VERSION_1 / "model.safetensors")
+    config = json.loads((VERSION_1 / "config.json").read_text("utf-8"))
+    return SimpleNamespace(
+        embedding=tensors["embedding.weight"],
+        rnn=RNN({name[4:]: array for name, array in tensors.items() if name.startswith("rnn.")}),
+        output_weight=tensors["output.weight"],
+        output_bias=tensors["output.bias"],
+        classes=config["classes"],
+        tokens=config["text"]["tokens"],
+        max_length=config["text"]["max_length"],
+        vocabulary=Vocabulary.from_lines((VERSION_1 / "vocabulary.txt").read_text("utf-8"), "vocabulary.txt"),
+    )
+
+
+def padded(encoded, more=0):
+    lengths = np.array([len(numbers) for numbers in encoded])
+    tokens = np.zeros((len(encoded), lengths.max() + more), np.int64)
+    for row, numbers in zip(tokens, encoded, strict=True):
+        row[: len(numbers)] = numbers
+    return {"tokens": tokens, "lengths": lengths}
+
+
+def test_a_text_classifier_says_what_it_said_in_training(tmp_path):
+    path, classifier = tmp_path / "classifier.onnx", stand_in()
+    write_text_classifier(classifier, path, overwrite=False)
+    onnx.checker.check_model(onnx.load(path), full_check=True)
+    told = json.loads(VERSION_1.with_suffix(".json").read_text("utf-8"))
+    model = elman.runtime.from_onnx(path)
+
+    # as one would who has the file alone
+    reading = json.loads(model.metadata["text_classifier"])
+    assert reading["classes"] == ["别", "论语", "诗经"]
+    number_of = {token: number for number, token in enumerate(reading["vocabulary"])}
+    texts = [tokenize(text, reading["tokens"], reading["max_length"])[0] for text in told["texts"]]
+    encoded = [[2, *(number_of.get(token, 1) for token in text), 3] for text in texts]
+    assert encoded == [classifier.vocabulary.encode(text) for text in texts]
+
+    for more in (0, 9):
+        for run in (model, lambda inputs: run_onnx_runtime(path, inputs)):
+            probabilities = run(padded(encoded, more))["probabilities"]
+            np.testing.assert_allclose(probabilities, told["probabilities"], 1e-5, 1e-6)
+            for numbers, together in zip(encoded, probabilities, strict=True):
+                alone = run(padded([numbers]))["probabilities"]
+                np.testing.assert_allclose(alone[0], together, 1e-5, 1e-6)
+
+
+@pytest.mark.parametrize(("layers", "bidirectional"), [(1, False), (2, False), (1, True)])
+def test_pooling_takes_each_text_s_own_steps(tmp_path, layers, bidirectional):
+    draw, classifier = np.random.default_rng(1).uniform, stand_in()
+    sizes = Sizes(4, 6, layers, bidirectional, True)
+    # states that are all negative: a zero of the padding would be the greatest
+    rnn = RNN({name: draw(-1, 0, shape).astype("f") for name, shape in sizes.shapes().items()})
+    classifier.rnn, classifier.embedding = rnn, np.abs(classifier.embedding)
+    classifier.output_weight = draw(-1, 1, (3, 18 * sizes.directions)).astype("f")
+    write_text_classifier(classifier, tmp_path / "m.onnx", overwrite=False)
+    encoded = [[2, 5, 3], [2, 4, 5, 6, 7, 3], [2, 3]]
+    expected = []
+    for numbers in encoded:
+        states, h_n = rnn(classifier.embedding[numbers])
+        pooled = np.concatenate([states.max(0), states.mean(0), h_n[-sizes.directions :].ravel()])
+        scores = np.exp(classifier.output_weight @ pooled + classifier.output_bias)
+        expected.append(scores / scores.sum())
+    for run in (elman.runtime.from_onnx(tmp_path / "m.onnx"), lambda x: run_onnx_runtime(tmp_path / "m.onnx", x)):
+        np.testing.assert_allclose(run(padded(encoded, 2))["probabilities"], expected, 1e-4, 1e-6)
+
+
+def test_export_takes_what_elman_saves_and_trains(tmp_path):
+    rnn = network(2)
+    rnn.save(tmp_path / "rnn.safetensors")
+    elman.runtime.export(tmp_path / "rnn.safetensors", tmp_path / "a.onnx")
+    elman.runtime.export(rnn, tmp_path / "b.onnx")
+    elman.runtime.export(rnn.parameters, tmp_path / "c.onnx")
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "c.onnx").read_bytes()
+    elman.runtime.export(str(VERSION_1), str(tmp_path / "d.onnx"))
+    write_text_classifier(stand_in(), tmp_path / "e.onnx", overwrite=False)
+    assert (tmp_path / "d.onnx").read_bytes() == (tmp_path / "e.onnx").read_bytes()
+
+
+def test_export_takes_a_network_of_pytorch(tmp_path):
+    torch = pytest.importorskip("torch")
+    module = torch.nn.RNN(3, 5, batch_first=True)
+    elman.runtime.export(module, tmp_path / "m.onnx")
+    inputs = {"input": torch.randn(2, 6, 3), "h_0": torch.randn(1, 2, 5)}
+    with torch.no_grad():
+        output, _ = module(*inputs.values())
+    got = elman.runtime.from_onnx(tmp_path / "m.onnx")(inputs)["output"]
+    np.testing.assert_allclose(got, output.numpy(), 1e-5, 1e-6)
+
+
+def test_a_file_that_is_there_stays_unless_it_may_be_replaced(tmp_path):
+    path = tmp_path / "m.onnx"
+    path.write_text("precious")
+    words = f"{path}: expected a new file, there is one already; choose another name, or overwrite it"
+    assert refusal(network().to_onnx, path) == words
+    assert refusal(elman.runtime.export, network(), path) == words
+    assert refusal(elman.runtime.export, VERSION_1, path) == words
+    assert path.read_text() == "precious"
+    network().to_onnx(path, overwrite=True)
+    elman.runtime.from_onnx(path)
+    elman.runtime.export(VERSION_1, path, overwrite=True)
+    elman.runtime.from_onnx(path)
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_what_cannot_be_exported_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "m.onnx"
+    assert refusal(elman.runtime.export, 3, path) == (
+        "network: expected an RNN, an RNNCell or their parameters, got builtins.int"
+    )
+    assert refusal(elman.runtime.export, tmp_path / "none", path).startswith(f"{tmp_path / 'none'}: expected ")
+    monkeypatch.setattr(writing, "MOST_BYTES", 199)
+    size = sum(array.nbytes for array in network().parameters.values()) + 24  # the shape of the output
+    assert refusal(network().to_onnx, path) == f"{path}: expected parameters of at most 199 bytes, got {size}"
+    assert not path.exists()
+
+
+def test_importing_elman_imports_no_onnx():
+    code = "import elman, sys; elman.runtime.export, elman.runtime.from_onnx; print('onnx' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout == "False\n"
+
+
+def test_without_onnx_one_is_told_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    for call, doing in (
+        (lambda: elman.runtime.from_onnx(tmp_path / "m.onnx"), "reading"),
+        (lambda: network().to_onnx(tmp_path / "m.onnx"), "writing"),
+        (lambda: elman.runtime.export(VERSION_1, tmp_path / "m.onnx"), "writing"),
+        (lambda: write_text_classifier(stand_in(), tmp_path / "m.onnx", overwrite=False), "writing"),
+    ):
+        with pytest.raises(ImportError) as caught:
+            call()
+        assert str(caught.value) == f"{doing} ONNX needs the package onnx: pip install 'elman[onnx]'"
+
+
+def test_writing_needs_no_pytorch(tmp_path):
+    code = f"""
+import sys, elman
+elman.runtime.export({str(VERSION_1)!r}, {str(tmp_path / "m.onnx")!r})
+elman.runtime.from_onnx({str(tmp_path / "m.onnx")!r})({{"tokens": [[2, 3]], "lengths": [2]}})
+print("torch" in sys.modules)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout == "False\n"
