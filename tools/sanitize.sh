@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the engine's tests under AddressSanitizer with UndefinedBehaviorSanitizer, then under ThreadSanitizer, at
-# every instruction set of this machine. VENV is a virtual environment with the dev extra; arguments go to pytest:
+# Runs the tests of the engine, and those of networks and streams over it, under AddressSanitizer with
+# UndefinedBehaviorSanitizer, then under ThreadSanitizer, at every instruction set of this machine. VENV is a virtual environment with the dev extra; arguments go to pytest:
 #
 #     VENV=.venv sh tools/sanitize.sh -k bits
 #
@@ -44,7 +44,7 @@ sanitize() {
     ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=1:allocator_may_return_null=1 \
     UBSAN_OPTIONS=print_stacktrace=1 \
     TSAN_OPTIONS="halt_on_error=1:die_after_fork=0:suppressions=$PWD/tools/thread_sanitizer.txt" \
-    $still "$python" -m pytest tests/engine --ignore tests/engine/test_levels.py \
+    $still "$python" -m pytest tests/engine tests/runtime/test_rnn.py tests/runtime/test_stream.py --ignore tests/engine/test_levels.py \
       --ignore tests/engine/test_cpp_example.py -p no:cacheprovider --timeout 600 "$@"
 }
 

@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 
 from elman import _engine
-from tests.engine.cases import assert_same_bits, case, run
+from tests.engine.cases import assert_same_bits, case, forward, run
+from tests.engine.test_network import network_of, stream_of
 
 AFTER_A_FORK = """
 import os
@@ -103,3 +105,29 @@ def test_only_instruction_sets_of_this_machine_can_be_used(name):
         _engine.use_instruction_set(name)
     assert str(caught.value) == f"name: {expected(name)}"
     assert _engine.instruction_set() == before
+
+
+@pytest.mark.usefixtures("level")
+@pytest.mark.parametrize("sizes", [(5, 7), (30, 330)])  # the second gives up the GIL
+def test_sixteen_threads_may_each_have_a_stream_of_one_network(sizes):
+    this = case(*sizes, 12, 1)
+    network = network_of([this])
+    expected, _ = forward(replace(this, initial_state=None))
+    failures: list[BaseException] = []
+    start = threading.Barrier(16)
+
+    def work() -> None:
+        try:
+            stream = stream_of(network, this)
+            start.wait(60)
+            for x_t, result in zip(this.input, expected, strict=True):
+                assert_same_bits({"step": stream.step(x_t)}, {"step": result})
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []

@@ -13,11 +13,13 @@ from torch.nn import Parameter
 from elman import _engine, reference
 from elman._gate import is_plain, nothing_intercepts
 
-__all__ = ["BACKWARD", "FORWARD", "description_of", "layer", "require_as_saved", "step"]
+__all__ = ["BACKWARD", "FORWARD", "description_of", "layer", "opening", "require_as_saved", "step"]
 
 NONLINEARITY = {"tanh": _engine.Nonlinearity.tanh, "relu": _engine.Nonlinearity.relu}
 FORWARD = {torch.float32: _engine.forward_float32, torch.float64: _engine.forward_float64}
 BACKWARD = {torch.float32: _engine.backward_float32, torch.float64: _engine.backward_float64}
+
+Opening = tuple[_engine.Nonlinearity, int, int, int, int, bool, int, int, int, int]
 
 
 def layer(
@@ -95,6 +97,28 @@ def step(
     return state
 
 
+def opening(
+    nonlinearity: _engine.Nonlinearity,
+    sequence: tuple[int, int, int],
+    reverse: bool,
+    weight_ih: Tensor,
+    weight_hh: Tensor | None,
+) -> Opening:
+    """The arguments with which the engine's forward and backward functions begin.
+
+    Args:
+        nonlinearity: the engine's.
+        sequence: steps, the batch, and the address of the batch sizes (0: padded).
+        reverse: from the last step to the first.
+        weight_ih: (hidden_size, input_size), contiguous.
+        weight_hh: (hidden_size, hidden_size), contiguous; None: no recurrent term.
+    """
+    hidden_size, input_size = weight_ih.shape
+    recurrent = 0 if weight_hh is None else weight_hh.data_ptr()
+    threads = torch.get_num_threads()
+    return nonlinearity, threads, *sequence, reverse, input_size, hidden_size, weight_ih.data_ptr(), recurrent
+
+
 def _forward(
     input: Tensor,
     batch_sizes: Tensor | None,
@@ -105,23 +129,14 @@ def _forward(
 ) -> tuple[Tensor, Tensor]:
     hidden_size = weights[0].shape[0]
     output = input.new_empty((*input.shape[:-1], directions * hidden_size))
-    steps, batch, sizes = _sequence(input, batch_sizes)
-    h_n = input.new_empty((directions, batch, hidden_size))
+    sequence = _sequence(input, batch_sizes)
+    h_n = input.new_empty((directions, sequence[1], hidden_size))
     if h_0 is not None:
         h_0 = h_0.contiguous()
     x, y = _rows(input), _rows(output)
     for direction, (weight_ih, weight_hh, bias_ih, bias_hh) in enumerate(_by_direction(weights, directions)):
         FORWARD[input.dtype](
-            NONLINEARITY[nonlinearity],
-            torch.get_num_threads(),
-            steps,
-            batch,
-            sizes,
-            direction == 1,
-            input.shape[-1],
-            hidden_size,
-            weight_ih.data_ptr(),
-            weight_hh.data_ptr(),
+            *opening(NONLINEARITY[nonlinearity], sequence, direction == 1, weight_ih, weight_hh),
             0 if bias_ih is None else bias_ih.data_ptr(),
             0 if bias_hh is None else bias_hh.data_ptr(),
             *x,
@@ -147,9 +162,9 @@ def _backward(
 ) -> list[Tensor | None]:
     """The gradients of input, h_0 and the weights, where ``needed`` says so; the others are None."""
     hidden_size = weights[0].shape[0]
-    steps, batch, sizes = _sequence(input, batch_sizes)
+    sequence = _sequence(input, batch_sizes)
     d_input = input.new_empty(input.shape) if needed[0] else None
-    d_h_0 = input.new_empty((directions, batch, hidden_size)) if needed[1] else None
+    d_h_0 = input.new_empty((directions, sequence[1], hidden_size)) if needed[1] else None
     h_0, d_h_n = (None if tensor is None else tensor.contiguous() for tensor in (h_0, d_h_n))
     x, y = _rows(input), _rows(output)
     dx = (0, 0, 0) if d_input is None else _rows(d_input)[:3]
@@ -163,16 +178,7 @@ def _backward(
         d_bias = input.new_empty(hidden_size) if any(wanted[2:]) else None
         column = direction * hidden_size
         BACKWARD[input.dtype](
-            NONLINEARITY[nonlinearity],
-            torch.get_num_threads(),
-            steps,
-            batch,
-            sizes,
-            direction == 1,
-            input.shape[-1],
-            hidden_size,
-            weight_ih.data_ptr(),
-            weight_hh.data_ptr(),
+            *opening(NONLINEARITY[nonlinearity], sequence, direction == 1, weight_ih, weight_hh),
             *x,
             _address(h_0, direction),
             _address(output, 0, column),

@@ -10,7 +10,7 @@ from torch._C._functorch import is_legacy_batchedtensor
 
 from elman import _engine
 from elman._gate import is_plain, nothing_intercepts
-from elman.ops._layer import BACKWARD, FORWARD, description_of, require_as_saved
+from elman.ops._layer import BACKWARD, FORWARD, description_of, opening, require_as_saved
 
 __all__ = ["linear"]
 
@@ -36,20 +36,11 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _forward(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    rows, (out_features, in_features) = input.shape[0], weight.shape
+    rows, out_features = input.shape[0], weight.shape[0]
     output = input.new_empty((rows, out_features))
     weight, bias = weight.contiguous(), None if bias is None else bias.contiguous()
     FORWARD[input.dtype](
-        _IDENTITY,
-        torch.get_num_threads(),
-        1,
-        rows,
-        0,
-        False,
-        in_features,
-        out_features,
-        weight.data_ptr(),
-        0,
+        *opening(_IDENTITY, (1, rows, 0), False, weight, None),
         0 if bias is None else bias.data_ptr(),
         0,
         input.data_ptr(),
@@ -68,22 +59,13 @@ def _forward(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 def _backward(
     d_output: Tensor, input: Tensor, weight: Tensor, needed: tuple[bool, ...]
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    rows, (out_features, in_features) = input.shape[0], weight.shape
+    (rows, in_features), out_features = input.shape, weight.shape[0]
     d_input = input.new_empty(input.shape) if needed[0] else None
     d_weight = torch.empty_like(weight, memory_format=torch.contiguous_format) if needed[1] else None
     d_bias = input.new_empty(out_features) if needed[2] else None
     weight = weight.contiguous()
     BACKWARD[input.dtype](
-        _IDENTITY,
-        torch.get_num_threads(),
-        1,
-        rows,
-        0,
-        False,
-        in_features,
-        out_features,
-        weight.data_ptr(),
-        0,
+        *opening(_IDENTITY, (1, rows, 0), False, weight, None),
         input.data_ptr(),
         0,
         input.stride(0),
