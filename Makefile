@@ -28,6 +28,7 @@ sanitize: $(INSTALLED)
 benchmark: $(INSTALLED)
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/runtime.py
 
 stubs: $(INSTALLED)
 	$(BIN)/python -m nanobind.stubgen -m elman._engine -o src/elman/_engine.pyi

@@ -3,20 +3,34 @@
 import doctest
 import importlib
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import elman
+from elman.runtime._config import FORMAT, VERSION, Config, Network, Text
+from elman.runtime._model_folder import Model, write_model
+from elman.runtime._vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES += [ROOT / "examples/cpp/README.md"]
 
 
-@pytest.mark.parametrize("module", ["elman.nn", "elman.reference", "elman.ops", "elman.tasks.text_classifier"])
-def test_examples_in_docstrings_run(module: str) -> None:
+MODULES = ["elman.nn", "elman.tasks.text_classifier"]
+MODULES += [f"elman.runtime.{name}" for name in ("_rnn", "_saving", "_stream")]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_in_docstrings_run(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     results = doctest.testmod(importlib.import_module(module), optionflags=doctest.ELLIPSIS)
     assert results.failed == 0
+    assert results.attempted > 0
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -24,6 +38,52 @@ def test_links_to_files_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
     missing = [link for link in links if not (page.parent / link).exists()]
     assert missing == []
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The code blocks of a page."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [body for tag, body in found if tag == language]
+
+
+def one_direction() -> elman.runtime.TextClassifier:
+    """A text classifier that can stream, with random weights."""
+    generator = np.random.default_rng(0)
+    shapes = {"embedding.weight": (8, 4), "output.weight": (2, 15), "output.bias": (2,)}
+    shapes |= {"rnn.weight_ih_l0": (5, 4), "rnn.weight_hh_l0": (5, 5), "rnn.bias_ih_l0": (5,), "rnn.bias_hh_l0": (5,)}
+    tensors = {name: generator.standard_normal(shape).astype("f") for name, shape in shapes.items()}
+    return elman.runtime.TextClassifier(tensors, Vocabulary("petr"), ["a", "b"], "char", 99)
+
+
+def test_the_programs_of_the_runtimes_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    onnx = pytest.importorskip("onnx")
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "tests/models/version_1", "demo/genres")
+    model = one_direction()
+    config = Config(
+        FORMAT, VERSION, ["a", "b"], Text("char", 99, {}), Network(4, 5, 1, False), {}, {}, {}
+    )  # fmt: skip
+    Path("demo/surnames").mkdir()
+    write_model(Path("demo/surnames"), Model(config, model.tensors(), model.vocabulary, {}, []))
+    w_ih, w_hh = np.ones((6, 4), "f"), np.ones((6, 6), "f")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("RNN", ["X", "W", "R"], ["Y"], hidden_size=6)],
+        "graph",
+        [helper.make_tensor_value_info("X", kind, ["steps", "batch", 4])],
+        [helper.make_tensor_value_info("Y", kind, ["steps", 1, "batch", 6])],
+        [onnx.numpy_helper.from_array(w_ih[None], "W"), onnx.numpy_helper.from_array(w_hh[None], "R")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), "model.onnx")
+    names = {"w_ih": w_ih, "w_hh": w_hh}
+    for program in blocks(ROOT / "docs/runtime.md", "python"):
+        exec(program, names)
+
+
+def test_the_runtimes_page_has_the_same_programs_in_both_languages() -> None:
+    english, chinese = ROOT / "docs/runtime.md", ROOT / "docs/runtime.zh.md"
+    for language in ("python", ""):
+        assert blocks(english, language) == blocks(chinese, language)
 
 
 def test_the_stubs_of_the_engine_are_its_own(tmp_path: Path) -> None:
