@@ -391,11 +391,31 @@ def test_what_goes_wrong_in_another_node_is_known_by_its_name():
     )
 
 
-def test_a_node_that_asks_for_more_than_the_memory_is_refused():
-    shape = numpy_helper.from_array(np.array([2**30, 2**30]))
+FLOODS = {
+    "Expand": (["X", "shape"], [2**15, 4, 3, 2**15]),
+    "ConstantOfShape": (["shape"], [2**15, 2**15]),
+    "Tile": (["X", "shape"], [2**15, 2**15, 1]),
+    "Range": (["zero", "shape", "one"], 2**40),
+}
+
+
+@pytest.mark.parametrize("operator", FLOODS)
+def test_a_node_that_asks_for_more_than_the_memory_is_refused_before_it_is_taken(operator):
+    inputs, sizes = FLOODS[operator]
+    constants = [
+        helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.array(value)))
+        for name, value in {"shape": sizes, "zero": 0, "one": 1}.items()
+    ]
+    model = loaded(graph_of(*constants, helper.make_node(operator, inputs, ["Z"], "flood")))
+    words = f"'flood' ({operator}): expected a result of at most 268435456 elements, got one of "
+    assert refusal(model, {"X": ARGUMENTS["X"]}).partition(", node ")[2].startswith(words)
+
+
+def test_a_node_may_ask_for_what_is_there():
+    shape = numpy_helper.from_array(np.array([4, 3, 1]))
     constant = helper.make_node("Constant", [], ["shape"], value=shape)
-    model = loaded(graph_of(constant, helper.make_node("Expand", ["X", "shape"], ["Z"], "flood")))
-    assert refusal(model, {"X": ARGUMENTS["X"]}).partition(", node ")[2].startswith("'flood' (Expand): expected inputs")
+    model = loaded(graph_of(constant, helper.make_node("Expand", ["X", "shape"], ["Z"], "still")))
+    model({"X": ARGUMENTS["X"]})
 
 
 def test_an_output_that_is_no_tensor_is_refused():

@@ -131,6 +131,27 @@ REFUSALS = {
         "jsonl",
         "x.jsonl, line 1, key 'text': expected a text, got null",
     ),
+    "long integer": (b'{"text": ' + b"9" * 5000 + b"}", "jsonl", "x.jsonl, line 1: (expected a JSON object)"),
+    "header of lines": (
+        b'text,label,"a\nb\x1b"\na,b\n',
+        "csv",
+        r"x.csv, line 3: expected 3 fields (text, label, 'a\nb\x1b'), got 2",
+    ),
+    "header of many": (
+        b"a," * 9999 + b"b\n",
+        "csv",
+        "x.csv, line 1: expected a column 'text', the columns are 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', …",
+    ),
+    "long key": (
+        b'{"text": "a", "' + b"x" * 9999 + b'": 1}',
+        "jsonl",
+        "x.jsonl, line 1: expected a key 'label', the keys are 'text', 'xxxxxxxxxxxx...xxxxxxxxxxxxx'",
+    ),
+    "tab after a quote": (
+        b'text\tlabel\n"a"b\tc\n',
+        "tsv",
+        "x.tsv, line 2: expected TSV, got: 'a tab' expected after '\"'",
+    ),
 }
 
 
@@ -140,10 +161,29 @@ def test_refusals(name):
     assert refusal(content, kind) == message
 
 
-def test_an_unknown_encoding_is_refused():
-    message = "encoding: expected a name such as utf-8, gb18030 or latin-1, got 'klingon'"
-    with pytest.raises(InputError, match=message):
-        list(read_table(io.BytesIO(b"text\na\n"), "x.csv", "csv", ("text",), "klingon"))
+@pytest.mark.parametrize("encoding", ["klingon", "base64", "idna", "punycode", "unicode_escape", "undefined", "\0"])
+def test_an_unknown_encoding_is_refused(encoding):
+    message = f"encoding: expected a name such as utf-8, gb18030 or latin-1, got {encoding!r}"
+    with pytest.raises(InputError) as caught:
+        list(read_table(io.BytesIO(b"text\na\n"), "x.csv", "csv", ("text",), encoding))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32", "utf-7"])
+def test_a_line_ends_where_it_does_in_any_encoding(encoding):
+    lines = ["a\u2028b", "c\x0bd\x0c", "\x1ce\x85"]  # all of which str.splitlines would part
+    assert list(plain_lines(io.BytesIO("\n".join(lines).encode(encoding)), "x", encoding)) == lines
+    table = "text,label\n" + "".join(f"{line},x\n" for line in lines)
+    assert rows(table, encoding=encoding) == [(line, "x") for line in lines]
+
+
+def test_a_nul_is_refused_in_any_encoding():
+    said = {encoding: refusal("text,label\na\0,b\n", encoding=encoding) for encoding in ("utf-8", "utf-16", "utf-7")}
+    assert said == {
+        "utf-8": "x.csv, line 2: expected text, got a NUL byte (byte 13 of the file)",
+        "utf-16": "x.csv, line 2: expected text, got a NUL character",
+        "utf-7": "x.csv, line 2: expected text, got a NUL character",
+    }
 
 
 def test_an_unknown_suffix_is_refused():

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,8 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+import elman
+from elman.runtime._linear import log_softmax
 from elman.tasks import InputError, TextClassifier
 from elman.tasks._classifying import build_network
 from elman.tasks._training import Observer
@@ -106,6 +110,20 @@ def test_training_stops_early_and_keeps_the_best_epoch():
     assert len(listening.records) < 60
     assert classifier.metrics_["epoch"] == best.epoch
     assert classifier.metrics_["validation_loss"] == best.scores["validation_loss"]
+
+
+def test_what_validates_is_what_predicts(tmp_path):
+    # the figures of training, of a prediction later, and of a process without PyTorch: the same bits
+    texts, labels = TEXTS[::3], LABELS[::3]
+    classifier = TextClassifier(**SMALL, epochs=3).fit(TEXTS, LABELS, validation=(texts, labels))
+    classifier.save(tmp_path / "model")
+    loaded = elman.load(tmp_path / "model")
+    numbers = np.searchsorted(loaded.classes, labels)
+    logarithms = log_softmax(loaded.scores([loaded.encode(text) for text in texts]))
+    loss = -math.fsum(logarithms[np.arange(len(texts)), numbers].tolist()) / len(texts)
+    assert classifier.metrics_["validation_loss"] == loss
+    assert classifier.metrics_["validation_accuracy"] == np.mean(loaded.predict(texts) == labels)
+    assert (loaded.predict_proba(texts) == classifier.predict_proba(texts)).all()
 
 
 def test_without_validation_the_last_epoch_is_kept():

@@ -16,6 +16,7 @@ from elman._errors import InputError
 from elman.runtime._arrays import Array
 from elman.runtime._onnx.node import RecurrentNode, Weights
 from elman.runtime._onnx.reading import constant_names, node_place, one_line, read_model
+from elman.runtime._onnx.sizes import check_claim
 from elman.runtime._onnx.types import TensorType, fitted, input_types, output_types
 
 __all__ = ["OnnxModel"]
@@ -119,6 +120,7 @@ class OnnxModel:
         arguments = [values[name] for name in node.input]
         with _at(place):
             try:
+                check_claim(type(node).__name__, arguments)
                 results = node.run(*arguments)  # type: ignore[no-untyped-call]
             except InputError:
                 raise
