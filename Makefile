@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 ENGINE := $(shell find engine -name '*.h' -o -name '*.cpp' -o -name CMakeLists.txt)
 
-.PHONY: demo test test-slow lint sanitize benchmark stubs clean
+.PHONY: demo test test-slow lint sanitize fuzz benchmark stubs clean
 .DEFAULT_GOAL := test
 
 demo: $(INSTALLED)
@@ -24,6 +24,12 @@ lint: $(INSTALLED)
 
 sanitize: $(INSTALLED)
 	VENV=$(VENV) sh tools/sanitize.sh
+
+# There is no atheris for some Pythons: then the inputs are changed at random.
+SECONDS ?= 60
+fuzz: $(INSTALLED)
+	-$(BIN)/python -m pip install --quiet --constraint constraints.txt 'elman[fuzz]'
+	$(BIN)/python -m fuzz --seconds $(SECONDS)
 
 benchmark: $(INSTALLED)
 	$(BIN)/python benchmarks/speed.py

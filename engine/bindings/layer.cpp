@@ -1,6 +1,7 @@
 // One layer and direction by addresses and sizes, nothing checked but the sequence. elman.ops sees to it that the
 // addresses are good; handing over tensors instead would cost 3 us each.
 #include "bindings/module.h"
+#include "bindings/released.h"
 #include "elman/engine.h"
 
 namespace {
@@ -63,13 +64,13 @@ void backward(elman::Nonlinearity nonlinearity, int threads, std::int64_t steps,
 
 template <class T>
 void define(nb::module_& m, const char* forward_name, const char* backward_name) {
-  m.def(forward_name, &forward<T>, nb::call_guard<nb::gil_scoped_release>(), "nonlinearity"_a, "threads"_a, "steps"_a,
+  m.def(forward_name, &forward<T>, nb::call_guard<Released>(), "nonlinearity"_a, "threads"_a, "steps"_a,
         "batch"_a, "batch_sizes"_a, "reverse"_a, "input_size"_a, "hidden_size"_a, "input_weights"_a,
         "recurrent_weights"_a, "input_bias"_a, "recurrent_bias"_a, "input"_a, "input_step"_a, "input_row"_a,
         "input_feature"_a, "initial_state"_a, "output"_a, "output_step"_a, "output_row"_a, "final_state"_a,
         "One layer and direction over a sequence: elman::forward of elman/engine.h.\n\n"
         "Arrays are addresses (0: none), strides count elements.");
-  m.def(backward_name, &backward<T>, nb::call_guard<nb::gil_scoped_release>(), "nonlinearity"_a, "threads"_a, "steps"_a,
+  m.def(backward_name, &backward<T>, nb::call_guard<Released>(), "nonlinearity"_a, "threads"_a, "steps"_a,
         "batch"_a, "batch_sizes"_a, "reverse"_a, "input_size"_a, "hidden_size"_a, "input_weights"_a,
         "recurrent_weights"_a, "input"_a, "input_step"_a, "input_row"_a, "input_feature"_a, "initial_state"_a,
         "output"_a, "output_step"_a, "output_row"_a, "d_output"_a, "d_output_step"_a, "d_output_row"_a,

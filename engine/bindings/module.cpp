@@ -6,6 +6,9 @@
 #include "elman/engine.h"
 
 NB_MODULE(_engine, m) {
+#ifdef NDEBUG
+  nb::set_leak_warnings(false);  // a daemon thread that holds a network at the end of the process is no fault
+#endif
   m.doc() = "The engine of elman: private, use elman.nn or elman.runtime.";
   define_layer(m);
   define_network(m);

@@ -1,6 +1,5 @@
 // Networks and streams over NumPy arrays. elman.runtime checks and converts what users pass; here every size is
 // checked once more before the engine is handed a pointer.
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 
@@ -11,23 +10,34 @@
 
 #include "bindings/buffer.h"
 #include "bindings/module.h"
+#include "bindings/released.h"
+#include "bindings/sizes.h"
 #include "elman/network.h"
 
 namespace {
 
 std::atomic<int> threads{1};
 
-// Giving the GIL up and getting it back can take as long as a small step.
-constexpr std::int64_t kWorthReleasing = 100'000;  // multiplications
+// The GIL, given up for work of so many multiplications or more; giving it up and getting it back can take as long as
+// a small step.
+class ReleasedForWork {
+ public:
+  explicit ReleasedForWork(std::int64_t multiplications) {
+    if (multiplications >= 100'000) released_.emplace();
+  }
+
+ private:
+  std::optional<Released> released_;
+};
+
+template <class T>
+std::int64_t work_of_row(const elman::Network<T>& network) {
+  const std::int64_t units = network.hidden_size();
+  return network.layers() * network.directions() * units * (network.input_size() + units);
+}
 
 template <class T>
 using Array = nb::ndarray<T, nb::device::cpu>;
-
-std::int64_t length(std::size_t size) { return static_cast<std::int64_t>(size); }
-
-void require(bool holds, const char* message) {
-  if (!holds) throw std::invalid_argument(message);
-}
 
 template <class T>
 bool is_contiguous(const Array<T>& array) {
@@ -48,8 +58,9 @@ const T* contiguous(const std::optional<Array<const T>>& array, std::int64_t siz
 // (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None)
 template <class T>
 elman::Weights<T> weights(nb::tuple arrays) {
-  const auto input = nb::cast<Array<const T>>(arrays[0]);
-  const auto optional = [&](int i) { return nb::cast<std::optional<Array<const T>>>(arrays[i]); };
+  // no conversion: a temporary array would be gone before the weights are packed
+  const auto input = nb::cast<Array<const T>>(arrays[0], false);
+  const auto optional = [&](int i) { return nb::cast<std::optional<Array<const T>>>(arrays[i], false); };
   require(input.ndim() == 2 && is_contiguous(input), "weight_ih: expected a contiguous matrix");
   const std::int64_t units = length(input.shape(0));
   return {length(input.shape(1)), units, input.data(),
@@ -64,7 +75,7 @@ void make_network(elman::Network<T>* self, nb::typed<nb::list, nb::object> layer
   for (nb::handle arrays : layers) all.push_back(weights<T>(nb::cast<nb::tuple>(arrays)));
   require(!all.empty() && directions > 0 && all.size() % static_cast<std::size_t>(directions) == 0,
           "layers: expected one or more, with the weights of every direction");
-  const nb::gil_scoped_release released;
+  const Released released;
   new (self) elman::Network<T>(all.data(), static_cast<int>(all.size()) / directions, directions, nonlinearity);
 }
 
@@ -76,7 +87,7 @@ elman::Rows<T> rows(const Array<T>& array) {
 }
 
 template <class T>
-void run(const elman::Network<T>& network, Array<const T> input, std::optional<Array<const std::int64_t>> batch_sizes,
+void run(const elman::Network<T>& network, Array<const T> input, std::optional<BatchSizes> batch_sizes,
          std::optional<Array<const T>> initial, Array<T> output, std::optional<Array<T>> final) {
   const bool packed = batch_sizes.has_value();
   const std::int64_t width = network.directions() * network.hidden_size();
@@ -90,13 +101,10 @@ void run(const elman::Network<T>& network, Array<const T> input, std::optional<A
 
   elman::Sequence sequence{length(input.shape(0)), packed ? 0 : length(input.shape(1)), nullptr, false};
   if (packed) {
-    require(batch_sizes->ndim() == 1 && is_contiguous(*batch_sizes), "batch_sizes: expected one dimension");
     sequence.steps = length(batch_sizes->shape(0));
     sequence.batch_sizes = batch_sizes->data();
     sequence.batch = sequence.steps ? batch_sizes->data()[0] : 0;
-    std::int64_t total = 0;
-    for (std::int64_t t = 0; t < sequence.steps; ++t) total += batch_sizes->data()[t];
-    require(total == length(input.shape(0)), "batch_sizes: expected a sum of as many as there are rows");
+    require(has_rows(*batch_sizes, length(input.shape(0))), "batch_sizes: expected a sum of as many as there are rows");
   }
   const std::int64_t states = network.layers() * network.directions() * sequence.batch * network.hidden_size();
   require(!final || (length(final->size()) == states && is_contiguous(*final)), "h_n: expected other sizes");
@@ -108,7 +116,8 @@ void run(const elman::Network<T>& network, Array<const T> input, std::optional<A
       .output = rows(output),
       .final_states = final ? final->data() : nullptr,
   };
-  const nb::gil_scoped_release released;
+  const std::int64_t total = packed ? length(input.shape(0)) : sequence.steps * sequence.batch;
+  const ReleasedForWork released(total * work_of_row(network));
   network.run(call);
 }
 
@@ -122,14 +131,19 @@ class PythonStream {
       : stream_(std::move(network), batch), convert_(std::move(convert)) {
     const nb::module_ numpy = nb::module_::import_("numpy");
     const elman::Network<T>& net = stream_.network();
+    ndarray_ = numpy.attr("ndarray");
     empty_ = numpy.attr("empty");
     dtype_ = numpy.attr("dtype")(sizeof(T) == 4 ? "float32" : "float64");
     row_ = nb::make_tuple(net.hidden_size());
     rows_ = nb::make_tuple(batch, net.hidden_size());
-    work_ = net.layers() * batch * net.hidden_size() * (net.input_size() + net.hidden_size());
+    work_ = batch * work_of_row(net);
   }
 
   nb::object step(nb::handle input, nb::handle out) {
+    // subclasses too are left to `convert`: a masked array has more to say than its buffer
+    if (!input.type().is(ndarray_) || !(out.is_none() || out.type().is(ndarray_))) {
+      return convert_(nb::find(*this), input, out);
+    }
     const Buffer from(input, false);
     const elman::Network<T>& network = stream_.network();
     const bool one = from.dimensions() == 1 && stream_.batch() == 1;
@@ -145,10 +159,8 @@ class PythonStream {
     }
     const Use use(*this);
     const std::ptrdiff_t row = one ? 0 : from.stride<T>(0), feature = from.stride<T>(from.dimensions() - 1);
-    if (work_ < kWorthReleasing) {
-      stream_.step(from.data<T>(), row, feature, to.data<T>());
-    } else {
-      const nb::gil_scoped_release released;
+    {
+      const ReleasedForWork released(work_);
       stream_.step(from.data<T>(), row, feature, to.data<T>(), threads.load(std::memory_order_relaxed));
     }
     return result;
@@ -193,7 +205,7 @@ class PythonStream {
 
   elman::Stream<T> stream_;
   std::atomic<bool> busy_{false};
-  nb::object convert_, empty_, dtype_, row_, rows_;
+  nb::object convert_, ndarray_, empty_, dtype_, row_, rows_;
   std::int64_t work_;
 };
 

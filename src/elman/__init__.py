@@ -2,21 +2,32 @@
 
 ``elman.nn`` holds the PyTorch layers ``RNN``, ``RNNCell`` and ``Linear``; ``elman.runtime`` runs trained models on
 NumPy alone; ``elman.tasks`` trains models on a person's own data. Importing ``elman`` imports neither PyTorch nor
-anything else that is optional.
+anything else that is optional; NumPy and the engine are imported when they are first asked for.
 """
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from elman import runtime
 from elman._errors import InputError
-from elman.runtime._saving import load, save
-from elman.runtime._threads import get_num_threads, set_num_threads
+
+if TYPE_CHECKING:
+    from elman import runtime
+    from elman.runtime._saving import load, save
+    from elman.runtime._threads import get_num_threads, set_num_threads
+
+    __version__: str
 
 __all__ = ["InputError", "__version__", "get_num_threads", "load", "runtime", "save", "set_num_threads"]
 
+_LATER = {"load": "_saving", "save": "_saving", "get_num_threads": "_threads", "set_num_threads": "_threads"}
+
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":  # reading the installed package's metadata takes as long as all the rest
+    if name == "runtime":
+        return import_module("elman.runtime")
+    if name in _LATER:
+        return getattr(import_module(f"elman.runtime.{_LATER[name]}"), name)
+    if name == "__version__":
         from importlib.metadata import version
 
         return version("elman")

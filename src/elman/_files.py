@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 import shutil
 import stat
 import tempfile
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from elman._errors import InputError
+from elman._errors import InputError, shown
 
 __all__ = ["current_file", "make_folder", "open_file", "read_file", "replace_files", "write_files", "writing"]
 
@@ -39,6 +40,8 @@ def open_file(path: Path, within: Path | None = None, limit: int | None = None) 
     Raises:
         InputError: there is no such file, or it cannot be read.
     """
+    if "\0" in str(path):
+        raise InputError(f"{shown(str(path))}: expected the name of a file, got one with a NUL in it")
     try:
         real = os.path.realpath(path, strict=True)
         if within is not None and not Path(real).is_relative_to(os.path.realpath(within)):
@@ -114,22 +117,21 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
     Raises:
         InputError: they cannot be written (no room, no permission).
     """
-    staged: dict[str, str] = {}
+    staged: dict[str, Path] = {}
     try:
         with writing(folder):
             for name, content in contents.items():
-                descriptor, staged[name] = tempfile.mkstemp(prefix=f".{name}-", dir=folder)
-                with os.fdopen(descriptor, "wb") as stream:
+                temporary = folder / f".{name}-{secrets.token_hex(8)}"
+                with open(temporary, "xb") as stream:
+                    staged[name] = temporary
                     _write(stream, content)
-                os.chmod(staged[name], 0o666 & ~_umask())
             for name in contents:
                 os.replace(staged[name], folder / name)
                 del staged[name]
             _sync_folder(folder)
     finally:
         for temporary in staged.values():
-            if os.path.exists(temporary):
-                os.unlink(temporary)
+            temporary.unlink(missing_ok=True)
 
 
 def replace_files(folder: Path, contents: Mapping[str, bytes]) -> None:
@@ -186,12 +188,6 @@ def _write(stream: BinaryIO, content: bytes) -> None:
     stream.write(content)
     stream.flush()
     os.fsync(stream.fileno())
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _sync_folder(folder: Path) -> None:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from functools import cache
 from math import isfinite
 from reprlib import repr as shortened
 from types import NoneType, UnionType
@@ -125,7 +126,7 @@ def _build_dataclass(value: Mapping[str, Any], kind: Any, name: str, place: str)
         if key not in known:
             within = f" in {place}" if place else ""
             raise InputError(f"{name}: expected only the keys {', '.join(known)}{within}, got {shortened(key)}")
-    types = get_type_hints(kind, include_extras=True)
+    types = _annotations(kind)
     built = {}
     for key, field in known.items():
         inner = f"{place}.{key}".removeprefix(".")
@@ -134,6 +135,12 @@ def _build_dataclass(value: Mapping[str, Any], kind: Any, name: str, place: str)
         elif field.default is MISSING and field.default_factory is MISSING:
             raise InputError(f"{name}: expected the key {inner}, got none of that name")
     return kind(**built)
+
+
+@cache
+def _annotations(kind: Any) -> dict[str, Any]:
+    """Return the types of a dataclass's fields; finding them out takes longer than all the rest."""
+    return get_type_hints(kind, include_extras=True)
 
 
 def _refusal(name: str, place: str, expected: str, got: Any) -> InputError:

@@ -1,9 +1,14 @@
 """Each kind of bad input: one line on standard error, exit code 2, nothing left behind."""
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load, save
 
 from tests.cli.conftest import QUICK, write_lines
 from tests.tasks.lines import LABELS, TEXTS
@@ -158,3 +163,37 @@ def test_odd_but_good_input_is_accepted(elman):
     Path("gbk.csv").write_bytes(raw.decode().encode("gbk"))
     assert elman("train", "classify", "gbk.csv", "--encoding", "gbk", "--out", "g", *QUICK).code == 0
     assert Path("g/model.safetensors").read_bytes() == Path("m/model.safetensors").read_bytes()
+
+
+def test_an_environment_of_no_use_and_closed_streams_are_told_in_one_line(model):
+    command = f"{sys.executable} -m elman.cli predict {model}"
+    for line, message in (
+        (f"ELMAN_NUM_THREADS=abc {command} x.txt", "ELMAN_NUM_THREADS: expected an integer from 1 to 4096, got 'abc'"),
+        (f"ELMAN_ISA=klingon {command} x.txt", "ELMAN_ISA: expected an instruction set of this machine ("),
+        (f"{command} - <&-", "standard input: expected an open one, it is closed"),
+        (f"{command} - >&-", "expected output that can be written, standard output is closed"),
+    ):
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert done.stderr.startswith(f"elman: {message}")
+
+
+def test_a_model_with_nan_in_it_is_warned_of_and_answers_in_json(elman, model):
+    path = Path(model, "model.safetensors")
+    tensors = load(path.read_bytes())
+    tensors["output.bias"][:] = np.nan
+    path.write_bytes(save(tensors))
+    Path("x.txt").write_text("君子不器\n", encoding="utf-8")
+    done = elman("predict", model, "x.txt")
+    assert done.code == 0
+    assert done.err == "elman: warning: model/model.safetensors: output.bias holds infinite weights or NaN\n"
+    assert json.loads(done.out)["probability"] is None
+
+
+def test_names_and_numbers_beyond_all_bounds(elman, model):
+    done = elman("predict", model, f"{model}/config.json/x")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "expected a readable file" in done.err
+    assert "File name too long" in elman("predict", model, "x" * 999).err
+    done = elman("predict", model, "x.txt", "--threads", "99999")
+    assert done.err == "elman: --threads: expected an integer from 1 to 4096, got 99999\n"

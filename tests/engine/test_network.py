@@ -180,6 +180,23 @@ def test_batch_sizes_that_no_packing_makes_are_refused(batch_sizes):
         network.run(np.zeros((5, 4), "f"), np.array(batch_sizes, np.int64), None, np.zeros((5, 6), "f"), None)
 
 
+@pytest.mark.parametrize("place", range(4))
+def test_weights_of_another_dtype_are_refused_not_converted(place):
+    # a converted copy would be gone before it is packed
+    arrays = list(weights(case(4, 6, 1, 1)))
+    arrays[place] = arrays[place].astype(np.float64)
+    with pytest.raises((RuntimeError, TypeError)):
+        NETWORKS["float32"]([tuple(arrays)], 1, _engine.Nonlinearity.tanh)
+
+
+def test_sizes_that_would_wrap_around_are_refused():
+    network, sizes = network_of([case(4, 6, 1, 1)]), np.array([2**62 + 1] * 4)
+    with pytest.raises(ValueError, match="batch_sizes: expected a sum"):
+        network.run(np.zeros((4, 4), "f"), sizes, None, np.zeros((4, 6), "f"), None)
+    with pytest.raises(ValueError, match="pool: expected the rows of all steps"):
+        _engine.pool(np.zeros((4, 2), "f"), sizes, np.zeros((4, 4), "f"))
+
+
 def test_networks_that_cannot_be_are_refused():
     a, b = case(4, 6, 1, 1), case(5, 6, 1, 1)
     with pytest.raises(ValueError, match=r"weights\[1\]: expected 6 units that read 6 features, got 6 that read 5"):

@@ -131,6 +131,27 @@ def test_frozen_parts_get_no_gradient():
         assert [name for name, gradient in got.items() if gradient is None] == [frozen]
 
 
+@pytest.mark.parametrize("frozen", ["weight", "input"])
+def test_what_no_gradient_needs_is_not_kept_and_may_be_written(frozen):
+    gradients = []
+    for linear in twins(300, 200):
+        x = torch.randn(7, 300, generator=torch.Generator().manual_seed(0), requires_grad=frozen != "input")
+        linear.weight.requires_grad_(frozen != "weight")
+        rows = x * 2
+        y = linear(rows)
+        with torch.no_grad():
+            (rows if frozen == "weight" else linear.weight).add_(1)
+        y.square().sum().backward()
+        gradients.append([x.grad, linear.weight.grad, linear.bias.grad])
+    for ours, torchs in zip(*gradients, strict=True):
+        assert (ours is None) == (torchs is None)
+        if ours is not None:
+            torch.testing.assert_close(ours, torchs, rtol=1e-4, atol=1e-4)
+    linear = Linear(30, 20)
+    linear.weight.requires_grad_(False)
+    assert linear(torch.randn(4, 30, requires_grad=True)).grad_fn.saved_tensors[0] is None
+
+
 @pytest.mark.parametrize(
     "input",
     [torch.zeros(2, 4), torch.zeros(2, 3, dtype=torch.float64), torch.zeros(()), torch.zeros(2, 3, dtype=torch.int64)],

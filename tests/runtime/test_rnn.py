@@ -215,7 +215,8 @@ def test_out_may_be_what_is_read(batch_first):
 def test_no_sequences_give_no_outputs():
     output, h_n = network(bidirectional=True)(np.zeros((5, 0, 4)))
     assert (output.shape, h_n.shape) == ((5, 0, 12), (2, 0, 6))
-    assert network()(np.zeros((5, 0, 4)), lengths=np.zeros(0, int))[0].shape == (5, 0, 6)
+    for lengths in (np.zeros(0, int), []):
+        assert network()(np.zeros((5, 0, 4)), lengths=lengths)[0].shape == (5, 0, 6)
 
 
 def test_nan_and_infinity_pass_through():

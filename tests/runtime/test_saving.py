@@ -40,6 +40,12 @@ def test_parameters_by_name_are_saved_with_what_they_do_not_say(tmp_path):
         elman.save(network(), tmp_path / "other", nonlinearity="relu")
     with pytest.raises(InputError, match=r"network: expected an RNN, an RNNCell or .*, got builtins\.int"):
         elman.save(3, tmp_path / "other")
+    for options, message in (
+        ({"batch_first": "false"}, "batch_first: expected True or False, got 'false'"),
+        ({"nonlinearity": ""}, "nonlinearity: expected 'tanh' or 'relu', got ''"),
+    ):
+        with pytest.raises(InputError, match=message):
+            elman.save(parameters(), tmp_path / "other", **options)
     assert os.listdir(tmp_path) == ["rnn"]
 
 
@@ -106,8 +112,19 @@ def test_weights_that_are_not_finite_are_warned_of(tmp_path):
         elman.load(tmp_path / "rnn")
 
 
+def test_the_file_of_a_cell_is_a_network(tmp_path):
+    cell = {name.removesuffix("_l0"): array for name, array in parameters().items()}
+    safetensors.numpy.save_file(cell, tmp_path / "cell")
+    rnn = elman.runtime.RNN.load(tmp_path / "cell", "tanh", False)
+    assert (rnn(normal(5, 4))[0] == network()(normal(5, 4))[0]).all()
+
+
 def test_what_is_not_there_is_said(tmp_path):
-    with pytest.raises(InputError, match="none: expected a model folder, got nothing of that name"):
+    with pytest.raises(InputError, match="expected a file or a model folder"):
+        elman.load("a\0b")
+    with pytest.raises(InputError, match="expected the name of a file, got one with a NUL in it"):
+        elman.runtime.RNN.load("a\0b", "tanh", False)
+    with pytest.raises(InputError, match="none: expected a file or a model folder, got nothing of that name"):
         elman.load(tmp_path / "none")
     with pytest.raises(InputError, match="expected a model folder, got a folder without"):
         elman.load(tmp_path)

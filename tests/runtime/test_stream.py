@@ -5,8 +5,11 @@ import gc
 import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
 import threading
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -91,6 +94,8 @@ def test_inputs_are_converted_never_misread(layout):
         ((np.zeros((), "f"),), r"x_t: expected the shape \(3, 4\), .* got \(\)"),
         ((np.zeros((1, 3, 4), "f"),), r"x_t: expected the shape \(3, 4\), .* got \(1, 3, 4\)"),
         ((np.zeros((3, 4), complex),), "x_t: expected real numbers, got ndarray of dtype complex128"),
+        ((np.ma.masked_array(np.zeros((3, 4), "f")),), "x_t: expected an array without a mask"),
+        ((np.zeros((3, 4), "f"), np.ma.masked_array(np.zeros((3, 6), "f"))), "out: expected an array of NumPy"),
         (("word",), "x_t: expected real numbers, got str"),
         ((None,), "x_t: expected real numbers, got NoneType"),
         ((np.zeros((3, 4)), np.zeros((3, 6))), "out: expected dtype float32, got float64"),
@@ -209,6 +214,58 @@ def test_sixteen_threads_each_with_a_stream(sizes):
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_a_network_that_holds_a_stream_of_its_own_is_collected():
+    class Live(elman.runtime.RNN):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            self.live = self.stream()
+
+    live = Live(network().parameters)
+    live.live.step(normal(4))
+    reference = weakref.ref(live)
+    del live
+    gc.collect()
+    assert reference() is None
+
+
+def test_a_stream_of_ones_own_kind_is_asked_and_copied_as_such():
+    class Doubling(elman.runtime.Stream):
+        def step(self, x_t, out=None):
+            return 2 * super().step(x_t, out)
+
+    rnn, x = network(), normal(3, 4)
+    stream = Doubling(rnn)
+    assert (np.stack([stream.step(x_t) for x_t in x]) == 2 * rnn(x)[0]).all()
+    assert all(type(twin) is Doubling for twin in (stream.copy(), copy.copy(stream), copy.deepcopy(stream)))
+
+
+AT_THE_END = """
+import threading, time
+import numpy as np
+import elman
+
+rnn = elman.runtime.RNN({"weight_ih_l0": np.ones((300, 64), "f"), "weight_hh_l0": np.ones((300, 300), "f")})
+x = np.zeros((20, 4, 64), "f")
+
+def work():
+    while True:
+        rnn(x)
+
+for _ in range(3):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.2)
+print("well")
+"""
+
+
+def test_a_process_may_end_while_daemon_threads_are_in_the_engine():
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", AT_THE_END], capture_output=True, text=True, check=False, timeout=60
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "well\n", "")
 
 
 def test_two_threads_on_one_stream_are_told():

@@ -1,5 +1,6 @@
 """A trained text classifier without PyTorch: the bits of training, alone, in any batch, and piece by piece."""
 
+import copy
 import json
 import pickle
 from pathlib import Path
@@ -58,6 +59,22 @@ def test_a_text_read_piece_by_piece_has_the_same_bits(pieces, tokens):
         assert stream.text == text
     stream.reset()
     assert (stream.step("ab") == model.predict_proba(["ab"])[0]).all()
+
+
+def test_a_copied_stream_goes_its_own_way():
+    model = classifier(bidirectional=False)
+    stream = model.stream()
+    stream.step("ab")
+    for twin in (stream.copy(), copy.copy(stream)):
+        assert (twin.step("c") == model.predict_proba(["abc"])[0]).all()
+    assert (stream.step("a") == model.predict_proba(["aba"])[0]).all()
+
+
+def test_tensors_of_another_dtype_are_refused():
+    model = classifier()
+    tensors = model.tensors() | {"output.bias": np.zeros(3)}
+    with pytest.raises(InputError, match=r"output\.bias: expected float32, got float64"):
+        elman.runtime.TextClassifier(tensors, model.vocabulary, ["x", "y", "z"], "char", 20)
 
 
 def test_a_bidirectional_classifier_says_why_it_cannot_stream():

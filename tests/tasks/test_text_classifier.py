@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -124,6 +125,32 @@ def test_what_validates_is_what_predicts(tmp_path):
     assert classifier.metrics_["validation_loss"] == loss
     assert classifier.metrics_["validation_accuracy"] == np.mean(loaded.predict(texts) == labels)
     assert (loaded.predict_proba(texts) == classifier.predict_proba(texts)).all()
+
+
+def test_a_refit_that_is_stopped_leaves_what_was_before():
+    classifier = TextClassifier(**SMALL, epochs=1).fit(TEXTS, LABELS)
+    before = classifier.predict(TEXTS)
+    with pytest.raises(KeyboardInterrupt):
+        classifier.fit(TEXTS, ["spam", "ham"] * (len(TEXTS) // 2), observer=Listening((1, 1)))
+    with pytest.raises(InputError):
+        classifier.fit(TEXTS, ["spam"] * len(TEXTS))
+    assert classifier.classes_.tolist() == ["论语", "诗经"]
+    assert (classifier.predict(TEXTS) == before).all()
+
+
+def test_what_is_not_fitted_says_so():
+    with pytest.raises(NotFittedError):
+        TextClassifier().predict(["a"])
+
+
+def test_the_callers_default_dtype_and_odd_integers_do_not_matter(tmp_path):
+    torch.set_default_dtype(torch.float64)
+    labels = np.array([3, 2**40] * 20, np.uint64)[: len(TEXTS)]
+    classifier = TextClassifier(**SMALL, epochs=1).fit(TEXTS, labels)
+    classifier.save(tmp_path / "model")
+    assert TextClassifier.load(tmp_path / "model").classes_.tolist() == [3, 2**40]
+    with pytest.raises(InputError, match=r"labels: expected integers below 2\*\*63, got 9223372036854775809"):
+        TextClassifier(**SMALL).fit(TEXTS, np.array([3, 2**63 + 1] * 20, np.uint64)[: len(TEXTS)])
 
 
 def test_without_validation_the_last_epoch_is_kept():

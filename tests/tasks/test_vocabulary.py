@@ -65,3 +65,14 @@ def test_a_million_characters_are_cut(text, kind):
 )
 def test_tokens_are_chosen_from_the_texts(texts, kind):
     assert choose_tokens(texts) == kind
+
+
+@pytest.mark.parametrize("line", [r"\u{110000}", r"\u{d800}", r"\x", "a\\\\\\", "\\"])
+def test_escapes_that_are_none_are_refused(line):
+    lines = Vocabulary(["a"]).lines() + f"{line}\n"
+    with pytest.raises(InputError, match="v, line 6: expected"):
+        Vocabulary.from_lines(lines, "v")
+
+
+def test_half_a_surrogate_pair_is_no_token():
+    assert Vocabulary.build([["a", "\ud800", "b\udfff"]], 1).tokens[4:] == ("a",)

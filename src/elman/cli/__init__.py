@@ -2,7 +2,9 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import TextIO
 
 __all__ = ["main"]
 
@@ -18,10 +20,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # torch's waiting threads otherwise spin: beside another busy process, training took up to eight times as long
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if sys.stdout is None:
+        print("elman: expected output that can be written, standard output is closed", file=sys.stderr)
+        return 2
     try:
         from elman.cli._app import run
 
-        code = run(words)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", RuntimeWarning)
+            warnings.showwarning = _show_warning
+            code = run(words)
         print(end="", flush=True)  # here, where it may still fail with a message
         return code
     except BrokenPipeError:  # the reader of our output has gone (`elman predict … | head`)
@@ -34,6 +42,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("elman: interrupted", file=sys.stderr)
         return 130
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    print(f"elman: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _discard_output() -> None:

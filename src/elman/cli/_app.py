@@ -50,6 +50,10 @@ def run(words: Sequence[str]) -> int:
         code: int | None = options.run(options)
     except InputError as error:
         return _refuse(_message(error), code=2)
+    except ImportError as error:
+        if not str(error).startswith("ELMAN_ISA"):  # what the engine says when it is loaded
+            raise
+        return _refuse(str(error), code=2)
     return code or 0
 
 

@@ -54,9 +54,13 @@ def add_threads(group: Group) -> None:
 
 def use_threads(count: int | None) -> None:
     """Let predictions use so many threads."""
-    from elman import set_num_threads
-    from elman.tasks._options import check_options
+    from elman import InputError, set_num_threads
+    from elman._errors import OptionError
+    from elman.runtime._threads import MOST
 
-    check_options({"threads": count})
-    if count:
+    if count is None:
+        return
+    try:
         set_num_threads(count)
+    except InputError:
+        raise OptionError("threads", f"an integer from 1 to {MOST}", count) from None

@@ -63,7 +63,7 @@ def _show(report: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 1000)
+    console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 1000)
     console.print(f"accuracy  {report['accuracy']:.2%}    macro F1  {report['macro_f1']:.4f}")
     console.print(f"{report['examples']:,} texts in {report['seconds']:.2f} s\n")
     table = Table(box=None, pad_edge=False)

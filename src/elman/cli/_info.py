@@ -4,6 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from elman._errors import one_line
 from elman.cli._arguments import add_model
 from elman.cli._parser import Commands, add_command
 from elman.cli._wording import printable
@@ -73,5 +74,5 @@ def _section(title: str, entries: dict[str, Any]) -> None:
     print(title)
     for name, value in entries.items():
         shown = f"{value:.4f}" if isinstance(value, float) and name != "learning_rate" else str(value)
-        print(f"  {printable(name.replace('_', ' '))}: {printable(shown)}")
+        print(f"  {printable(name.replace('_', ' '))}: {one_line(printable(shown), 1000)}")
     print()

@@ -2,15 +2,17 @@
 
 import csv
 import json
+import math
 import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from elman.cli._arguments import add_encoding, add_known_column, add_model, add_threads, use_threads
 from elman.cli._parser import Commands, add_command
+from elman.cli._wording import printable
 
 if TYPE_CHECKING:
     from elman.runtime import TextClassifier
@@ -81,9 +83,12 @@ class _PromptLines:
 
 @contextmanager
 def _texts(file: str, column: str, encoding: str) -> Iterator[tuple[Iterator[str], Callable[[], bool]]]:
+    from elman._errors import InputError
     from elman.tasks._reading import file_kind, open_input, plain_lines, read_table
 
     if file == "-":
+        if sys.stdin is None:
+            raise InputError("standard input: expected an open one, it is closed")
         lines = _PromptLines(sys.stdin.fileno())
         yield plain_lines(cast(BinaryIO, lines), "standard input", encoding), lines.is_ready
         return
@@ -122,10 +127,13 @@ def _write(classifier: "TextClassifier", texts: list[str], form: str) -> None:
     probabilities = classifier.predict_proba(texts)
     best = probabilities.argmax(1)
     writer = csv.writer(sys.stdout, "excel-tab", lineterminator="\n")
+    seen = sys.stdout.isatty()  # by a person: a model of a stranger's may not command the terminal
     for text, label, row in zip(texts, classifier.classes[best].tolist(), probabilities, strict=True):
-        probability: Any = round(float(row.max()), 6)
+        # NaN, of a model with NaN in it, is no JSON
+        probability = round(float(row.max()), 6) if math.isfinite(row.max()) else None
         if form == "tsv":
-            writer.writerow([label, probability])
+            writer.writerow([printable(str(label)) if seen else label, probability])
         else:
-            print(json.dumps({"label": label, "probability": probability, "text": text}, ensure_ascii=False))
+            line = json.dumps({"label": label, "probability": probability, "text": text}, ensure_ascii=False)
+            print("".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line) if seen else line)
     sys.stdout.flush()

@@ -101,7 +101,8 @@ def opening(
     nonlinearity: _engine.Nonlinearity,
     sequence: tuple[int, int, int],
     reverse: bool,
-    weight_ih: Tensor,
+    sizes: tuple[int, int],
+    weight_ih: Tensor | None,
     weight_hh: Tensor | None,
 ) -> Opening:
     """The arguments with which the engine's forward and backward functions begin.
@@ -110,13 +111,12 @@ def opening(
         nonlinearity: the engine's.
         sequence: steps, the batch, and the address of the batch sizes (0: padded).
         reverse: from the last step to the first.
-        weight_ih: (hidden_size, input_size), contiguous.
+        sizes: input_size and hidden_size.
+        weight_ih: (hidden_size, input_size), contiguous; None where it is not read.
         weight_hh: (hidden_size, hidden_size), contiguous; None: no recurrent term.
     """
-    hidden_size, input_size = weight_ih.shape
-    recurrent = 0 if weight_hh is None else weight_hh.data_ptr()
     threads = torch.get_num_threads()
-    return nonlinearity, threads, *sequence, reverse, input_size, hidden_size, weight_ih.data_ptr(), recurrent
+    return nonlinearity, threads, *sequence, reverse, *sizes, _address(weight_ih), _address(weight_hh)
 
 
 def _forward(
@@ -129,14 +129,14 @@ def _forward(
 ) -> tuple[Tensor, Tensor]:
     hidden_size = weights[0].shape[0]
     output = input.new_empty((*input.shape[:-1], directions * hidden_size))
-    sequence = _sequence(input, batch_sizes)
+    sequence, sizes = _sequence(input, batch_sizes), (input.shape[-1], hidden_size)
     h_n = input.new_empty((directions, sequence[1], hidden_size))
     if h_0 is not None:
         h_0 = h_0.contiguous()
     x, y = _rows(input), _rows(output)
     for direction, (weight_ih, weight_hh, bias_ih, bias_hh) in enumerate(_by_direction(weights, directions)):
         FORWARD[input.dtype](
-            *opening(NONLINEARITY[nonlinearity], sequence, direction == 1, weight_ih, weight_hh),
+            *opening(NONLINEARITY[nonlinearity], sequence, direction == 1, sizes, weight_ih, weight_hh),
             0 if bias_ih is None else bias_ih.data_ptr(),
             0 if bias_hh is None else bias_hh.data_ptr(),
             *x,
@@ -162,7 +162,7 @@ def _backward(
 ) -> list[Tensor | None]:
     """The gradients of input, h_0 and the weights, where ``needed`` says so; the others are None."""
     hidden_size = weights[0].shape[0]
-    sequence = _sequence(input, batch_sizes)
+    sequence, sizes = _sequence(input, batch_sizes), (input.shape[-1], hidden_size)
     d_input = input.new_empty(input.shape) if needed[0] else None
     d_h_0 = input.new_empty((directions, sequence[1], hidden_size)) if needed[1] else None
     h_0, d_h_n = (None if tensor is None else tensor.contiguous() for tensor in (h_0, d_h_n))
@@ -178,7 +178,7 @@ def _backward(
         d_bias = input.new_empty(hidden_size) if any(wanted[2:]) else None
         column = direction * hidden_size
         BACKWARD[input.dtype](
-            *opening(NONLINEARITY[nonlinearity], sequence, direction == 1, weight_ih, weight_hh),
+            *opening(NONLINEARITY[nonlinearity], sequence, direction == 1, sizes, weight_ih, weight_hh),
             *x,
             _address(h_0, direction),
             _address(output, 0, column),

@@ -36,11 +36,11 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _forward(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    rows, out_features = input.shape[0], weight.shape[0]
+    rows, (out_features, in_features) = input.shape[0], weight.shape
     output = input.new_empty((rows, out_features))
     weight, bias = weight.contiguous(), None if bias is None else bias.contiguous()
     FORWARD[input.dtype](
-        *opening(_IDENTITY, (1, rows, 0), False, weight, None),
+        *opening(_IDENTITY, (1, rows, 0), False, (in_features, out_features), weight, None),
         0 if bias is None else bias.data_ptr(),
         0,
         input.data_ptr(),
@@ -57,19 +57,20 @@ def _forward(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _backward(
-    d_output: Tensor, input: Tensor, weight: Tensor, needed: tuple[bool, ...]
+    d_output: Tensor, input: Tensor | None, weight: Tensor | None, in_features: int, needed: tuple[bool, ...]
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    (rows, in_features), out_features = input.shape, weight.shape[0]
-    d_input = input.new_empty(input.shape) if needed[0] else None
-    d_weight = torch.empty_like(weight, memory_format=torch.contiguous_format) if needed[1] else None
-    d_bias = input.new_empty(out_features) if needed[2] else None
-    weight = weight.contiguous()
-    BACKWARD[input.dtype](
-        *opening(_IDENTITY, (1, rows, 0), False, weight, None),
-        input.data_ptr(),
+    """The gradients that are needed; ``weight`` is read for the first of them, ``input`` for the second."""
+    rows, out_features = d_output.shape
+    d_input = d_output.new_empty((rows, in_features)) if needed[0] else None
+    d_weight = d_output.new_empty((out_features, in_features)) if needed[1] else None
+    d_bias = d_output.new_empty(out_features) if needed[2] else None
+    weight = None if weight is None else weight.contiguous()
+    BACKWARD[d_output.dtype](
+        *opening(_IDENTITY, (1, rows, 0), False, (in_features, out_features), weight, None),
+        0 if input is None else input.data_ptr(),
         0,
-        input.stride(0),
-        input.stride(1),
+        0 if input is None else input.stride(0),
+        0 if input is None else input.stride(1),
         0,
         0,
         0,
@@ -94,8 +95,12 @@ def _backward(
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(input, weight)
-        ctx.saved_as = [description_of(tensor) for tensor in (input, weight)]
+        # as PyTorch does, only what the gradients that are wanted will need
+        learns_input, learns_weight, _ = ctx.needs_input_grad
+        saved = (input if learns_weight else None, weight if learns_input else None)
+        ctx.save_for_backward(*saved)
+        ctx.saved_as = [description_of(tensor) for tensor in saved]
+        ctx.in_features = weight.shape[1]
         return _forward(input, weight, bias)
 
     @staticmethod
@@ -104,9 +109,10 @@ class _Linear(torch.autograd.Function):
         for tensor, description in zip(saved, ctx.saved_as, strict=True):
             require_as_saved(tensor, description)
         needed = ctx.needs_input_grad
-        plain = not is_legacy_batchedtensor(d_output) and all(map(is_plain, (d_output, *saved)))
+        tensors = [tensor for tensor in (d_output, *saved) if tensor is not None]
+        plain = not is_legacy_batchedtensor(d_output) and all(map(is_plain, tensors))
         if plain and nothing_intercepts() and not torch.is_grad_enabled():
-            return _backward(d_output, input, weight, needed)
+            return _backward(d_output, input, weight, ctx.in_features, needed)
         # by operations that PyTorch can differentiate again
         return (
             d_output @ weight if needed[0] else None,

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from elman.runtime import _threads  # noqa: F401  (takes ELMAN_NUM_THREADS)
 from elman.runtime._rnn import RNN
 from elman.runtime._stream import Stream
 

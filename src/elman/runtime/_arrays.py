@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from elman._errors import InputError
+from elman._errors import InputError, one_line, shown
 
 __all__ = ["Array", "as_array", "as_count", "as_lengths", "as_shaped", "require_out"]
 
@@ -32,10 +32,10 @@ def as_array(value: Any, name: str, dtype: np.dtype[Any] | None = None) -> Array
     try:
         array = _from_elsewhere(value)
     except Exception as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise InputError(f"{name}: expected an array of numbers on the CPU, got {_kind(value)} ({reason})") from None
     if array.dtype.kind not in NUMBERS:
-        raise InputError(f"{name}: expected real numbers, got {_kind(value)} of dtype {array.dtype}")
+        raise InputError(f"{name}: expected real numbers, got {_kind(value)} of dtype {one_line(array.dtype)}")
     if dtype is not None:
         with np.errstate(over="ignore"):  # too large for float32: infinity, as in PyTorch
             array = array.astype(dtype, copy=False)
@@ -50,7 +50,7 @@ def as_shaped(value: Any, name: str, dtype: np.dtype[Any], shape: Sequence[int],
     """
     array = as_array(value, name, dtype)
     if array.shape != tuple(shape):
-        raise InputError(f"{name}: expected the shape {tuple(shape)}, {words}, got {array.shape}")
+        raise InputError(f"{name}: expected the shape {tuple(shape)}, {words}, got {shown(array.shape)}")
     return np.ascontiguousarray(array)
 
 
@@ -61,7 +61,7 @@ def as_count(value: Any, name: str, most: int = 2**31 - 1) -> int:
         InputError: it is none.
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= most:
-        raise InputError(f"{name}: expected an integer from 1 to {most}, got {value!r}")
+        raise InputError(f"{name}: expected an integer from 1 to {most}, got {shown(value)}")
     return int(value)
 
 
@@ -72,10 +72,12 @@ def as_lengths(value: Any, batch: int, steps: int) -> NDArray[np.int64]:
         InputError: they are no integers, of another shape, or out of range.
     """
     lengths = as_array(value, "lengths")
+    if not lengths.size:
+        lengths = lengths.astype(np.int64)  # an empty list is one of floats
     if lengths.dtype.kind not in "iu":
         raise InputError(f"lengths: expected integers, got dtype {lengths.dtype}")
     if lengths.shape != (batch,):
-        raise InputError(f"lengths: expected the shape {(batch,)}, one for each sequence, got {lengths.shape}")
+        raise InputError(f"lengths: expected the shape {(batch,)}, one for each sequence, got {shown(lengths.shape)}")
     for place, length in enumerate(lengths.tolist()):
         if not 0 <= length <= steps:
             raise InputError(f"lengths[{place}]: expected 0 to {steps}, the steps of x, got {length}")
@@ -91,12 +93,24 @@ def require_out(out: Any, dtype: np.dtype[Any], shape: Sequence[int]) -> Array:
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
         raise InputError(f"out: expected an array of NumPy, got {_kind(out)}")
     if out.dtype != dtype:
-        raise InputError(f"out: expected dtype {dtype}, got {out.dtype.newbyteorder('=')}{_order(out.dtype)}")
+        raise InputError(f"out: expected dtype {dtype}, got {one_line(out.dtype.newbyteorder('='))}{_order(out.dtype)}")
     if out.shape != tuple(shape):
-        raise InputError(f"out: expected the shape {tuple(shape)}, got {out.shape}")
+        raise InputError(f"out: expected the shape {tuple(shape)}, got {shown(out.shape)}")
     if not out.flags.writeable:
         raise InputError("out: expected an array that can be written, got a read-only one")
+    if not out.flags.c_contiguous and _may_overlap_itself(out):
+        raise InputError(f"out: expected elements apart from one another, got the strides {out.strides}")
     return out
+
+
+def _may_overlap_itself(array: Array) -> bool:
+    """Whether two elements may share memory: whether one dimension's stride is shorter than those within it reach."""
+    reach = array.itemsize
+    for stride, size in sorted((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1):
+        if stride < reach:
+            return bool(array.size)
+        reach += stride * (size - 1)
+    return False
 
 
 def _from_elsewhere(value: Any) -> Array:

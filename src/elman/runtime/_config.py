@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from reprlib import repr as shortened
 from typing import Annotated, Any, Literal
 
+import numpy as np
+
 from elman._errors import InputError
 from elman._schema import Range, build, parse_json
 
@@ -77,8 +79,14 @@ def read_config(content: bytes, name: str) -> Config:
     """
     config = build(read_head(content, name), Config, name)
     build(config.data.get("training_by_class", {}), dict[str, int], name, "data.training_by_class")
-    one_type = len({type(label) for label in config.classes}) == 1
-    if not one_type or not 2 <= len(config.classes) == len(set(config.classes)):
+    types = {type(label) for label in config.classes}
+    if len(types) != 1 or not 2 <= len(set(config.classes)) == len(config.classes) or not _fit_array(config.classes):
         got = shortened(config.classes)
         raise InputError(f"{name}: expected two classes or more, all different and of one type, got {got}")
     return config
+
+
+def _fit_array(classes: list[Any]) -> bool:
+    """Whether an array holds them: it drops NULs at a string's end, and makes floats of integers too far apart."""
+    held = np.array(classes).tolist()
+    return list(map(repr, held)) == list(map(repr, classes))

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from elman._errors import InputError
+import numpy as np
+
+from elman._errors import InputError, listed, shown
 from elman.runtime._arrays import Array, as_array
 from elman.runtime._parameters import KINDS, parameter_names
 from elman.runtime._rnn import RNN
@@ -25,7 +27,11 @@ def as_rnn(network: Any, nonlinearity: str | None = None, batch_first: bool | No
         InputError: it is none of these, or the arguments contradict the module.
     """
     if isinstance(network, Mapping):
-        return RNN(network, nonlinearity or "tanh", bool(batch_first))
+        return RNN(
+            network,
+            "tanh" if nonlinearity is None else nonlinearity,
+            False if batch_first is None else batch_first,
+        )
     is_module = hasattr(network, "state_dict")
     own = getattr(network, "nonlinearity", None)
     if hasattr(network, "mode"):  # what PyTorch's layers go by; cells have none
@@ -53,17 +59,23 @@ def from_keras(weights: Sequence[Any], nonlinearity: str = "tanh", batch_first: 
     Args:
         weights: what the layer's ``get_weights()`` returns: kernel (input_size, units), recurrent kernel (units,
             units) and, if there is one, bias (units,); of a ``Bidirectional`` layer both directions', one after the
-            other. For stacked layers, a list of such lists.
+            other. For stacked layers, a list of such lists: what ``model.get_weights()`` returns does not tell two
+            layers from two directions.
         nonlinearity: the layer's ``activation``, ``"tanh"`` or ``"relu"``.
         batch_first: Keras's layers are.
 
     Raises:
         InputError: the arrays are no such layer's; the message says which.
     """
-    layers = list(weights) if len(weights) and isinstance(weights[0], list | tuple) else [list(weights)]
+    if not isinstance(weights, list | tuple):
+        raise InputError(f"weights: expected a list of arrays, got {type(weights).__name__}")
+    layers = list(weights) if weights and isinstance(weights[0], list | tuple) else [list(weights)]
+    for number, layer in enumerate(layers):
+        if not isinstance(layer, list | tuple):
+            raise InputError(f"weights[{number}]: expected a list of arrays, got {type(layer).__name__}")
     each = len(layers[0])
     if each not in (2, 3, 4, 6) or any(len(layer) != each for layer in layers):
-        counts = ", ".join(str(len(layer)) for layer in layers)
+        counts = listed(str(len(layer)) for layer in layers)
         raise InputError(f"weights: expected 2 or 3 arrays a layer, or 4 or 6 in two directions, got {counts}")
     directions, bias = (2 if each > 3 else 1), each % 3 == 0
     parameters: dict[str, Array] = {}
@@ -74,9 +86,11 @@ def from_keras(weights: Sequence[Any], nonlinearity: str = "tanh", batch_first: 
             checked = [as_array(array, f"{place}[{i}]") for i, array in enumerate(part)]
             for i, (array, dimensions) in enumerate(zip(checked, (2, 2, 1), strict=False)):
                 if array.ndim != dimensions:
-                    raise InputError(f"{place}[{i}]: expected {dimensions} dimensions, got the shape {array.shape}")
+                    raise InputError(
+                        f"{place}[{i}]: expected {dimensions} dimensions, got the shape {shown(array.shape)}"
+                    )
             kernel, recurrent, *rest = checked
-            values = [kernel.T, recurrent.T, *rest, *(0 * bias for bias in rest)]  # Keras has one bias
+            values = [kernel.T, recurrent.T, *rest, *map(np.zeros_like, rest)]  # Keras has one bias
             parameters |= dict(zip(parameter_names(number, direction, bias), values, strict=True))
     return RNN(parameters, nonlinearity, batch_first)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from elman._errors import InputError
+from elman._errors import InputError, listed, one_line, shown
 from elman.runtime._arrays import Array, as_array
 
-__all__ = ["KINDS", "Sizes", "as_parameters", "parameter_names", "read_sizes"]
+__all__ = ["KINDS", "Sizes", "as_parameters", "layer_name", "parameter_names", "read_sizes"]
 
 KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _NAME = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(0|[1-9][0-9]{0,3})(_reverse)?")
@@ -52,6 +52,11 @@ def parameter_names(layer: int, direction: int, bias: bool) -> list[str]:
     return [f"{kind}_l{layer}{suffix}" for kind in KINDS[: 4 if bias else 2]]
 
 
+def layer_name(name: str) -> str:
+    """Return the name under which a layer has a parameter; a cell's have no number."""
+    return _CELL.get(name, name)
+
+
 def read_sizes(shapes: Mapping[str, Shape]) -> Sizes:
     """Return the sizes of the network whose parameters have these names and shapes.
 
@@ -60,12 +65,16 @@ def read_sizes(shapes: Mapping[str, Shape]) -> Sizes:
     """
     for name in shapes:
         if not _NAME.fullmatch(name):
-            raise InputError(f"{name}: expected the parameters of an RNN alone (weight_ih_l0, …), got this one besides")
+            raise InputError(
+                f"{listed([name])}: expected the parameters of an RNN alone (weight_ih_l0, …), got this one besides"
+            )
     for name in ("weight_ih_l0", "weight_hh_l0"):
         if name not in shapes:
             raise InputError(f"{name}: expected this array among the parameters, got {_listed(shapes)}")
     if len(shapes["weight_ih_l0"]) != 2:
-        raise InputError(f"weight_ih_l0: expected the shape (hidden_size, input_size), got {shapes['weight_ih_l0']}")
+        raise InputError(
+            f"weight_ih_l0: expected the shape (hidden_size, input_size), got {shown(shapes['weight_ih_l0'])}"
+        )
     hidden_size, input_size = shapes["weight_ih_l0"]
     if not hidden_size or not input_size:
         got = (hidden_size, input_size)
@@ -79,7 +88,9 @@ def read_sizes(shapes: Mapping[str, Shape]) -> Sizes:
         if name not in shapes:
             raise InputError(f"{name}: expected this array beside {_listed(shapes)}, it is missing")
         if shapes[name] != shape:
-            raise InputError(f"{name}: expected the shape {shape}, got {shapes[name]}{_advice(name, shapes[name])}")
+            raise InputError(
+                f"{name}: expected the shape {shape}, got {shown(shapes[name])}{_advice(name, shapes[name])}"
+            )
     for name in shapes.keys() - expected.keys():
         raise InputError(f"{name}: expected {layers} layers (as many as weight_ih_l0, …), got this array besides")
     return sizes
@@ -98,22 +109,24 @@ def as_parameters(parameters: Mapping[str, Any]) -> dict[str, Array]:
     arrays: dict[str, Array] = {}
     for name, value in parameters.items():
         if not isinstance(name, str):
-            raise InputError(f"parameters: expected names as keys, got {name!r}")
+            raise InputError(f"parameters: expected names as keys, got {shown(name)}")
         value = value.detach() if hasattr(value, "detach") else value  # a tensor that requires gradients
-        array = as_array(value, name)
+        place = listed([name])
+        array = as_array(value, place)
         dtype = array.dtype.newbyteorder("=")
         if dtype not in (np.float32, np.float64):
-            raise InputError(f"{name}: expected float32 or float64, got {dtype}")
+            raise InputError(f"{place}: expected float32 or float64, got {one_line(dtype)}")
         first = next(iter(arrays.values()), None)
         if first is not None and dtype != first.dtype:
-            raise InputError(f"{name}: expected {first.dtype}, as {next(iter(arrays))} is, got {dtype}")
-        arrays[_CELL.get(name, name)] = np.array(array, dtype=dtype, order="C", copy=True)
+            raise InputError(f"{place}: expected {first.dtype}, as {listed([next(iter(arrays))])} is, got {dtype}")
+        if layer_name(name) in arrays:
+            raise InputError(f"{place}: expected this array once, got it by a layer's name and by a cell's")
+        arrays[layer_name(name)] = np.array(array, dtype=dtype, order="C", copy=True)
     return arrays
 
 
 def _listed(shapes: Mapping[str, Shape]) -> str:
-    names = sorted(shapes)
-    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "") if names else "none"
+    return listed(sorted(shapes)) or "none"
 
 
 def _advice(name: str, shape: Shape) -> str:

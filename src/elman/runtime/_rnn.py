@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from elman import _engine
-from elman._errors import InputError
+from elman._errors import InputError, shown
 from elman.runtime._arrays import Array, as_array, as_lengths, as_shaped, require_out
 from elman.runtime._packing import Packing
 from elman.runtime._parameters import as_parameters, parameter_names, read_sizes
@@ -57,10 +57,10 @@ class RNN:
     """
 
     def __init__(self, parameters: Mapping[str, Any], nonlinearity: str = "tanh", batch_first: bool = False) -> None:
-        if nonlinearity not in tuple(_NONLINEARITIES):
-            raise InputError(f"nonlinearity: expected 'tanh' or 'relu', got {nonlinearity!r}")
+        if not isinstance(nonlinearity, str) or nonlinearity not in _NONLINEARITIES:
+            raise InputError(f"nonlinearity: expected 'tanh' or 'relu', got {shown(nonlinearity)}")
         if not isinstance(batch_first, bool):
-            raise InputError(f"batch_first: expected True or False, got {batch_first!r}")
+            raise InputError(f"batch_first: expected True or False, got {shown(batch_first)}")
         arrays = as_parameters(parameters)
         self._sizes = sizes = read_sizes({name: array.shape for name, array in arrays.items()})
         self.parameters: dict[str, Array] = {name: arrays[name] for name in sizes.shapes()}
@@ -106,7 +106,7 @@ class RNN:
         Raises:
             InputError: the file cannot be written, or exists and not ``overwrite``.
         """
-        from elman.runtime._to_onnx import write_rnn
+        from elman.runtime._onnx.to_onnx import write_rnn
 
         write_rnn(self, path, overwrite=overwrite)
 
@@ -126,7 +126,8 @@ class RNN:
             h_0: (directions * num_layers, batch, hidden_size), without ``batch`` where ``x`` has none; None: zeros.
             lengths: (batch,) the steps that each sequence has, from 0; None: all. What ``x`` holds beyond is not
                 read, and the output there is zero.
-            out: an array for the output, of the network's dtype; None: a fresh one.
+            out: an array for the output, of the network's dtype, in any layout whose elements don't overlap; it may
+                lie over ``x`` or ``h_0``. None: a fresh one.
 
         Returns:
             The output, shaped as ``x`` with directions * hidden_size features, and h_n, shaped as ``h_0``, the states
@@ -138,7 +139,7 @@ class RNN:
         x = as_array(x, "x", self.dtype)
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
             leading = "([batch,] steps" if self.batch_first else "(steps[, batch]"
-            raise InputError(f"x: expected the shape {leading}, {self.input_size}), got {x.shape}")
+            raise InputError(f"x: expected the shape {leading}, {self.input_size}), got {shown(x.shape)}")
         batched = x.ndim == 3
         steps_axis = 1 if batched and self.batch_first else 0
         steps, batch = x.shape[steps_axis], x.shape[1 - steps_axis] if batched else 1
@@ -160,7 +161,7 @@ class RNN:
         )
         if lengths is not None:
             if not batched:
-                raise InputError(f"lengths: expected None for one sequence without a batch, got {lengths!r}")
+                raise InputError(f"lengths: expected None for one sequence without a batch, got {shown(lengths)}")
             self._run_ragged(x_steps, h_0, as_lengths(lengths, batch, steps), y_steps, h_n)
         elif batch:
             self._network.run(x_steps, None, h_0, y_steps, h_n)
@@ -211,7 +212,7 @@ class RNN:
 def _is_fit(out: Array, *read: Array | None) -> bool:
     """Whether the engine can write to ``out`` as it is: features behind one another, aligned, and read from nowhere."""
     return (
-        (out.shape[-1] == 1 or out.strides[-1] == out.itemsize)
+        out.strides[-1] == out.itemsize
         and out.flags.aligned
         and not any(array is not None and np.may_share_memory(out, array) for array in read)
     )

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from elman._errors import InputError
+from elman._errors import InputError, one_line
 
 if TYPE_CHECKING:
     from elman.runtime._rnn import RNN
@@ -75,18 +75,20 @@ def load(path: str | PathLike[str]) -> RNN | TextClassifier:
     Raises:
         InputError: it is neither, or of an unknown version, or damaged. Nothing in a file is ever executed.
     """
-    if Path(path).is_dir() or not Path(path).exists():
-        from elman.runtime._text_classifier import TextClassifier
+    if not os.path.isdir(path):
+        if not os.path.exists(path):
+            raise InputError(f"{one_line(path)}: expected a file or a model folder, got nothing of that name")
+        return load_rnn(path, None, None)
+    from elman.runtime._text_classifier import TextClassifier
 
-        return TextClassifier.load(path)
-    return load_rnn(path, None, None)
+    return TextClassifier.load(path)
 
 
 def load_rnn(path: str | PathLike[str], nonlinearity: str | None, batch_first: bool | None) -> RNN:
     """Read a network from a safetensors file: see :meth:`elman.runtime.RNN.load`."""
     from elman._safetensors import TensorFile
     from elman._schema import build
-    from elman.runtime._parameters import read_sizes
+    from elman.runtime._parameters import layer_name, read_sizes
     from elman.runtime._rnn import RNN
 
     file = TensorFile(Path(path))
@@ -103,7 +105,7 @@ def load_rnn(path: str | PathLike[str], nonlinearity: str | None, batch_first: b
             f"{path}: expected a file that elman.save wrote, which says whether the network is tanh or relu; for "
             "another program's call elman.runtime.RNN.load with nonlinearity and batch_first"
         )
-    shapes = {name: spec.shape for name, spec in file.specs.items()}
+    shapes = {layer_name(name): spec.shape for name, spec in file.specs.items()}
     try:
         read_sizes(shapes)
         tensors = file.load()

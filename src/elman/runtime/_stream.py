@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from elman import _engine
-from elman._errors import InputError
+from elman._errors import InputError, shown
 from elman.runtime._arrays import Array, as_array, as_count, as_shaped, require_out
 
 if TYPE_CHECKING:
@@ -48,9 +48,12 @@ class Stream:
             )
         self.rnn, self.batch = rnn, as_count(batch, "batch")
         self._shape = (rnn.num_layers, self.batch, rnn.hidden_size)
-        self._stream: Any = _STREAMS[rnn.dtype.name](rnn._network, self.batch, partial(_convert, rnn, self.batch))
+        # the conversion knows sizes alone: what the engine's object holds, no garbage collector sees
+        convert = partial(_convert, rnn.dtype, self.batch, rnn.input_size, rnn.hidden_size)
+        self._stream: Any = _STREAMS[rnn.dtype.name](rnn._network, self.batch, convert)
         # the engine's own method: a frame of Python around it would be a fifth of a small step's time
-        self.step = self._stream.step  # type: ignore[method-assign]
+        if type(self).step is Stream.step:
+            self.step = self._stream.step  # type: ignore[method-assign]
 
     def step(self, x_t: Any, out: Array | None = None) -> Array:
         """Read one step and return the last layer's hidden state after it.
@@ -84,7 +87,7 @@ class Stream:
         """Let sequences begin anew, from zeros.
 
         Args:
-            rows: the places of those in the batch; None: all.
+            rows: the places of those in the batch, or a mask (batch,); None: all.
 
         Raises:
             InputError: there is no such place.
@@ -93,31 +96,29 @@ class Stream:
             self._stream.write_states(np.zeros(self._shape, self.rnn.dtype))
             return
         states = self.state
-        try:
-            places = np.asarray(rows, dtype=np.int64 if len(rows) == 0 else None)
-            states[:, places] = 0
-        except (IndexError, TypeError, ValueError):
-            raise InputError(f"rows: expected places from 0 to {self.batch - 1} in the batch, got {rows!r}") from None
+        states[:, _places(rows, self.batch)] = 0
         self._stream.write_states(states)
 
     def copy(self) -> Stream:
         """Return another stream of the same network in the same state."""
-        return _restored(self.rnn, self.batch, self.state)
+        return _restored(type(self), self.rnn, self.batch, self.state)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (self.rnn, self.batch, self.state)
+        return _restored, (type(self), self.rnn, self.batch, self.state)
 
     def __repr__(self) -> str:
         return f"Stream({self.rnn!r}, batch={self.batch})"
 
 
-def _convert(rnn: RNN, batch: int, stream: Any, x_t: Any, out: Array | None) -> Array:
+def _convert(
+    dtype: np.dtype[Any], batch: int, input_size: int, hidden_size: int, stream: Any, x_t: Any, out: Array | None
+) -> Array:
     """One step whose arguments are not arrays that the engine can read and write as they are."""
-    x_t = as_array(x_t, "x_t", rnn.dtype)
+    x_t = as_array(x_t, "x_t", dtype)
     leading = () if batch == 1 and x_t.ndim == 1 else (batch,)
-    x_t = as_shaped(x_t, "x_t", rnn.dtype, (*leading, rnn.input_size), "(batch, input_size)")
+    x_t = as_shaped(x_t, "x_t", dtype, (*leading, input_size), "(batch, input_size)")
     if out is not None:
-        require_out(out, rnn.dtype, (*leading, rnn.hidden_size))
+        require_out(out, dtype, (*leading, hidden_size))
     result: Array = stream.step(x_t)
     if out is None:
         return result
@@ -125,7 +126,23 @@ def _convert(rnn: RNN, batch: int, stream: Any, x_t: Any, out: Array | None) -> 
     return out
 
 
-def _restored(rnn: RNN, batch: int, state: Array) -> Stream:
-    stream = Stream(rnn, batch)
+def _places(rows: Any, batch: int) -> Array:
+    """Return what picks rows from a batch: places, negative ones from its end, or a mask."""
+    refused = InputError(f"rows: expected places from 0 to {batch - 1} in the batch, got {shown(rows)}")
+    try:
+        places = as_array(rows, "rows")
+    except InputError:
+        raise refused from None
+    if places.dtype == np.bool_ and places.shape == (batch,):
+        return places
+    if places.ndim != 1 or (places.size and places.dtype.kind not in "iu"):
+        raise refused
+    if not all(-batch <= place < batch for place in places.tolist()):
+        raise refused
+    return places.astype(np.int64)
+
+
+def _restored(kind: type[Stream], rnn: RNN, batch: int, state: Array) -> Stream:
+    stream = kind(rnn, batch)
     stream.state = state
     return stream

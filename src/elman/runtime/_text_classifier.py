@@ -17,7 +17,7 @@ from elman.runtime._arrays import Array
 from elman.runtime._linear import Linear, softmax
 from elman.runtime._packing import Packing
 from elman.runtime._rnn import RNN
-from elman.runtime._vocabulary import Vocabulary, tokenize
+from elman.runtime._vocabulary import Vocabulary, encode
 
 if TYPE_CHECKING:
     from elman.runtime._model_folder import Model
@@ -52,6 +52,9 @@ class TextClassifier:
     Attributes:
         classes: (classes,) the labels, in the order of the probabilities.
         rnn: the :class:`elman.runtime.RNN` within.
+
+    Raises:
+        InputError: a tensor is not of float32, or those of the network do not fit one another.
     """
 
     def __init__(
@@ -63,11 +66,14 @@ class TextClassifier:
         max_length: int,
         columns: Mapping[str, str] | None = None,
     ) -> None:
+        for name, array in tensors.items():
+            if array.dtype != np.float32:
+                raise InputError(f"{name}: expected float32, got {array.dtype}")
         self.vocabulary, self.classes, self.tokens, self.max_length = vocabulary, np.array(classes), tokens, max_length
         self.columns = dict(columns or {})
         # copies: tensors of a network in training go on to change
         self.embedding, self.output_weight, self.output_bias = (
-            tensors[name].copy() for name in ("embedding.weight", "output.weight", "output.bias")
+            np.array(tensors[name], order="C") for name in ("embedding.weight", "output.weight", "output.bias")
         )
         within = {name.removeprefix("rnn."): array for name, array in tensors.items() if name.startswith("rnn.")}
         self.rnn = RNN(within)
@@ -123,7 +129,7 @@ class TextClassifier:
 
     def encode(self, text: str) -> list[int]:
         """Return the numbers of a text's tokens between the marks of its start and end."""
-        return self.vocabulary.encode(tokenize(text, self.tokens, self.max_length)[0])
+        return encode(text, self.vocabulary, self.tokens, self.max_length)
 
     def scores(self, encoded: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Return the scores, (examples, classes), of encoded texts."""

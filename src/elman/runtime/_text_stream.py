@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from elman._errors import InputError
 from elman.runtime._arrays import Array
 from elman.runtime._linear import softmax
 
@@ -46,10 +47,15 @@ class TextStream:
 
         Args:
             text: the next piece; words and composed characters may be cut anywhere.
+
+        Raises:
+            InputError: it is no string; the text stays as it was.
         """
+        if not isinstance(text, str):
+            raise InputError(f"text: expected a string, got {type(text).__name__}")
         self.text += text
         *numbers, end = self.classifier.encode(self.text)
-        if numbers[: len(self._read)] != self._read:  # what came changed tokens before it, as an accent may
+        if numbers[:-1][: len(self._read)] != self._read:  # what came changed tokens before it, as an accent may
             self._begin()
         for number in numbers[len(self._read) : -1]:  # the last may be a word that goes on
             _, self._summary = self._advance(number, self._summary)
@@ -60,6 +66,15 @@ class TextStream:
         self._stream.state = state
         pooled = np.concatenate([summary.largest, (summary.sum / summary.steps).astype(np.float32), hidden])
         return softmax(self.classifier.score_pooled(pooled[None])).ravel()
+
+    def copy(self) -> TextStream:
+        """Return another stream that has read the same."""
+        twin = type(self)(self.classifier)
+        twin.text, twin._read, twin._summary = self.text, [*self._read], self._summary
+        twin._stream.state = self._stream.state
+        return twin
+
+    __copy__ = copy
 
     def _begin(self) -> None:
         self._stream.reset()

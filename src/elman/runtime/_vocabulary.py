@@ -8,7 +8,7 @@ from itertools import islice
 
 from elman._errors import InputError
 
-__all__ = ["PADDING", "SPECIAL_TOKENS", "UNKNOWN", "Vocabulary", "choose_tokens", "tokenize"]
+__all__ = ["PADDING", "SPECIAL_TOKENS", "UNKNOWN", "Vocabulary", "choose_tokens", "encode", "tokenize"]
 
 # Numbers 0 to 3. A text always starts and ends with a mark, so that the network sees where a token stands
 # in it and an empty text has something to read. No token can look like these: words have no brackets.
@@ -20,6 +20,7 @@ _SPACELESS = r"\u2e80-\u2fff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\U00020000-\U0003ffff"  # fmt: skip
 _WORDS = re.compile(rf"[{_SPACELESS}]|[^\W{_SPACELESS}]+(?:['’][^\W{_SPACELESS}]+)*|[^\w\s]")
 _SPACELESS_CHARACTER = re.compile(f"[{_SPACELESS}]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPE = re.compile(r"\\(?:(\\)|u\{([0-9a-f]{1,6})\})")
 
 SAMPLED_TEXTS = 2000
@@ -33,12 +34,13 @@ def tokenize(text: str, tokens: str, max_length: int) -> tuple[list[str], bool]:
     each character of a script written without spaces.
     """
     if tokens == "char":
-        cut = text if len(text) <= max_length else text[: 2 * max_length + 16]  # composing shortens
+        cut = text if len(text) <= max_length else text[: 4 * max_length + 16]  # composing makes one of four at most
         characters = list(unicodedata.normalize("NFC", cut))
         return characters[:max_length], len(characters) > max_length
     cut = text[: (max_length + 1) * LONGEST_WORD]
-    words = [match.group() for match in islice(_WORDS.finditer(unicodedata.normalize("NFC", cut).lower()), max_length)]
-    return words, len(cut) < len(text) or len(words) == max_length < sum(1 for _ in _WORDS.finditer(cut))
+    found = islice(_WORDS.finditer(unicodedata.normalize("NFC", cut).lower()), max_length + 1)
+    words = [match.group() for match in found]
+    return words[:max_length], len(cut) < len(text) or len(words) > max_length
 
 
 def choose_tokens(texts: Sequence[str]) -> str:
@@ -53,6 +55,11 @@ def choose_tokens(texts: Sequence[str]) -> str:
     return "word" if median(len(text.split()) for text in sample) >= 3 else "char"
 
 
+def encode(text: str, vocabulary: "Vocabulary", tokens: str, max_length: int) -> list[int]:
+    """Return the numbers of a text's tokens between the marks of its start and end."""
+    return vocabulary.encode(tokenize(text, tokens, max_length)[0])
+
+
 class Vocabulary:
     """The tokens a model knows, each with its number; the first four are :data:`SPECIAL_TOKENS`."""
 
@@ -62,10 +69,10 @@ class Vocabulary:
 
     @classmethod
     def build(cls, texts: Iterable[Sequence[str]], minimum_count: int, limit: int = 100_000) -> "Vocabulary":
-        """Number the tokens that occur often enough, the commonest first."""
+        """Number the tokens that occur often enough, the commonest first; halves of a surrogate pair are no tokens."""
         counts = Counter(token for text in texts for token in text)
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        return cls(token for token, count in ranked[:limit] if count >= minimum_count)
+        return cls(token for token, count in ranked[:limit] if count >= minimum_count and not _SURROGATE.search(token))
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -87,7 +94,7 @@ class Vocabulary:
         """
         if not text.endswith("\n"):
             raise InputError(f"{name}: expected one token a line, the last line has no end")
-        tokens = [_unescape(line) for line in text[:-1].split("\n")]
+        tokens = [_unescape(line, f"{name}, line {i}") for i, line in enumerate(text[:-1].split("\n"), start=1)]
         if tuple(tokens[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
             raise InputError(f"{name}, line 1: expected the tokens {', '.join(SPECIAL_TOKENS)} first")
         if len(set(tokens)) != len(tokens):
@@ -99,5 +106,12 @@ def _escape(token: str) -> str:
     return "".join("\\\\" if c == "\\" else c if c.isprintable() and c != " " else f"\\u{{{ord(c):x}}}" for c in token)
 
 
-def _unescape(line: str) -> str:
-    return _ESCAPE.sub(lambda match: "\\" if match[1] else chr(min(int(match[2], 16), 0x10FFFF)), line)
+def _unescape(line: str, place: str) -> str:
+    if "\\" not in line:
+        return line
+    if "\\" in _ESCAPE.sub("", line):
+        raise InputError(f"{place}: expected \\\\ or \\u{{…}} after a backslash, got something else")
+    codes = [int(match[2], 16) for match in _ESCAPE.finditer(line) if match[2]]
+    if any(code > 0x10FFFF or 0xD800 <= code <= 0xDFFF for code in codes):
+        raise InputError(f"{place}: expected the code of a character, got {max(codes):x}")
+    return _ESCAPE.sub(lambda match: "\\" if match[1] else chr(int(match[2], 16)), line)

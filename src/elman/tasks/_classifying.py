@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 from elman.runtime._linear import log_softmax, softmax
 from elman.runtime._text_classifier import TextClassifier as Trained
 from elman.runtime._threads import get_num_threads, set_num_threads
+from elman.runtime._vocabulary import encode
 from elman.tasks._batching import pad, shuffled_batches
 from elman.tasks._checkpoints import CheckpointStore
 from elman.tasks._environment import environment
@@ -41,8 +42,8 @@ class ClassifyingTask:
     def __init__(self, classifier: "TextClassifier", parts: Sequence[Part], network: TextNetwork) -> None:
         self.classifier, self.network = classifier, network
         self.seed, self.batch_size = classifier.seed, classifier.batch_size_
-        encode = trained(classifier, network).encode
-        self.encoded, self.held = ([encode(text) for text in texts] for texts, _ in parts)
+        reading = classifier.vocabulary_, classifier.tokens_, classifier.max_length
+        self.encoded, self.held = ([encode(text, *reading) for text in texts] for texts, _ in parts)
         (_, labels), (_, self.held_labels) = parts
         self.labels = torch.from_numpy(labels)
 

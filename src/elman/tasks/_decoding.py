@@ -1,14 +1,16 @@
 """Bytes to lines of text, with the place of whatever is no text."""
 
 import codecs
-from collections.abc import Iterable, Iterator
+import io
+from collections.abc import Iterator
 from typing import BinaryIO
 
-from elman._errors import InputError
+from elman._errors import InputError, shown
 
 __all__ = ["check_encoding", "decoded_lines"]
 
 SNIFFED_BYTES = 1 << 20
+NO_FILES = {"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape"}  # of names and of source code
 
 
 def check_encoding(encoding: str) -> str:
@@ -19,9 +21,13 @@ def check_encoding(encoding: str) -> str:
     """
     try:
         info = codecs.lookup(encoding)
-        b"".decode(info.name)
+        "".encode(info.name)  # base64 and the like are no text encodings
+        if info.name.replace("-", "_") in NO_FILES:
+            raise LookupError
     except (LookupError, ValueError):
-        raise InputError(f"encoding: expected a name such as utf-8, gb18030 or latin-1, got {encoding!r}") from None
+        raise InputError(
+            f"encoding: expected a name such as utf-8, gb18030 or latin-1, got {shown(encoding)}"
+        ) from None
     return info.name
 
 
@@ -32,23 +38,25 @@ def decoded_lines(stream: BinaryIO, name: str, encoding: str) -> Iterator[str]:
         InputError: bytes that are not of the encoding, or a NUL; the message names the line and the byte.
     """
     encoding = check_encoding(encoding)
-    lines: Iterable[bytes]
     if encoding.startswith(("utf-16", "utf-32")):  # their newline is more than one byte: read whole
-        yield from _decode(stream.read(), name, encoding, 1, 0).splitlines(keepends=True)
+        text = io.StringIO(_decode(stream.read(), name, encoding, 1, 0), newline="\n")
+        for number, line in enumerate(text, start=1):
+            if "\0" in line:
+                raise _nul(name, number, None)
+            yield line
         return
-    if encoding in ("utf-8", "ascii"):
-        encoding = "utf-8-sig" if encoding == "utf-8" else encoding
-    lines = stream
+    if encoding == "utf-8":
+        encoding = "utf-8-sig"
     place = 0
-    for number, raw in enumerate(lines, start=1):
+    for number, raw in enumerate(stream, start=1):
         try:
             line = raw.decode("utf-8" if number > 1 and encoding == "utf-8-sig" else encoding)
         except UnicodeDecodeError as error:
             sample = raw + stream.read(SNIFFED_BYTES)
             raise _undecodable(name, encoding, number, place, raw, error, sample) from None
         if "\0" in line:
-            at = place + raw.index(b"\0") + 1
-            raise InputError(f"{name}, line {number}: expected text, got a NUL byte (byte {at} of the file)")
+            at = raw.find(b"\0")  # UTF-7 can spell it with other bytes
+            raise _nul(name, number, None if at < 0 else place + at + 1)
         place += len(raw)
         yield line
 
@@ -58,6 +66,11 @@ def _decode(raw: bytes, name: str, encoding: str, number: int, place: int) -> st
         return raw.decode(encoding)
     except UnicodeDecodeError as error:
         raise _undecodable(name, encoding, number, place, raw, error, raw) from None
+
+
+def _nul(name: str, number: int, at: int | None) -> InputError:
+    got = "a NUL character" if at is None else f"a NUL byte (byte {at} of the file)"
+    return InputError(f"{name}, line {number}: expected text, got {got}")
 
 
 def _undecodable(

@@ -50,15 +50,17 @@ class TextNetwork(nn.Module):
         engine: str,
     ) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(tokens, embedding_size, padding_idx=PADDING)
+        single = torch.float32  # whatever the caller's default is: model files hold it
+        self.embedding = nn.Embedding(tokens, embedding_size, padding_idx=PADDING, dtype=single)
         self.rnn = recurrent_layer(engine)(
             embedding_size,
             hidden_size,
             layers,
             bidirectional=bidirectional,
             dropout=dropout if layers > 1 else 0.0,
+            dtype=single,
         )
-        self.output = Linear(3 * hidden_size * (2 if bidirectional else 1), classes)
+        self.output = Linear(3 * hidden_size * (2 if bidirectional else 1), classes, dtype=single)
         self.dropout, self.embedding_dropout = dropout, embedding_dropout
         self.unknown_rate = unknown_rate
         nn.init.normal_(self.embedding.weight, std=EMBEDDING_SCALE)
@@ -68,8 +70,8 @@ class TextNetwork(nn.Module):
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Return the scores, (batch, classes), of tokens (batch, steps) with their lengths (batch,)."""
         if self.training:
-            forget = (torch.rand(tokens.shape) < self.unknown_rate) & (tokens >= len(SPECIAL_TOKENS))
-            tokens = tokens.masked_fill(forget, UNKNOWN)
+            drawn = torch.rand(tokens.shape, dtype=torch.float32) < self.unknown_rate
+            tokens = tokens.masked_fill(drawn & (tokens >= len(SPECIAL_TOKENS)), UNKNOWN)
         embedded = dropout(self.embedding(tokens.T), self.embedding_dropout, self.training)
         packed = pack_padded_sequence(embedded, lengths, enforce_sorted=False)
         states, h_n = self.rnn(packed)

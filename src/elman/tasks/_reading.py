@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from elman._errors import InputError
+from elman._errors import InputError, listed, one_line, shown
 from elman.tasks._decoding import decoded_lines
 
 __all__ = ["Row", "file_kind", "open_input", "plain_lines", "read_table"]
@@ -47,14 +47,17 @@ def open_input(path: str | Path) -> Iterator[BinaryIO]:
         InputError: there is no such file, it is a folder, or it may not be read.
     """
     try:
-        with open(path, "rb") as stream:
-            yield stream
+        stream = open(path, "rb")  # noqa: SIM115
     except FileNotFoundError:
         raise InputError(f"{path}: expected a file, there is none of that name") from None
     except IsADirectoryError:
         raise InputError(f"{path}: expected a file, got a folder") from None
     except PermissionError:
         raise InputError(f"{path}: expected a readable file, permission was denied") from None
+    except (OSError, ValueError) as error:  # a name too long, a file in the place of a folder, a NUL
+        raise InputError(f"{shown(str(path))}: expected a readable file, {one_line(error)}") from None
+    with stream:
+        yield stream
 
 
 def read_table(
@@ -108,7 +111,8 @@ def _separated_rows(lines: Iterator[str], name: str, kind: str, columns: Sequenc
                 yield Row(line, {column: fields[place] for column, place in places.items()})
             line = reader.line_num + 1
     except csv.Error as error:
-        raise InputError(f"{name}, line {line}: expected {kind.upper()}, got: {error}") from None
+        reason = str(error).replace("\t", "a tab")
+        raise InputError(f"{name}, line {line}: expected {kind.upper()}, got: {reason}") from None
     if header is None:
         raise InputError(f"{name}: expected a header and rows, the file is empty")
 
@@ -116,7 +120,7 @@ def _separated_rows(lines: Iterator[str], name: str, kind: str, columns: Sequenc
 def _column_places(header: list[str], name: str, line: int, columns: Sequence[str]) -> dict[str, int]:
     for column in columns:
         if column not in header:
-            have = ", ".join(repr(field) for field in header)
+            have = listed(map(shown, header))
             raise InputError(f"{name}, line {line}: expected a column {column!r}, the columns are {have}")
         if header.count(column) > 1:
             raise InputError(f"{name}, line {line}: expected one column {column!r}, got {header.count(column)}")
@@ -125,9 +129,8 @@ def _column_places(header: list[str], name: str, line: int, columns: Sequence[st
 
 def _ragged(name: str, line: int, kind: str, header: list[str], fields: list[str]) -> str:
     separator = "comma" if kind == "csv" else "tab"
-    names = ", ".join(header)
     advice = f"; a text with a {separator} in it stands in double quotes" if len(fields) > len(header) else ""
-    return f"{name}, line {line}: expected {len(header)} fields ({names}), got {len(fields)}{advice}"
+    return f"{name}, line {line}: expected {len(header)} fields ({listed(header)}), got {len(fields)}{advice}"
 
 
 def _json_rows(lines: Iterator[str], name: str, columns: Sequence[str]) -> Iterator[Row]:
@@ -136,7 +139,7 @@ def _json_rows(lines: Iterator[str], name: str, columns: Sequence[str]) -> Itera
             continue
         try:
             record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # ValueError: an integer of more digits than Python reads
             at = f", column {error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else ""
             raise InputError(f"{name}, line {number}{at or ':'} (expected a JSON object)") from None
         if not isinstance(record, dict):
@@ -146,8 +149,8 @@ def _json_rows(lines: Iterator[str], name: str, columns: Sequence[str]) -> Itera
 
 def _json_value(record: dict[str, object], name: str, number: int, column: str) -> str:
     if column not in record:
-        have = ", ".join(repr(key) for key in record)
-        raise InputError(f"{name}, line {number}: expected a key {column!r}, the keys are {have or 'none'}")
+        have = listed(map(shown, record)) or "none"
+        raise InputError(f"{name}, line {number}: expected a key {column!r}, the keys are {have}")
     value = record[column]
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise InputError(f"{name}, line {number}, key {column!r}: expected a text, got {json.dumps(value)[:40]}")

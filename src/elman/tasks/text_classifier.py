@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from elman._errors import InputError
 from elman.runtime._text_classifier import checked_texts
-from elman.runtime._threads import get_num_threads, set_num_threads
 from elman.runtime._vocabulary import Vocabulary, choose_tokens, tokenize
 from elman.tasks._options import check_options
 from elman.tasks._splitting import stratified_split
@@ -46,7 +45,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed: of everything drawn at random.
         validation: share of the texts set aside to choose the best epoch by; 0 for none.
         engine: ``"elman"`` for :class:`elman.nn.RNN`, ``"torch"`` for :class:`torch.nn.RNN`.
-        threads: of the processor; ``None``: as many as torch uses to train, :func:`elman.get_num_threads` to predict.
+        threads: of the processor, to train with; ``None``: as many as torch uses. Predictions go by
+            :func:`elman.set_num_threads`.
 
     Attributes:
         classes_: (classes,) the labels, sorted.
@@ -125,6 +125,20 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             InputError: a ValueError that says in one line which text, label, option or file cannot be used.
         """
+        fitted = clone(self)
+        fitted._fit(texts, labels, validation, checkpoints, resume, observer)
+        self.__dict__.update(vars(fitted))  # at once: one that is stopped leaves what was before
+        return self
+
+    def _fit(
+        self,
+        texts: Sequence[str],
+        labels: Sequence[Any],
+        validation: Labelled | None,
+        checkpoints: str | Path | None,
+        resume: bool,
+        observer: "Observer | None",
+    ) -> None:
         from elman.tasks._classifying import train
 
         check_options(self.get_params())
@@ -137,22 +151,16 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             parts = [(texts, numbers), self._checked_validation(*validation)]
         self._prepare(parts, rare, observer)
         train(self, parts, self._digest(parts), checkpoints, resume, observer)
-        return self
 
     def predict(self, texts: Sequence[str]) -> NDArray[Any]:
         """Return the likeliest class, (examples,), of each text."""
-        return self.classes_[self.predict_proba(texts).argmax(1)]  # type: ignore[no-any-return]
+        check_is_fitted(self, "model_")
+        return self.model_.predict(texts)  # type: ignore[no-any-return]
 
     def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the probability of each class, (examples, classes), in the order of ``classes_``."""
         check_is_fitted(self, "model_")
-        before = get_num_threads()
-        try:
-            set_num_threads(self.threads or before)
-            probabilities: NDArray[np.float32] = self.model_.predict_proba(texts)
-            return probabilities
-        finally:
-            set_num_threads(before)
+        return self.model_.predict_proba(texts)  # type: ignore[no-any-return]
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write a model folder.
@@ -190,6 +198,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_, numbers = np.unique(
             given.astype(str) if given.dtype.kind in "OS" else given, return_inverse=True
         )
+        if self.classes_.dtype.kind == "u" and self.classes_[-1:].max(initial=0) < 2**63:
+            self.classes_ = self.classes_.astype(np.int64)
+        if self.classes_.dtype.kind == "u":
+            raise InputError(f"labels: expected integers below 2**63, got {self.classes_[-1]}")
         if len(self.classes_) < 2:
             only = f"only {self.classes_[0]!s}" if len(self.classes_) else "none"
             raise InputError(f"labels: expected two classes or more, got {only}")

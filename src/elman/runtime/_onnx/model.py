@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
@@ -12,10 +13,10 @@ import numpy as np
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
-from elman._errors import InputError
+from elman._errors import InputError, one_line
 from elman.runtime._arrays import Array
 from elman.runtime._onnx.node import RecurrentNode, Weights
-from elman.runtime._onnx.reading import constant_names, node_place, one_line, read_model
+from elman.runtime._onnx.reading import constant_names, node_place, read_model
 from elman.runtime._onnx.sizes import check_claim
 from elman.runtime._onnx.types import TensorType, fitted, input_types, output_types
 
@@ -83,8 +84,10 @@ class OnnxModel:
         # a loop of our own over its parts, so that what goes wrong is known by its node
         self._nodes: list[OpRun] = evaluator.rt_nodes_
         self._initializers: dict[str, Array] = evaluator.rt_inits_
-        for array in self._initializers.values():
+        for name, array in self._initializers.items():
             array.flags.writeable = False
+            if array.ndim > 1 and array.dtype.kind == "f" and not np.isfinite(array).all():  # masks have an infinity
+                warnings.warn(f"{place}: {one_line(name)} holds infinite numbers or NaN", RuntimeWarning, stacklevel=3)
         constants = constant_names(model)
         for node, words in zip(self._nodes, self._places, strict=True):
             if isinstance(node, RNN):
@@ -112,7 +115,8 @@ class OnnxModel:
         outputs = {}
         for name in self.outputs:
             if not isinstance(values[name], np.ndarray):
-                raise InputError(f"{name}: expected a tensor, as the model says, got {type(values[name]).__name__}")
+                kind = type(values[name]).__name__
+                raise InputError(f"{one_line(name)}: expected a tensor, as the model says, got {kind}")
             outputs[name] = np.array(values[name], order="C")
         return outputs
 
@@ -142,7 +146,8 @@ class OnnxModel:
 
     def __repr__(self) -> str:
         inputs, outputs = (
-            ", ".join(f"{name}: {kind}" for name, kind in types.items()) for types in (self.inputs, self.outputs)
+            ", ".join(one_line(f"{name}: {kind}") for name, kind in types.items())
+            for types in (self.inputs, self.outputs)
         )
         return f"OnnxModel({inputs} -> {outputs})"
 

@@ -11,10 +11,10 @@ from reprlib import repr as shortened
 import onnx
 from onnx import checker, numpy_helper
 
-from elman._errors import InputError
+from elman._errors import InputError, one_line
 from elman._files import read_file
 
-__all__ = ["constant_names", "node_place", "one_line", "read_model"]
+__all__ = ["constant_names", "node_place", "read_model"]
 
 LARGEST_FILE = 2**31 - 1  # what a protobuf message can be
 MOST_DIMENSIONS = 32  # NumPy 1's; without a limit, the product of very many takes hours
@@ -66,13 +66,6 @@ def constant_names(model: onnx.ModelProto) -> frozenset[str]:
 def node_place(place: str, number: int, node: onnx.NodeProto) -> str:
     """Return the words for a node of a file, for messages."""
     return f"{place}, node {shortened(node.name) if node.name else number} ({one_line(node.op_type, 40)})"
-
-
-def one_line(message: object, longest: int = 200) -> str:
-    """Return another program's words as one line that prints."""
-    line = " ".join(str(message).split())
-    line = "".join(character if character.isprintable() else "?" for character in line)
-    return line if len(line) <= longest else f"{line[:longest]}…"
 
 
 def _check_opset(place: str, model: onnx.ModelProto) -> None:

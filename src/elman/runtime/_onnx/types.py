@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnx
 
-from elman._errors import InputError
+from elman._errors import InputError, one_line
 from elman.runtime._arrays import Array, as_array
-from elman.runtime._onnx.reading import one_line
 
 __all__ = ["TensorType", "fitted", "input_types", "output_types"]
 

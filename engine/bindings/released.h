@@ -1,0 +1,29 @@
+// The GIL given up for a while.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <chrono>
+#include <thread>
+
+namespace nb = nanobind;
+
+// Unlike nanobind's guard it survives the end of the interpreter. Before Python 3.14 a daemon thread that takes the GIL
+// back while the process ends is unwound from there, which ends in std::terminate where a function is noexcept; here
+// it waits for the end instead, as Python itself lets it since.
+class Released {
+ public:
+  Released() : state_(PyEval_SaveThread()) {}
+  ~Released() {
+    try {
+      PyEval_RestoreThread(state_);
+    } catch (...) {
+      while (true) std::this_thread::sleep_for(std::chrono::hours(1));
+    }
+  }
+  Released(const Released&) = delete;
+  Released& operator=(const Released&) = delete;
+
+ private:
+  PyThreadState* state_;
+};

@@ -1,0 +1,26 @@
+// Sizes of NumPy arrays.
+#pragma once
+
+#include <nanobind/ndarray.h>
+
+#include <cstdint>
+#include <stdexcept>
+
+namespace nb = nanobind;
+
+using BatchSizes = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+inline std::int64_t length(std::size_t size) { return static_cast<std::int64_t>(size); }
+
+inline void require(bool holds, const char* message) {
+  if (!holds) throw std::invalid_argument(message);
+}
+
+// Whether the steps of a packed batch have `rows` rows in all. No sum of sizes that are not sizes can wrap around.
+inline bool has_rows(const BatchSizes& batch_sizes, std::int64_t rows) {
+  for (std::size_t t = 0; t < batch_sizes.shape(0); ++t) {
+    if (batch_sizes(t) < 0 || batch_sizes(t) > rows) return false;
+    rows -= batch_sizes(t);
+  }
+  return rows == 0;
+}

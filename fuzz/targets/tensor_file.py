@@ -1,0 +1,99 @@
+"""Single safetensors files: raw bytes, headers with a fitting length and data before them, or edits of sound files."""
+
+import functools
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import elman
+from elman._safetensors import tensor_bytes
+from elman.runtime import RNN
+from elman.runtime._parameters import Sizes
+from fuzz.choices import Choices
+from fuzz.edits import edit_tensors
+from fuzz.rule import REFUSED, attempt
+
+METADATA = {"format": "elman rnn", "version": "1", "nonlinearity": "relu", "batch_first": "false"}
+NETWORKS: list[tuple[Any, ...]] = [
+    (2, 3, 1, False, True, "f4"),
+    (1, 1, 1, False, False, "f8"),
+    (3, 2, 2, True, True, "f8"),
+]
+
+
+@functools.cache
+def sound(number: int) -> bytes:
+    *sizes, dtype = NETWORKS[number]
+    shapes = Sizes(*sizes).shapes()
+    tensors = {name: np.sin(np.arange(1, np.prod(s) + 1) ** 2).reshape(s).astype(dtype) for name, s in shapes.items()}
+    return tensor_bytes(tensors, METADATA)
+
+
+def content(data: bytes) -> bytes:
+    """The file that bytes stand for."""
+    kind, rest = data[:1], data[1:]
+    if kind == b"H":  # a header up to the first line's end, and as many bytes of data as the rest makes
+        header, _, body = rest.partition(b"\n")
+        return len(header).to_bytes(8, "little") + header + body
+    if kind == b"E":
+        choices = Choices(rest)
+        file = sound(choices.number(len(NETWORKS)))
+        while choices:
+            file = edit_tensors(file, choices)
+        return file
+    return data
+
+
+@functools.cache
+def place() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="fuzz-tensors-")
+
+
+def run(data: bytes) -> None:
+    path = Path(place().name, "rnn.safetensors")
+    path.write_bytes(content(data))
+    for rnn in (attempt(elman.load, path), attempt(RNN.load, path, "relu", True)):
+        if rnn is not REFUSED:
+            use(rnn)
+
+
+def use(rnn: RNN) -> None:
+    """Run whole, alone and step by step."""
+    if rnn.input_size * rnn.hidden_size > 10**5:
+        return
+    x = np.cos(np.arange(6 * rnn.input_size, dtype=rnn.dtype)).reshape(2, 3, rnn.input_size)
+    output, h_n = rnn(x)
+    assert (
+        not np.isnan(output).any()
+        or not all(np.isfinite(array).all() for array in rnn.parameters.values())
+        or (max(abs(array).max() for array in rnn.parameters.values()) > 1e6)
+    ), "NaN of finite weights"
+    alone = rnn(x[:, :1] if not rnn.batch_first else x[:1])
+    first = (output[:, :1] if not rnn.batch_first else output[:1], h_n[:, :1])
+    for result, expected in zip(alone, first, strict=True):
+        assert np.array_equal(result, expected, equal_nan=True), "other bits alone"
+    stream = attempt(rnn.stream, 3 if not rnn.batch_first else 2)
+    assert (stream is REFUSED) == rnn.bidirectional
+    if stream is not REFUSED:
+        by_step = output.swapaxes(0, 1) if rnn.batch_first else output
+        for x_t, expected in zip(x.swapaxes(0, 1) if rnn.batch_first else x, by_step, strict=True):
+            assert np.array_equal(stream.step(x_t), expected, equal_nan=True), "other bits step by step"
+
+
+def seeds() -> dict[str, bytes]:
+    one = sound(0)
+    length = int.from_bytes(one[:8], "little")
+    claims = {"a": {"dtype": "F32", "shape": [2**62, 4], "data_offsets": [0, 0]}}
+    return {
+        "raw": one,
+        "raw_float64": sound(1),
+        "raw_two_directions": sound(2),
+        "header": b"H" + one[8 : 8 + length] + b"\n" + one[8 + length :],
+        "header_claims": b"H" + json.dumps(claims).encode() + b"\n",
+        "edit": b"E\0\0\0\0\0\0\0",
+        "edit_of_second": b"E\1\1\2\2\1\3\4",
+        "edit_of_third": b"E\2\0\1\1\1\1\1\2\3\4\5",
+    }
