@@ -83,9 +83,9 @@ def starting_up() -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "lines.txt").write_text("学而时习之，不亦说乎？\n", encoding="utf-8")
         numpy = seconds_of(sys.executable, "-c", "import numpy", cwd=folder)
-        package = seconds_of(sys.executable, "-c", "import numpy, elman", cwd=folder)
+        package = seconds_of(sys.executable, "-c", "import numpy, elman; elman.runtime", cwd=folder)
         predict = seconds_of(sys.executable, "-m", "elman.cli", "predict", str(MODEL), "lines.txt", cwd=folder)
-    print(f"import elman: {(package - numpy) * 1e3:.0f} ms beyond NumPy's {numpy * 1e3:.0f} ms (with Python itself)")
+    print(f"import elman and elman.runtime: {(package - numpy) * 1e3:.0f} ms beyond NumPy's {numpy * 1e3:.0f} ms (with Python itself)")
     print(f"elman predict of one line: {predict:.2f} s from start to end")
     parts = [Path(elman.__file__).parent, Path(_engine.__file__)]
     files = [part for part in parts if part.is_file()] + [path for path in parts[0].rglob("*") if path.is_file()]
