@@ -85,7 +85,8 @@ def starting_up() -> None:
         numpy = seconds_of(sys.executable, "-c", "import numpy", cwd=folder)
         package = seconds_of(sys.executable, "-c", "import numpy, elman; elman.runtime", cwd=folder)
         predict = seconds_of(sys.executable, "-m", "elman.cli", "predict", str(MODEL), "lines.txt", cwd=folder)
-    print(f"import elman and elman.runtime: {(package - numpy) * 1e3:.0f} ms beyond NumPy's {numpy * 1e3:.0f} ms (with Python itself)")
+    beyond, before = (package - numpy) * 1e3, numpy * 1e3
+    print(f"import elman and elman.runtime: {beyond:.0f} ms beyond NumPy's {before:.0f} ms (with Python itself)")
     print(f"elman predict of one line: {predict:.2f} s from start to end")
     parts = [Path(elman.__file__).parent, Path(_engine.__file__)]
     files = [part for part in parts if part.is_file()] + [path for path in parts[0].rglob("*") if path.is_file()]
