@@ -70,7 +70,8 @@ elman::Weights<T> weights(nb::tuple arrays) {
 }
 
 template <class T>
-void make_network(elman::Network<T>* self, nb::typed<nb::list, nb::object> layers, int directions, elman::Nonlinearity nonlinearity) {
+void make_network(elman::Network<T>* self, nb::typed<nb::list, nb::object> layers, int directions,
+                  elman::Nonlinearity nonlinearity) {
   std::vector<elman::Weights<T>> all;
   for (nb::handle arrays : layers) all.push_back(weights<T>(nb::cast<nb::tuple>(arrays)));
   require(!all.empty() && directions > 0 && all.size() % static_cast<std::size_t>(directions) == 0,
