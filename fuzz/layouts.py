@@ -133,7 +133,7 @@ def some_out(choices: Choices, shape: tuple[int, ...], dtype: np.dtype[Any], *in
     if kind == 1:
         for array in inputs:
             if (
-                isinstance(array, np.ndarray)
+                type(array) is np.ndarray  # a matrix stays one when it is made flat
                 and array.dtype == dtype
                 and array.flags.c_contiguous
                 and array.flags.writeable

@@ -70,7 +70,7 @@ def read_keras(choices: Choices) -> None:
             layers[-1] = some_array(choices, (3, 3))
     rnn = attempt(from_keras, choices.pick(layers) if layers and choices.chance() else layers)
     if rnn is not REFUSED:
-        rnn(np.ones((2, 2, 3), rnn.dtype))
+        rnn(np.ones((2, 2, rnn.input_size), rnn.dtype))
 
 
 def some_lengths(choices: Choices, batch: int, steps: int) -> Any:
