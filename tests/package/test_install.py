@@ -134,3 +134,13 @@ def test_spoiled_models_are_refused_in_one_line(python: Path, folder: Path) -> N
 def test_importing_elman_imports_no_pytorch_where_it_is_installed() -> None:
     program = "import elman, elman._engine, sys; print('torch' in sys.modules)"
     assert says(Path(sys.executable), program, ROOT) == "False"
+
+
+def test_names_that_are_imported_later_are_listed() -> None:
+    import elman
+
+    for module in (elman, elman.runtime):
+        assert set(module.__all__) <= set(dir(module))
+        assert all(getattr(module, name) is not None for name in module.__all__)
+        with pytest.raises(AttributeError, match="has no attribute 'frobnicate'"):
+            module.frobnicate  # noqa: B018
