@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elman import _engine
 from tests.engine.cases import Case, assert_same_bits, backward, case, forward, ragged, run
 
 pytestmark = pytest.mark.usefixtures("level")
@@ -158,19 +157,3 @@ def test_omitted_biases_and_states_count_as_zeros(dtype):
     assert_same_bits(run(through_output), run(replace(through_output, d_final_state=np.zeros((9, 35), dtype))))
     through_final_state = replace(this, d_final_state=gradient[0])
     assert_same_bits(run(through_final_state), run(replace(through_final_state, d_output=np.zeros_like(gradient))))
-
-
-@dtypes
-@relus
-@pytest.mark.parametrize("sizes", [(1, 1), (21, 35), (64, 64), (70, 17)])
-def test_any_width_of_vectors(dtype, relu, sizes, level):
-    fused = [name for name in _engine.instruction_sets() if name.startswith("avx")]
-    if level not in fused[1:]:
-        pytest.skip("compares the second level with fused multiply-add to the first")
-    this = case(*sizes, 40, 30, dtype=dtype, relu=relu)
-    results = run(this)
-    try:
-        _engine.use_instruction_set(fused[0])
-        assert_same_bits(results, run(this))
-    finally:
-        _engine.use_instruction_set(level)

@@ -3,9 +3,13 @@
 A relu network, so that nothing but sums is compared.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pytest
 
+from elman import _engine
 from tests.engine.cases import (
     Array,
     assert_same_bits,
@@ -17,6 +21,9 @@ from tests.engine.cases import (
 
 BLOCK = 16  # over inputs and units
 CHAIN, CHAINS = 32, 32  # over steps and rows
+FUSED = [name for name in _engine.instruction_sets() if name.startswith("avx")]
+
+MultiplyAdd = Callable[[Array, Array, Array], Array]
 
 
 def fused_multiply_add(a: Array, b: Array, c: Array) -> Array:
@@ -33,27 +40,32 @@ def fused_multiply_add(a: Array, b: Array, c: Array) -> Array:
     return np.where((error != 0) & even, towards, total).astype(np.float32)
 
 
-def in_blocks(a: Array, b: Array, block: int) -> Array:
+def multiply_then_add(a: Array, b: Array, c: Array) -> Array:
+    """a * b + c of float32, rounded twice: what a processor without fused multiply-add does."""
+    return a * b + c
+
+
+def in_blocks(multiply_add: MultiplyAdd, a: Array, b: Array, block: int) -> Array:
     """a @ b: consecutive blocks, each a chain from zero in ascending index, added in order."""
     total = np.zeros((len(a), b.shape[1]), np.float32)
     for first in range(0, len(b), block):
         chain = np.zeros_like(total)
         for k in range(first, min(first + block, len(b))):
-            chain = fused_multiply_add(a[:, k, None], b[k], chain)
+            chain = multiply_add(a[:, k, None], b[k], chain)
         total += chain
     return total
 
 
-def product(a: Array, b: Array) -> Array:
-    return in_blocks(a, b, BLOCK)
+def product(multiply_add: MultiplyAdd, a: Array, b: Array) -> Array:
+    return in_blocks(multiply_add, a, b, BLOCK)
 
 
-def product_over_rows(a: Array, b: Array) -> Array:
+def product_over_rows(multiply_add: MultiplyAdd, a: Array, b: Array) -> Array:
     """Chains of 32, 32 chains to a group, the groups added in order."""
     total = np.zeros((len(a), b.shape[1]), np.float32)
     for first in range(0, len(b), CHAIN * CHAINS):
         rows = slice(first, first + CHAIN * CHAINS)
-        total += in_blocks(a[:, rows], b[rows], CHAIN)
+        total += in_blocks(multiply_add, a[:, rows], b[rows], CHAIN)
     return total
 
 
@@ -88,12 +100,29 @@ def test_the_emulation_rounds_once():
     ],
 )
 def test_every_sum_is_taken_in_the_documented_order(level, sizes, batch_sizes, reverse):
-    if level == "x86-64":
-        pytest.skip("without fused multiply-add the bits are others")
+    multiply_add = multiply_then_add if level == "x86-64" else fused_multiply_add
     this = case(*sizes, 0, 0, relu=True, reverse=reverse, batch_sizes=batch_sizes)
     results = run(this, threads=2)
-    output, final = forward_by_equations(this, product)
+    output, final = forward_by_equations(this, partial(product, multiply_add))
     expected = {"output": output, "final_state": final}
-    expected |= backward_by_equations(this, output, product, product_over_rows, sum_over_rows)
+    products = (partial(function, multiply_add) for function in (product, product_over_rows))
+    expected |= backward_by_equations(this, output, *products, sum_over_rows)
     assert output.any()
     assert_same_bits(results, expected)
+
+
+@pytest.mark.skipif(len(FUSED) < 2, reason="this machine has one instruction set with fused multiply-add, not two")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("sizes", [(1, 1), (21, 35), (64, 64), (70, 17)])
+def test_any_width_of_vectors(dtype, relu, sizes):
+    this = case(*sizes, 40, 30, dtype=dtype, relu=relu)
+    before, results = _engine.instruction_set(), []
+    try:
+        for name in FUSED:
+            _engine.use_instruction_set(name)
+            results.append(run(this))
+    finally:
+        _engine.use_instruction_set(before)
+    for other in results[1:]:
+        assert_same_bits(other, results[0])
