@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from elman._errors import InputError, one_line, shown
 
-__all__ = ["Array", "as_array", "as_count", "as_lengths", "as_shaped", "require_out"]
+__all__ = ["Array", "as_array", "as_count", "as_lengths", "as_shaped", "in_range", "require_out"]
 
 Array = NDArray[Any]
 
@@ -76,11 +76,27 @@ def as_lengths(value: Any, batch: int, steps: int) -> NDArray[np.int64]:
         lengths = lengths.astype(np.int64)  # an empty list is one of floats
     if lengths.dtype.kind not in "iu":
         raise InputError(f"lengths: expected integers, got dtype {lengths.dtype}")
+    return in_range(lengths, "lengths", batch, steps, "x")
+
+
+def in_range(lengths: Array, name: str, batch: int, steps: int, of: str) -> NDArray[np.int64]:
+    """Return integers as int64 if they can be the lengths of a batch of sequences.
+
+    Args:
+        lengths: integers.
+        name: what messages call them.
+        batch: how many there must be.
+        steps: the greatest.
+        of: what has so many steps, for messages.
+
+    Raises:
+        InputError: they are of another shape, or out of range.
+    """
     if lengths.shape != (batch,):
-        raise InputError(f"lengths: expected the shape {(batch,)}, one for each sequence, got {shown(lengths.shape)}")
+        raise InputError(f"{name}: expected the shape {(batch,)}, one for each sequence, got {shown(lengths.shape)}")
     for place, length in enumerate(lengths.tolist()):
         if not 0 <= length <= steps:
-            raise InputError(f"lengths[{place}]: expected 0 to {steps}, the steps of x, got {length}")
+            raise InputError(f"{name}[{place}]: expected 0 to {steps}, the steps of {of}, got {length}")
     return lengths.astype(np.int64, copy=False)
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from elman import _engine
 from elman.runtime._arrays import Array
+from elman.runtime._rnn import NETWORKS
 
 __all__ = ["Linear", "log_softmax", "softmax"]
-
-_NETWORKS: dict[str, Any] = {"float32": _engine.NetworkFloat32, "float64": _engine.NetworkFloat64}
 
 
 class Linear:
@@ -25,7 +22,7 @@ class Linear:
     def __init__(self, weight: Array, bias: Array | None) -> None:
         self.weight, self.bias = weight, bias
         # one step of a recurrence without a recurrent term
-        self._network = _NETWORKS[weight.dtype.name]([(weight, None, bias, None)], 1, _engine.Nonlinearity.identity)
+        self._network = NETWORKS[weight.dtype.name]([(weight, None, bias, None)], 1, _engine.Nonlinearity.identity)
 
     def __call__(self, x: Array) -> Array:
         """Return (rows, out_features) of (rows, in_features)."""

@@ -2,7 +2,7 @@ r"""The model folder, which holds all that a prediction needs and can be read wi
 
 ``config.json``: version, classes, how texts become tokens, the network's sizes; for people also the options,
 the data and the versions it was made with. ``model.safetensors``: the parameters, float32, under the names
-that :class:`elman.tasks._network.TextNetwork` documents. ``vocabulary.txt``: one token a line, its number is
+that :class:`elman.runtime.TextClassifier` documents. ``vocabulary.txt``: one token a line, its number is
 the line's, from 0; ``\u{20}`` is a space, ``\\`` a backslash. ``metrics.json``: scores on the validation
 part. ``history.csv``: the figures of each epoch.
 """

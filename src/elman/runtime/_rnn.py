@@ -15,10 +15,10 @@ from elman.runtime._packing import Packing
 from elman.runtime._parameters import as_parameters, parameter_names, read_sizes
 from elman.runtime._stream import Stream
 
-__all__ = ["RNN"]
+__all__ = ["NETWORKS", "RNN"]
 
 _NONLINEARITIES = {"tanh": _engine.Nonlinearity.tanh, "relu": _engine.Nonlinearity.relu}
-_NETWORKS: dict[str, Any] = {"float32": _engine.NetworkFloat32, "float64": _engine.NetworkFloat64}
+NETWORKS: dict[str, Any] = {"float32": _engine.NetworkFloat32, "float64": _engine.NetworkFloat64}
 
 
 class RNN:
@@ -75,7 +75,7 @@ class RNN:
             for layer in range(sizes.num_layers)
             for direction in range(sizes.directions)
         ]
-        self._network = _NETWORKS[self.dtype.name](layers, sizes.directions, _NONLINEARITIES[nonlinearity])
+        self._network = NETWORKS[self.dtype.name](layers, sizes.directions, _NONLINEARITIES[nonlinearity])
 
     @classmethod
     def load(cls, path: str | PathLike[str], nonlinearity: str | None = None, batch_first: bool | None = None) -> RNN:

@@ -146,11 +146,9 @@ class TextClassifier:
         return self._output(pooled)
 
     def _batch_scores(self, encoded: Sequence[Sequence[int]], lengths: NDArray[np.int64]) -> Array:
-        numbers = np.zeros((len(encoded), int(lengths.max())), np.int64)
-        for row, text in zip(numbers, encoded, strict=True):
-            row[: len(text)] = text
         packing = Packing.of(lengths)
-        embedded = self.embedding[numbers[packing.places, packing.steps]]
+        numbers, starts = np.concatenate([np.array(text) for text in encoded]), np.cumsum(lengths) - lengths
+        embedded = self.embedding[numbers[starts[packing.places] + packing.steps]]
         states, h_n = self.rnn.run_packed(embedded, packing.batch_sizes)
         features = states.shape[1]
         pooled = np.empty((len(encoded), 3 * features), np.float32)

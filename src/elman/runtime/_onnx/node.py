@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from elman._errors import InputError
-from elman.runtime._arrays import Array
+from elman.runtime._arrays import Array, in_range
 from elman.runtime._onnx.activations import choose_activations
 from elman.runtime._onnx.loop import Loop, Reversed, Run
 from elman.runtime._parameters import parameter_names
@@ -171,12 +171,7 @@ def _network(arrays: Sequence[tuple[Array, Array, Array | None]], nonlinearity: 
 def _checked_lengths(lengths: Array, batch: int, steps: int) -> Array:
     if lengths.dtype.kind not in "iu":
         raise InputError(f"sequence_lens: expected integers, got {lengths.dtype}")
-    if lengths.shape != (batch,):
-        raise InputError(f"sequence_lens: expected the shape {(batch,)}, one for each sequence, got {lengths.shape}")
-    for place, length in enumerate(lengths.tolist()):
-        if not 0 <= length <= steps:
-            raise InputError(f"sequence_lens[{place}]: expected 0 to {steps}, the steps of X, got {length}")
-    return lengths.astype(np.int64, copy=False)
+    return in_range(lengths, "sequence_lens", batch, steps, "X")
 
 
 def _check(name: str, array: Array, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
