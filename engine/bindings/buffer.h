@@ -28,7 +28,8 @@ class Buffer {
   template <class T>
   bool holds() const {
     constexpr char kFormat = sizeof(T) == 4 ? 'f' : 'd';
-    if (!view_.obj || view_.ndim < 1 || !view_.format || view_.format[0] != kFormat || view_.format[1] != 0) return false;
+    if (!view_.obj || view_.ndim < 1 || !view_.format) return false;
+    if (view_.format[0] != kFormat || view_.format[1] != 0) return false;
     if (reinterpret_cast<std::uintptr_t>(view_.buf) % alignof(T) != 0) return false;
     for (int i = 0; i < view_.ndim; ++i) {
       if (view_.strides[i] % static_cast<Py_ssize_t>(sizeof(T)) != 0) return false;

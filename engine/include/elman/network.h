@@ -12,6 +12,9 @@
 
 namespace elman {
 
+template <class T>
+class Stream;
+
 // Owns copies of its weights. Immutable once made: any number of threads may run one network and make streams of it.
 template <class T>
 class Network {
@@ -42,6 +45,9 @@ class Network {
   std::int64_t input_size() const { return input_size_; }
   std::int64_t hidden_size() const { return hidden_size_; }
 
+ private:
+  friend class Stream<T>;
+
   // One step of one layer of a network in one direction: output = f(W_ih input + b + W_hh state), for `batch` rows.
   // input (batch, features of that layer), its rows `input_row` elements apart, its features `input_feature` apart;
   // state (batch, hidden_size), contiguous, null: zeros; output (batch, hidden_size), contiguous, written. `output` may
@@ -49,7 +55,6 @@ class Network {
   void step(int layer, std::int64_t batch, int threads, const T* input, std::ptrdiff_t input_row,
             std::ptrdiff_t input_feature, const T* state, T* output) const;
 
- private:
   std::vector<PackedWeights<T>> packed_;
   int layers_;
   int directions_;
