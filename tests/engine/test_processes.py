@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
 from dataclasses import replace
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from elman import _engine
 from tests.engine.cases import assert_same_bits, case, forward, run
 from tests.engine.test_network import network_of, stream_of
+from tests.threads import run_in_threads
 
 AFTER_A_FORK = """
 import os
@@ -53,23 +53,12 @@ def test_eight_threads_may_call_at_once():
     shapes = [(5, 7, 9, 3), (40, 40, 20, 60), (1, 1, 300, 1), (70, 33, 30, 40), (16, 64, 20, 50), (9, 70, 12, 80)]
     cases = [case(*shape) for shape in [*shapes, *shapes[1:3]]]
     expected = [run(this) for this in cases]
-    failures: list[BaseException] = []
-    start = threading.Barrier(len(cases))
 
     def work(index: int) -> None:
-        try:
-            start.wait(60)
-            for _ in range(3):
-                assert_same_bits(run(cases[index], 2), expected[index])
-        except BaseException as failure:
-            failures.append(failure)
+        for _ in range(3):
+            assert_same_bits(run(cases[index], 2), expected[index])
 
-    threads = [threading.Thread(target=work, args=(index,)) for index in range(len(cases))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures
+    run_in_threads(len(cases), work)
 
 
 @pytest.mark.parametrize("name", _engine.instruction_sets())
@@ -113,21 +102,10 @@ def test_sixteen_threads_may_each_have_a_stream_of_one_network(sizes):
     this = case(*sizes, 12, 1)
     network = network_of([this])
     expected, _ = forward(replace(this, initial_state=None))
-    failures: list[BaseException] = []
-    start = threading.Barrier(16)
 
-    def work() -> None:
-        try:
-            stream = stream_of(network, this)
-            start.wait(60)
-            for x_t, result in zip(this.input, expected, strict=True):
-                assert_same_bits({"step": stream.step(x_t)}, {"step": result})
-        except BaseException as error:
-            failures.append(error)
+    def work(_: int) -> None:
+        stream = stream_of(network, this)
+        for x_t, result in zip(this.input, expected, strict=True):
+            assert_same_bits({"step": stream.step(x_t)}, {"step": result})
 
-    threads = [threading.Thread(target=work) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    run_in_threads(16, work)

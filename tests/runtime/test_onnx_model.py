@@ -1,7 +1,6 @@
 """A model read from ONNX: its interface, and graphs with more than an RNN node."""
 
 import os
-import threading
 import warnings
 
 import numpy as np
@@ -14,6 +13,7 @@ from onnx import helper  # noqa: E402
 import elman  # noqa: E402
 from elman.runtime._onnx import node  # noqa: E402
 from tests.runtime.onnx_models import NAMES, draw_arguments, info, loaded, model_of, rnn_model  # noqa: E402
+from tests.threads import run_in_threads  # noqa: E402
 
 
 @pytest.fixture
@@ -197,11 +197,7 @@ def test_threads_may_share_a_model():
         for _ in range(20):
             got[place].append(fresh(each[place]))
 
-    threads = [threading.Thread(target=run, args=(place,)) for place in range(len(each))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_in_threads(len(each), run)
     for results, right in zip(got, expected, strict=True):
         assert len(results) == 20
         for result in results:

@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import threading
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 import elman
 from elman import InputError
 from tests.runtime.networks import by_the_equations, network, normal, parameters
+from tests.threads import run_in_threads
 
 small = st.integers(1, 20)
 
@@ -251,18 +251,12 @@ def test_parameters_are_copied_and_cannot_be_written():
 
 def test_threads_may_share_a_network():
     rnn, x = network(16, 64), normal(50, 60, 16)
-    expected, results, barrier = rnn(x)[0], [None] * 8, threading.Barrier(8)
+    expected = rnn(x)[0]
 
-    def work(place):
-        barrier.wait(60)
-        results[place] = [rnn(x)[0] for _ in range(3)]
+    def work(_):
+        assert all((rnn(x)[0] == expected).all() for _ in range(3))
 
-    threads = [threading.Thread(target=work, args=(place,)) for place in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert all((output == expected).all() for outputs in results for output in outputs)
+    run_in_threads(8, work)
 
 
 def test_counts_of_threads():

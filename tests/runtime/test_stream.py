@@ -7,7 +7,6 @@ import os
 import pickle
 import subprocess
 import sys
-import threading
 import tracemalloc
 import weakref
 
@@ -19,6 +18,7 @@ from hypothesis import strategies as st
 import elman
 from elman import InputError
 from tests.runtime.networks import network, normal
+from tests.threads import run_in_threads
 
 
 @settings(max_examples=60)
@@ -198,22 +198,13 @@ def test_a_step_allocates_nothing_and_a_stream_is_freed():
 @pytest.mark.parametrize("sizes", [(4, 6), (64, 300)])  # the second gives up the GIL
 def test_sixteen_threads_each_with_a_stream(sizes):
     rnn, x = network(*sizes), normal(60, sizes[0])
-    expected, failures, barrier = rnn(x)[0], [], threading.Barrier(16)
+    expected = rnn(x)[0]
 
-    def work():
-        try:
-            stream = rnn.stream()
-            barrier.wait(60)
-            assert all((stream.step(x_t) == result).all() for x_t, result in zip(x, expected, strict=True))
-        except BaseException as error:
-            failures.append(error)
+    def work(_):
+        stream = rnn.stream()
+        assert all((stream.step(x_t) == result).all() for x_t, result in zip(x, expected, strict=True))
 
-    threads = [threading.Thread(target=work) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    run_in_threads(16, work)
 
 
 def test_a_network_that_holds_a_stream_of_its_own_is_collected():
@@ -270,21 +261,16 @@ def test_a_process_may_end_while_daemon_threads_are_in_the_engine():
 
 def test_two_threads_on_one_stream_are_told():
     rnn = network(64, 600)
-    stream, x, said, barrier = rnn.stream(20), normal(20, 64), set(), threading.Barrier(2)
+    stream, x, said = rnn.stream(20), normal(20, 64), set()
 
-    def work():
-        barrier.wait(60)
+    def work(_):
         for _ in range(100):
             try:
                 stream.step(x)
             except RuntimeError as error:
                 said.add(str(error))
 
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_in_threads(2, work)
     assert said == {"stream: expected one thread at a time, another one is using it; make each its own"}
 
 
