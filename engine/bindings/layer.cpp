@@ -17,9 +17,9 @@ T* pointer(Address address) {
 template <class T>
 void forward(elman::Nonlinearity nonlinearity, int threads, std::int64_t steps, std::int64_t batch,
              Address batch_sizes, bool reverse, std::int64_t input_size, std::int64_t hidden_size,
-             Address input_weights, Address recurrent_weights, Address input_bias, Address recurrent_bias, Address input, Stride input_step, Stride input_row,
-             Stride input_feature, Address initial_state, Address output, Stride output_step, Stride output_row,
-             Address final_state) {
+             Address input_weights, Address recurrent_weights, Address input_bias, Address recurrent_bias,
+             Address input, Stride input_step, Stride input_row, Stride input_feature, Address initial_state,
+             Address output, Stride output_step, Stride output_row, Address final_state) {
   elman::forward(elman::Forward<T>{
       .sequence = {steps, batch, pointer<const std::int64_t>(batch_sizes), reverse},
       .nonlinearity = nonlinearity,
@@ -37,11 +37,11 @@ void forward(elman::Nonlinearity nonlinearity, int threads, std::int64_t steps, 
 template <class T>
 void backward(elman::Nonlinearity nonlinearity, int threads, std::int64_t steps, std::int64_t batch,
               Address batch_sizes, bool reverse, std::int64_t input_size, std::int64_t hidden_size,
-              Address input_weights, Address recurrent_weights, Address input, Stride input_step, Stride input_row, Stride input_feature, Address initial_state,
-              Address output, Stride output_step, Stride output_row, Address d_output, Stride d_output_step,
-              Stride d_output_row, Stride d_output_feature, Address d_final_state, Address d_input,
-              Stride d_input_step, Stride d_input_row, bool add_to_d_input, Address d_initial_state,
-              Address d_input_weights, Address d_recurrent_weights, Address d_bias) {
+              Address input_weights, Address recurrent_weights, Address input, Stride input_step, Stride input_row,
+              Stride input_feature, Address initial_state, Address output, Stride output_step, Stride output_row,
+              Address d_output, Stride d_output_step, Stride d_output_row, Stride d_output_feature,
+              Address d_final_state, Address d_input, Stride d_input_step, Stride d_input_row, bool add_to_d_input,
+              Address d_initial_state, Address d_input_weights, Address d_recurrent_weights, Address d_bias) {
   elman::backward(elman::Backward<T>{
       .sequence = {steps, batch, pointer<const std::int64_t>(batch_sizes), reverse},
       .nonlinearity = nonlinearity,
