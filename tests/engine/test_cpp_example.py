@@ -14,11 +14,12 @@ import elman
 from elman._safetensors import tensor_bytes
 
 FOLDER = Path(__file__).parents[2] / "examples" / "cpp"
+CMAKE = shutil.which("cmake") or shutil.which("cmake", path=Path(sys.executable).parent)  # else the dev extra's
 COMPILER = next(filter(None, map(shutil.which, [os.environ.get("CXX", "c++"), "g++", "clang++"])), None)
 LSTM = {"weight_hh_l0": np.zeros((12, 3), "float32")}
 METADATA = {"format": "elman rnn", "version": "1", "nonlinearity": "tanh", "batch_first": "false"}
 
-pytestmark = pytest.mark.skipif(COMPILER is None or shutil.which("cmake") is None, reason="needs CMake and a compiler")
+pytestmark = pytest.mark.skipif(COMPILER is None or CMAKE is None, reason="needs CMake and a compiler")
 
 
 def run(*command, stdin=b""):
@@ -30,7 +31,7 @@ def program(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cpp")
     options = [f"-DCMAKE_CXX_COMPILER={COMPILER}", "-DELMAN_WARNINGS_AS_ERRORS=ON"]
     for command in (["-S", FOLDER, "-B", folder, *options], ["--build", folder, "-j", "2"]):
-        made = run("cmake", *command)
+        made = run(CMAKE, *command)
         assert made.returncode == 0, (made.stdout + made.stderr).decode()
     return folder / "elman_step"
 
