@@ -1,7 +1,0 @@
-"""``python -m elman.cli`` is ``elman``."""
-
-import sys
-
-from elman.cli import main
-
-sys.exit(main())
