@@ -84,7 +84,7 @@ def starting_up() -> None:
         (Path(folder) / "lines.txt").write_text("学而时习之，不亦说乎？\n", encoding="utf-8")
         numpy = seconds_of(sys.executable, "-c", "import numpy", cwd=folder)
         package = seconds_of(sys.executable, "-c", "import numpy, elman; elman.runtime", cwd=folder)
-        predict = seconds_of(sys.executable, "-m", "elman.cli", "predict", str(MODEL), "lines.txt", cwd=folder)
+        predict = seconds_of(sys.executable, "-m", "elman", "predict", str(MODEL), "lines.txt", cwd=folder)
     beyond, before = (package - numpy) * 1e3, numpy * 1e3
     print(f"import elman and elman.runtime: {beyond:.0f} ms beyond NumPy's {before:.0f} ms (with Python itself)")
     print(f"elman predict of one line: {predict:.2f} s from start to end")

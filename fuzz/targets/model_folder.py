@@ -11,7 +11,6 @@ import numpy as np
 import elman
 from elman._safetensors import tensor_bytes
 from elman.runtime._model_folder import Model, read_model, write_model
-from elman.runtime._parameters import Sizes
 from elman.runtime._text_classifier import TextClassifier
 from elman.runtime._text_stream import TextStream
 from fuzz.choices import Choices
@@ -26,24 +25,18 @@ TEXTS = ["", "子曰", "a", "我爱你 Straße e\u0301", "\0\n\ud800", "x " * 40
 
 def resized(model: Model, embedding_size: int, hidden_size: int, layers: int, bidirectional: bool, word: bool) -> Model:
     """A model of other sizes, its weights made of sines."""
-    sizes = Sizes(embedding_size, hidden_size, layers, bidirectional, bias=True)
-    tokens, classes = len(model.vocabulary), len(model.config.classes)
-    shapes = {
-        "embedding.weight": (tokens, embedding_size),
-        **{f"rnn.{name}": shape for name, shape in sizes.shapes().items()},
-        "output.weight": (classes, 3 * sizes.directions * hidden_size),
-        "output.bias": (classes,),
-    }
-    tensors = {name: np.sin(np.arange(1, np.prod(s) + 1, dtype="f") ** 2).reshape(s) for name, s in shapes.items()}
     network = replace(
-        model.config.network,
+        model.settings.network,
         embedding_size=embedding_size,
         hidden_size=hidden_size,
         layers=layers,
         bidirectional=bidirectional,
     )
-    text = replace(model.config.text, tokens="word" if word else "char")
-    return replace(model, config=replace(model.config, network=network, text=text), tensors=tensors)
+    text = replace(model.settings.text, tokens="word" if word else "char")
+    settings = replace(model.settings, network=network, text=text)
+    shapes = settings.shapes({"vocabulary": len(model.vocabularies["vocabulary"])})
+    tensors = {name: np.sin(np.arange(1, np.prod(s) + 1, dtype="f") ** 2).reshape(s) for name, s in shapes.items()}
+    return replace(model, settings=settings, tensors=tensors)
 
 
 @functools.cache

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from elman.runtime._text_classifier import TextClassifier
+from elman.runtime._text_settings import Network, Text, TextSettings
 from elman.runtime._text_stream import TextStream
 from elman.runtime._vocabulary import SPECIAL_TOKENS, Vocabulary, choose_tokens, tokenize
 from fuzz.choices import Choices
@@ -50,7 +51,9 @@ def model(word: bool, max_length: int) -> TextClassifier:
         "output.bias": (2,),
     }
     tensors = {name: np.sin(np.arange(1, np.prod(s) + 1, dtype="f") ** 2).reshape(s) for name, s in shapes.items()}
-    return TextClassifier(tensors, vocabulary, ["x", "y"], "word" if word else "char", max_length)
+    text = Text("word" if word else "char", max_length, {})
+    settings = TextSettings(["x", "y"], text, Network(3, 4, 1, bidirectional=False))
+    return TextClassifier(settings, tensors, {"vocabulary": vocabulary})
 
 
 def some_text(choices: Choices) -> str:

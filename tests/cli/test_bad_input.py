@@ -83,8 +83,8 @@ def test_options_of_no_use(elman, lines, words):
     assert not Path("m").exists()
 
 
-def test_a_format_of_no_use(elman, lines):
-    done = elman("predict", "m", lines, "--format", "xml")
+def test_a_format_of_no_use(elman, lines, model):
+    done = elman("predict", model, lines, "--format", "xml")
     assert (done.code, done.err) == (2, "elman: --format: expected jsonl or tsv, got 'xml'\n")
 
 
@@ -166,7 +166,7 @@ def test_odd_but_good_input_is_accepted(elman):
 
 
 def test_an_environment_of_no_use_and_closed_streams_are_told_in_one_line(model):
-    command = f"{sys.executable} -m elman.cli predict {model}"
+    command = f"{sys.executable} -m elman predict {model}"
     for line, message in (
         (f"ELMAN_NUM_THREADS=abc {command} x.txt", "ELMAN_NUM_THREADS: expected an integer from 1 to 4096, got 'abc'"),
         (f"ELMAN_ISA=klingon {command} x.txt", "ELMAN_ISA: expected an instruction set of this machine ("),

@@ -12,7 +12,7 @@ from elman import save
 from tests.cli.conftest import QUICK, write_lines
 from tests.tasks.lines import LABELS, SAYINGS, TEXTS
 
-PROGRAM = [sys.executable, "-m", "elman.cli"]
+PROGRAM = [sys.executable, "-m", "elman"]
 
 
 def test_training_says_what_it_does_and_what_to_type_next(elman, lines):
@@ -144,3 +144,24 @@ def test_what_a_model_says_cannot_command_the_terminal(elman, model):
     out = elman("info", model).out
     assert "\x1b" not in out
     assert r"file: \x1b]0;title\x07" in out
+
+
+def test_a_run_is_repeated_from_its_configuration_to_the_same_bits(elman, lines):
+    words = ("--out", "m", "--validation", "0.3", "--no-bidirectional", "--seed", "5", "--dropout", "0.2", *QUICK)
+    assert elman("train", "classify", lines, *words).code == 0
+    done = elman("train", "--config", "m/config.json", "--out", "again", "--threads", "1")
+    assert done.code == 0, done.err
+    for name in ("model.safetensors", "metrics.json", "config.json"):
+        assert Path("m", name).read_bytes() == Path("again", name).read_bytes()
+    assert elman("train", "--config=m/config.json", "--out", "other", "--seed", "6", "--threads", "1").code == 0
+    assert Path("m/model.safetensors").read_bytes() != Path("other/model.safetensors").read_bytes()
+
+
+def test_a_configuration_that_no_command_made_is_refused(elman, lines):
+    from tests.runtime.marked_models import VERSION_1
+
+    done = elman("train", "--config", VERSION_1 / "config.json", "--out", "m")
+    expected = "expected the configuration of a model that elman train made, got one without a run"
+    assert (done.code, done.err) == (2, f"elman: {VERSION_1 / 'config.json'}: {expected}\n")
+    done = elman("train", "--config", "none.json", "--out", "m")
+    assert (done.code, done.err) == (2, "elman: none.json: expected a readable file, No such file or directory\n")

@@ -27,7 +27,7 @@ def uninterrupted(tmp_path_factory):
 
 def stop_after_two_epochs(words, sent):
     process = subprocess.Popen(
-        [sys.executable, "-m", "elman.cli", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "elman", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     record = Path("m/checkpoint/checkpoint.json")
     end = time.monotonic() + 60
@@ -61,6 +61,9 @@ def test_a_stopped_run_goes_on_to_the_same_bits(elman, lines, uninterrupted, sen
     done = elman(*words, "--resume")
     assert done.code == 0
     assert "going on after epoch" in done.out
-    for name in ("model.safetensors", "metrics.json", "vocabulary.txt", "config.json"):
+    for name in ("model.safetensors", "metrics.json", "vocabulary.txt"):
         assert Path("m", name).read_bytes() == (uninterrupted / name).read_bytes(), name
+    configs = [json.loads((folder / "config.json").read_text()) for folder in (Path("m"), uninterrupted)]
+    assert {Path(config["run"].pop("file")).name for config in configs} == {lines}
+    assert configs[0] == configs[1]
     assert not Path("m/checkpoint").exists()

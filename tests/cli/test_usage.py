@@ -10,14 +10,18 @@ import pytest
 from elman.cli._app import build_parser
 
 OPTION = "expected one of the options that --help lists, got"
-COMMANDS = "expected a command (train, evaluate, predict, info, export), got"
+TASKS = "expected a command (classify, tag, language, forecast), got"
+COMMANDS = "expected a command (train, evaluate, predict, generate, forecast, info, export), got"
 CLASSIFY = ("train", "classify", "x.csv", "--out", "m")
 
 USAGE_ERRORS = {
     ("frobnicate",): f"elman: {COMMANDS} 'frobnicate'",
     ("evalute",): f"elman: {COMMANDS} 'evalute'; did you mean evaluate?",
-    ("train", "clasify"): "elman train: expected a command (classify), got 'clasify'; did you mean classify?",
-    ("train", "two\nlines"): r"elman train: expected a command (classify), got 'two\nlines'",
+    (
+        "train",
+        "clasify",
+    ): "elman train: expected a command (classify, tag, language, forecast), got 'clasify'; did you mean classify?",
+    ("train", "two\nlines"): rf"elman train: {TASKS} 'two\nlines'",
     ("--verson",): f"elman: {OPTION} '--verson'; did you mean --version?",
     ("--version=3",): "elman: --version: expected no value, got '3'",
     ("train", "classify"): "elman train classify: expected FILE and --out, got none",
@@ -60,7 +64,7 @@ def test_help_shows_groups_and_defaults(elman, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     out = elman("train", "classify", "--help").out
     assert re.findall(r"^(\w+):$", out, re.MULTILINE) == [
-        "Arguments", "Options", "Data", "Network", "Training", "Running",
+        "Arguments", "Options", "Data", "Texts", "Numbers", "Network", "Training", "Running",
     ]  # fmt: skip
     for line in (
         "  --hidden-size N             Units of a layer and direction (default: 128)",
@@ -81,11 +85,13 @@ def test_no_command_is_answered_with_help(elman, words):
 
 def test_values_as_they_are_without_options():
     options = vars(build_parser().parse_args(CLASSIFY))
-    assert {name: value for name, value in options.items() if name not in ("command", "task", "run", "needs")} == {
+    others = ("command", "task", "run", "needs", "config")
+    assert {name: value for name, value in options.items() if name not in others} == {
         "file": Path("x.csv"), "out": Path("m"), "text": "text", "label": "label", "encoding": "utf-8",
-        "validation": "0.1", "tokens": None, "max_length": 512, "hidden_size": 128, "embedding_size": 128,
+        "validation": 0.1, "tokens": None, "max_length": 512, "hidden_size": 128, "embedding_size": 128,
         "layers": 1, "bidirectional": True, "dropout": 0.4, "engine": "elman", "learning_rate": 0.003,
         "epochs": None, "batch_size": None, "seed": 0, "threads": None, "resume": False, "overwrite": False,
+        "sequence": None, "time": None, "channel": None, "frame_size": None,
     }  # fmt: skip
     assert build_parser().parse_args([*CLASSIFY, "--no-bidirectional"]).bidirectional is False
 
@@ -111,7 +117,7 @@ def test_help_and_version_import_nothing_optional():
 
 
 def test_help_to_a_closed_pipe_and_a_full_disk():
-    command = f"{sys.executable} -m elman.cli --help"
+    command = f"{sys.executable} -m elman --help"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command} | true"], capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     full = subprocess.run(["bash", "-c", f"{command} > /dev/full"], capture_output=True, text=True, check=False)

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import elman
-from elman.runtime._config import FORMAT, VERSION, Config, Network, Text
+from elman.runtime._config import Origin
 from elman.runtime._model_folder import Model, write_model
+from elman.runtime._text_settings import Network, Text, TextSettings
 from elman.runtime._vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[2]
@@ -21,8 +22,8 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 PAGES += [ROOT / "examples/cpp/README.md"]
 
 
-MODULES = ["elman.nn", "elman.tasks.text_classifier"]
-MODULES += [f"elman.runtime.{name}" for name in ("_rnn", "_saving", "_stream")]
+MODULES = ["elman.nn", *(f"elman.tasks.{name}" for name in ("text_classifier", "sequence_tagger"))]
+MODULES += [f"elman.runtime.{name}" for name in ("_rnn", "_saving", "_stream", "_tags")]
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -52,7 +53,8 @@ def one_direction() -> elman.runtime.TextClassifier:
     shapes = {"embedding.weight": (8, 4), "output.weight": (2, 15), "output.bias": (2,)}
     shapes |= {"rnn.weight_ih_l0": (5, 4), "rnn.weight_hh_l0": (5, 5), "rnn.bias_ih_l0": (5,), "rnn.bias_hh_l0": (5,)}
     tensors = {name: generator.standard_normal(shape).astype("f") for name, shape in shapes.items()}
-    return elman.runtime.TextClassifier(tensors, Vocabulary("petr"), ["a", "b"], "char", 99)
+    settings = TextSettings(["a", "b"], Text("char", 99, {}), Network(4, 5, 1, False))
+    return elman.runtime.TextClassifier(settings, tensors, {"vocabulary": Vocabulary("petr")})
 
 
 def test_the_programs_of_the_runtimes_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,11 +62,9 @@ def test_the_programs_of_the_runtimes_page_run(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "tests/models/version_1", "demo/genres")
     model = one_direction()
-    config = Config(
-        FORMAT, VERSION, ["a", "b"], Text("char", 99, {}), Network(4, 5, 1, False), {}, {}, {}
-    )  # fmt: skip
     Path("demo/surnames").mkdir()
-    write_model(Path("demo/surnames"), Model(config, model.tensors(), model.vocabulary, {}, []))
+    content = type(model), model.settings, model.tensors(), model.vocabularies, Origin({}, {}, {}), {}, []
+    write_model(Path("demo/surnames"), Model(*content))
     w_ih, w_hh = np.ones((6, 4), "f"), np.ones((6, 6), "f")
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     graph = helper.make_graph(

@@ -16,9 +16,9 @@ def marked(mark: int) -> Model:
     sound = read_model(VERSION_1)
     return replace(
         sound,
-        config=replace(sound.config, options={"seed": mark}),
+        origin=replace(sound.origin, options={"seed": mark}),
         tensors={name: np.full_like(array, mark) for name, array in sound.tensors.items()},
-        vocabulary=Vocabulary(f"{mark} {number}" for number in range(198)),
+        vocabularies={"vocabulary": Vocabulary(f"{mark} {number}" for number in range(198))},
         metrics={"epoch": mark},
         history=[EpochRecord(mark, 0.5, {}, 0.0)],
     )
@@ -28,8 +28,8 @@ def mark_of(folder: Path) -> int:
     """Which model lies in a folder, all of it."""
     model = read_model(folder)
     mark: int = model.metrics["epoch"]
-    assert model.config.options == {"seed": mark}
+    assert model.origin.options == {"seed": mark}
     assert all((array == mark).all() for array in model.tensors.values())
-    assert model.vocabulary.tokens == marked(mark).vocabulary.tokens
+    assert model.vocabularies["vocabulary"].tokens == marked(mark).vocabularies["vocabulary"].tokens
     assert [record.epoch for record in model.history] == [mark]
     return mark

@@ -22,9 +22,9 @@ def folder(tmp_path):
 IN_CONFIG = {
     "version": ('"version": 1', '"version": 7', "expected version 1, got version 7"),
     "no version": ('"version": 1,', "", "expected version 1, got version None"),
-    "version true": ('"version": 1', '"version": true', "expected version to be an integer, got True"),
+    "version true": ('"version": 1', '"version": true', "expected version 1, got version True"),
     "another version's keys": ('"version": 1', '"version": 2, "x": 1', "expected version 1, got version 2"),
-    "format": ("text classifier", "tagger", "expected the format 'elman text classifier', got 'elman tagger'"),
+    "format": ("text classifier", "tagger", "expected one of the formats 'elman text classifier'"),
     "no JSON": ('"version": 1,', '"version": 1', "expected JSON, got: Expecting ',' delimiter"),
     "NUL": ("别", "\x00", "expected JSON, got: Invalid control character"),
     "type": ('"hidden_size": 5', '"hidden_size": "5"', "expected network.hidden_size to be an integer, got '5'"),
@@ -110,7 +110,7 @@ def test_a_damaged_model_is_refused(folder, name):
 
 
 OTHER_BYTES = {
-    "list": ("config.json", b"[]", ": expected the format 'elman text classifier', got None"),
+    "list": ("config.json", b"[]", ": expected one of the formats 'elman text classifier'"),
     "byte order mark": ("config.json", b"\xef\xbb\xbf{}", ": expected JSON, got: Unexpected UTF-8 BOM"),
     "Latin 1": ("config.json", b'{"x": "\xe9"}', ": expected UTF-8 text, got: "),
     "GBK": ("vocabulary.txt", "关\n".encode("gbk") * 202, ": expected UTF-8 text, got other bytes"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from elman.runtime._model_folder import claim_folder, read_model, write_model
+from elman.runtime._text_classifier import TextClassifier
 from tests.runtime.marked_models import mark_of, marked
 from tests.runtime.refusals import refusal
 
@@ -70,7 +71,7 @@ def test_at_any_step_of_overwriting(tmp_path):
     marks = []
     for copy in killed_at_each_step(folder):
         marks.append(mark_of(copy))
-        claim_folder(copy, overwrite=True)
+        claim_folder(copy, TextClassifier, overwrite=True)
         write_model(copy, marked(2))
         assert mark_of(copy) == 2
         assert {path.name for path in copy.iterdir()} == names
@@ -86,12 +87,12 @@ def test_at_any_step_of_writing_the_first_model(tmp_path):
     for copy in killed_at_each_step(folder):
         if (copy / "config.json").exists() or (copy / ".elman-complete").exists():
             assert mark_of(copy) == 1
-            assert "holds a model already" in refusal(claim_folder, copy, overwrite=False)
+            assert "holds a model already" in refusal(claim_folder, copy, TextClassifier, overwrite=False)
             written += 1
         else:
             assert "expected a model folder, got a folder without config.json" in refusal(read_model, copy)
             assert not written
-        claim_folder(copy, overwrite=bool(written))
+        claim_folder(copy, TextClassifier, overwrite=bool(written))
         write_model(copy, marked(2))
         assert mark_of(copy) == 2
     assert written > 5

@@ -12,6 +12,7 @@ import pytest
 
 from elman._safetensors import TensorFile, tensor_bytes
 from elman.runtime._model_folder import EpochRecord, claim_folder, read_model, write_model
+from elman.runtime._text_classifier import TextClassifier
 from tests.runtime.marked_models import FILES, VERSION_1
 from tests.runtime.refusals import refusal
 
@@ -23,15 +24,25 @@ def folder(tmp_path):
 
 def test_version_1_is_read_for_good():
     model = read_model(VERSION_1)
-    assert model.config.classes == ["别", "论语", "诗经"]
-    network, text = model.config.network, model.config.text
+    assert model.settings.classes == ["别", "论语", "诗经"]
+    network, text = model.settings.network, model.settings.text
     assert (network.embedding_size, network.hidden_size, network.layers, network.bidirectional) == (4, 5, 2, True)
     assert (text.tokens, text.max_length, text.columns) == ("char", 512, {"text": "line", "label": "book"})
-    assert model.config.options["dropout"] == 0.4
-    assert model.config.data["training_by_class"] == {"别": 1, "论语": 18, "诗经": 18}
-    assert model.config.made_with["torch"] == "2.13.0+cpu"
-    assert len(model.vocabulary) == 202
-    assert model.vocabulary.tokens[:8] == ("<padding>", "<unknown>", "<start>", "<end>", "。", "，", "子", "“")
+    assert model.origin.options["dropout"] == 0.4
+    assert model.origin.data["training_by_class"] == {"别": 1, "论语": 18, "诗经": 18}
+    assert model.origin.made_with["torch"] == "2.13.0+cpu"
+    vocabulary = model.vocabularies["vocabulary"]
+    assert len(vocabulary) == 202
+    assert vocabulary.tokens[:8] == (
+        "<padding>",
+        "<unknown>",
+        "<start>",
+        "<end>",
+        "。",
+        "，",
+        "子",
+        "“",
+    )
     assert model.metrics["epoch"] == 2
     scores = {"validation_loss": 1.0565088987350464, "validation_accuracy": 0.5}
     assert model.history[0] == EpochRecord(1, 1.1122839950226449, scores, 0.071)
@@ -94,13 +105,13 @@ def test_a_model_that_is_replaced_while_it_is_read_is_refused(folder, monkeypatc
     model, load = read_model(folder), TensorFile.load
 
     def meanwhile(file):
-        write_model(folder, replace(model, config=replace(model.config, options={"seed": 1})))
+        write_model(folder, replace(model, origin=replace(model.origin, options={"seed": 1})))
         return load(file)
 
     monkeypatch.setattr(TensorFile, "load", meanwhile)
     message = f"{folder}: expected a model that stays as it is, got another while it was read"
     assert refusal(read_model, folder) == message
-    assert read_model(folder).config.options == {"seed": 1}
+    assert read_model(folder).origin.options == {"seed": 1}
 
 
 def test_a_model_is_read_without_torch_and_msgspec():
@@ -158,15 +169,15 @@ def test_memory_is_not_taken_for_what_files_claim(folder):
 
 
 def test_a_folder_is_claimed_when_nothing_is_lost(folder, tmp_path):
-    claim_folder(tmp_path / "new" / "model", overwrite=False)
+    claim_folder(tmp_path / "new" / "model", TextClassifier, overwrite=False)
     assert (tmp_path / "new" / "model").is_dir()
     assert "holds a model already; choose another --out or add --overwrite" in refusal(
-        claim_folder, folder, overwrite=False
+        claim_folder, folder, TextClassifier, overwrite=False
     )
-    claim_folder(folder, overwrite=True)
+    claim_folder(folder, TextClassifier, overwrite=True)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "config.json").write_text("{}")
     for _ in range(2):
-        message = refusal(claim_folder, tmp_path / "mine", overwrite=True)
+        message = refusal(claim_folder, tmp_path / "mine", TextClassifier, overwrite=True)
         (tmp_path / "mine" / "model.safetensors").touch()
     assert message == f"{tmp_path}/mine/config.json: expected the format 'elman text classifier', got None"

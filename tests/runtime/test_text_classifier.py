@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import elman
 from elman import InputError
-from elman.runtime._text_classifier import READING_BATCH
+from elman.runtime._classifier import READING_BATCH
+from elman.runtime._text_settings import Network, Text, TextSettings
 from elman.runtime._vocabulary import SPECIAL_TOKENS, Vocabulary
 from tests.runtime.networks import parameters
 
@@ -30,7 +31,8 @@ def classifier(*, bidirectional=True, tokens="char", layers=1, max_length=20, se
         "output.weight": generator.standard_normal((3, features)).astype("f"),
         "output.bias": generator.standard_normal(3).astype("f"),
     }
-    return elman.runtime.TextClassifier(tensors, vocabulary, ["x", "y", "z"], tokens, max_length)
+    read = TextSettings(["x", "y", "z"], Text(tokens, max_length, {}), Network(5, 8, layers, bidirectional))
+    return elman.runtime.TextClassifier(read, tensors, {"vocabulary": vocabulary})
 
 
 texts = st.text(ALPHABET, max_size=30)
@@ -74,7 +76,7 @@ def test_tensors_of_another_dtype_are_refused():
     model = classifier()
     tensors = model.tensors() | {"output.bias": np.zeros(3)}
     with pytest.raises(InputError, match=r"output\.bias: expected float32, got float64"):
-        elman.runtime.TextClassifier(tensors, model.vocabulary, ["x", "y", "z"], "char", 20)
+        elman.runtime.TextClassifier(model.settings, tensors, model.vocabularies)
 
 
 def test_a_bidirectional_classifier_says_why_it_cannot_stream():

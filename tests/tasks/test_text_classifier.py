@@ -12,7 +12,6 @@ from sklearn.preprocessing import FunctionTransformer
 import elman
 from elman.runtime._linear import log_softmax
 from elman.tasks import InputError, TextClassifier
-from elman.tasks._classifying import build_network
 from elman.tasks._training import Observer
 from tests.tasks.lines import LABELS, TEXTS
 
@@ -97,8 +96,8 @@ def test_engines_agree_closely():
     ours, torchs = (
         TextClassifier(**SMALL, epochs=3, engine=engine).fit(TEXTS, LABELS) for engine in ("elman", "torch")
     )
-    assert type(build_network(ours).rnn).__module__ == "elman.nn"
-    assert type(build_network(torchs).rnn) is torch.nn.RNN
+    assert type(ours._network().rnn).__module__ == "elman.nn"
+    assert type(torchs._network().rnn) is torch.nn.RNN
     assert np.allclose(ours.predict_proba(TEXTS), torchs.predict_proba(TEXTS), atol=1e-3)
 
 
@@ -193,7 +192,7 @@ def test_a_run_is_resumed_only_as_it_began(tmp_path, monkeypatch):
         resume(dropout=0.1)
     with pytest.raises(InputError, match="expects the run's own threads, 1, got 2"):
         resume(threads=2)
-    with pytest.raises(InputError, match="expects the texts and labels the run began with"):
+    with pytest.raises(InputError, match="expects the data the run began with"):
         resume(texts=[*TEXTS[:-1], "别的"])
     monkeypatch.setattr("elman.tasks._environment.__version__", "9.9")
     with pytest.raises(InputError, match=r"expects the run's own elman, .*, got 9\.9"):

@@ -8,10 +8,12 @@ from typing import Any
 from elman._errors import InputError, OptionError
 from elman.cli._evaluate import add_evaluate
 from elman.cli._export import add_export
+from elman.cli._forecast import add_forecast
+from elman.cli._generate import add_generate
 from elman.cli._info import add_info
 from elman.cli._parser import Parser
 from elman.cli._predict import add_predict
-from elman.cli._train import add_train
+from elman.cli._train import add_train, repeated
 
 __all__ = ["build_parser", "run"]
 
@@ -24,7 +26,7 @@ def build_parser() -> Parser:
         "--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help="Show the version and exit"
     )
     commands = parser.add_commands("command")
-    for add in (add_train, add_evaluate, add_predict, add_info, add_export):
+    for add in (add_train, add_evaluate, add_predict, add_generate, add_forecast, add_info, add_export):
         add(commands)
     return parser
 
@@ -40,7 +42,9 @@ class _Version(argparse.Action):
 def run(words: Sequence[str]) -> int:
     """Run a command and return its exit code; errors a person can mend become one line on standard error."""
     try:
-        options = build_parser().parse_args(words)
+        options = build_parser().parse_args(repeated(words))
+    except InputError as error:
+        return _refuse(_message(error), code=2)
     except SystemExit as done:  # after help, the version, or a usage error
         return int(done.code or 0)
     absent = options.needs.absent() if options.needs else None

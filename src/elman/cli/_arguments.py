@@ -9,7 +9,6 @@ __all__ = [
     "add_encoding",
     "add_known_column",
     "add_model",
-    "add_table",
     "add_threads",
     "integer",
     "number",
@@ -33,10 +32,6 @@ def number(text: str) -> float:
 
 def add_model(group: Group, kinds: str = "A model folder") -> None:
     group.add_argument("model", metavar="MODEL", type=Path, help=kinds)
-
-
-def add_table(group: Group) -> None:
-    group.add_argument("file", metavar="FILE", type=Path, help="Texts with labels: .csv, .tsv or .jsonl")
 
 
 def add_known_column(group: Group, role: str) -> None:

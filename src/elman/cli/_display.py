@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from elman.tasks._processes import is_main_process
 from elman.tasks._training import EpochRecord, Observer, Progress
 
 __all__ = ["Watching", "observer"]
@@ -17,7 +18,7 @@ class Watching(Observer):
         self.epochs = self.steps = 0
         self.began_at = time.monotonic()
         self.examples = self.run_examples = self.run_steps = 0
-        self.accuracy = ""
+        self.score = ""
 
     def say(self, text: str) -> None:
         print(text, flush=True)
@@ -41,11 +42,18 @@ class Watching(Observer):
         speed = self.examples / max(record.seconds, 1e-9)
         self.examples = 0
         scores = "".join(f"  {name.replace('_', ' ')} {value:.4f}" for name, value in record.scores.items())
-        mark = "  best so far" if best and scores else ""
+        mark = "  kept" if best and scores else ""
         self.say(
             f"epoch {record.epoch:>2}/{self.epochs}  loss {record.loss:.4f}{scores}  "
             f"{speed:,.0f} sequences/s  {record.seconds:.1f} s{mark}"
         )
+
+
+class Silent(Watching):
+    """Says nothing."""
+
+    def say(self, text: str) -> None:
+        pass
 
 
 class Bar(Watching):
@@ -77,8 +85,8 @@ class Bar(Watching):
         done = progress.epochs * steps + progress.steps
         self.bar.update(self.task, total=epochs * steps, completed=done, description="training")
         self.began_at = time.monotonic()
-        if progress.best_rank:
-            self.accuracy = f"accuracy {progress.best_rank[0]:.2%}"
+        if progress.history:
+            self.score = main_score(progress.history[-1])
 
     def stepped(self, epoch: int, step: int, loss: float, examples: int) -> None:
         super().stepped(epoch, step, loss, examples)
@@ -88,7 +96,7 @@ class Bar(Watching):
         speed = self.run_examples / max(elapsed, 1e-3)
         parts = [
             f"loss {loss:.3f}",
-            self.accuracy,
+            self.score,
             f"{speed:,.0f} sequences/s",
             clock(left),
         ]
@@ -101,8 +109,13 @@ class Bar(Watching):
 
     def epoch_ended(self, record: EpochRecord, best: bool) -> None:
         super().epoch_ended(record, best)
-        accuracy = record.scores.get("validation_accuracy")
-        self.accuracy = "" if accuracy is None else f"accuracy {accuracy:.2%}"
+        self.score = main_score(record)
+
+
+def main_score(record: EpochRecord) -> str:
+    """Return the first score on the validation part that is no loss."""
+    scores = [(name, value) for name, value in record.scores.items() if not name.endswith("loss")]
+    return "".join(f"{name.removeprefix('validation_').replace('_', ' ')} {value:.4f}" for name, value in scores[:1])
 
 
 def clock(seconds: float) -> str:
@@ -115,8 +128,8 @@ def clock(seconds: float) -> str:
 
 @contextmanager
 def observer() -> Iterator[Watching]:
-    """Return what suits standard output."""
-    watching = Bar() if sys.stdout.isatty() else Watching()
+    """Return what suits standard output; of several processes that train together, one speaks."""
+    watching = Silent() if not is_main_process() else Bar() if sys.stdout.isatty() else Watching()
     try:
         yield watching
     finally:

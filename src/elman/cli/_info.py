@@ -23,7 +23,7 @@ def info(options: Namespace) -> None:
     if place.is_file():
         _show_network(place)
     else:
-        _show_classifier(place)
+        _show_model(place)
 
 
 def _show_network(path: Path) -> None:
@@ -43,31 +43,24 @@ def _show_network(path: Path) -> None:
     )
 
 
-def _show_classifier(folder: Path) -> None:
+def _show_model(folder: Path) -> None:
+    from elman.cli.kinds import module_of
     from elman.runtime._model_folder import read_model
 
     model = read_model(folder)
-    config, network = model.config, model.config.network
+    described = module_of(model.kind).describe(model.kind(model.settings, model.tensors, model.vocabularies))
     parameters = sum(tensor.size for tensor in model.tensors.values())
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-    directions = "two directions" if network.bidirectional else "one direction"
-    _section(
-        f"{folder}: a text classifier",
-        {
-            "network": f"embedding {network.embedding_size}, {network.layers} x {network.hidden_size} units "
-            f"in {directions}, {len(config.classes)} classes",
-            "parameters": f"{parameters:,}; the folder takes {size / 1e6:.1f} MB",
-            "tokens": f"{config.text.tokens}, {len(model.vocabulary):,} known, {config.text.max_length} read of a text",
-            "columns": ", ".join(f"{role} {name!r}" for role, name in config.text.columns.items()),
-        },
-    )
-    data = dict(config.data)
+    measure = {"parameters": f"{parameters:,}; the folder takes {size / 1e6:.1f} MB"}
+    _section(f"{folder}: a {model.kind.format.removeprefix('elman ')}", described | measure)
+    data = dict(model.origin.data)
     counts = data.pop("training_by_class", {})
     _section("data it saw", data)
-    _section("texts of each class in training", counts)
+    if counts:
+        _section("examples of each class in training", counts)
     _section("metrics", model.metrics)
-    _section("options", config.options)
-    _section("made with", config.made_with)
+    _section("options", model.origin.options)
+    _section("made with", model.origin.made_with)
 
 
 def _section(title: str, entries: dict[str, Any]) -> None:

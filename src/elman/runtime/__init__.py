@@ -9,15 +9,40 @@ from elman.runtime._stream import Stream
 
 if TYPE_CHECKING:
     from elman.runtime._converting import from_keras
+    from elman.runtime._forecaster import Forecast, Forecaster
+    from elman.runtime._language_model import LanguageModel
+    from elman.runtime._language_stream import LanguageStream
     from elman.runtime._onnx.from_onnx import from_onnx
     from elman.runtime._onnx.to_onnx import export
+    from elman.runtime._sequence_classifier import SequenceClassifier
+    from elman.runtime._sequence_tagger import SequenceTagger
     from elman.runtime._text_classifier import TextClassifier
     from elman.runtime._text_stream import TextStream
 
-__all__ = ["RNN", "Stream", "TextClassifier", "TextStream", "export", "from_keras", "from_onnx"]
+__all__ = [
+    "RNN",
+    "Forecast",
+    "Forecaster",
+    "LanguageModel",
+    "LanguageStream",
+    "SequenceClassifier",
+    "SequenceTagger",
+    "Stream",
+    "TextClassifier",
+    "TextStream",
+    "export",
+    "from_keras",
+    "from_onnx",
+]
 
 # Imported when first asked for: together they take longer than all the rest.
 _LATER = {
+    "Forecast": "_forecaster",
+    "Forecaster": "_forecaster",
+    "LanguageModel": "_language_model",
+    "LanguageStream": "_language_stream",
+    "SequenceClassifier": "_sequence_classifier",
+    "SequenceTagger": "_sequence_tagger",
     "TextClassifier": "_text_classifier",
     "TextStream": "_text_stream",
     "export": "_onnx.to_onnx",

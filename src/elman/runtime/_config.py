@@ -1,92 +1,74 @@
-"""``config.json``: the classes, how texts become tokens, the network's sizes, and how it was made."""
+"""``config.json``: the kind of model, the settings of its kind, and how it was made."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
 from reprlib import repr as shortened
-from typing import Annotated, Any, Literal
-
-import numpy as np
+from typing import Any
 
 from elman._errors import InputError
-from elman._schema import Range, build, parse_json
+from elman._schema import build, parse_json
+from elman.runtime._kinds import kind_named
+from elman.runtime._trained import TrainedModel
 
-__all__ = ["FORMAT", "VERSION", "Config", "Network", "Text", "read_config", "read_head"]
+__all__ = ["VERSION", "Origin", "config_values", "read_config", "read_kind"]
 
-FORMAT = "elman text classifier"
 VERSION = 1
 
-Size = Annotated[int, Range(1, 2**31)]
-
 
 @dataclass(frozen=True)
-class Network:
-    """The sizes of a network; pooling and nonlinearity have one value yet."""
+class Origin:
+    """How a model was made, for people; ``run`` is what ``elman train --config`` repeats."""
 
-    embedding_size: Size
-    hidden_size: Size
-    layers: Annotated[int, Range(1, 1000)]
-    bidirectional: bool
-    nonlinearity: Literal["tanh"] = "tanh"
-    pooling: Literal["max mean final"] = "max mean final"
-
-
-@dataclass(frozen=True)
-class Text:
-    """How a text becomes tokens."""
-
-    tokens: Literal["char", "word"]
-    max_length: Size
-    columns: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Config:
-    """What ``config.json`` holds."""
-
-    format: str
-    version: int
-    classes: list[str | int | float | bool]
-    text: Text
-    network: Network
     options: dict[str, Any]
     data: dict[str, Any]
     made_with: dict[str, str]
+    run: dict[str, Any] = field(default_factory=dict)
 
 
-def read_head(content: bytes, name: str) -> Any:
-    """Return what the file holds once it is known to be of this format and version.
-
-    Raises:
-        InputError: it is of another.
-    """
-    values = parse_json(content, name)
-    head = values if isinstance(values, dict) else {}
-    if head.get("format") != FORMAT:
-        raise InputError(f"{name}: expected the format {FORMAT!r}, got {shortened(head.get('format'))}")
-    if head.get("version") != VERSION:
-        raise InputError(f"{name}: expected version {VERSION}, got version {shortened(head.get('version'))}")
-    return values
+def config_values(kind: type[TrainedModel], settings: Any, origin: Origin) -> dict[str, Any]:
+    """Return what ``config.json`` holds of a model."""
+    values = {"format": kind.format, "version": VERSION, **asdict(settings), **asdict(origin)}
+    return values if origin.run else {name: value for name, value in values.items() if name != "run"}
 
 
-def read_config(content: bytes, name: str) -> Config:
-    """Read a configuration.
+def read_kind(content: bytes, name: str, kind: type[TrainedModel] | None = None) -> tuple[type[TrainedModel], Any]:
+    """Return the kind of model that a file speaks of, and what it holds.
 
     Args:
         content: the file's bytes.
         name: the file's, for messages.
+        kind: the one expected; None: any.
 
     Raises:
-        InputError: it is of another format or version, or damaged.
+        InputError: it is of another kind or version.
     """
-    config = build(read_head(content, name), Config, name)
-    build(config.data.get("training_by_class", {}), dict[str, int], name, "data.training_by_class")
-    types = {type(label) for label in config.classes}
-    if len(types) != 1 or not 2 <= len(set(config.classes)) == len(config.classes) or not _fit_array(config.classes):
-        got = shortened(config.classes)
-        raise InputError(f"{name}: expected two classes or more, all different and of one type, got {got}")
-    return config
+    values = parse_json(content, name)
+    head = values if isinstance(values, dict) else {}
+    named = head.get("format")
+    if kind and named != kind.format:
+        raise InputError(f"{name}: expected the format {kind.format!r}, got {shortened(named)}")
+    kind = kind or kind_named(named, name)
+    version = head.get("version")
+    if type(version) is not int or version != VERSION:
+        raise InputError(f"{name}: expected version {VERSION}, got version {shortened(version)}")
+    return kind, values
 
 
-def _fit_array(classes: list[Any]) -> bool:
-    """Whether an array holds them: it drops NULs at a string's end, and makes floats of integers too far apart."""
-    held = np.array(classes).tolist()
-    return list(map(repr, held)) == list(map(repr, classes))
+def read_config(
+    content: bytes, name: str, kind: type[TrainedModel] | None = None
+) -> tuple[type[TrainedModel], Any, Origin]:
+    """Read a configuration: the kind of model, the settings of its kind, and how it was made.
+
+    Args:
+        content, name, kind: as for :func:`read_kind`.
+
+    Raises:
+        InputError: it is of another kind or version, or damaged.
+    """
+    kind, values = read_kind(content, name, kind)
+    del values["format"], values["version"]
+    ours = {known.name for known in fields(Origin)}
+    settings = build({key: value for key, value in values.items() if key not in ours}, kind.Settings, name)
+    origin = build({key: value for key, value in values.items() if key in ours}, Origin, name)
+    build(origin.data.get("training_by_class", {}), dict[str, int], name, "data.training_by_class")
+    settings.check(name)
+    return kind, settings, origin

@@ -1,55 +1,54 @@
 r"""The model folder, which holds all that a prediction needs and can be read without torch.
 
-``config.json``: version, classes, how texts become tokens, the network's sizes; for people also the options,
-the data and the versions it was made with. ``model.safetensors``: the parameters, float32, under the names
-that :class:`elman.runtime.TextClassifier` documents. ``vocabulary.txt``: one token a line, its number is
-the line's, from 0; ``\u{20}`` is a space, ``\\`` a backslash. ``metrics.json``: scores on the validation
-part. ``history.csv``: the figures of each epoch.
+``config.json``: the kind of model, version, the network's sizes and how what it reads becomes numbers; for people
+also the options, the data and the versions it was made with. ``model.safetensors``: the parameters, float32, under
+the names that the model's class documents. ``vocabulary.txt``, or what else a kind calls its vocabularies: one token
+a line, its number is the line's, from 0; ``\u{20}`` is a space, ``\\`` a backslash. ``metrics.json``: scores on the
+validation part. ``history.csv``: the figures of each epoch.
 """
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from reprlib import repr as shortened
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from elman._errors import InputError
 from elman._files import current_file, make_folder, read_file, replace_files
 from elman._safetensors import TensorFile, tensor_bytes
 from elman._schema import decode
-from elman.runtime._config import Config, read_config, read_head
+from elman.runtime._arrays import Array
+from elman.runtime._config import Origin, config_values, read_config, read_kind
 from elman.runtime._history import EpochRecord, history_lines, read_history
-from elman.runtime._parameters import Sizes
+from elman.runtime._trained import TrainedModel
 from elman.runtime._vocabulary import Vocabulary
 
 __all__ = ["EpochRecord", "Model", "claim_folder", "read_model", "write_model"]
 
-CONFIG, MODEL, VOCABULARY, METRICS, HISTORY = (
-    "config.json", "model.safetensors", "vocabulary.txt", "metrics.json", "history.csv",
-)  # fmt: skip
+CONFIG, MODEL, METRICS, HISTORY = "config.json", "model.safetensors", "metrics.json", "history.csv"
 LARGEST_TEXT, LARGEST_VOCABULARY = 2**24, 2**28  # bytes
 
 
 @dataclass(frozen=True)
 class Model:
-    """The contents of a model folder; ``tensors`` are float32 and C-contiguous."""
+    """The contents of a model folder; ``tensors`` are C-contiguous."""
 
-    config: Config
-    tensors: dict[str, NDArray[np.float32]]
-    vocabulary: Vocabulary
+    kind: type[TrainedModel]
+    settings: Any
+    tensors: dict[str, Array]
+    vocabularies: dict[str, Vocabulary]
+    origin: Origin
     metrics: dict[str, Any]
     history: list[EpochRecord]
 
 
-def claim_folder(folder: Path, *, overwrite: bool, resume: bool = False) -> None:
+def claim_folder(folder: Path, kind: type[TrainedModel], *, overwrite: bool, resume: bool = False) -> None:
     """See that a model can be written to a folder without loss, and make the folder.
 
     Raises:
-        InputError: it holds a model or a checkpoint and may not be overwritten, or anything else.
+        InputError: it holds a model or a checkpoint and may not be overwritten, or a model of another kind, or
+            anything else.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: expected a folder for the model, there is a file of that name")
@@ -67,7 +66,7 @@ def claim_folder(folder: Path, *, overwrite: bool, resume: bool = False) -> None
     elif not overwrite:
         raise InputError(f"{folder}: holds a model already; choose another --out or add --overwrite")
     elif finished:
-        read_head(*_find_config(folder))  # another program's folder may have files of these names too
+        read_kind(*_find_config(folder), kind)  # another program's folder may have files of these names too
     make_folder(folder)
 
 
@@ -79,27 +78,28 @@ def write_model(folder: Path, model: Model) -> None:
     """
     contents = {
         MODEL: tensor_bytes(model.tensors),
-        VOCABULARY: model.vocabulary.lines().encode(),
+        **{f"{name}.txt": vocabulary.lines().encode() for name, vocabulary in model.vocabularies.items()},
         METRICS: _json(model.metrics),
         HISTORY: history_lines(model.history).encode(),
-        CONFIG: _json(asdict(model.config)),
+        CONFIG: _json(config_values(model.kind, model.settings, model.origin)),
     }
     replace_files(folder, contents)
 
 
-def read_model(folder: Path, *, figures: bool = True) -> Model:
+def read_model(folder: Path, kind: type[TrainedModel] | None = None, *, figures: bool = True) -> Model:
     """Read a model folder.
 
     Args:
         folder: the folder.
+        kind: the kind of model expected; None: any.
         figures: whether to read ``metrics.json`` and ``history.csv`` as well, which no prediction needs.
 
     Raises:
-        InputError: there is none, or it is of another version, or damaged.
+        InputError: there is none, or it is of another kind or version, or damaged.
     """
     found = _find_config(folder)
-    config = read_config(*found)
-    vocabulary, tensors = _read_tensors(folder, config)
+    kind, settings, origin = read_config(*found, kind)
+    vocabularies, tensors = _read_tensors(folder, kind, settings)
     metrics: dict[str, Any] = {}
     history: list[EpochRecord] = []
     if figures:
@@ -107,7 +107,7 @@ def read_model(folder: Path, *, figures: bool = True) -> Model:
         history = read_history(_read(folder, HISTORY), str(current_file(folder, HISTORY)))
     if _find_config(folder) != found:
         raise InputError(f"{folder}: expected a model that stays as it is, got another while it was read")
-    return Model(config, tensors, vocabulary, metrics, history)
+    return Model(kind, settings, tensors, vocabularies, origin, metrics, history)
 
 
 def _find_config(folder: Path) -> tuple[bytes, str]:
@@ -122,41 +122,38 @@ def _find_config(folder: Path) -> tuple[bytes, str]:
     return _read(folder, CONFIG), str(path)
 
 
-def _read_tensors(folder: Path, config: Config) -> tuple[Vocabulary, dict[str, NDArray[np.float32]]]:
-    """Read the vocabulary and the parameters once their sizes are known to be those of the configuration."""
+def _read_tensors(
+    folder: Path, kind: type[TrainedModel], settings: Any
+) -> tuple[dict[str, Vocabulary], dict[str, Array]]:
+    """Read the vocabularies and the parameters once their sizes are known to be those of the configuration."""
     path = current_file(folder, MODEL)
-    words = current_file(folder, VOCABULARY)
-    try:
-        lines = _read(folder, VOCABULARY, LARGEST_VOCABULARY).decode()
-    except UnicodeDecodeError:
-        raise InputError(f"{words}: expected UTF-8 text, got other bytes") from None
+    files = {name: str(current_file(folder, f"{name}.txt")) for name in kind.vocabulary_names}
+    lines = {name: _read_lines(folder, name) for name in files}
     file = TensorFile(path, folder)
-    expected = _shapes(config, lines.count("\n"))
+    expected = settings.shapes({name: text.count("\n") for name, text in lines.items()})
     for name in (*expected, *file.specs):
         if name not in file.specs:
             raise InputError(f"{path}: expected a tensor {name}, got none of that name")
         if name not in expected:
             raise InputError(f"{path}: expected only the tensors of its network, got {shortened(name)}")
+    sources = " and ".join([CONFIG, *(f"{name}.txt" for name in files)])
     for name, shape in expected.items():
-        spec = file.specs[name]
-        if (spec.dtype, spec.shape) != ("F32", shape):
+        spec, dtype = file.specs[name], "F64" if kind.dtype_of(name) == "float64" else "F32"
+        if (spec.dtype, spec.shape) != (dtype, shape):
             raise InputError(
-                f"{path}: expected {name} of F32 and the shape {shape} (by {CONFIG} and {VOCABULARY}), "
+                f"{path}: expected {name} of {dtype} and the shape {shape} (by {sources}), "
                 f"got {spec.dtype} and {shortened(spec.shape)}"
             )
-    return Vocabulary.from_lines(lines, str(words)), file.load()
+    vocabularies = {name: Vocabulary.from_lines(text, files[name]) for name, text in lines.items()}
+    return vocabularies, file.load()
 
 
-def _shapes(config: Config, tokens: int) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every parameter by its name."""
-    network = config.network
-    rnn = Sizes(network.embedding_size, network.hidden_size, network.layers, network.bidirectional, bias=True)
-    return {
-        "embedding.weight": (tokens, network.embedding_size),
-        **{f"rnn.{name}": shape for name, shape in rnn.shapes().items()},
-        "output.weight": (len(config.classes), 3 * rnn.directions * network.hidden_size),
-        "output.bias": (len(config.classes),),
-    }
+def _read_lines(folder: Path, vocabulary: str) -> str:
+    name = f"{vocabulary}.txt"
+    try:
+        return _read(folder, name, LARGEST_VOCABULARY).decode()
+    except UnicodeDecodeError:
+        raise InputError(f"{current_file(folder, name)}: expected UTF-8 text, got other bytes") from None
 
 
 def _read(folder: Path, name: str, limit: int = LARGEST_TEXT) -> bytes:

@@ -12,7 +12,7 @@ from elman._errors import InputError, one_line
 
 if TYPE_CHECKING:
     from elman.runtime._rnn import RNN
-    from elman.runtime._text_classifier import TextClassifier
+    from elman.runtime._trained import TrainedModel
 
 __all__ = ["load", "load_rnn", "save"]
 
@@ -63,14 +63,15 @@ def save(
     write_tensors(require_free(path, overwrite), rnn.parameters, asdict(metadata))
 
 
-def load(path: str | PathLike[str]) -> RNN | TextClassifier:
+def load(path: str | PathLike[str]) -> RNN | TrainedModel:
     """Read what :func:`save` or ``elman train`` wrote.
 
     Args:
         path: a safetensors file, or a model folder.
 
     Returns:
-        An :class:`elman.runtime.RNN`, or a :class:`elman.runtime.TextClassifier`.
+        An :class:`elman.runtime.RNN`, or what ``elman train`` made: an :class:`elman.runtime.TextClassifier`,
+        ``SequenceClassifier``, ``SequenceTagger``, ``LanguageModel`` or ``Forecaster``.
 
     Raises:
         InputError: it is neither, or of an unknown version, or damaged. Nothing in a file is ever executed.
@@ -79,9 +80,10 @@ def load(path: str | PathLike[str]) -> RNN | TextClassifier:
         if not os.path.exists(path):
             raise InputError(f"{one_line(path)}: expected a file or a model folder, got nothing of that name")
         return load_rnn(path, None, None)
-    from elman.runtime._text_classifier import TextClassifier
+    from elman.runtime._model_folder import read_model
 
-    return TextClassifier.load(path)
+    model = read_model(Path(path), figures=False)
+    return model.kind(model.settings, model.tensors, model.vocabularies)
 
 
 def load_rnn(path: str | PathLike[str], nonlinearity: str | None, batch_first: bool | None) -> RNN:

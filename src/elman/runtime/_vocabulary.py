@@ -3,12 +3,22 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from elman._errors import InputError
 
-__all__ = ["PADDING", "SPECIAL_TOKENS", "UNKNOWN", "Vocabulary", "choose_tokens", "encode", "tokenize"]
+__all__ = [
+    "PADDING",
+    "SPACELESS",
+    "SPECIAL_TOKENS",
+    "START",
+    "UNKNOWN",
+    "Vocabulary",
+    "choose_tokens",
+    "encode",
+    "tokenize",
+]
 
 # Numbers 0 to 3. A text always starts and ends with a mark, so that the network sees where a token stands
 # in it and an empty text has something to read. No token can look like these: words have no brackets.
@@ -16,10 +26,10 @@ SPECIAL_TOKENS = ("<padding>", "<unknown>", "<start>", "<end>")
 PADDING, UNKNOWN, START, END = range(4)
 
 # Scripts written without spaces: Chinese, Japanese, Thai, Lao, Khmer, Burmese.
-_SPACELESS = r"\u2e80-\u2fff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff" \
+SPACELESS = r"\u2e80-\u2fff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff" \
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\U00020000-\U0003ffff"  # fmt: skip
-_WORDS = re.compile(rf"[{_SPACELESS}]|[^\W{_SPACELESS}]+(?:['’][^\W{_SPACELESS}]+)*|[^\w\s]")
-_SPACELESS_CHARACTER = re.compile(f"[{_SPACELESS}]")
+_WORDS = re.compile(rf"[{SPACELESS}]|[^\W{SPACELESS}]+(?:['’][^\W{SPACELESS}]+)*|[^\w\s]")
+_SPACELESS_CHARACTER = re.compile(f"[{SPACELESS}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPE = re.compile(r"\\(?:(\\)|u\{([0-9a-f]{1,6})\})")
 
@@ -69,8 +79,12 @@ class Vocabulary:
 
     @classmethod
     def build(cls, texts: Iterable[Sequence[str]], minimum_count: int, limit: int = 100_000) -> "Vocabulary":
-        """Number the tokens that occur often enough, the commonest first; halves of a surrogate pair are no tokens."""
-        counts = Counter(token for text in texts for token in text)
+        """Number the tokens that occur often enough, the commonest first."""
+        return cls.of_counts(Counter(token for text in texts for token in text), minimum_count, limit)
+
+    @classmethod
+    def of_counts(cls, counts: Mapping[str, int], minimum_count: int, limit: int = 100_000) -> "Vocabulary":
+        """Number tokens by how often they occur; halves of a surrogate pair are no tokens."""
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         return cls(token for token, count in ranked[:limit] if count >= minimum_count and not _SURROGATE.search(token))
 
@@ -79,7 +93,11 @@ class Vocabulary:
 
     def encode(self, tokens: Sequence[str]) -> list[int]:
         """Return the numbers of a text's tokens between the marks of its start and end."""
-        return [START, *(self._numbers.get(token, UNKNOWN) for token in tokens), END]
+        return [START, *self.numbers(tokens), END]
+
+    def numbers(self, tokens: Iterable[str]) -> list[int]:
+        """Return the numbers of tokens."""
+        return [self._numbers.get(token, UNKNOWN) for token in tokens]
 
     def lines(self) -> str:
         r"""Write one token a line; what does not print stands as ``\u{…}``, a backslash as two."""

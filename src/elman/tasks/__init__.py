@@ -1,18 +1,30 @@
 """Models trained on a person's own data, with scikit-learn's manners."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from elman._errors import InputError
 
 if TYPE_CHECKING:
+    from elman.tasks.forecaster import Forecaster
+    from elman.tasks.language_model import LanguageModel
+    from elman.tasks.sequence_classifier import SequenceClassifier
+    from elman.tasks.sequence_tagger import SequenceTagger
     from elman.tasks.text_classifier import TextClassifier
 
-__all__ = ["InputError", "TextClassifier"]
+__all__ = ["Forecaster", "InputError", "LanguageModel", "SequenceClassifier", "SequenceTagger", "TextClassifier"]
+
+# Imported when first asked for: they bring scikit-learn, which reading a file does without.
+_LATER = {
+    "Forecaster": "forecaster",
+    "LanguageModel": "language_model",
+    "SequenceClassifier": "sequence_classifier",
+    "SequenceTagger": "sequence_tagger",
+    "TextClassifier": "text_classifier",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "TextClassifier":  # brings scikit-learn, which reading a file does without
-        from elman.tasks.text_classifier import TextClassifier
-
-        return TextClassifier
+    if name in _LATER:
+        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,7 @@
 """Batches of sequences of similar length."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,10 +14,11 @@ __all__ = ["batches_by_length", "pad", "shuffled_batches"]
 BATCHES_PER_POOL = 50
 
 
-def pad(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Return the numbers of the tokens, (batch, steps), padded, and the lengths, (batch,)."""
+def pad(sequences: Sequence[Any]) -> tuple[Tensor, Tensor]:
+    """Return sequences of numbers or of rows, (batch, steps, …), padded with zeros, and the lengths, (batch,)."""
     lengths = torch.tensor([len(sequence) for sequence in sequences])
-    padded = np.full((len(sequences), int(lengths.max())), PADDING, dtype=np.int64)
+    first = np.asarray(sequences[0])
+    padded = np.full((len(sequences), int(lengths.max()), *first.shape[1:]), PADDING, first.dtype)
     for row, sequence in zip(padded, sequences, strict=True):
         row[: len(sequence)] = sequence
     return torch.from_numpy(padded), lengths

@@ -18,7 +18,7 @@ from elman.tasks._training import Progress
 __all__ = ["CHECKPOINT_FOLDER", "CheckpointStore", "remove_checkpoint"]
 
 CHECKPOINT_FOLDER = "checkpoint"
-VERSION = 1
+VERSION = 2
 RECORD = "checkpoint.json"
 
 
@@ -34,7 +34,7 @@ def remove_checkpoint(model_folder: Path) -> None:
 class _Record(msgspec.Struct):
     version: int
     tensors: str  # the name of the safetensors file
-    data: str  # a digest of all texts and labels
+    data: str  # a digest of all that it learns from
     options: dict[str, Any]
     environment: dict[str, str]
     progress: Progress
@@ -87,7 +87,7 @@ class CheckpointStore:
         if record.version != VERSION:
             raise InputError(f"{place} a checkpoint of version {VERSION}, got version {record.version}")
         if record.data != self.data:
-            raise InputError(f"{place} the texts and labels the run began with, the data have changed")
+            raise InputError(f"{place} the data the run began with, they have changed")
         for theirs, ours in ((record.options, self.options), (record.environment, self.environment)):
             for name in theirs.keys() | ours.keys():
                 began, now = theirs.get(name), ours.get(name)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from elman import __version__
+from elman.tasks._processes import process_count
 
 __all__ = ["environment", "instruction_set"]
 
@@ -33,6 +34,7 @@ def environment() -> dict[str, str]:
         "instruction set": instruction_set(),
         "torch's instruction set": torch.backends.cpu.get_cpu_capability(),
         "threads": str(torch.get_num_threads()),
+        "processes": str(process_count()),
     }
 
 

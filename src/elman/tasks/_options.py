@@ -13,14 +13,23 @@ __all__ = ["check_options"]
 INTEGERS = {
     "hidden_size": (1, False),
     "embedding_size": (1, False),
+    "character_size": (0, False),
     "layers": (1, False),
     "max_length": (1, False),
     "epochs": (1, True),
+    "frame_size": (1, True),
     "batch_size": (1, True),
+    "ngram": (1, False),
+    "horizon": (1, True),
+    "season": (1, True),
+    "context": (2, True),
+    "networks": (1, False),
+    "window": (1, False),
     "seed": (0, False),
     "threads": (1, True),
 }
-CHOICES = {"tokens": ("char", "word", None), "engine": ("elman", "torch")}
+FRACTIONS = {"dropout": False, "ngram_dropout": True, "validation": False}
+CHOICES = {"tokens": ("char", "word", None), "engine": ("elman", "torch"), "strategy": ("direct", "recursive", None)}
 
 
 def check_options(options: Mapping[str, Any]) -> None:
@@ -34,10 +43,12 @@ def check_options(options: Mapping[str, Any]) -> None:
             _check_integer(name, value, *INTEGERS[name])
         elif name in CHOICES and value not in CHOICES[name]:
             raise OptionError(name, " or ".join(str(choice) for choice in CHOICES[name] if choice), value)
-        elif name == "bidirectional" and not isinstance(value, bool):
+        elif name in ("bidirectional", "repair_tags") and not isinstance(value, bool):
             raise OptionError(name, "True or False", value)
-        elif name in ("dropout", "validation") and not _is_fraction(value):
+        elif name in FRACTIONS and not (_is_fraction(value) or (FRACTIONS[name] and value is None)):
             raise OptionError(name, "a number from 0 to below 1", value)
+        elif name == "coverage" and not (_is_fraction(value) and value > 0):
+            raise OptionError(name, "a number between 0 and 1", value)
         elif name == "learning_rate" and not (_is_real(value) and 0 < value < math.inf):
             raise OptionError(name, "a number above 0", value)
 

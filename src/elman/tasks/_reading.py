@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +61,14 @@ def open_input(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def read_table(
-    stream: BinaryIO, name: str, kind: str, columns: Sequence[str], encoding: str = "utf-8"
+    stream: BinaryIO,
+    name: str,
+    kind: str,
+    columns: Sequence[str],
+    encoding: str = "utf-8",
+    *,
+    others: bool = False,
+    nullable: bool = False,
 ) -> Iterator[Row]:
     """Yield the rows of a CSV, TSV or JSON lines stream.
 
@@ -71,12 +78,17 @@ def read_table(
         kind: ``csv``, ``tsv`` or ``jsonl``.
         columns: the columns wanted.
         encoding: the file's encoding.
+        others: whether to read all other columns too: of JSON lines, the keys of the first object.
+        nullable: whether JSON's ``null`` is an empty field; else it is refused.
 
     Raises:
         InputError: whatever is wrong with the file; the message names the line and what was expected.
     """
     lines = decoded_lines(stream, name, encoding)
-    rows = _json_rows(lines, name, columns) if kind == "jsonl" else _separated_rows(lines, name, kind, columns)
+    if kind == "jsonl":
+        rows = _json_rows(lines, name, columns, others, nullable)
+    else:
+        rows = _separated_rows(lines, name, kind, columns, others)
     empty = True
     for row in rows:
         empty = False
@@ -92,7 +104,7 @@ def plain_lines(stream: BinaryIO, name: str, encoding: str = "utf-8") -> Iterato
         yield line.rstrip("\n").removesuffix("\r")
 
 
-def _separated_rows(lines: Iterator[str], name: str, kind: str, columns: Sequence[str]) -> Iterator[Row]:
+def _separated_rows(lines: Iterator[str], name: str, kind: str, columns: Sequence[str], others: bool) -> Iterator[Row]:
     csv.field_size_limit(sys.maxsize)
     dialect = "excel" if kind == "csv" else "excel-tab"
     reader = csv.reader(lines, dialect, strict=True)
@@ -104,6 +116,7 @@ def _separated_rows(lines: Iterator[str], name: str, kind: str, columns: Sequenc
                 pass
             elif header is None:
                 header = [field.strip() for field in fields]
+                columns = _with_others(columns, header) if others else columns
                 places = _column_places(header, name, line, columns)
             elif len(fields) != len(header):
                 raise InputError(_ragged(name, line, kind, header, fields))
@@ -115,6 +128,10 @@ def _separated_rows(lines: Iterator[str], name: str, kind: str, columns: Sequenc
         raise InputError(f"{name}, line {line}: expected {kind.upper()}, got: {reason}") from None
     if header is None:
         raise InputError(f"{name}: expected a header and rows, the file is empty")
+
+
+def _with_others(columns: Sequence[str], names: Iterable[str]) -> list[str]:
+    return [*columns, *(name for name in dict.fromkeys(names) if name not in columns)]
 
 
 def _column_places(header: list[str], name: str, line: int, columns: Sequence[str]) -> dict[str, int]:
@@ -133,7 +150,7 @@ def _ragged(name: str, line: int, kind: str, header: list[str], fields: list[str
     return f"{name}, line {line}: expected {len(header)} fields ({listed(header)}), got {len(fields)}{advice}"
 
 
-def _json_rows(lines: Iterator[str], name: str, columns: Sequence[str]) -> Iterator[Row]:
+def _json_rows(lines: Iterator[str], name: str, columns: Sequence[str], others: bool, nullable: bool) -> Iterator[Row]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -144,7 +161,11 @@ def _json_rows(lines: Iterator[str], name: str, columns: Sequence[str]) -> Itera
             raise InputError(f"{name}, line {number}{at or ':'} (expected a JSON object)") from None
         if not isinstance(record, dict):
             raise InputError(f"{name}, line {number}: expected a JSON object, got {type(record).__name__}")
-        yield Row(number, {column: _json_value(record, name, number, column) for column in columns})
+        if others:
+            columns, others = _with_others(columns, record), False
+        nulls = {column for column in columns if nullable and record.get(column, 0) is None}
+        values = {column: _json_value(record, name, number, column) for column in columns if column not in nulls}
+        yield Row(number, values | dict.fromkeys(nulls, ""))
 
 
 def _json_value(record: dict[str, object], name: str, number: int, column: str) -> str:

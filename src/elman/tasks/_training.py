@@ -2,6 +2,7 @@
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,26 +13,48 @@ from torch import Tensor, nn
 
 from elman._errors import InputError
 from elman.runtime._model_folder import EpochRecord
+from elman.runtime._trained import TrainedModel
 
-__all__ = ["EpochRecord", "Observer", "Progress", "Settings", "Store", "Task", "Trainer"]
+__all__ = ["EpochRecord", "Observer", "Progress", "Schedule", "Store", "Task", "Trainer"]
 
 CHECKPOINT_SECONDS = 30.0  # between checkpoints within an epoch
+STEPS_BETWEEN_QUESTIONS = 20
 
 
-class Task(Protocol):
+class Task(ABC):
     """What a trainer has to know of a task."""
 
+    @abstractmethod
     def batches(self, epoch: int) -> Sequence[Sequence[int]]:
-        """Return the examples of each batch of an epoch; a function of the epoch alone."""
+        """Return the numbers of the examples of each batch of an epoch; a function of the epoch alone."""
 
-    def loss(self, batch: Sequence[int]) -> Tensor:
-        """Return the mean loss of a batch."""
+    @abstractmethod
+    def loss(self, network: nn.Module, batch: Sequence[int]) -> Tensor:
+        """Return the mean loss of a batch's examples; over processes, each has a part of the batch."""
 
+    def size(self, batch: Sequence[int]) -> int:
+        """Return how many losses that mean is over."""
+        return len(batch)
+
+    @abstractmethod
+    def trained(self) -> TrainedModel:
+        """Return what has been learned so far, without PyTorch."""
+
+    @abstractmethod
     def validate(self) -> dict[str, float]:
         """Return the scores on the validation part; nothing if there is none."""
 
+    @abstractmethod
     def rank(self, scores: dict[str, float]) -> list[float]:
         """Return what orders scores, the better the greater."""
+
+    def carried(self) -> dict[str, Tensor]:
+        """Return what one batch leaves to the next, for checkpoints."""
+        return {}
+
+    def carry(self, tensors: dict[str, Tensor]) -> None:
+        """Take up what :meth:`carried` returned."""
+        assert not tensors
 
 
 class Progress(msgspec.Struct):
@@ -39,8 +62,6 @@ class Progress(msgspec.Struct):
 
     epochs: int = 0  # finished
     steps: int = 0  # done of the epoch at hand
-    loss_sum: float = 0.0  # over the examples of those steps
-    examples: int = 0
     seconds: float = 0.0  # spent on those steps
     best_epoch: int = 0
     best_rank: list[float] = []
@@ -48,7 +69,7 @@ class Progress(msgspec.Struct):
 
 
 @dataclass(frozen=True)
-class Settings:
+class Schedule:
     """How to train; the learning rate falls from its greatest value to zero along a half cosine."""
 
     learning_rate: float
@@ -79,38 +100,44 @@ class Observer:
         """Hear of a step done: its epoch and place in it, the epoch's mean loss so far, its examples."""
 
     def epoch_ended(self, record: EpochRecord, best: bool) -> None:
-        """Hear of an epoch's figures and whether they are the best so far."""
+        """Hear of an epoch's figures and whether its weights are kept."""
 
 
 class Trainer:
     """Trains a network on a task with AdamW, and can be stopped after any step and go on to the same bits.
 
     The loop runs over accelerate. Only the network is handed to it, which is what training over processes
-    needs; its wrapper of the optimizer as well added some 0.3 ms to a step of 1 ms.
+    needs; its wrapper of the optimizer as well added some 0.3 ms to a step of 1 ms. Over processes (torchrun), each
+    takes its share of every batch, and the gradients are those of the whole batch.
     """
 
     def __init__(
-        self, network: nn.Module, task: Task, settings: Settings, store: Store | None, observer: Observer
+        self, network: nn.Module, task: Task, schedule: Schedule, store: Store | None, observer: Observer
     ) -> None:
         from accelerate import Accelerator
 
         self.accelerator = Accelerator(cpu=True)
-        self.network: nn.Module = self.accelerator.prepare(network)
-        self.task, self.settings, self.store, self.observer = task, settings, store, observer
+        self.processes, self.process = self.accelerator.num_processes, self.accelerator.process_index
+        self.network = network
+        self.shared: nn.Module = self.accelerator.prepare(network)  # over processes: averages their gradients
+        self.task, self.schedule, self.store, self.observer = task, schedule, store, observer
         self.progress = Progress()
+        self.losses = torch.zeros(2, dtype=torch.float64)  # of the epoch's steps here: their sum, and of how many
         parameters = list(network.parameters())
         groups = [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": schedule.weight_decay},
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
-        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+        self.optimizer = torch.optim.AdamW(groups, lr=schedule.learning_rate, fused=True)
         self.best: dict[str, Tensor] = {}
         self.saved_at = time.monotonic()
+        if self.process:  # all began with the same weights; what they forget differs
+            torch.manual_seed(torch.initial_seed() + self.process)
 
     def run(self) -> Progress:
         """Train to the end, leave the best weights in the network, and return how it went."""
         progress, batches = self.progress, self.task.batches(self.progress.epochs)
-        self.observer.began(progress, self.settings.epochs, len(batches))
+        self.observer.began(progress, self.schedule.epochs, len(batches))
         if self.store and not (progress.epochs or progress.steps):
             self._save()
         while not self._is_finished():
@@ -122,11 +149,17 @@ class Trainer:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all that :meth:`restore` needs beside the progress."""
+        from accelerate.utils import gather_object
+
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
         for number, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
-        return tensors | {"generator": torch.get_rng_state()}
+        own = {"generator": torch.get_rng_state(), "losses": self.losses.clone()}
+        own |= {f"carried.{name}": value for name, value in self.task.carried().items()}
+        for process, theirs in enumerate(gather_object([own])):
+            tensors |= {f"process.{process}.{name}": value for name, value in theirs.items()}
+        return tensors
 
     def restore(self, progress: Progress, tensors: dict[str, Tensor]) -> None:
         """Put a run back to where a checkpoint was made.
@@ -143,48 +176,53 @@ class Trainer:
             states.setdefault(int(number), {})[key] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": states, "param_groups": groups})
-        torch.set_rng_state(tensors["generator"])
+        own = _under(f"process.{self.process}.", tensors)
+        self.losses = own["losses"]
+        self.task.carry(_under("carried.", own))
+        torch.set_rng_state(own["generator"])
 
     def _is_finished(self) -> bool:
         progress = self.progress
-        stale = bool(progress.best_rank) and progress.epochs - progress.best_epoch >= self.settings.patience
-        return progress.epochs >= self.settings.epochs or (stale and progress.steps == 0)
+        stale = bool(progress.best_rank) and progress.epochs - progress.best_epoch >= self.schedule.patience
+        return progress.epochs >= self.schedule.epochs or (stale and progress.steps == 0)
 
     def _epoch(self, batches: Sequence[Sequence[int]]) -> None:
         progress, epoch = self.progress, self.progress.epochs + 1
         self.network.train()
         for batch in batches[progress.steps :]:
             started = time.monotonic()
-            loss = self._step(batch, len(batches))
+            self._step(batch, len(batches))
             progress.seconds += time.monotonic() - started
-            progress.loss_sum += loss * len(batch)
-            progress.examples += len(batch)
             progress.steps += 1
-            self.observer.stepped(epoch, progress.steps, progress.loss_sum / progress.examples, len(batch))
-            if progress.steps < len(batches) and time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
+            total, count = self.losses.tolist()
+            self.observer.stepped(epoch, progress.steps, total / max(count, 1), len(batch))
+            if progress.steps < len(batches) and self._is_checkpoint_due():
                 self._save()
         self._end_epoch(epoch)
 
-    def _step(self, batch: Sequence[int], steps: int) -> float:
+    def _step(self, batch: Sequence[int], steps: int) -> None:
         rate = self._learning_rate(steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
-        loss = self.task.loss(batch)
-        value = loss.item()
+        part = batch[self.process :: self.processes]
+        loss = self.task.loss(self.shared, part or batch[:1])
+        value, size = loss.item(), self.task.size(part) if part else 0
         if not math.isfinite(value):
             raise InputError(f"learning_rate: expected one that converges, the loss became {value}; try a smaller one")
+        if self.processes > 1:  # the mean over processes becomes the mean over the batch
+            loss = loss * (self.processes * size / self.task.size(batch))
         self.accelerator.backward(loss)
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.greatest_gradient_norm)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.schedule.greatest_gradient_norm)
         self.optimizer.step()
-        return value
+        self.losses += torch.tensor([value * size, size], dtype=torch.float64)
 
     def _learning_rate(self, steps: int) -> float:
-        all_steps = self.settings.epochs * steps
+        all_steps = self.schedule.epochs * steps
         done = self.progress.epochs * steps + self.progress.steps
-        warm_up = max(1.0, self.settings.warm_up * all_steps)
+        warm_up = max(1.0, self.schedule.warm_up * all_steps)
         falling = 0.5 * (1 + math.cos(math.pi * done / all_steps))
-        return self.settings.learning_rate * min(1.0, (done + 1) / warm_up) * falling
+        return self.schedule.learning_rate * min(1.0, (done + 1) / warm_up) * falling
 
     def _end_epoch(self, epoch: int) -> None:
         progress, started = self.progress, time.monotonic()
@@ -192,21 +230,35 @@ class Trainer:
         with torch.no_grad():
             scores = self.task.validate()
         seconds = progress.seconds + time.monotonic() - started
-        record = EpochRecord(epoch, progress.loss_sum / progress.examples, scores, seconds)
+        total, count = self.accelerator.reduce(self.losses).tolist()
+        record = EpochRecord(epoch, total / count, scores, seconds)
         rank = self.task.rank(scores) if scores else []
         best = rank > progress.best_rank or not scores
         if best:
             progress.best_epoch, progress.best_rank = epoch, rank
             self.best = {name: value.clone() for name, value in self.network.state_dict().items()}
         progress.history.append(record)
-        progress.epochs, progress.steps, progress.examples = epoch, 0, 0
-        progress.loss_sum = progress.seconds = 0.0
+        progress.epochs, progress.steps, progress.seconds = epoch, 0, 0.0
+        self.losses = torch.zeros_like(self.losses)
         self._save()
         self.observer.epoch_ended(record, best)
 
+    def _is_checkpoint_due(self) -> bool:
+        """Whether the last checkpoint is old; processes have to agree on it, and are asked now and then."""
+        from accelerate.utils import broadcast_object_list
+
+        due = [self.store is not None and time.monotonic() - self.saved_at > CHECKPOINT_SECONDS]
+        if self.processes > 1:
+            if self.progress.steps % STEPS_BETWEEN_QUESTIONS:
+                return False
+            broadcast_object_list(due)
+        return due[0]
+
     def _save(self) -> None:
         if self.store:
-            self.store.save(self.progress, self.tensors())
+            tensors = self.tensors()  # a matter of all processes
+            if self.accelerator.is_main_process:
+                self.store.save(self.progress, tensors)
             self.saved_at = time.monotonic()
 
 

@@ -1,31 +1,34 @@
 """A text classifier with scikit-learn's manners."""
 
-import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.utils.validation import check_is_fitted
 
 from elman._errors import InputError
+from elman.runtime._arrays import Array
+from elman.runtime._text_classifier import TextClassifier as Trained
 from elman.runtime._text_classifier import checked_texts
-from elman.runtime._vocabulary import Vocabulary, choose_tokens, tokenize
-from elman.tasks._options import check_options
-from elman.tasks._splitting import stratified_split
+from elman.runtime._text_settings import Network, Text, TextSettings
+from elman.runtime._vocabulary import Vocabulary, choose_tokens, encode, tokenize
+from elman.tasks._classifier import Classifier
+from elman.tasks._estimator import Running
 
 if TYPE_CHECKING:
+    from elman.tasks._network import TextNetwork
     from elman.tasks._training import Observer
 
 __all__ = ["TextClassifier"]
 
-Labelled = tuple[Sequence[str], Sequence[Any]]
+# What is drawn against overfitting suits the vocabulary: the vectors of an alphabet are few and seen often,
+# those of words and hanzi many and rare. Tokens taken for unknown teach what an unknown one means.
+LARGE_VOCABULARY = 1000
+UNKNOWN_RATE, UNKNOWN_RATE_IF_SMALL = 0.05, 0.01
 
 
-class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class TextClassifier(Classifier):
     """Classify texts with an embedding, recurrent layers, and an output layer on what their units do.
 
     The defaults suit Chinese and English, short texts and long. ``None``: chosen from the data.
@@ -66,6 +69,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ['yes', 'no']
     """
 
+    kind = Trained
+    arguments, plural = ("texts", "labels"), "texts"
+
     def __init__(
         self,
         *,
@@ -104,7 +110,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         texts: Sequence[str],
         labels: Sequence[Any],
         *,
-        validation: Labelled | None = None,
+        validation: tuple[Sequence[str], Sequence[Any]] | None = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
         observer: "Observer | None" = None,
@@ -125,133 +131,73 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             InputError: a ValueError that says in one line which text, label, option or file cannot be used.
         """
-        fitted = clone(self)
-        fitted._fit(texts, labels, validation, checkpoints, resume, observer)
-        self.__dict__.update(vars(fitted))  # at once: one that is stopped leaves what was before
-        return self
+        return self._fit_anew(texts, labels, validation, running=Running(checkpoints, resume, observer))
 
-    def _fit(
-        self,
-        texts: Sequence[str],
-        labels: Sequence[Any],
-        validation: Labelled | None,
-        checkpoints: str | Path | None,
-        resume: bool,
-        observer: "Observer | None",
-    ) -> None:
-        from elman.tasks._classifying import train
+    def _restore(self) -> None:
+        settings, network = self.model_.settings, self.model_.settings.network
+        self.set_params(
+            hidden_size=network.hidden_size,
+            embedding_size=network.embedding_size,
+            layers=network.layers,
+            bidirectional=network.bidirectional,
+            max_length=settings.text.max_length,
+        )
+        self.classes_, self.tokens_ = self.model_.classes, settings.text.tokens
+        self.vocabulary_ = self.model_.vocabulary
 
-        check_options(self.get_params())
-        texts, numbers = self._checked(texts, labels)
-        if validation is None:
-            training, held, rare = stratified_split(numbers, self.validation, self.seed)
-            parts = [([texts[i] for i in part], numbers[part]) for part in (training, held)]
-        else:
-            rare = []
-            parts = [(texts, numbers), self._checked_validation(*validation)]
-        self._prepare(parts, rare, observer)
-        train(self, parts, self._digest(parts), checkpoints, resume, observer)
-
-    def predict(self, texts: Sequence[str]) -> NDArray[Any]:
-        """Return the likeliest class, (examples,), of each text."""
-        check_is_fitted(self, "model_")
-        return self.model_.predict(texts)  # type: ignore[no-any-return]
-
-    def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return the probability of each class, (examples, classes), in the order of ``classes_``."""
-        check_is_fitted(self, "model_")
-        return self.model_.predict_proba(texts)  # type: ignore[no-any-return]
-
-    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
-        """Write a model folder.
-
-        Raises:
-            InputError: it cannot be written, or holds other files, or a model and not ``overwrite``.
-        """
-        from elman.tasks._saving import save
-
-        check_is_fitted(self, "model_")
-        save(self, Path(folder), overwrite)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> "TextClassifier":
-        """Read a model folder.
-
-        Raises:
-            InputError: it is no model folder of this version, or damaged.
-        """
-        from elman.tasks._saving import load
-
-        classifier = cls()
-        load(classifier, Path(folder))
-        return classifier
-
-    def _checked(self, texts: Sequence[str], labels: Sequence[Any]) -> tuple[list[str], NDArray[np.int64]]:
-        texts, given = checked_texts(texts), np.asarray(labels)
-        if given.shape != (len(texts),):
-            raise InputError(f"labels: expected one for each of {len(texts)} texts, got the shape {given.shape}")
+    def _checked(self, examples: Any, name: str) -> list[str]:
+        texts = checked_texts(examples)
         for place, text in enumerate(texts):
             if not text.strip():
-                raise InputError(f"texts[{place}]: expected a text, got an empty one")
-        if given.dtype.kind not in "OUSifub" or (given.dtype.kind == "f" and not np.isfinite(given).all()):
-            raise InputError(f"labels: expected strings or integers, got {given.dtype}")
-        self.classes_, numbers = np.unique(
-            given.astype(str) if given.dtype.kind in "OS" else given, return_inverse=True
-        )
-        if self.classes_.dtype.kind == "u" and self.classes_[-1:].max(initial=0) < 2**63:
-            self.classes_ = self.classes_.astype(np.int64)
-        if self.classes_.dtype.kind == "u":
-            raise InputError(f"labels: expected integers below 2**63, got {self.classes_[-1]}")
-        if len(self.classes_) < 2:
-            only = f"only {self.classes_[0]!s}" if len(self.classes_) else "none"
-            raise InputError(f"labels: expected two classes or more, got {only}")
-        return texts, numbers
+                raise InputError(f"{name}[{place}]: expected a text, got an empty one")
+        return texts
 
-    def _checked_validation(self, texts: Sequence[str], labels: Sequence[Any]) -> tuple[list[str], NDArray[np.int64]]:
-        places = {label: number for number, label in enumerate(self.classes_.tolist())}
-        given = np.asarray(labels).tolist()
-        for place, label in enumerate(given):
-            if label not in places:
-                raise InputError(f"validation labels[{place}]: expected a class of the training part, got {label!r}")
-        return checked_texts(texts), np.array([places[label] for label in given], dtype=np.int64)
-
-    def _prepare(
-        self, parts: Sequence[tuple[list[str], Any]], rare: Sequence[int], observer: "Observer | None"
-    ) -> None:
-        (texts, numbers), (held, _) = parts
-        self.tokens_ = self.tokens or choose_tokens(texts)
-        split = [tokenize(text, self.tokens_, self.max_length) for text in texts]
+    def _prepare(self, examples: list[str], running: Running) -> None:
+        count = len(examples)
+        self.tokens_ = self.tokens or choose_tokens(examples)
+        split = [tokenize(text, self.tokens_, self.max_length) for text in examples]
         # What occurs once in many texts teaches nothing of its own.
-        self.vocabulary_ = Vocabulary.build((tokens for tokens, _ in split), 2 if len(texts) >= 1000 else 1)
-        self.epochs_ = self.epochs or min(60, max(6, int(1000 / len(texts) ** 0.45)))
-        self.batch_size_ = self.batch_size or (64 if len(texts) >= 4000 else 32 if len(texts) >= 1000 else 16)
-        counts = np.bincount(numbers, minlength=len(self.classes_)).tolist()
-        cut = sum(was_cut for _, was_cut in split)
-        self.data_: dict[str, Any] = {
-            "training": len(texts),
-            "validation": len(held),
-            "cut": cut,
-            "training_by_class": dict(zip(map(str, self.classes_), counts, strict=True)),
-        }
-        self.columns_: dict[str, str] = {}
-        if observer:
-            self._tell(observer, cut, rare)
+        self.vocabulary_ = Vocabulary.build((tokens for tokens, _ in split), 2 if count >= 1000 else 1)
+        self.epochs_ = self.epochs or min(60, max(6, int(1000 / count**0.45)))
+        self.batch_size_ = self.batch_size or (64 if count >= 4000 else 32 if count >= 1000 else 16)
+        self.data_["cut"] = sum(was_cut for _, was_cut in split)
+        self._tell(running)
 
-    def _tell(self, observer: "Observer", cut: int, rare: Sequence[int]) -> None:
+    def _tell(self, running: Running) -> None:
         data, kind = self.data_, {"char": "characters", "word": "words"}[self.tokens_]
         chosen = "" if self.tokens else " (chosen from the data)"
-        observer.notice(
+        running.notice(
             f"{data['training']:,} texts to train on, {data['validation']:,} to validate, "
             f"{len(self.classes_)} classes; texts are read by {kind}{chosen}, "
             f"{len(self.vocabulary_):,} tokens known"
         )
-        if cut:
-            observer.notice(f"{cut:,} texts are longer than {self.max_length} {kind} and were cut (--max-length)")
-        if rare:
-            names = ", ".join(str(self.classes_[number]) for number in rare)
-            observer.notice(f"too rare to set a part aside for validation, kept in training: {names}")
+        if data["cut"]:
+            running.notice(
+                f"{data['cut']:,} texts are longer than {self.max_length} {kind} and were cut (--max-length)"
+            )
 
-    def _digest(self, parts: Sequence[tuple[list[str], NDArray[np.int64]]]) -> str:
-        content = [[texts, numbers.tolist()] for texts, numbers in parts]
-        text = json.dumps([content, list(map(str, self.classes_))], ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+    def _encode(self, example: str) -> NDArray[np.int64]:
+        return np.array(encode(example, self.vocabulary_, self.tokens_, self.max_length))
+
+    def _network(self) -> "TextNetwork":
+        from elman.tasks._network import TextNetwork
+
+        large = len(self.vocabulary_) >= LARGE_VOCABULARY
+        return TextNetwork(
+            len(self.vocabulary_),
+            len(self.classes_),
+            embedding_size=self.embedding_size,
+            hidden_size=self.hidden_size,
+            layers=self.layers,
+            bidirectional=self.bidirectional,
+            dropout=self.dropout,
+            embedding_dropout=self.dropout if large else 0.0,
+            unknown_rate=UNKNOWN_RATE if large else UNKNOWN_RATE_IF_SMALL,
+            engine=self.engine,
+        )
+
+    def _trained(self, tensors: Mapping[str, Array]) -> Trained:
+        text = Text(self.tokens_, self.max_length, {})
+        network = Network(self.embedding_size, self.hidden_size, self.layers, self.bidirectional)
+        settings = TextSettings(self.classes_.tolist(), text, network)
+        return Trained(settings, tensors, {"vocabulary": self.vocabulary_})

@@ -1,0 +1,65 @@
+"""``elman forecast``."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from elman.cli._arguments import add_encoding, add_model, add_threads, integer, number, use_threads
+from elman.cli._extras import Extra
+from elman.cli._parser import Commands, add_command
+from elman.cli._texts import use_utf_8
+
+__all__ = ["add_forecast", "forecast"]
+
+PLOT = Extra("plot", ("matplotlib",))
+
+
+def add_forecast(commands: Commands) -> None:
+    parser = add_command(commands, "forecast", "Say what follows a series, with intervals.", forecast)
+    add_model(parser.arguments, "Folder of a model that elman train forecast made")
+    follows = "Series to go on from, - for standard input (default: that of training)"
+    parser.arguments.add_argument("file", metavar="FILE", nargs="?", help=follows)
+    add = parser.options.add_argument
+    add("--horizon", metavar="N", type=integer, help="Steps ahead (default: those of training)")
+    add(
+        "--coverage", metavar="SHARE", type=number, help="Of true values within the intervals (default: as in training)"
+    )
+    add("--format", metavar="csv|json", help="Of the output (default: csv)")
+    add("--out", metavar="FILE", type=Path, help="Where to write it (default: standard output)")
+    add("--plot", metavar="FILE", type=Path, help="Picture to draw: .png, .svg or .pdf (needs the extra plot)")
+    add_encoding(parser.options, "file")
+    add_threads(parser.options)
+
+
+def forecast(options: Namespace) -> int:
+    from elman._errors import InputError
+    from elman._files import write_files
+    from elman.cli.kinds.forecaster import checked_format, read_context, written
+    from elman.runtime import Forecaster
+    from elman.runtime._context import Context
+
+    form = checked_format(options.format)
+    if options.plot and (absent := PLOT.absent()):
+        print(f"elman: --plot needs {absent}: pip install 'elman[plot]'", file=sys.stderr)
+        return 1
+    if options.plot and options.plot.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise InputError(f"--plot: expected a file named .png, .svg or .pdf, got {options.plot}")
+    use_threads(options.threads)
+    use_utf_8()
+    model = Forecaster.load(options.model)
+    context = (
+        Context.of(model.series, len(model.series))
+        if options.file is None
+        else read_context(model, options.file, options.encoding)
+    )
+    found = model.forecast_after(context, options.horizon, options.coverage)
+    text = written(model, found, form)
+    if options.plot:
+        from elman.cli._plot_forecast import plot
+
+        plot(options.plot, model, context, found)
+    if options.out:
+        write_files(options.out.parent, {options.out.name: text.encode()})
+    else:
+        sys.stdout.write(text)
+    return 0

@@ -1,0 +1,57 @@
+"""``elman generate``."""
+
+import sys
+from argparse import Namespace
+from itertools import chain
+
+from elman.cli._arguments import add_model, integer, number
+from elman.cli._parser import Commands, add_command
+from elman.cli._texts import use_utf_8
+from elman.cli._wording import printable
+
+__all__ = ["add_generate", "generate"]
+
+
+def add_generate(commands: Commands) -> None:
+    parser = add_command(commands, "generate", "Let a language model go on with a text.", generate)
+    add_model(parser.arguments, "The folder of a language model")
+    add = parser.options.add_argument
+    add("--prompt", metavar="TEXT", default="", help="What to go on with, - for standard input")
+    add("--length", metavar="N", type=integer, default=200, help="Tokens to draw")
+    add("--temperature", metavar="T", type=number, default=1.0, help="Below 1 the likely is likelier; 0: the likeliest")
+    add("--top-k", metavar="N", type=integer, help="Draw among so many of the likeliest")
+    add("--top-p", metavar="P", type=number, help="Draw among the likeliest that reach this probability")
+    add("--seed", metavar="N", type=integer, default=0, help="Of the draws: the same text each time")
+
+
+def generate(options: Namespace) -> None:
+    from elman.runtime import LanguageModel
+
+    model = LanguageModel.load(options.model)
+    prompt = _standard_input() if options.prompt == "-" else options.prompt
+    pieces = model.generate(
+        prompt,
+        options.length,
+        temperature=options.temperature,
+        top_k=options.top_k,
+        top_p=options.top_p,
+        seed=options.seed,
+    )
+    use_utf_8()
+    seen = sys.stdout.isatty()  # by a person: a stranger's model may not command the terminal
+    for piece in chain([prompt], pieces):
+        print(_visible(piece) if seen else piece, end="", flush=True)
+    print()
+
+
+def _standard_input() -> str:
+    from elman._errors import InputError
+    from elman.tasks._decoding import decoded_lines
+
+    if sys.stdin is None:
+        raise InputError("standard input: expected an open one, it is closed")
+    return "".join(decoded_lines(sys.stdin.buffer, "standard input", "utf-8")).removesuffix("\n")
+
+
+def _visible(text: str) -> str:
+    return "".join(character if character in "\n\t" else printable(character) for character in text)

@@ -1,0 +1,80 @@
+"""A picture of a forecast: what came before, what is expected, and the interval."""
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from elman._files import write_files
+from elman.runtime import Forecaster
+from elman.runtime._calendar import TimeGrid
+from elman.runtime._context import Context
+from elman.runtime._forecaster import Forecast
+
+__all__ = ["plot"]
+
+INK, MUTED, ACCENT = "#1a1a1a", "#6b6b6b", "#c2410c"
+LEAST_HISTORY, HORIZONS_OF_HISTORY = 60, 3
+WIDE_FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC", "SimHei")
+SIZE, DOTS = (9.0, 3.4), 110  # inches of a panel, and dots of an inch
+
+
+def plot(path: Path, model: Forecaster, context: Context, forecast: Forecast) -> None:
+    """Draw a panel for each target and write the picture, as the suffix of its name says."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    targets, families = model.settings.targets, _families()
+    figure = Figure(figsize=(SIZE[0], SIZE[1] * len(targets)), layout="constrained", dpi=DOTS)
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(len(targets), 1, sharex=True, squeeze=False)[:, 0]
+    for column, (panel, target) in enumerate(zip(panels, targets, strict=True)):
+        _draw(panel, model, context, forecast, column)
+        panel.set_title(target, loc="left", fontsize=11, color=INK, family=families)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False, fontsize=9)
+    panels[-1].set_xlabel(model.settings.columns.get("time") or "step", fontsize=9, color=MUTED, family=families)
+    picture = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a name whose script the font lacks
+        figure.savefig(picture, format=path.suffix[1:].lower())
+    write_files(path.parent, {path.name: picture.getvalue()})
+
+
+def _families() -> list[str]:
+    """Return the fonts to take a name's characters from, those of Chinese, Japanese and Korean if there are any."""
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    return [*(name for name in WIDE_FONTS if name in installed), "DejaVu Sans"]
+
+
+def _draw(panel: Any, model: Forecaster, context: Context, forecast: Forecast, column: int) -> None:
+    grid, steps = model.settings.grid, len(context.values)
+    shown = min(steps, max(LEAST_HISTORY, HORIZONS_OF_HISTORY * len(forecast.times), 2 * model.settings.season))
+    history = context.values[steps - shown :, column]
+    before = _axis(grid, context.first + steps - shown, shown)
+    after = _axis(grid, context.first + steps, len(forecast.times))
+    lower, upper, values = (array[:, column] for array in (forecast.lower, forecast.upper, forecast.values))
+    panel.fill_between(
+        after, lower, upper, color=ACCENT, alpha=0.18, linewidth=0, label=f"{forecast.coverage:.0%} interval"
+    )
+    panel.plot(before, history, color=INK, linewidth=1.2, label="history")
+    panel.plot(after, values, color=ACCENT, linewidth=1.6, label="forecast", marker="." if len(values) == 1 else None)
+    if np.isfinite(history[-1]):  # a thin line from the last value to the first forecast
+        joint = [before[-1], after[0]], [history[-1], values[0]]
+        panel.plot(*joint, color=ACCENT, linewidth=0.8, alpha=0.6)
+    panel.grid(axis="y", color="#dddddd", linewidth=0.6)
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.tick_params(labelsize=9, colors=MUTED)
+    panel.margins(x=0.01)
+
+
+def _axis(grid: TimeGrid, first: int, count: int) -> Any:
+    """Return the places of steps on the axis of times."""
+    if grid.unit == "step":
+        return grid.first + grid.step * np.arange(first, first + count)
+    dated = TimeGrid(grid.unit, grid.step, grid.first, "datetime", grid.day)
+    return np.array([dated.label(step) for step in range(first, first + count)], dtype="datetime64[s]")

@@ -1,0 +1,55 @@
+"""``elman train language``."""
+
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from elman.cli._arguments import integer, number
+from elman.cli._parser import Commands, add_command
+from elman.cli._training import NEEDS, Data, add_files, add_network, add_running, add_training, estimator_of, train
+
+if TYPE_CHECKING:
+    from elman.tasks import LanguageModel
+
+__all__ = ["add_language", "language"]
+
+NEXT = (
+    "elman generate {model} --length 200 --temperature 0.8",
+    "elman evaluate {model} test.txt",
+    "elman info {model}",
+)
+
+
+def add_language(commands: Commands) -> None:
+    summary = "Train a language model on a text, which may be larger than memory."
+    parser = add_command(commands, "language", summary, language, NEEDS)
+    parser.arguments.add_argument("file", metavar="FILE", type=Path, help="The text")
+    data = parser.add_argument_group("Data")
+    add_files(data, "Tail of the text, or another text, to choose the best epoch by")
+    data.add_argument("--tokens", metavar="char|word", default="char", help="What a token is")
+    network = parser.add_argument_group("Network")
+    add_network(network, hidden_size=256, embedding_size=128, dropout=0.5)
+    network.add_argument(
+        "--ngram", metavar="N", type=integer, default=6, help="Tokens of the longest n-gram read whole"
+    )
+    forgotten = "Share of n-grams forgotten (default: 0.2 to 0.8, by the text's length)"
+    network.add_argument("--ngram-dropout", metavar="FRACTION", type=number, help=forgotten)
+    training = parser.add_argument_group("Training")
+    epochs = "At most (default: 1 to 40, by the text's length)"
+    batch_size = "Of windows (default: 4 to 64, by the text's length)"
+    add_training(training, learning_rate=4e-3, epochs=epochs, batch_size=batch_size)
+    training.add_argument("--window", metavar="N", type=integer, default=64, help="Steps that gradients reach back")
+    add_running(parser.add_argument_group("Running"))
+
+
+def language(options: Namespace) -> int:
+    from elman.tasks import LanguageModel
+
+    model = estimator_of(LanguageModel, options)
+    return train(options, model, lambda: _read(model, options), NEXT)
+
+
+def _read(model: "LanguageModel", options: Namespace) -> Data:
+    validation = options.validation if isinstance(options.validation, Path) else None
+    folder = next(folder for folder in options.out.absolute().parents if folder.is_dir())
+    return Data((model.read(options.file, encoding=options.encoding, validation=validation, folder=folder),))

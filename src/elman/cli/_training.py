@@ -1,0 +1,187 @@
+"""What the commands of ``elman train`` share: their options, and a run from the claim of a folder to a saved model."""
+
+import shlex
+import sys
+from argparse import BooleanOptionalAction, Namespace
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from elman.cli._arguments import add_encoding, add_threads, integer, number
+from elman.cli._extras import Extra
+from elman.cli._parser import Group
+
+if TYPE_CHECKING:
+    from elman.tasks._estimator import Estimator
+
+__all__ = ["NEEDS", "Data", "add_files", "add_network", "add_running", "add_training", "estimator_of", "train"]
+
+NEEDS = Extra("train", ("torch", "sklearn", "rich", "accelerate", "msgspec"))
+
+E = TypeVar("E", bound="Estimator")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a file holds for ``fit``.
+
+    Attributes:
+        arguments: what ``fit`` takes by place.
+        named: what it takes by name, such as ``validation``.
+        columns: what the columns were called.
+    """
+
+    arguments: tuple[Any, ...]
+    named: dict[str, Any] = field(default_factory=dict)
+    columns: dict[str, Any] = field(default_factory=dict)
+
+
+def add_files(group: Group, validation: str = "Part to choose the best epoch by") -> None:
+    add = group.add_argument
+    add("--out", metavar="FOLDER", type=Path, required=True, help="Folder to write the model to (required)")
+    add("--validation", metavar="FRACTION|FILE", type=_fraction_or_file, default=0.1, help=validation)
+    add_encoding(group, "files")
+
+
+def add_network(group: Group, *, hidden_size: int, embedding_size: int | None, dropout: float, layers: int = 1) -> None:
+    add = group.add_argument
+    add("--hidden-size", metavar="N", type=integer, default=hidden_size, help="Units of a layer and direction")
+    if embedding_size:
+        add("--embedding-size", metavar="N", type=integer, default=embedding_size, help="Width of a token's vector")
+    add("--layers", metavar="N", type=integer, default=layers, help="Recurrent layers")
+    add("--dropout", metavar="FRACTION", type=number, default=dropout, help="Share of features forgotten")
+    add("--engine", metavar="elman|torch", default="elman", help="Whose recurrent layer")
+
+
+def add_directions(group: Group) -> None:
+    group.add_argument("--bidirectional", action=BooleanOptionalAction, default=True, help="Read backwards as well")
+
+
+def add_training(group: Group, *, learning_rate: float, epochs: str, batch_size: str) -> None:
+    """Add the options of training.
+
+    Args:
+        group: of the help.
+        learning_rate: the default.
+        epochs, batch_size: what the help says of them.
+    """
+    add = group.add_argument
+    add("--learning-rate", metavar="RATE", type=number, default=learning_rate, help="The greatest")
+    add("--epochs", metavar="N", type=integer, help=epochs)
+    add("--batch-size", metavar="N", type=integer, help=batch_size)
+    add("--seed", metavar="N", type=integer, default=0, help="Of all that is random")
+
+
+def add_running(group: Group) -> None:
+    add_threads(group)
+    group.add_argument("--resume", action="store_true", help="Go on with a stopped run")
+    group.add_argument("--overwrite", action="store_true", help="Replace the model in --out")
+
+
+def estimator_of(kind: type[E], options: Namespace) -> E:
+    """Return an estimator with the options of a command; a validation file takes the place of a share."""
+    names = kind().get_params().keys()
+    given = {name: getattr(options, name) for name in names if hasattr(options, name)}
+    if isinstance(given.get("validation"), Path):
+        given["validation"] = 0.0
+    return kind(**given)
+
+
+def train(options: Namespace, estimator: "Estimator", read: Callable[[], Data], following: tuple[str, ...]) -> int:
+    """Train on a file and save the model; return the exit code.
+
+    Args:
+        options: of the command.
+        estimator: with those options.
+        read: reads the file, once the options are known to be sound.
+        following: commands that a person may want next, with ``{model}`` in the place of the folder.
+    """
+    from elman.tasks import InputError
+    from elman.tasks._options import check_options
+    from elman.tasks._processes import is_main_process
+
+    out: Path = options.out
+    if options.resume and options.overwrite:
+        raise InputError("--resume goes on with a run and --overwrite starts anew: expected one of them")
+    check_options(estimator.get_params())
+    if options.resume and _is_finished(out, estimator):
+        print(f"{out}: the run has finished already, there is nothing to resume")
+        return 0
+    data = read()
+    if is_main_process():
+        _claim(out, estimator, overwrite=options.overwrite, resume=options.resume)
+    try:
+        _fit(estimator, data, out, resume=options.resume)
+    except KeyboardInterrupt:
+        _say_how_to_go_on(out)
+        return 130
+    if is_main_process():
+        estimator.model_ = estimator.model_.with_columns(data.columns)
+        estimator.data_["file"] = options.file.name
+        estimator.run_ = _run(options)
+        _finish(estimator, out, following)
+    return 0
+
+
+def _fraction_or_file(text: str) -> float | Path:
+    try:
+        return float(text)
+    except ValueError:
+        return Path(text)
+
+
+def _is_finished(out: Path, estimator: "Estimator") -> bool:
+    from elman.runtime._model_folder import read_model
+    from elman.tasks import InputError
+
+    if (out / "checkpoint").is_dir() or not (out / "config.json").is_file():
+        return False
+    made_with = read_model(out, estimator.kind).origin.options
+    for name, value in estimator.get_params().items():
+        if name != "threads" and made_with.get(name) != value:
+            option = name.replace("_", "-")
+            raise InputError(f"{out}: holds a finished model with --{option} {made_with.get(name)}, got {value}")
+    return True
+
+
+def _claim(out: Path, estimator: "Estimator", *, overwrite: bool, resume: bool) -> None:
+    from elman.runtime._model_folder import claim_folder
+    from elman.tasks._checkpoints import remove_checkpoint
+
+    claim_folder(out, estimator.kind, overwrite=overwrite, resume=resume)
+    if not resume:
+        remove_checkpoint(out)
+
+
+def _fit(estimator: Any, data: Data, out: Path, *, resume: bool) -> None:
+    from elman.cli._display import observer
+
+    with observer() as watching:
+        estimator.fit(*data.arguments, **data.named, checkpoints=out, resume=resume, observer=watching)
+
+
+def _run(options: Namespace) -> dict[str, Any]:
+    """Return what ``elman train --config`` has to know to repeat a run."""
+    apart = {"run", "needs", "command", "config", "task", "file", "out", "resume", "overwrite", "threads"}
+    given = {name.replace("_", "-"): value for name, value in vars(options).items() if name not in apart}
+    paths = {name: str(value.resolve()) for name, value in given.items() if isinstance(value, Path)}
+    return {"task": options.task, "file": str(options.file.resolve()), "options": given | paths}
+
+
+def _say_how_to_go_on(out: Path) -> None:
+    words = [word for word in sys.argv[1:] if word not in ("--resume", "--overwrite")]
+    print(f"\ninterrupted; the last checkpoint is kept in {out / 'checkpoint'}. Go on with\n", file=sys.stderr)
+    print(f"  {shlex.join(['elman', *words, '--resume'])}\n", file=sys.stderr)
+
+
+def _finish(estimator: "Estimator", out: Path, following: tuple[str, ...]) -> None:
+    from elman.tasks._checkpoints import remove_checkpoint
+
+    estimator.save(out, overwrite=True)
+    remove_checkpoint(out)
+    metrics = estimator.metrics_
+    scores = [f", {name.replace('_', ' ')} {value:.4f}" for name, value in metrics.items() if name.startswith("valid")]
+    folder = shlex.quote(f"{out}/")
+    print(f"\nThe model lies in {folder} (epoch {metrics['epoch']} of {metrics['epochs']}{''.join(scores)}). Next:\n")
+    print("\n".join(f"  {line.format(model=folder)}" for line in following))

@@ -1,0 +1,61 @@
+"""What the commands for classifiers of texts and of sequences share."""
+
+import csv
+import math
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import Any
+
+from elman._errors import OptionError
+from elman.cli._classification import warn_of_unseen
+from elman.cli._texts import write_record
+from elman.cli._wording import printable
+from elman.runtime._classifier import Classifier
+
+__all__ = ["form_of", "report", "size", "write_predictions"]
+
+
+def report(classifier: Classifier, examples: Sequence[Any], labels: Sequence[str]) -> dict[str, Any]:
+    """Return how well a classifier predicts labels, and how long it took."""
+    from elman.tasks._metrics import classification_report
+
+    started = time.perf_counter()
+    classes = [str(name) for name in classifier.classes]
+    predicted = [classes[i] for i in classifier.predict_proba(examples).argmax(1)]
+    seconds = time.perf_counter() - started
+    warn_of_unseen(labels, classes)
+    return classification_report(labels, predicted, classes) | {"examples": len(examples), "seconds": seconds}
+
+
+def form_of(options: Namespace) -> str:
+    """Return the form of predictions that a person asked for."""
+    form: str = options.format or "jsonl"
+    if form not in ("jsonl", "tsv"):
+        raise OptionError("format", "jsonl or tsv", form)
+    return form
+
+
+def write_predictions(
+    classifier: Classifier, examples: Sequence[Any], key: str, names: Sequence[Any], form: str
+) -> None:
+    """Print the label and the probability of each example, and in JSON lines what it is known by."""
+    probabilities = classifier.predict_proba(examples)
+    best = probabilities.argmax(1)
+    writer = csv.writer(sys.stdout, "excel-tab", lineterminator="\n")
+    for name, label, row in zip(names, classifier.classes[best].tolist(), probabilities, strict=True):
+        # NaN, of a model with NaN in it, is no JSON
+        probability = round(float(row.max()), 6) if math.isfinite(row.max()) else None
+        if form == "tsv":
+            writer.writerow([printable(str(label)) if sys.stdout.isatty() else label, probability])
+        else:
+            write_record({"label": label, "probability": probability, key: name})
+    sys.stdout.flush()
+
+
+def size(classifier: Classifier) -> str:
+    """Say how large a network is."""
+    network = classifier.settings.network
+    directions = "two directions" if network.bidirectional else "one direction"
+    return f"{network.layers} x {network.hidden_size} units in {directions}, {len(classifier.classes)} classes"

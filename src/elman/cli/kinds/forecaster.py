@@ -1,0 +1,119 @@
+"""The commands for forecasters."""
+
+import csv
+import io
+import json
+import math
+import sys
+import time
+from argparse import Namespace
+from typing import Any
+
+from elman._errors import InputError, OptionError
+from elman.cli._wording import printable
+from elman.runtime import Forecaster
+from elman.runtime._context import Context
+from elman.runtime._forecaster import Forecast
+
+__all__ = ["describe", "evaluate", "predict", "read_context", "show", "written"]
+
+COLUMNS = {"mae": "MAE", "naive_mae": "naive", "seasonal_naive_mae": "seasonal naive", "interval_coverage": "coverage"}
+
+
+def evaluate(model: Forecaster, options: Namespace) -> dict[str, Any]:
+    from elman.runtime._rolling import rolling_report
+
+    context = read_context(model, options.file, options.encoding)
+    started = time.perf_counter()
+    report = rolling_report(model, context, options.horizon)
+    report |= {name: _finite(value) for name, value in report.items() if isinstance(value, float)}
+    return report | {"seconds": time.perf_counter() - started}
+
+
+def show(report: dict[str, Any]) -> None:
+    steps = "step" if report["horizon"] == 1 else "steps"
+    print(f"{report['examples']:,} forecasts of {report['horizon']} {steps} in {report['seconds']:.2f} s")
+    print(f"the file {report['series']}\n")
+    rows = {"": report} if len(report["targets"]) == 1 else report["targets"] | {"mean": report}
+    width = max(map(len, rows))
+    print(" " * width, *(f"{title:>14}" for title in COLUMNS.values()))
+    for name, figures in rows.items():
+        *errors, coverage = (figures[key] for key in COLUMNS)
+        print(f"{printable(name):<{width}}", *(f"{error:>14.4g}" for error in errors), f"{coverage:>14.1%}")
+    best = min(report["naive_mae"], report["seasonal_naive_mae"])
+    if report["mae"] >= best:
+        print("\nThe model does not beat the better of the two naive forecasts here.")
+
+
+def predict(model: Forecaster, options: Namespace) -> None:
+    form = checked_format(options.format)
+    context = read_context(model, options.file, options.encoding)
+    sys.stdout.write(written(model, model.forecast_after(context), form))
+
+
+def describe(model: Forecaster) -> dict[str, str]:
+    settings = model.settings
+    layers, grid = settings.layers, settings.grid
+    first, last = grid.label(0), grid.label(settings.steps - 1)
+    strategy = "direct" if settings.block == settings.horizon else f"recursive, {settings.block} at a time"
+    used = "" if model.output_scale.any() else ", which add nothing to the simple forecasts"
+    logarithms = [name for name, logarithm in zip(settings.names, settings.logarithm, strict=True) if logarithm]
+    return {
+        "targets": ", ".join(settings.targets),
+        **({"covariates": ", ".join(settings.covariates)} if settings.covariates else {}),
+        "series": f"{settings.steps:,} steps of {grid.describe()}, {first} to {last}",
+        "horizon": f"{settings.horizon} steps, {strategy}",
+        "season": f"{settings.season} steps" if settings.season > 1 else "none",
+        "forecast in logarithms": ", ".join(logarithms) or "none",
+        "networks": f"{layers.networks} of {layers.layers} x {layers.hidden_size} units, {settings.features} inputs, "
+        f"{settings.context} steps read{used}",
+        "intervals": f"{settings.coverage:.0%}, from {settings.calibration:,} held-out forecasts",
+    }
+
+
+def read_context(model: Forecaster, file: str, encoding: str) -> Context:
+    """Read a series with the columns of the model's, and place it beside the training series."""
+    from elman.tasks._series_file import SeriesColumns, read_series
+
+    settings = model.settings
+    columns = SeriesColumns(settings.columns.get("time"), tuple(settings.targets), tuple(settings.covariates))
+    series = read_series(file, columns, encoding)
+    for notice in series.notices:
+        print(f"{file}: {notice}", file=sys.stderr)
+    try:
+        return model.place(series, timed=columns.time is not None)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from None
+
+
+def checked_format(form: str | None) -> str:
+    if form not in (None, "csv", "json"):
+        raise OptionError("format", "csv or json", form)
+    return form or "csv"
+
+
+def _finite(value: float) -> float | None:
+    """Return what JSON has a number for: a model with NaN in it forecasts NaN."""
+    return value if math.isfinite(value) else None
+
+
+def written(model: Forecaster, forecast: Forecast, form: str) -> str:
+    """Return a forecast as CSV, a row a step, or as one JSON object."""
+    targets, time_name = model.settings.targets, model.settings.columns.get("time") or "step"
+    if form == "json":
+        parts = {"values": forecast.values, "lower": forecast.lower, "upper": forecast.upper}
+        per_target = {
+            target: {name: [_finite(value) for value in array[:, column].tolist()] for name, array in parts.items()}
+            for column, target in enumerate(targets)
+        }
+        record = {"times": forecast.times, "coverage": forecast.coverage, "targets": per_target}
+        return json.dumps(record, ensure_ascii=False) + "\n"
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([time_name, *(f"{target}{end}" for target in targets for end in ("", "_lower", "_upper"))])
+    for step, label in enumerate(forecast.times):
+        values = (
+            array[step, i] for i in range(len(targets)) for array in (forecast.values, forecast.lower, forecast.upper)
+        )
+        writer.writerow([label, *(f"{value:.6g}" for value in values)])
+    return text.getvalue()

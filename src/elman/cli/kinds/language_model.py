@@ -1,0 +1,64 @@
+"""The commands for language models."""
+
+import math
+import sys
+import time
+from argparse import Namespace
+from typing import Any
+
+from elman._errors import InputError, OptionError
+from elman.cli._texts import batches, read_texts, write_record
+from elman.runtime import LanguageModel
+
+__all__ = ["describe", "evaluate", "predict", "show"]
+
+
+def evaluate(model: LanguageModel, options: Namespace) -> dict[str, Any]:
+    from elman.tasks._corpus import text_blocks
+
+    started = time.perf_counter()
+    measure = model.measure(text_blocks(options.file, options.encoding))
+    if not measure.tokens:
+        raise InputError(f"{options.file}: expected text, the file is empty")
+    return {
+        "bits_per_character": measure.bits_per_character,
+        "perplexity": measure.perplexity,
+        "examples": measure.tokens,
+        "characters": measure.characters,
+        "unknown": measure.unknown,
+        "seconds": time.perf_counter() - started,
+    }
+
+
+def show(report: dict[str, Any]) -> None:
+    print(f"bits per character  {report['bits_per_character']:.4f}    perplexity  {report['perplexity']:.2f}")
+    print(
+        f"{report['examples']:,} tokens of {report['characters']:,} characters in {report['seconds']:.2f} s, "
+        f"{report['unknown']:,} of them unknown to the model"
+    )
+
+
+def predict(model: LanguageModel, options: Namespace) -> None:
+    if options.format not in (None, "jsonl"):
+        raise OptionError("format", "jsonl", options.format)
+    with read_texts(options.file, options.text or "text", options.encoding) as (texts, is_ready):
+        for batch in batches(texts, is_ready):
+            for text in batch:
+                measure = model.measure([text])
+                bits = measure.bits_per_character if measure.tokens else math.nan
+                record = {
+                    "bits_per_character": round(bits, 4) if math.isfinite(bits) else None,
+                    "tokens": measure.tokens,
+                    "unknown": measure.unknown,
+                }
+                write_record(record | {"text": text})
+            sys.stdout.flush()
+
+
+def describe(model: LanguageModel) -> dict[str, str]:
+    network = model.settings.network
+    ngrams = f", n-grams of up to {network.ngram} tokens in {network.ngram_rows:,} rows" if network.ngram > 1 else ""
+    return {
+        "network": f"embedding {network.embedding_size}{ngrams}, {network.layers} x {network.hidden_size} units",
+        "tokens": f"{model.tokens}, {len(model.vocabulary):,} known",
+    }

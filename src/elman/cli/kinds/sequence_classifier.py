@@ -1,0 +1,56 @@
+"""The commands for classifiers of sequences of numbers."""
+
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from elman._errors import InputError, listed
+from elman.cli._classification import show
+from elman.cli.kinds._classifying import form_of, report, size, write_predictions
+from elman.runtime import SequenceClassifier
+
+if TYPE_CHECKING:
+    from elman.tasks._sequences import Sequences
+
+__all__ = ["describe", "evaluate", "predict", "show"]
+
+
+def evaluate(classifier: SequenceClassifier, options: Namespace) -> dict[str, Any]:
+    found = _read(classifier, options, labelled=True)
+    assert found.labels is not None
+    return report(classifier, found.values, found.labels)
+
+
+def predict(classifier: SequenceClassifier, options: Namespace) -> None:
+    form = form_of(options)
+    found = _read(classifier, options, labelled=False)
+    write_predictions(classifier, found.values, "sequence", found.names, form)
+
+
+def describe(classifier: SequenceClassifier) -> dict[str, str]:
+    settings = classifier.settings
+    steps = f"{settings.frame_size} steps at once" if settings.frame_size > 1 else "step by step"
+    columns = ", ".join(f"{role} {name!r}" for role, name in settings.columns.items())
+    return {
+        "network": size(classifier),
+        "channels": f"{listed(settings.channels)}; read {steps}",
+        **({"columns": columns} if columns else {}),
+    }
+
+
+def _read(classifier: SequenceClassifier, options: Namespace, *, labelled: bool) -> "Sequences":
+    from elman.tasks._sequence_file import SequenceColumns, read_sequences
+
+    known = classifier.columns
+    columns = SequenceColumns(
+        known.get("sequence", "sequence"),
+        getattr(options, "label", None) or known.get("label", "label"),
+        known.get("time"),
+        tuple(classifier.channels) if known else (),
+    )
+    found = read_sequences(options.file, columns, labelled=labelled, encoding=options.encoding)
+    channels = found.values[0].shape[1]
+    if channels != len(classifier.channels):
+        raise InputError(
+            f"{found.places[0]}: expected {len(classifier.channels)} channels, as in training, got {channels}"
+        )
+    return found

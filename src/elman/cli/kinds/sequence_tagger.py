@@ -1,0 +1,141 @@
+"""The commands for sequence taggers."""
+
+import math
+import os
+import re
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from elman._errors import OptionError
+from elman.cli._tagged_text import marked_text
+from elman.cli._texts import TEXTS_AT_ONCE, batches, read_texts, write_record
+from elman.cli._wording import printable
+from elman.runtime._sequence_tagger import SequenceTagger, Tagged
+from elman.runtime._tags import OUTSIDE, PLAIN, marked
+from elman.runtime._words import Token, joined
+
+__all__ = ["describe", "evaluate", "predict", "show"]
+
+TEXT_SUFFIXES = ("", ".txt")
+
+
+class _Sentence(NamedTuple):
+    text: str
+    tokens: list[Token]
+    is_raw: bool  # a text that was split here: places count its characters, otherwise tokens
+
+
+def evaluate(tagger: SequenceTagger, options: Namespace) -> dict[str, Any]:
+    from elman.cli._classification import warn_of_unseen
+    from elman.tasks._sound_tags import comparable_tags
+    from elman.tasks._tag_metrics import tagging_report
+    from elman.tasks._tagged import read_sentences
+
+    columns, scheme = tagger.columns, tagger.settings.scheme
+    text, label = options.text or columns.get("text"), options.label or columns.get("label")
+    sentences = list(read_sentences(options.file, text, label, options.encoding))
+
+    def place(sentence: int, token: int) -> str:
+        return f"{options.file}, {sentences[sentence].place(token)}"
+
+    truth = comparable_tags([sentence.tags for sentence in sentences], scheme, place)
+    started = time.perf_counter()
+    predicted = tagger.predict([sentence.tokens for sentence in sentences])
+    seconds = time.perf_counter() - started
+    warn_of_unseen([tag for tags in truth for tag in tags], tagger.tags)
+    sizes = {"examples": len(sentences), "tokens": sum(map(len, truth)), "seconds": seconds}
+    return tagging_report(truth, predicted, scheme) | {"scheme": scheme} | sizes
+
+
+def show(report: dict[str, Any]) -> None:
+    from elman.cli._figures import console, figures_table
+
+    plain = report["scheme"] == PLAIN
+    screen = console()
+    shares = "    ".join(f"{name}  {report[name]:.4f}" for name in ("precision", "recall"))
+    of = f"of tags other than {OUTSIDE}" if plain else "of entities, whose type and both ends have to be right"
+    screen.print(f"{shares}    F1  {report['f1']:.4f}    {of}")
+    screen.print(f"accuracy  {report['accuracy']:.2%} of {report['tokens']:,} tokens")
+    screen.print(f"{report['examples']:,} sentences in {report['seconds']:.2f} s\n")
+    screen.print(figures_table(report["per_type"], *(("tag", "tokens") if plain else ("type", "entities"))))
+
+
+def predict(tagger: SequenceTagger, options: Namespace) -> None:
+    form = options.format or ("text" if sys.stdout.isatty() else "jsonl")
+    if form not in ("jsonl", "conll", "text"):
+        raise OptionError("format", "jsonl, conll or text", form)
+    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    types = sorted({span.type for tag in tagger.tags for span in marked([tag], tagger.settings.scheme)})
+    for sentences in _sentences(tagger, options):
+        of_tokens = [[token.text for token in sentence.tokens] for sentence in sentences]
+        for sentence, tagged in zip(sentences, tagger.tag(of_tokens), strict=True):
+            if form == "jsonl":
+                write_record(_record(sentence, tagged, tagger.settings.scheme))
+            elif form == "conll":
+                _write_columns(sentence, tagged)
+            else:
+                scheme, colours = tagger.settings.scheme, types if coloured else ()
+                print(marked_text(sentence.text, sentence.tokens, tagged.tags, scheme, colours))
+        sys.stdout.flush()
+
+
+def describe(tagger: SequenceTagger) -> dict[str, str]:
+    settings, network = tagger.settings, tagger.settings.network
+    directions = "two directions" if network.bidirectional else "one direction"
+    characters = f", {network.character_size} units over characters" if network.character_size else ""
+    vocabularies = list(tagger.vocabularies.items())[: 2 if characters else 1]
+    return {
+        "network": f"embedding {network.embedding_size}{characters}, {network.layers} x {network.hidden_size} units "
+        f"in {directions}",
+        "tags": f"{len(tagger.tags)}, {settings.scheme}: {', '.join(tagger.tags)}",
+        "tokens": {"char": "single characters", "word": "words"}[settings.tokens],
+        "known": ", ".join(f"{len(vocabulary):,} {name}" for name, vocabulary in vocabularies),
+        "columns": ", ".join(f"{role} {name!r}" for role, name in tagger.columns.items()) or "by default",
+    }
+
+
+def _sentences(tagger: SequenceTagger, options: Namespace) -> Iterator[list[_Sentence]]:
+    from elman.tasks._tagged import read_sentences
+
+    file, encoding = options.file, options.encoding
+    if file == "-" or Path(file).suffix.lower() in TEXT_SUFFIXES:
+        with read_texts(file, "text", encoding) as (texts, is_ready):
+            for batch in batches(texts, is_ready):
+                yield [_Sentence(text, tagger.split(text), True) for text in batch]
+        return
+    read = read_sentences(file, options.text or tagger.columns.get("text"), encoding=encoding, tagged=False)
+    of_tokens = (sentence.tokens for sentence in read)
+    while chunk := list(islice(of_tokens, TEXTS_AT_ONCE)):
+        yield [_Sentence(*joined(tokens, tagger.settings.tokens), False) for tokens in chunk]
+
+
+def _record(sentence: _Sentence, tagged: Tagged, scheme: str) -> dict[str, Any]:
+    record: dict[str, Any] = {"text": sentence.text} if sentence.is_raw else {}
+    record |= {"tokens": [token.text for token in sentence.tokens], "tags": tagged.tags}
+    if scheme == PLAIN:
+        return record | {"probabilities": [_probability([logarithm]) for logarithm in tagged.logarithms.tolist()]}
+    spans = []
+    for kind, first, last in marked(tagged.tags, scheme):
+        tokens = sentence.tokens[first:last]
+        start, end = tokens[0].start, tokens[-1].end
+        places = {"start": start, "end": end} if sentence.is_raw else {"start": first, "end": last}
+        probability = _probability(tagged.logarithms[first:last].tolist())
+        spans.append({"type": kind, "text": sentence.text[start:end], **places, "probability": probability})
+    return record | {"spans": spans}
+
+
+def _probability(logarithms: list[float]) -> float | None:
+    total = math.fsum(logarithms)
+    return round(math.exp(total), 6) if math.isfinite(total) else None  # NaN, of a model with NaN in it, is no JSON
+
+
+def _write_columns(sentence: _Sentence, tagged: Tagged) -> None:
+    for token, tag in zip(sentence.tokens, tagged.tags, strict=True):
+        columns = [re.sub("[\t\r\n]", " ", column) for column in (token.text, tag)]
+        print("\t".join(map(printable, columns) if sys.stdout.isatty() else columns))
+    print()

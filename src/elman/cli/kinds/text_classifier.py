@@ -1,0 +1,47 @@
+"""The commands for text classifiers."""
+
+import sys
+from argparse import Namespace
+from typing import Any
+
+from elman.cli._classification import show
+from elman.cli._texts import batches, read_texts
+from elman.cli.kinds._classifying import form_of, report, size, write_predictions
+from elman.runtime import TextClassifier
+
+__all__ = ["describe", "evaluate", "predict", "show"]
+
+
+def evaluate(classifier: TextClassifier, options: Namespace) -> dict[str, Any]:
+    from elman.tasks._examples import read_examples
+
+    columns = classifier.columns
+    text, label = options.text or columns.get("text", "text"), options.label or columns.get("label", "label")
+    examples = read_examples(options.file, text, label, options.encoding)
+    return report(classifier, examples.texts, examples.labels)
+
+
+def predict(classifier: TextClassifier, options: Namespace) -> None:
+    form, column = form_of(options), options.text or classifier.columns.get("text", "text")
+    cut = 0
+    with read_texts(options.file, column, options.encoding) as (texts, is_ready):
+        for batch in batches(texts, is_ready):
+            cut += sum(_is_cut(classifier, text) for text in batch)
+            write_predictions(classifier, batch, "text", batch, form)
+    if cut:
+        print(f"{cut:,} texts are longer than {classifier.max_length} tokens and were cut", file=sys.stderr)
+
+
+def describe(classifier: TextClassifier) -> dict[str, str]:
+    text = classifier.settings.text
+    return {
+        "network": f"embedding {classifier.settings.network.embedding_size}, {size(classifier)}",
+        "tokens": f"{text.tokens}, {len(classifier.vocabulary):,} known, {text.max_length} read of a text",
+        "columns": ", ".join(f"{role} {name!r}" for role, name in text.columns.items()),
+    }
+
+
+def _is_cut(classifier: TextClassifier, text: str) -> bool:
+    from elman.runtime._vocabulary import tokenize
+
+    return len(text) > classifier.max_length and tokenize(text, classifier.tokens, classifier.max_length)[1]

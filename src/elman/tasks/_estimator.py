@@ -1,0 +1,156 @@
+"""What the estimators of all tasks share: training, saving, loading."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_is_fitted
+
+from elman._errors import InputError, OptionError
+from elman.runtime._config import Origin
+from elman.runtime._model_folder import CONFIG, Model, claim_folder, read_model, write_model
+from elman.runtime._trained import TrainedModel
+from elman.tasks._options import check_options
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from elman.tasks._training import Observer, Schedule, Task
+
+__all__ = ["Estimator", "Running"]
+
+Self = TypeVar("Self", bound="Estimator")
+
+
+@dataclass(frozen=True)
+class Running:
+    """Where a run keeps its checkpoints, whether it goes on from the last, and who is told of it."""
+
+    checkpoints: str | Path | None = None
+    resume: bool = False
+    observer: "Observer | None" = None
+
+    def notice(self, text: str) -> None:
+        """Tell of a decision made from the data."""
+        if self.observer:
+            self.observer.notice(text)
+
+
+class Estimator(BaseEstimator):  # type: ignore[misc]
+    """A model that is trained on a person's own data, with scikit-learn's manners.
+
+    A task's class lists its options in ``__init__``, checks what ``fit`` is given in ``_fit``, which calls ``_train``,
+    and takes over what a folder says in ``_restore``.
+    """
+
+    kind: ClassVar[type[TrainedModel]]
+
+    model_: Any
+    metrics_: dict[str, Any]
+    history_: list[Any]
+    data_: dict[str, Any]
+    made_with_: dict[str, str]
+    run_: dict[str, Any]
+    _fit: Callable[..., None]
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write a model folder.
+
+        Raises:
+            InputError: it cannot be written, or holds other files, or a model and not ``overwrite``.
+        """
+        check_is_fitted(self, "model_")
+        claim_folder(Path(folder), self.kind, overwrite=overwrite)
+        origin = Origin(self.get_params(), self.data_, self.made_with_, self.run_)
+        trained = self.model_
+        content = trained.settings, trained.tensors(), trained.vocabularies, origin, self.metrics_, self.history_
+        write_model(Path(folder), Model(self.kind, *content))
+
+    @classmethod
+    def load(cls: type[Self], folder: str | Path) -> Self:
+        """Read a model folder.
+
+        Raises:
+            InputError: it is no folder of such a model of this version, or damaged.
+        """
+        model = read_model(Path(folder), cls.kind)
+        estimator = cls()
+        known = estimator.get_params().keys()
+        options = {name: value for name, value in model.origin.options.items() if name in known}
+        estimator.set_params(**options | {"threads": None})
+        estimator.model_ = model.kind(model.settings, model.tensors, model.vocabularies)
+        estimator.metrics_, estimator.history_ = model.metrics, model.history
+        origin = model.origin
+        estimator.data_, estimator.made_with_, estimator.run_ = origin.data, origin.made_with, origin.run
+        estimator._restore()
+        try:
+            check_options(estimator.get_params())
+        except OptionError as error:  # InputError: it is the file's option, not one of the command line
+            raise InputError(f"{Path(folder) / CONFIG}: expected sound options, got {error}") from None
+        return estimator
+
+    def _restore(self) -> None:
+        """Take over what ``model_`` says."""
+
+    def _fit_anew(self: Self, *data: Any, running: Running) -> Self:
+        fitted = clone(self)
+        check_options(fitted.get_params())
+        fitted.run_ = {}
+        fitted._fit(*data, running=running)
+        self.__dict__.update(vars(fitted))  # at once: one that is stopped leaves what was before
+        return self
+
+    def _train(
+        self, begin: "Callable[[], tuple[nn.Module, Task]]", schedule: "Schedule", digest: str, running: Running
+    ) -> None:
+        """Train a network on a task and keep what it has learned.
+
+        The caller's random numbers and thread count are left as they were.
+
+        Args:
+            begin: makes the network and its task; what is drawn at random there comes from ``seed``.
+            schedule: how to train.
+            digest: of the data, by which a resumed run knows them.
+            running: checkpoints and observer.
+        """
+        import torch
+
+        from elman.tasks._checkpoints import CheckpointStore
+        from elman.tasks._environment import environment
+        from elman.tasks._training import Observer, Trainer
+
+        options = {name: value for name, value in self.get_params().items() if name != "threads"}
+        with _thread_count(self.threads), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            network, task = begin()
+            folder = running.checkpoints
+            store = CheckpointStore(Path(folder), options, digest) if folder else None
+            trainer = Trainer(network, task, schedule, store, running.observer or Observer())
+            if store and running.resume:
+                trainer.restore(*store.load())
+            progress = trainer.run()
+            self.made_with_ = environment()
+        self.model_ = task.trained()
+        self.history_ = progress.history
+        best = progress.history[progress.best_epoch - 1]
+        self.metrics_ = {"epoch": best.epoch, "epochs": progress.epochs, "loss": best.loss, **best.scores}
+
+
+@contextmanager
+def _thread_count(threads: int | None) -> Iterator[None]:
+    """Let torch and the runtime use so many threads for a while; ``None``: as many as torch uses."""
+    import torch
+
+    from elman.runtime._threads import get_num_threads, set_num_threads
+
+    before = torch.get_num_threads(), get_num_threads()
+    try:
+        torch.set_num_threads(threads or before[0])
+        set_num_threads(threads or before[0])
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        set_num_threads(before[1])

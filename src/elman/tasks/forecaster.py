@@ -1,0 +1,366 @@
+"""A forecaster with scikit-learn's manners."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from elman._errors import InputError, OptionError, listed
+from elman.runtime._forecaster import Forecast, as_columns
+from elman.runtime._forecaster import Forecaster as Trained
+from elman.runtime._forecaster_settings import ForecasterSettings, Layers
+from elman.runtime._rolling import rolling_report
+from elman.runtime._series import Series, as_series
+from elman.tasks._estimator import Estimator, Running
+
+if TYPE_CHECKING:
+    from elman.tasks._anchoring import Anchor
+    from elman.tasks._forecasting import ForecastingTask, ForecastNetwork
+    from elman.tasks._training import Observer
+
+__all__ = ["Forecaster"]
+
+LEAST_EXAMPLES = 8  # of steps to forecast from, in training
+LEAST_HELD = 4  # the same, held out
+LEAST_KNOWN = 3
+STEPS = 800  # of training, by default: epochs are as many as that takes
+LEAST_CONTEXT, LONGEST_CONTEXT = 4, 104
+Floats = NDArray[np.float64]
+
+
+class Forecaster(Estimator):
+    """Forecast series of numbers: a mix of simple forecasts, corrected by recurrent networks.
+
+    The simple forecasts are the last value, trend, mean, season, and their like; their mix, logarithms and the season
+    are chosen from the data, in closed form. The networks read the last steps, beside the calendar, and put out what
+    the mix misses. All choices are made by forecasts of a held-out end of the series.
+
+    Args:
+        horizon: steps ahead; None: the shortest cycle, such as a day of hours, and at most a tenth of the series.
+        season: in steps; 1: none; None: found from the calendar of the times, or from autocorrelation.
+        context: steps that the networks read; None: two seasons, 16 to 104.
+        strategy: ``"direct"``: all steps at once; ``"recursive"``: one at a time; None: whichever does better.
+        coverage: share of true values that the intervals are to hold.
+        networks: how many are trained side by side; forecasts are their mean.
+        hidden_size: units of each recurrent layer.
+        layers: recurrent layers.
+        dropout: share of the features forgotten at each training step.
+        learning_rate: AdamW's greatest; it rises at first and then falls to zero.
+        epochs: times the series is read, at most; None: 5 to 100, the fewer the longer it is.
+        batch_size: steps to forecast from of each training step; None: 16 to 64, by their number.
+        seed: of everything drawn at random.
+        validation: share of the series held out at its end, above 0.
+        engine: ``"elman"`` for :class:`elman.nn.RNN`, ``"torch"`` for :class:`torch.nn.RNN`.
+        threads: of the processor, to train with; None: as many as torch uses.
+
+    Attributes:
+        model_: the :class:`elman.runtime.Forecaster` that predicts, without PyTorch.
+        horizon_, season_: as given, or as found.
+        metrics_: figures of the held-out part.
+        history_: the figures of each epoch.
+        data_: what it saw, and what was chosen.
+        made_with_: versions, kind of machine, instruction sets and threads.
+
+    Example:
+        >>> import numpy as np
+        >>> from elman.tasks import Forecaster
+        >>> series = 10 + np.sin(np.arange(240) * np.pi / 6)
+        >>> forecaster = Forecaster(horizon=3, epochs=2, networks=1).fit(series)
+        >>> forecaster.predict().round(1).tolist()
+        [10.0, 10.5, 10.9]
+    """
+
+    kind = Trained
+
+    def __init__(
+        self,
+        *,
+        horizon: int | None = None,
+        season: int | None = None,
+        context: int | None = None,
+        strategy: str | None = None,
+        coverage: float = 0.9,
+        networks: int = 3,
+        hidden_size: int = 32,
+        layers: int = 1,
+        dropout: float = 0.2,
+        learning_rate: float = 2e-3,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        seed: int = 0,
+        validation: float = 0.2,
+        engine: str = "elman",
+        threads: int | None = None,
+    ) -> None:
+        self.horizon = horizon
+        self.season = season
+        self.context = context
+        self.strategy = strategy
+        self.coverage = coverage
+        self.networks = networks
+        self.hidden_size = hidden_size
+        self.layers = layers
+        self.dropout = dropout
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.seed = seed
+        self.validation = validation
+        self.engine = engine
+        self.threads = threads
+
+    def fit(
+        self,
+        series: Any,
+        times: Sequence[str] | None = None,
+        covariates: Any = None,
+        *,
+        names: Sequence[str] | None = None,
+        checkpoints: str | Path | None = None,
+        resume: bool = False,
+        observer: "Observer | None" = None,
+    ) -> "Forecaster":
+        """Train on a series.
+
+        Args:
+            series: (steps,) or (steps, targets) numbers, NaN where missing; or a :class:`Series` of a file.
+            times: (steps,) strings: dates, months, years and so on; None: the steps are one apart.
+            covariates: (steps,) or (steps, covariates) numbers that are read and not forecast; with a
+                :class:`Series`, how many of its last columns they are.
+            names: of the targets and then the covariates, for messages and files.
+            checkpoints: the folder in which to keep checkpoints; None keeps none.
+            resume: go on from the checkpoint there, to the same bits as without the interruption.
+            observer: told of each step and epoch.
+
+        Returns:
+            The forecaster itself.
+
+        Raises:
+            InputError: a ValueError that says in one line which value, time, option or file cannot be used.
+        """
+        running = Running(checkpoints, resume, observer)
+        return self._fit_anew(*_as_training(series, times, covariates, names), running=running)
+
+    def predict(self, horizon: int | None = None) -> Floats:
+        """Return what follows the training series, (horizon,) or (horizon, targets)."""
+        return self._shaped(self.forecast(horizon).values)
+
+    def predict_interval(self, horizon: int | None = None, coverage: float | None = None) -> tuple[Floats, Floats]:
+        """Return the lower and the upper bounds of the interval, each as :meth:`predict` returns values."""
+        forecast = self.forecast(horizon, coverage=coverage)
+        return self._shaped(forecast.lower), self._shaped(forecast.upper)
+
+    def forecast(
+        self,
+        horizon: int | None = None,
+        history: Any = None,
+        times: Sequence[str] | None = None,
+        coverage: float | None = None,
+    ) -> Forecast:
+        """Return times, values and intervals; the arguments are those of :meth:`elman.runtime.Forecaster.forecast`."""
+        check_is_fitted(self, "model_")
+        forecast: Forecast = self.model_.forecast(horizon, history, times, coverage)
+        return forecast
+
+    def evaluate(self, series: Any, times: Sequence[str] | None = None, horizon: int | None = None) -> dict[str, Any]:
+        """Measure forecasts from every step of a series beyond the training series, as ``elman evaluate`` does.
+
+        Args:
+            series: (steps,) or (steps, columns): what follows the training series, or holds it, or another.
+            times: of its steps; None: it follows the training series, or holds it.
+            horizon: steps ahead; None: those of training.
+
+        Returns:
+            ``mae``, ``naive_mae``, ``seasonal_naive_mae``, ``interval_coverage``, ``examples``, and the targets' own.
+        """
+        check_is_fitted(self, "model_")
+        names = self.model_.settings.names
+        values = as_series(names, as_columns(series, "series", names), times)
+        return rolling_report(self.model_, self.model_.place(values, timed=times is not None), horizon)
+
+    def score(self, series: Any, times: Sequence[str] | None = None) -> float:
+        """Return the negative mean absolute error over rolling origins, as :meth:`evaluate` measures it."""
+        return -float(self.evaluate(series, times)["mae"])
+
+    def _fit(self, series: Series, targets: int, *, running: Running) -> None:
+        from elman.tasks._calibrating import calibrated
+        from elman.tasks._forecasting import ForecastingTask, ForecastNetwork
+        from elman.tasks._training import Schedule
+
+        if not self.validation:
+            raise OptionError("validation", "a share above 0: widths and choices come from it", self.validation)
+        settings, tensors, held = self._prepared(series, targets, running)
+
+        def begin() -> "tuple[ForecastNetwork, ForecastingTask]":
+            network = ForecastNetwork(settings, self.dropout, self.engine)
+            return network, ForecastingTask(self, network, settings, tensors, held)
+
+        schedule = Schedule(self.learning_rate, self.epochs_, patience=max(10, self.epochs_ // 3))
+        self._train(begin, schedule, _digest(series, targets), running)
+        self.model_, figures = calibrated(self.model_, held, self.strategy)
+        self.metrics_ |= {f"validation_{name}": value for name, value in figures.items()}
+        del self.metrics_["validation_mae_ratio"]
+        self._tell_result(running)
+
+    def _restore(self) -> None:
+        settings = self.model_.settings
+        self.horizon_, self.season_ = settings.horizon, settings.season
+
+    def _shaped(self, values: Floats) -> Floats:
+        return values[:, 0] if values.shape[1] == 1 else values
+
+    def _prepared(
+        self, series: Series, targets: int, running: Running
+    ) -> tuple[ForecasterSettings, dict[str, Floats], int]:
+        from elman.tasks._anchoring import choose_anchor, choose_season, cycles_of, tensors_of
+
+        steps = len(series)
+        self.season_, self.horizon_ = self.season or 1, self.horizon or max(1, steps // 10)
+        held = _held(steps, self.horizon_, self.validation)
+        self._check_length(steps, held, LEAST_CONTEXT)
+        trained = series.values[:held]
+        _check(series, targets, held)
+        if self.season is None:
+            self.season_ = choose_season(trained[:, :targets], series.grid, min(self.horizon_, max(1, held // 10)))
+        cycles = cycles_of(series.grid, self.season_, held)
+        if self.horizon is None and cycles:
+            self.horizon_ = min(self.horizon_, round(cycles[0]))
+            held = _held(steps, self.horizon_, self.validation)
+            trained = series.values[:held]
+        context = self.context or min(max(16, 2 * self.season_), LONGEST_CONTEXT, max(LEAST_CONTEXT, held // 4))
+        reach = max(context, self.season_ + 1)
+        examples = self._check_length(steps, held, reach)
+        anchors = [
+            choose_anchor(column, cycles, self.season_, self.horizon_, reach, logarithms=number < targets)
+            for number, column in enumerate(trained.T)
+        ]
+        settings = self._settings(series, targets, context, cycles, anchors)
+        self.batch_size_ = self.batch_size or (16 if examples < 300 else 32 if examples < 4000 else 64)
+        self.epochs_ = self.epochs or min(100, max(5, STEPS // math.ceil(examples / self.batch_size_)))
+        self._note(series, settings, anchors, held, running)
+        return settings, tensors_of(settings, series, anchors, held), held
+
+    def _check_length(self, steps: int, held: int, reach: int) -> int:
+        """Return how many steps there are to forecast from in training."""
+        examples: int = held - self.horizon_ - reach + 1
+        if examples < LEAST_EXAMPLES:
+            needed = f"a horizon of {self.horizon_}, a season of {self.season_} and {reach} steps before"
+            raise InputError(
+                f"series: expected {steps + LEAST_EXAMPLES - examples} steps or more, for {needed}, got {steps}"
+            )
+        return examples
+
+    def _settings(
+        self, series: Series, targets: int, context: int, cycles: list[float], anchors: "list[Anchor]"
+    ) -> ForecasterSettings:
+        return ForecasterSettings(
+            targets=list(series.names[:targets]),
+            covariates=list(series.names[targets:]),
+            horizon=self.horizon_,
+            block=self.horizon_,
+            context=context,
+            season=self.season_,
+            cycles=cycles,
+            logarithm=[anchor.logarithm for anchor in anchors],
+            returning=[anchor.returning for anchor in anchors],
+            masked=bool(np.isnan(series.values).any()),
+            coverage=float(self.coverage),
+            calibration=0,
+            steps=len(series),
+            grid=series.grid,
+            layers=Layers(self.networks, self.hidden_size, self.layers),
+        )
+
+    def _note(
+        self, series: Series, settings: ForecasterSettings, anchors: "list[Anchor]", held: int, running: Running
+    ) -> None:
+        missing = int(np.isnan(series.values).sum())
+        self.data_: dict[str, Any] = {
+            "steps": len(series),
+            "missing": missing,
+            "from": series.grid.label(0),
+            "to": series.grid.label(len(series) - 1),
+            "held_out": len(series) - held,
+        }
+        for notice in series.notices:
+            running.notice(notice)
+        grid, season = settings.grid, settings.season
+        running.notice(
+            f"{len(series):,} steps of {grid.describe()}, {grid.label(0)} to {grid.label(len(series) - 1)}; the last "
+            f"{len(series) - held:,} are held out" + (f"; {missing:,} missing values" if missing else "")
+        )
+        chosen = {"season": self.season, "horizon": self.horizon}
+        found = " and ".join(name for name, value in chosen.items() if value is None)
+        season_words = "no season" if season == 1 else f"a season of {season} steps"
+        running.notice(
+            f"horizon {settings.horizon}, {season_words}" + (f" ({found} chosen from the data)" if found else "")
+        )
+        for name, anchor in zip(settings.targets, anchors, strict=False):
+            logarithm = ", in logarithms" if anchor.logarithm else ""
+            running.notice(f"{name}: the networks correct the {anchor.name}{logarithm}")
+
+    def _tell_result(self, running: Running) -> None:
+        settings, metrics = self.model_.settings, self.metrics_
+        strategy = "direct" if settings.block == settings.horizon else "recursive"
+        self.data_["strategy"] = strategy
+        mae, naive, seasonal = (metrics[f"validation_{name}"] for name in ("mae", "naive_mae", "seasonal_naive_mae"))
+        running.notice(
+            f"held-out part, {strategy}: MAE {mae:.4g}, naive {naive:.4g}, seasonal naive {seasonal:.4g}; intervals of "
+            f"{settings.coverage:.0%} held {metrics['validation_interval_coverage']:.1%}"
+        )
+        better = [name for name, error in (("naive", naive), ("seasonal naive", seasonal)) if error <= mae]
+        if better:
+            running.notice(f"the model does not beat the {' and the '.join(better)} forecast on the held-out part")
+        if not self.model_.output_scale.any():
+            running.notice("the networks add nothing to the simple forecasts on the held-out part and are not used")
+
+
+def _as_training(series: Any, times: Any, covariates: Any, names: Sequence[str] | None) -> tuple[Series, int]:
+    if isinstance(series, Series):
+        return series, len(series.names) - int(covariates or 0)
+    targets = np.asarray(series).shape[1] if np.ndim(series) == 2 else 1
+    columns = [as_columns(series, "series", ["target"] * targets)]
+    if covariates is not None:
+        count = np.asarray(covariates).shape[1] if np.ndim(covariates) == 2 else 1
+        columns.append(as_columns(covariates, "covariates", ["covariate"] * count))
+        if len(columns[1]) != len(columns[0]):
+            raise InputError(f"covariates: expected {len(columns[0])} steps, as the series, got {len(columns[1])}")
+    values = np.concatenate(columns, axis=1)
+    if names is None:
+        extra = values.shape[1] - targets
+        names = ["value"] if targets == 1 else [f"value_{i + 1}" for i in range(targets)]
+        names = [*names, *(f"covariate_{i + 1}" for i in range(extra))]
+    if len(names) != values.shape[1] or len(set(names)) != len(names):
+        raise InputError(f"names: expected {values.shape[1]} that differ, got {listed(map(str, names))}")
+    if times is not None and len(times) != len(values):
+        raise InputError(f"times: expected one for each of {len(values)} steps, got {len(times)}")
+    texts = None if times is None else [str(time) for time in times]
+    return as_series([str(name) for name in names], values, texts), targets
+
+
+def _check(series: Series, targets: int, held: int) -> None:
+    for name, column in zip(series.names, series.values[:held].T, strict=True):
+        known = int(np.isfinite(column).sum())
+        if known < max(LEAST_KNOWN, held // 20):
+            raise InputError(
+                f"{name}: expected numbers, got {known} known ones in the {held} of {len(series)} steps to train on"
+            )
+    for name, column in zip(series.names[:targets], series.values[held:].T, strict=False):
+        if not np.isfinite(column).any():
+            raise InputError(
+                f"{name}: expected numbers among the last {len(column)} steps, which are held out, got none"
+            )
+
+
+def _held(steps: int, horizon: int, validation: float) -> int:
+    """Return the first step held out: a share, and enough for some forecasts."""
+    return steps - max(round(steps * validation), horizon + max(LEAST_HELD, horizon // 2) - 1)
+
+
+def _digest(series: Series, targets: int) -> str:
+    return hashlib.sha256(repr((series.names, targets, series.grid)).encode() + series.values.tobytes()).hexdigest()

@@ -1,0 +1,250 @@
+"""A language model with scikit-learn's manners."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sklearn.utils.validation import check_is_fitted
+
+from elman._errors import InputError
+from elman.runtime._language_model import LanguageModel as Trained
+from elman.runtime._text_classifier import checked_texts
+from elman.runtime._vocabulary import SPECIAL_TOKENS
+from elman.tasks._corpus import LONGEST_EPOCH, Corpus, encode, text_blocks
+from elman.tasks._estimator import Estimator, Running
+
+if TYPE_CHECKING:
+    from elman.tasks._language_modelling import Modelling, ModellingNetwork
+    from elman.tasks._training import Observer
+
+__all__ = ["LanguageModel", "Texts"]
+
+Texts = str | Path | Sequence[str]  # a text, a file, or texts that each begin on a line of their own
+
+NAMES = {"char": "characters", "word": "words and marks"}
+OPERATIONS = 3e12  # of floating-point numbers in training: one to two minutes on two cores
+FEWEST_EPOCHS, MOST_EPOCHS = 1, 8
+
+
+class LanguageModel(Estimator):
+    """Model a language: what comes next in a text, by its characters or its words.
+
+    An embedding of each token and of the n-grams that end with it, recurrent layers, an output layer; trained by
+    truncated backpropagation through time, the states carried over from window to window. ``None``: chosen from the
+    data.
+
+    Args:
+        hidden_size: units of each recurrent layer.
+        embedding_size: width of the vectors that stand for a token and for an n-gram.
+        layers: recurrent layers.
+        dropout: share of the states' features forgotten at each training step.
+        tokens: ``"char"`` or ``"word"``.
+        ngram: tokens of the longest n-gram that the network reads as a whole; 1: single tokens alone.
+        ngram_dropout: share of the n-grams forgotten at each training step; ``None``: 0.2 to 0.8, the more the shorter
+            the text is and the more tokens are known.
+        window: steps that gradients reach back.
+        learning_rate: AdamW's greatest; it rises at first and then falls to zero.
+        epochs: times the text is read, at most; ``None``: 1 to 8, the fewer the longer it is.
+        batch_size: windows of each training step; ``None``: 4 to 64, the more the longer the text is.
+        seed: of everything drawn at random.
+        validation: share of the text, its tail, held out to choose the best epoch by; 0 for none.
+        engine: ``"elman"`` for :class:`elman.nn.RNN`, ``"torch"`` for :class:`torch.nn.RNN`.
+        threads: of the processor, to train with; ``None``: as many as torch uses.
+
+    Attributes:
+        vocabulary_: the tokens known.
+        model_: the :class:`elman.runtime.LanguageModel` that reads and writes, without PyTorch.
+        metrics_: scores on the validation part at the best epoch.
+        history_: the figures of each epoch.
+        data_: what it saw: numbers of tokens and characters.
+        made_with_: versions, kind of machine, instruction sets and threads.
+
+    Example:
+        >>> from elman.tasks import LanguageModel
+        >>> model = LanguageModel(hidden_size=16, ngram=3, epochs=30).fit("to be or not to be, " * 50)
+        >>> model.generate("to be or", length=10, temperature=0)
+        ' not to be'
+    """
+
+    kind = Trained
+
+    def __init__(
+        self,
+        *,
+        hidden_size: int = 256,
+        embedding_size: int = 128,
+        layers: int = 1,
+        dropout: float = 0.0,
+        tokens: str = "char",
+        ngram: int = 6,
+        ngram_dropout: float | None = None,
+        window: int = 64,
+        learning_rate: float = 4e-3,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        seed: int = 0,
+        validation: float = 0.1,
+        engine: str = "elman",
+        threads: int | None = None,
+    ) -> None:
+        self.hidden_size = hidden_size
+        self.embedding_size = embedding_size
+        self.layers = layers
+        self.dropout = dropout
+        self.tokens = tokens
+        self.ngram = ngram
+        self.ngram_dropout = ngram_dropout
+        self.window = window
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.seed = seed
+        self.validation = validation
+        self.engine = engine
+        self.threads = threads
+
+    def fit(
+        self,
+        texts: Texts | Corpus,
+        y: None = None,
+        *,
+        encoding: str = "utf-8",
+        validation: Texts | None = None,
+        checkpoints: str | Path | None = None,
+        resume: bool = False,
+        observer: "Observer | None" = None,
+    ) -> "LanguageModel":
+        """Train on a text, which may be larger than memory if it is a file.
+
+        Args:
+            texts: a text; or the ``Path`` of a file with one; or several texts, each of which begins on a new line; or
+                what :meth:`read` returned.
+            y: nothing; scikit-learn's pipelines give it.
+            encoding: of files.
+            validation: texts to validate on, in place of the tail.
+            checkpoints: the folder in which to keep checkpoints; ``None`` keeps none.
+            resume: go on from the checkpoint there, to the same bits as without the interruption.
+            observer: told of each step and epoch.
+
+        Returns:
+            The model itself.
+
+        Raises:
+            InputError: a ValueError that says in one line which text, option or file cannot be used.
+        """
+        return self._fit_anew(texts, encoding, validation, running=Running(checkpoints, resume, observer))
+
+    def read(
+        self,
+        texts: Texts,
+        *,
+        encoding: str = "utf-8",
+        validation: Texts | None = None,
+        folder: str | Path | None = None,
+    ) -> Corpus:
+        """Return texts as the numbers of their tokens, mapped into memory, for :meth:`fit`.
+
+        Args:
+            texts, encoding, validation: as for :meth:`fit`.
+            folder: where the file of the numbers lies, which has no name; ``None``: where temporary files do.
+
+        Raises:
+            InputError: a file is no text, or the text is too short.
+        """
+        held = float(self.validation) if validation is None else _blocks(validation, encoding)
+        corpus = encode(_blocks(texts, encoding), held, self.tokens, folder)
+        length, least = len(corpus.training), 2 * self.window
+        name = str(texts) if isinstance(texts, Path) else "texts"
+        if length < least:
+            raise InputError(f"{name}: expected {least} {NAMES[self.tokens]} or more to train on, got {length}")
+        if len(corpus.vocabulary) == len(SPECIAL_TOKENS):
+            raise InputError(f"{name}: expected {NAMES[self.tokens]} that occur twice or more, got none")
+        return corpus
+
+    def _fit(self, texts: Texts | Corpus, encoding: str, validation: Texts | None, *, running: Running) -> None:
+        from elman.tasks._language_modelling import Modelling, build_network
+        from elman.tasks._training import Schedule
+
+        corpus = texts if isinstance(texts, Corpus) else self.read(texts, encoding=encoding, validation=validation)
+        self._prepare(corpus, running)
+
+        def begin() -> "tuple[ModellingNetwork, Modelling]":
+            network = build_network(self, corpus)
+            return network, Modelling(self, corpus, network)
+
+        schedule = Schedule(self.learning_rate, self.epochs_, patience=max(3, self.epochs_ // 4))
+        self._train(begin, schedule, corpus.digest, running)
+
+    def score(self, texts: Texts, y: None = None) -> float:
+        """Return the bits that each character of texts costs, negative: the greater, the better."""
+        check_is_fitted(self, "model_")
+        measure = self.model_.measure(_blocks(texts))
+        if not measure.characters:
+            raise InputError("texts: expected one character or more, got none")
+        return -float(measure.bits_per_character)
+
+    def generate(
+        self,
+        prompt: str = "",
+        length: int = 200,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+    ) -> str:
+        """Draw what follows a prompt: the tokens of :meth:`elman.runtime.LanguageModel.generate` as one text."""
+        check_is_fitted(self, "model_")
+        drawn = self.model_.generate(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+        return "".join(drawn)
+
+    def _restore(self) -> None:
+        network = self.model_.settings.network
+        self.set_params(
+            hidden_size=network.hidden_size,
+            embedding_size=network.embedding_size,
+            layers=network.layers,
+            tokens=self.model_.tokens,
+            ngram=network.ngram,
+        )
+        self.vocabulary_ = self.model_.vocabulary
+
+    def _affordable_epochs(self, length: int) -> int:
+        known, width, units = len(self.vocabulary_), self.embedding_size, self.hidden_size
+        recurrent = units * (2 * units * self.layers - units + width)
+        operations = 6 * length * (recurrent + width * (units + known))
+        return max(FEWEST_EPOCHS, min(MOST_EPOCHS, round(OPERATIONS / operations)))
+
+    def _prepare(self, corpus: Corpus, running: Running) -> None:
+        length = len(corpus.training)
+        self.vocabulary_ = corpus.vocabulary
+        self.batch_size_ = min(length // self.window - 1, self.batch_size or max(4, min(64, length // 16_000)))
+        # where a token occurs seldom, nearly every n-gram is learned by heart
+        by_length = max(0.2, min(0.8, 1.2 - 0.22 * math.log10(length / len(corpus.vocabulary))))
+        self.ngram_dropout_ = by_length if self.ngram_dropout is None else self.ngram_dropout
+        self.epochs_ = self.epochs or self._affordable_epochs(min(length, LONGEST_EPOCH))
+        unknown = sum(corpus.held_unknown.values())
+        self.data_ = {
+            "training": length,
+            "validation": len(corpus.held),
+            "validation_characters": corpus.held_characters,
+            "validation_unknown": unknown,
+        }
+        running.notice(
+            f"{length:,} {NAMES[self.tokens]} to train on, {len(corpus.held):,} to validate; "
+            f"{len(corpus.vocabulary):,} known, {unknown:,} of those to validate are not"
+        )
+
+
+def _blocks(texts: Texts, encoding: str = "utf-8") -> Iterable[str]:
+    if isinstance(texts, Path):
+        return text_blocks(texts, encoding)
+    if isinstance(texts, str):
+        return [texts]
+    return _lines(checked_texts(texts))
+
+
+def _lines(texts: Sequence[str]) -> Iterator[str]:
+    for text in texts:
+        yield text if text.endswith("\n") else f"{text}\n"

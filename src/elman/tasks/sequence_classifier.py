@@ -1,0 +1,227 @@
+"""A classifier of sequences of numbers with scikit-learn's manners."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elman._errors import listed
+from elman.runtime._arrays import Array
+from elman.runtime._sequence_classifier import SequenceClassifier as Trained
+from elman.runtime._sequence_classifier import checked_sequences, frames_of
+from elman.runtime._sequence_settings import SequenceNetwork as Network
+from elman.runtime._sequence_settings import SequenceSettings
+from elman.tasks._classifier import Classifier
+from elman.tasks._estimator import Running
+
+if TYPE_CHECKING:
+    from elman.tasks._network import SequenceNetwork
+    from elman.tasks._training import Observer
+
+__all__ = ["SequenceClassifier"]
+
+LONGEST = 64  # frames of a typical sequence; in trials, networks that read longer ones step by step learned less
+CONSTANT = 1e-12  # of a channel's largest value: a deviation that small is rounding
+
+
+class SequenceClassifier(Classifier):
+    """Classify sequences of numbers with recurrent layers, and an output layer on what their units do.
+
+    Sequences have one channel or more and may differ in length. Channels are standardised. The defaults suit few
+    sequences and many, short ones and long. ``None``: chosen from the data.
+
+    Args:
+        hidden_size: units of each recurrent layer and direction.
+        layers: recurrent layers.
+        bidirectional: whether each layer also reads the sequence backwards.
+        dropout: share of the pooled states forgotten at each training step.
+        frame_size: steps that the network reads at once; ``None``: so many that half of the sequences have 64 frames
+            at most.
+        learning_rate: AdamW's greatest; it rises at first and then falls to zero.
+        epochs: times the sequences are read, at most; ``None``: 10 to 300, the fewer the more sequences there are.
+        batch_size: sequences of each training step; ``None``: 16 to 64, the more the more sequences there are.
+        seed: of everything drawn at random.
+        validation: share of the sequences set aside to choose the best epoch by; 0 for none.
+        engine: ``"elman"`` for :class:`elman.nn.RNN`, ``"torch"`` for :class:`torch.nn.RNN`.
+        threads: of the processor, to train with; ``None``: as many as torch uses. Predictions go by
+            :func:`elman.set_num_threads`.
+
+    Attributes:
+        classes_: (classes,) the labels, sorted.
+        settings_: what a prediction needs beside the parameters: channels, size of a frame, sizes of the network.
+        model_: the :class:`elman.runtime.SequenceClassifier` that predicts, without PyTorch.
+        metrics_: scores on the validation part at the best epoch.
+        history_: the figures of each epoch.
+        data_: what it saw: numbers of examples, by class too, lengths, how many values were missing.
+        made_with_: versions, kind of machine, instruction sets and threads.
+
+    Example:
+        >>> import numpy as np
+        >>> from elman.tasks import SequenceClassifier
+        >>> rising, falling = np.linspace(0, 1, 9), np.linspace(1, 0, 7)
+        >>> X, y = [rising, falling] * 20, ["up", "down"] * 20
+        >>> classifier = SequenceClassifier(hidden_size=8, epochs=20).fit(X, y)
+        >>> classifier.predict([rising, falling]).tolist()
+        ['up', 'down']
+    """
+
+    kind = Trained
+    arguments, plural = ("X", "y"), "sequences"
+
+    def __init__(
+        self,
+        *,
+        hidden_size: int = 128,
+        layers: int = 1,
+        bidirectional: bool = True,
+        dropout: float = 0.4,
+        frame_size: int | None = None,
+        learning_rate: float = 3e-3,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        seed: int = 0,
+        validation: float = 0.1,
+        engine: str = "elman",
+        threads: int | None = None,
+    ) -> None:
+        self.hidden_size = hidden_size
+        self.layers = layers
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.frame_size = frame_size
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.seed = seed
+        self.validation = validation
+        self.engine = engine
+        self.threads = threads
+
+    def fit(
+        self,
+        X: Any,
+        y: Sequence[Any],
+        *,
+        channels: Sequence[str] | None = None,
+        validation: tuple[Any, Sequence[Any]] | None = None,
+        checkpoints: str | Path | None = None,
+        resume: bool = False,
+        observer: "Observer | None" = None,
+    ) -> "SequenceClassifier":
+        """Train on sequences and their labels.
+
+        Args:
+            X: an array (examples, steps, channels), or (examples, steps) of one channel, or a list of arrays
+                (steps, channels) or (steps,) of different lengths. NaN is a missing value: it counts as the channel's
+                mean, and the network is told where the channel is missing.
+            y: (examples,) strings, integers or booleans, of two classes or more.
+            channels: what the channels are called; ``None``: "1", "2", …
+            validation: sequences and labels to validate on, in place of a share of ``X``.
+            checkpoints: the folder in which to keep checkpoints; ``None`` keeps none.
+            resume: go on from the checkpoint there, to the same bits as without the interruption.
+            observer: told of each step and epoch.
+
+        Returns:
+            The classifier itself.
+
+        Raises:
+            InputError: a ValueError that says in one line which sequence, label, option or file cannot be used.
+        """
+        return self._fit_anew(X, y, validation, channels, running=Running(checkpoints, resume, observer))
+
+    def _fit(
+        self,
+        examples: Any,
+        labels: Sequence[Any],
+        validation: tuple[Any, Sequence[Any]] | None,
+        channels: Sequence[str] | None = None,
+        *,
+        running: Running,
+    ) -> None:
+        self.channels_ = list(channels) if channels is not None else None
+        super()._fit(examples, labels, validation, running=running)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = tags.input_tags.allow_nan = True
+        return tags
+
+    def _checked(self, examples: Any, name: str) -> list[NDArray[np.float64]]:
+        sequences = checked_sequences(examples, len(self.channels_) if self.channels_ else None, name)
+        if self.channels_ is None and sequences:
+            self.channels_ = [str(number) for number in range(1, sequences[0].shape[1] + 1)]
+        return sequences
+
+    def _prepare(self, examples: list[NDArray[np.float64]], running: Running) -> None:
+        assert self.channels_
+        count, lengths = len(examples), [len(sequence) for sequence in examples]
+        values = np.concatenate(examples)
+        missing = np.isnan(values)
+        self.mean_, self.scale_ = _standards(values)
+        frame_size = self.frame_size or int(np.ceil(median(lengths) / LONGEST))
+        flagged = np.flatnonzero(missing.any(0)).tolist()
+        network = Network(self.hidden_size, self.layers, self.bidirectional)
+        self.settings_ = SequenceSettings(self.classes_.tolist(), self.channels_, flagged, frame_size, network)
+        self.epochs_ = self.epochs or min(300, max(10, int(1500 / count**0.45)))
+        self.batch_size_ = self.batch_size or (64 if count >= 4000 else 32 if count >= 1000 else 16)
+        shortest, longest = min(lengths), max(lengths)
+        steps = f"{shortest:,}" if shortest == longest else f"{shortest:,} to {longest:,}"
+        self.data_ |= {"channels": len(self.channels_), "steps": steps, "missing": int(missing.sum())}
+        self._tell(running)
+
+    def _tell(self, running: Running) -> None:
+        data, settings = self.data_, self.settings_
+        frames = f", read {settings.frame_size} at once" if settings.frame_size > 1 else ""
+        channels = f"{data['channels']} channel{'s' * (data['channels'] > 1)}"
+        chosen = " (chosen from the data)" if frames and not self.frame_size else ""
+        running.notice(
+            f"{data['training']:,} sequences to train on, {data['validation']:,} to validate, "
+            f"{len(self.classes_)} classes; {channels}, {data['steps']} steps{frames}{chosen}"
+        )
+        if data["missing"]:
+            names = listed(settings.channels[number] for number in settings.flagged)
+            running.notice(
+                f"{data['missing']:,} values are missing, of the channels {names}; the network is told where"
+            )
+
+    def _encode(self, example: NDArray[np.float64]) -> NDArray[np.float32]:
+        return frames_of(example, self.settings_, self.mean_, self.scale_)
+
+    def _network(self) -> "SequenceNetwork":
+        from elman.tasks._network import SequenceNetwork
+
+        return SequenceNetwork(
+            self.settings_.input_size,
+            len(self.classes_),
+            hidden_size=self.hidden_size,
+            layers=self.layers,
+            bidirectional=self.bidirectional,
+            dropout=self.dropout,
+            engine=self.engine,
+        )
+
+    def _trained(self, tensors: Mapping[str, Array]) -> Trained:
+        return Trained(self.settings_, {"mean": self.mean_, "scale": self.scale_, **tensors})
+
+    def _restore(self) -> None:
+        self.settings_ = self.model_.settings
+        network = self.settings_.network
+        self.set_params(hidden_size=network.hidden_size, layers=network.layers, bidirectional=network.bidirectional)
+        self.classes_, self.channels_ = self.model_.classes, self.model_.channels
+        self.mean_, self.scale_ = self.model_.mean, self.model_.scale
+
+
+def _standards(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean and the standard deviation of each channel of values (steps, channels); 1 if constant."""
+    known = ~np.isnan(values)
+    count = np.maximum(known.sum(0), 1)
+    largest = np.abs(values).max(0, initial=0, where=known)
+    largest[largest == 0] = 1
+    shares = np.where(known, values / largest, 0)  # of the largest: the squares of large values could overflow
+    mean = shares.sum(0) / count
+    deviation = np.sqrt((np.where(known, shares - mean, 0) ** 2).sum(0) / count)
+    deviation[deviation < CONSTANT] = 1
+    return mean * largest, deviation * largest

@@ -1,0 +1,266 @@
+"""A sequence tagger with scikit-learn's manners."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from elman._errors import InputError, shown
+from elman.runtime._sequence_tagger import SequenceTagger as Trained
+from elman.runtime._sequence_tagger import checked_sentences
+from elman.runtime._tags import OUTSIDE, PLAIN, detect_scheme, marked
+from elman.runtime._vocabulary import Vocabulary
+from elman.runtime._words import choose_tokens, normalize
+from elman.tasks._estimator import Estimator, Running
+from elman.tasks._sound_tags import IOB1, sound_tags
+from elman.tasks._splitting import stratified_split
+
+if TYPE_CHECKING:
+    from elman.tasks._tagging import TaggingNetwork, TaggingTask
+    from elman.tasks._training import Observer
+
+__all__ = ["SequenceTagger"]
+
+Sentences = Sequence[Sequence[str]]
+Part = tuple[list[list[str]], list[list[str]]]
+
+LARGE = 1000  # sentences; what occurs once in so many teaches nothing of its own
+
+
+class SequenceTagger(Estimator):
+    """Tag the tokens of sentences: named entities, slots, parts of speech, punctuation.
+
+    A network over the characters of each word and one over the words of the sentence, so that words never seen have
+    tags too. Tags in BIO, IOB1, BIOES or BILOU mark spans, and predicted ones are always well-formed; others are plain.
+    The defaults suit languages with words and without, a hundred sentences and ten thousands. ``None``: chosen from
+    the data.
+
+    Args:
+        hidden_size: units of each recurrent layer over words and direction.
+        embedding_size: width of the vector that stands for a word.
+        character_size: width of the vector that stands for a character, and units of the network over characters in
+            each direction; 0 for none. Not used where all tokens are single characters.
+        layers: recurrent layers over words.
+        bidirectional: whether each layer also reads the sentence backwards.
+        dropout: share of the features forgotten at each training step, of what layers read and of the last states.
+        learning_rate: AdamW's greatest; it rises at first and then falls to zero.
+        epochs: times the sentences are read; ``None``: 5 to 40, the fewer the more tokens there are.
+        batch_size: sentences of each training step; ``None``: 4 to 64, the more the more and the shorter they are.
+        seed: of everything drawn at random.
+        validation: share of the sentences set aside to choose the best epoch by, if they are 500 or more, or else
+            to show how good the last is; 0 for none.
+        repair_tags: whether ill-formed tags, such as I- after O, begin and end spans as they do for ``conlleval``;
+            they are refused otherwise.
+        engine: ``"elman"`` for :class:`elman.nn.RNN`, ``"torch"`` for :class:`torch.nn.RNN`.
+        threads: of the processor, to train with; ``None``: as many as torch uses. Predictions go by
+            :func:`elman.set_num_threads`.
+
+    Attributes:
+        classes_: (tags,) the tags, sorted.
+        scheme_: ``"BIO"``, ``"BIOES"``, ``"BILOU"`` or ``"plain"``; IOB1 has become BIO.
+        tokens_: ``"char"`` if all tokens are single characters, else ``"word"``: how texts are split.
+        words_, characters_: those known.
+        model_: the :class:`elman.runtime.SequenceTagger` that predicts, without PyTorch.
+        metrics_: scores on the validation part at the best epoch.
+        history_: the figures of each epoch.
+        data_: what it saw: numbers of sentences, tokens and spans of each type, and how many sentences were repaired.
+        made_with_: versions, kind of machine, instruction sets and threads.
+
+    Example:
+        >>> from elman.tasks import SequenceTagger
+        >>> sentences = [["fly", "to", "Rome"], ["stay", "in", "Paris"]] * 20
+        >>> tags = [["O", "O", "B-city"]] * 40
+        >>> tagger = SequenceTagger(hidden_size=8, epochs=10).fit(sentences, tags)
+        >>> tagger.predict([["go", "to", "Paris"]])
+        [['O', 'O', 'B-city']]
+    """
+
+    kind = Trained
+
+    def __init__(
+        self,
+        *,
+        hidden_size: int = 128,
+        embedding_size: int = 128,
+        character_size: int = 32,
+        layers: int = 1,
+        bidirectional: bool = True,
+        dropout: float = 0.4,
+        learning_rate: float = 3e-3,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        seed: int = 0,
+        validation: float = 0.1,
+        repair_tags: bool = False,
+        engine: str = "elman",
+        threads: int | None = None,
+    ) -> None:
+        self.hidden_size = hidden_size
+        self.embedding_size = embedding_size
+        self.character_size = character_size
+        self.layers = layers
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.seed = seed
+        self.validation = validation
+        self.repair_tags = repair_tags
+        self.engine = engine
+        self.threads = threads
+
+    def fit(
+        self,
+        sentences: Sentences,
+        tags: Sentences,
+        *,
+        validation: tuple[Sentences, Sentences] | None = None,
+        checkpoints: str | Path | None = None,
+        resume: bool = False,
+        observer: "Observer | None" = None,
+    ) -> "SequenceTagger":
+        """Train on sentences and their tags.
+
+        Args:
+            sentences: the tokens of each.
+            tags: the tags of each, one a token, two different ones or more.
+            validation: sentences and tags to validate on, in place of a share of the sentences.
+            checkpoints: the folder in which to keep checkpoints; ``None`` keeps none.
+            resume: go on from the checkpoint there, to the same bits as without the interruption.
+            observer: told of each step and epoch.
+
+        Returns:
+            The tagger itself.
+
+        Raises:
+            InputError: a ValueError that says in one line which sentence, tag, option or file cannot be used.
+        """
+        return self._fit_anew(sentences, tags, validation, running=Running(checkpoints, resume, observer))
+
+    def _fit(
+        self, sentences: Sentences, tags: Sentences, validation: tuple[Sentences, Sentences] | None, *, running: Running
+    ) -> None:
+        from elman.tasks._tagging import TaggingTask
+        from elman.tasks._training import Schedule
+
+        sentences, tags = _checked(sentences, tags, "")
+        detected = detect_scheme(tags)
+        tags, repaired = sound_tags(tags, detected, repair=self.repair_tags, place="tags[{}][{}]".format)
+        self.scheme_ = "BIO" if detected == IOB1 else detected
+        self.classes_ = self._classes(tags)
+        if validation is None:
+            training, held, _ = stratified_split(np.zeros(len(tags), np.int64), self.validation, self.seed)
+            parts = [([sentences[i] for i in part], [tags[i] for i in part]) for part in (training, held)]
+        else:
+            parts = [(sentences, tags), self._checked_validation(*validation, detected)]
+        self._prepare(parts, repaired)
+        self._tell(running, detected)
+
+        def begin() -> "tuple[TaggingNetwork, TaggingTask]":
+            task = TaggingTask(self, parts)
+            return task.network, task
+
+        schedule = Schedule(self.learning_rate, self.epochs_, patience=self.epochs_)
+        digest = hashlib.sha256(json.dumps([parts, self.scheme_], ensure_ascii=True).encode()).hexdigest()
+        self._train(begin, schedule, digest, running)
+
+    def predict(self, sentences: Sentences) -> list[list[str]]:
+        """Return the tags of each sentence, given its tokens."""
+        check_is_fitted(self, "model_")
+        return self.model_.predict(sentences)  # type: ignore[no-any-return]
+
+    def predict_proba(self, sentences: Sentences) -> list[NDArray[np.float32]]:
+        """Return of each sentence the probability of each tag, (tokens, tags), in the order of ``classes_``."""
+        check_is_fitted(self, "model_")
+        return self.model_.predict_proba(sentences)  # type: ignore[no-any-return]
+
+    def score(self, sentences: Sentences, tags: Sentences) -> float:
+        """Return the F1 of spans; of plain tags, of those other than ``O``, or the accuracy where none is ``O``."""
+        from elman.tasks._tag_metrics import tagging_report
+
+        sentences, tags = _checked(sentences, tags, "")
+        return float(tagging_report(tags, self.predict(sentences), self.scheme_)["f1"])
+
+    def _restore(self) -> None:
+        settings, network = self.model_.settings, self.model_.settings.network
+        self.set_params(
+            hidden_size=network.hidden_size,
+            embedding_size=network.embedding_size,
+            layers=network.layers,
+            bidirectional=network.bidirectional,
+        )
+        self.classes_, self.scheme_, self.tokens_ = np.array(settings.tags), settings.scheme, settings.tokens
+        self.words_, self.characters_ = (self.model_.vocabularies[name] for name in ("words", "characters"))
+
+    def _classes(self, tags: Sentences) -> NDArray[np.str_]:
+        known = {tag for sentence in tags for tag in sentence}
+        if self.scheme_ != PLAIN:
+            known.add(OUTSIDE)  # without it a sentence might have no well-formed tags
+        if len(known) < 2:
+            raise InputError(f"tags: expected two different ones or more, got only {shown(*known)}")
+        return np.array(sorted(known))
+
+    def _checked_validation(self, sentences: Sentences, tags: Sentences, scheme: str) -> Part:
+        sentences, tags = _checked(sentences, tags, "validation ")
+        place, known = "validation tags[{}][{}]".format, set(self.classes_.tolist())
+        tags, _ = sound_tags(tags, scheme, repair=self.repair_tags, place=place, known=known)
+        return sentences, tags
+
+    def _prepare(self, parts: Sequence[Part], repaired: int) -> None:
+        (sentences, tags), (held, _) = parts
+        self.tokens_ = choose_tokens(sentences)
+        self.character_size_ = 0 if self.tokens_ == "char" else self.character_size
+        rare = 2 if len(sentences) >= LARGE else 1
+        self.words_ = Vocabulary.build(([normalize(token) for token in sentence] for sentence in sentences), rare)
+        spelled = (list(token) for sentence in sentences for token in sentence) if self.character_size_ else ()
+        self.characters_ = Vocabulary.build(spelled, rare)
+        tokens = sum(map(len, sentences))
+        self.epochs_ = self.epochs or min(40, max(5, int(2500 / tokens**0.45)))
+        self.batch_size_ = self.batch_size or min(64, max(4, round(len(sentences) / tokens**0.5)))
+        counts = Counter(span.type for sentence in tags for span in marked(sentence, self.scheme_))
+        self.data_ = {
+            "training": len(sentences),
+            "validation": len(held),
+            "tokens": tokens,
+            "repaired": repaired,
+            "training_by_class": dict(sorted(counts.items())),
+        }
+
+    def _tell(self, running: Running, detected: str) -> None:
+        data, kinds = self.data_, {"char": "tokens are single characters", "word": "tokens are words"}
+        types = len(data["training_by_class"])
+        scheme = (
+            f"{len(self.classes_)} plain tags" if self.scheme_ == PLAIN else f"{self.scheme_} tags of {types} types"
+        )
+        running.notice(
+            f"{data['training']:,} sentences of {data['tokens']:,} tokens to train on, {data['validation']:,} to "
+            f"validate; {scheme}; {kinds[self.tokens_]}, {len(self.words_):,} known"
+        )
+        if detected == IOB1:
+            running.notice("tags are IOB1; the model's are BIO")
+        if data["repaired"]:
+            running.notice(f"ill-formed tags were repaired in {data['repaired']:,} sentences")
+
+
+def _checked(sentences: Any, tags: Any, part: str) -> tuple[list[list[str]], list[list[str]]]:
+    sentences, tags = checked_sentences(sentences, f"{part}sentences"), checked_sentences(tags, f"{part}tags")
+    if len(sentences) != len(tags):
+        raise InputError(f"{part}tags: expected those of {len(sentences)} sentences, got those of {len(tags)}")
+    if not sentences:
+        raise InputError(f"{part}sentences: expected one or more, got none")
+    for place, (tokens, of_tokens) in enumerate(zip(sentences, tags, strict=True)):
+        if not tokens:
+            raise InputError(f"{part}sentences[{place}]: expected one token or more, got none")
+        if len(tokens) != len(of_tokens):
+            given = f"{len(tokens)} tokens, got {len(of_tokens)}"
+            raise InputError(f"{part}tags[{place}]: expected a tag for each of {given}")
+        if "" in tokens:
+            raise InputError(f"{part}sentences[{place}][{tokens.index('')}]: expected a string, got an empty one")
+    return sentences, tags

@@ -1,0 +1,168 @@
+"""``elman train forecast``, and what comes after it."""
+
+import csv
+import io
+import json
+import math
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from elman.cli import main
+
+QUICK = ("--networks", "1", "--hidden-size", "4", "--epochs", "2", "--threads", "1")
+
+
+def rows(first, count):
+    for i in range(first, first + count):
+        yield f"{1990 + i // 12}-{i % 12 + 1:02}", 10 + 3 * math.sin(i * math.pi / 6) + (i * 7919 % 13) / 20, i % 5
+
+
+def write_series(path, first=0, count=120, covariate=True):
+    with open(path, "w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["month", "sales", *(["price"] if covariate else [])])
+        writer.writerows(row if covariate else row[:2] for row in rows(first, count))
+    return path.name
+
+
+@pytest.fixture(scope="session")
+def _trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("forecast")
+    write_series(folder / "sales.csv")
+    words = ["--time", "month", "--target", "sales", "--covariate", "price", "--horizon", "6", *QUICK]
+    assert main(["train", "forecast", str(folder / "sales.csv"), "--out", str(folder / "model"), *words]) == 0
+    return folder / "model"
+
+
+@pytest.fixture
+def model(_trained, tmp_path):
+    shutil.copytree(_trained, tmp_path / "model")
+    return "model"
+
+
+def table(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_training_says_what_it_found_and_what_is_next(elman, tmp_path):
+    file = write_series(tmp_path / "sales.csv")
+    told = elman("train", "forecast", file, "--time", "month", "--target", "sales", "--out", "m", *QUICK)
+    assert told.code == 0, told.err
+    assert "120 steps of a month, 1990-01 to 1999-12; the last 24 are held out" in told.out
+    assert "horizon 12, a season of 12 steps (season and horizon chosen from the data)" in told.out
+    assert "held-out part, " in told.out
+    assert "elman forecast m/ --horizon 24 --plot forecast.png" in told.out
+    assert sorted(path.name for path in Path("m").iterdir()) == [
+        "config.json", "history.csv", "metrics.json", "model.safetensors"
+    ]  # fmt: skip
+
+
+def test_a_forecast_goes_to_standard_output_or_a_file(elman, model):
+    told = elman("forecast", model)
+    assert told.code == 0, told.err
+    found = table(told.out)
+    assert list(found[0]) == ["month", "sales", "sales_lower", "sales_upper"]
+    assert [row["month"] for row in found] == ["2000-01", "2000-02", "2000-03", "2000-04", "2000-05", "2000-06"]
+    assert all(float(row["sales_lower"]) < float(row["sales"]) < float(row["sales_upper"]) for row in found)
+    assert elman("forecast", model, "--horizon", "15", "--out", "long.csv").out == ""
+    assert len(table(Path("long.csv").read_text())) == 15
+    as_json = json.loads(elman("forecast", model, "--format", "json", "--coverage", "0.5").out)
+    assert (as_json["coverage"], as_json["times"][0]) == (0.5, "2000-01")
+    assert [round(value, 4) for value in as_json["targets"]["sales"]["values"]] == [
+        round(float(row["sales"]), 4) for row in found
+    ]
+
+
+def test_a_file_is_gone_on_from(elman, model, tmp_path, monkeypatch):
+    later = write_series(tmp_path / "later.csv", first=120, count=3)
+    told = elman("forecast", model, later, "--horizon", "2")
+    assert [row["month"] for row in table(told.out)] == ["2000-04", "2000-05"]
+    whole = write_series(tmp_path / "whole.csv", count=123)
+    assert elman("forecast", model, whole, "--horizon", "2").out == told.out
+    assert table(elman("predict", model, later).out)[:2] == table(told.out)
+    from types import SimpleNamespace
+
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(Path(later).read_bytes())))
+    assert elman("predict", model, "-").out == elman("predict", model, later).out
+
+
+def test_evaluation_prints_the_figures(elman, model, tmp_path):
+    later = write_series(tmp_path / "later.csv", first=120, count=30)
+    report = json.loads(elman("evaluate", model, later, "--json").out)
+    for name in ("mae", "naive_mae", "seasonal_naive_mae", "interval_coverage", "seconds", "targets"):
+        assert name in report
+    assert (report["examples"], report["horizon"], report["series"]) == (25, 6, "goes on after the training series")
+    assert report["mae"] < report["naive_mae"]
+    assert json.loads(elman("evaluate", model, later, "--json", "--horizon", "9").out)["examples"] == 22
+    shown = elman("evaluate", model, later).out
+    assert "25 forecasts of 6 steps" in shown
+    assert "goes on after the training series" in shown
+
+
+def test_info_says_what_the_model_is(elman, model):
+    shown = elman("info", model).out
+    assert "a forecaster" in shown
+    assert "series: 120 steps of a month, 1990-01 to 1999-12" in shown
+    assert "covariates: price" in shown
+
+
+def test_a_run_repeats_from_its_configuration(elman, tmp_path):
+    file = write_series(tmp_path / "sales.csv")
+    words = ("--time", "month", "--target", "sales", "--covariate", "price", *QUICK)
+    assert elman("train", "forecast", file, "--out", "first", *words).code == 0
+    assert elman("train", "--config", "first/config.json", "--out", "again").code == 0
+    assert Path("first/model.safetensors").read_bytes() == Path("again/model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("forecast", "model", "none.csv"), "elman: none.csv: expected a file, there is none of that name\n"),
+        (("forecast", "model", "--horizon", "0"), "elman: --horizon: expected an integer from 1 to 100000, got 0\n"),
+        (("forecast", "model", "--coverage", "1.5"), "elman: --coverage: expected a number between 0 and 1, got 1.5\n"),
+        (("forecast", "model", "--format", "xml"), "elman: --format: expected csv or json, got 'xml'\n"),
+        (("evaluate", "model", "short.csv"), "elman: series: expected 6 steps or more to compare forecasts with"),
+        (("evaluate", "model", "short.csv", "--horizon", "0"), "elman: --horizon: expected an integer from 1 to"),
+        (("forecast", "model", "days.csv"), "elman: days.csv: times: expected steps of a month, as from 1990-01"),
+        (("train", "forecast", "days.csv", "--out", "m", "--validation", "x.csv"), "elman: --validation: expected a"),
+        (("train", "forecast", "days.csv", "--out", "m"), "elman: days.csv: expected --target, one or more of"),
+        (("train", "forecast", "short.csv", "--target", "sales", "--out", "m"), "elman: "),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_refused_in_a_line_and_nothing_is_written(elman, model, tmp_path, words, message):
+    write_series(tmp_path / "short.csv", first=120, count=2)
+    (tmp_path / "days.csv").write_text("month,sales,price\n2000-01-01,1,1\n2000-01-02,1,1\n")
+    told = elman(*words)
+    assert told.code == 2
+    assert told.err.startswith(message)
+    assert told.err.count("\n") == 1
+    assert not Path("m/config.json").exists()
+
+
+def test_a_picture_needs_its_package(elman, model, monkeypatch):
+    monkeypatch.setattr("elman.cli._extras.find_spec", lambda name: None)
+    told = elman("forecast", model, "--plot", "x.png")
+    assert (told.code, told.err) == (1, "elman: --plot needs matplotlib: pip install 'elman[plot]'\n")
+
+
+@pytest.mark.skipif(find_spec("matplotlib") is None, reason="needs matplotlib")
+@pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_a_picture_is_drawn(elman, model, suffix, magic):
+    told = elman("forecast", model, "--plot", f"x.{suffix}")
+    assert told.code == 0, told.err
+    assert Path(f"x.{suffix}").read_bytes().startswith(magic)
+    assert elman("forecast", model, "--plot", "x.gif").err.startswith("elman: --plot: expected a file named .png")
+
+
+def test_a_forecast_needs_neither_torch_nor_matplotlib(model):
+    code = (
+        "import sys; from elman.cli import main; main(['forecast', 'model']);"
+        "print([m for m in ('torch', 'sklearn', 'rich', 'matplotlib') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "[]"

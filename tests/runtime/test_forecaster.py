@@ -1,0 +1,316 @@
+"""The calendar, series with gaps, and forecasts without PyTorch."""
+
+import json
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import elman
+from elman._errors import InputError
+from elman.runtime import Forecaster
+from elman.runtime._anchors import CANDIDATES, Waves, candidates
+from elman.runtime._calendar import TimeGrid, find_grid, parse_times
+from elman.runtime._context import Context
+from elman.runtime._forecaster_settings import ForecasterSettings, Layers
+from elman.runtime._rolling import roll, rolling_report
+from elman.runtime._series import Windows, as_series
+
+HORIZON, SEASON, STEPS = 4, 6, 60
+
+
+def forecaster(seed=0, targets=1, covariates=1, block=HORIZON, gaps=True):
+    """A forecaster with weights drawn at random."""
+    draw, columns = np.random.default_rng(seed), targets + covariates
+    settings = ForecasterSettings(
+        targets=[f"t{i}" for i in range(targets)],
+        covariates=[f"c{i}" for i in range(covariates)],
+        horizon=HORIZON,
+        block=block,
+        context=8,
+        season=SEASON,
+        cycles=[6.0, 13.5],
+        logarithm=[True] * targets + [False] * covariates,
+        returning=[i % 2 == 0 for i in range(columns)],
+        masked=gaps,
+        coverage=0.9,
+        calibration=20,
+        steps=STEPS,
+        grid=TimeGrid("month", 1, 240, "month"),
+        layers=Layers(2, 5, 1),
+    )
+    shapes = settings.shapes({})
+    tensors = {
+        name: draw.normal(size=shape).astype(np.float64 if name in Forecaster.double_tensors else np.float32) * 0.3
+        for name, shape in shapes.items()
+    }
+    tensors["series"] = np.exp(tensors["series"])
+    tensors["observed"] = np.ones(shapes["observed"])
+    if gaps:
+        tensors["observed"][20:23] = 0
+    tensors["input_scale"] = np.ones(shapes["input_scale"])
+    tensors["residuals"] = np.sort(np.abs(tensors["residuals"]), axis=0)
+    return Forecaster(settings, tensors)
+
+
+def grid_of(*texts):
+    form, values = parse_times(texts, "times")
+    return find_grid(form, sorted(values))
+
+
+@pytest.mark.parametrize(
+    ("texts", "step", "following"),
+    [
+        (("19580329", "19580405", "19580419"), "a week", "19580426"),
+        (("2020-01-31", "2020-02-29", "2020-03-31"), "a month", "2020-04-30"),
+        (("2020-01-01", "2020-04-01", "2020-07-01"), "a quarter", "2020-10-01"),
+        (("2001-01-30", "2001-02-28", "2001-03-30"), "a month", "2001-04-30"),
+        (("2001Q1", "2001Q2", "2001Q3"), "a quarter", "2001Q4"),
+        (("1991 Nov", "1991 Dec"), "a month", "1992-01"),
+        (("1991-11", "1991-12"), "a month", "1992-01"),
+        (("1700", "1701", "1703"), "a unit of the time column", "1704"),
+        (("0", "5", "10"), "5 units of the time column", "15"),
+        (("2000-01-01", "2001-01-01", "2002-01-01"), "a year", "2003-01-01"),
+        (("2020-02-27", "2020-02-28"), "a day", "2020-02-29"),
+        (("2020-12-31 23:00", "2021-01-01 00:00"), "an hour", "2021-01-01 01:00:00"),
+        (("2020-12-31T23:45:00+01:00", "2020-12-31T23:00:00Z"), "15 minutes", "2020-12-31 23:15:00Z"),
+    ],
+)
+def test_the_step_is_found_and_times_go_on_as_they_were_written(texts, step, following):
+    grid, places = grid_of(*texts)
+    assert grid.describe() == step
+    assert grid.label(places[-1] + 1) == following
+
+
+@pytest.mark.parametrize("text", ["soon", "", "2020-13-01", "2020-02-30", "12.5", "1e3", "20201301x", "2020Q5"])
+def test_what_is_no_time_is_refused_with_its_line(text):
+    with pytest.raises(InputError, match=r"^f\.csv, column 'd', line 7: expected a time \(.*, got "):
+        parse_times(["2020-01-01", text], "f.csv, column 'd'", [6, 7])
+
+
+def test_times_of_two_forms_are_refused():
+    with pytest.raises(InputError, match="expected a time written as the first, as integer"):
+        parse_times(["1", "2020-01-02"], "times")
+
+
+@given(st.dates(date(1000, 1, 1), date(9000, 1, 1)), st.integers(1, 400), st.integers(0, 30))
+def test_days_come_back_as_they_were_written(first, step, count):
+    written = [(first + timedelta(days=step * i)).isoformat() for i in range(count + 2)]
+    grid, places = grid_of(*written)
+    assert [grid.label(place) for place in places] == written
+
+
+@given(
+    st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)), st.integers(1, 10**6), st.lists(st.booleans(), min_size=9)
+)
+def test_seconds_come_back_as_they_were_written_and_gaps_stay_gaps(first, step, present):
+    moments = [first.replace(microsecond=0) + timedelta(seconds=step * i) for i in range(len(present) + 3)]
+    kept = [moments[0], moments[1], moments[2]] + [m for m, p in zip(moments[3:], present, strict=True) if p]
+    written = [f"{moment:%Y-%m-%d %H:%M:%S}" for moment in kept]
+    grid, places = grid_of(*written)
+    assert [grid.label(place) for place in places] == written
+    assert places == [moments.index(moment) for moment in kept]
+
+
+@given(st.integers(0, 20000), st.sampled_from([1, 3, 12]), st.integers(1, 31))
+def test_months_keep_their_day(first, step, day):
+    grid = TimeGrid("month", step, first, "date", day)
+    labels = [grid.label(i) for i in range(5)]
+    assert all(int(label[-2:]) <= day for label in labels)
+    found, places = grid_of(*labels)
+    assert (found.unit, found.step, places) == ("month", step, [0, 1, 2, 3, 4])
+
+
+def test_rows_are_sorted_put_onto_steps_and_all_that_is_said():
+    times = ["2020-01-05", "2020-01-01", "2020-01-02", "2020-01-03"]
+    series = as_series(["x"], np.array([[5.0], [1.0], [np.nan], [3.0]]), times)
+    np.testing.assert_array_equal(series.values[:, 0], [1, np.nan, 3, np.nan, 5])
+    assert series.notices == [
+        "the rows were not in the order of their times and were sorted",
+        "1 of 5 steps (a day each) have no row",
+    ]
+
+
+def test_a_few_rows_of_the_same_step_are_averaged_and_many_refused():
+    times = [str(i) for i in range(200)] + ["7"]
+    series = as_series(["x"], np.r_[np.arange(200.0), 9][:, None], times)
+    assert series.values[7, 0] == 8
+    assert "1 rows fall on a step that has one already; their mean was taken" in series.notices
+    with pytest.raises(InputError, match=r"^times\[3\]: expected times that differ, got 7 again$"):
+        as_series(["x"], np.zeros((4, 1)), ["7", "8", "9", "7"])
+
+
+def test_times_far_apart_are_refused():
+    with pytest.raises(InputError, match="expected times at steps of one length"):
+        as_series(["x"], np.zeros((3, 1)), ["0", "1", "1000000"])
+
+
+def test_a_gap_is_interpolated_only_from_what_was_known():
+    windows = Windows(np.array([[1.0], [2.0], [np.nan], [np.nan], [5.0], [6.0]]))
+    assert windows.before(np.array([3]), 3).ravel().tolist() == [1, 2, 2]
+    assert windows.before(np.array([5]), 5).ravel().tolist() == [1, 2, 3, 4, 5]
+    assert windows.missing_before(np.array([5]), 5).ravel().tolist() == [False, False, True, True, False]
+
+
+def test_simple_forecasts_are_those_by_hand():
+    window = np.array([[1.0, 2.0, 3.0, 5.0, 7.0, 9.0, 11.0]])
+    past, future = np.zeros((1, 7)), np.array([[0.5, 0.25, 0.0, 0.5]])
+    found = dict(zip(CANDIDATES, candidates(window, past, future, 4.0, 3)[0].T.tolist(), strict=True))
+    assert found["last value"] == [11] * 4
+    assert found["seasonal naive"] == [7, 9, 11, 7]
+    assert found["last value and last season's change"] == [13, 15, 17, 13]  # 11 - 5 more than a season before
+    assert found["mean of the last season"] == [9] * 4
+    assert found["mean of the phase"] == [4.5, 4.25, 4, 4.5]
+    assert found["last value and the phase's change"] == [11.5, 11.25, 11, 11.5]
+    np.testing.assert_allclose(found["last value and trend"], 11 + 10 / 6 * np.arange(1, 5))
+    growth = 9 - (2 + 3 + 5) / 3
+    np.testing.assert_allclose(found["seasonal naive and growth"], np.array([7, 9, 11, 7]) + growth)
+
+
+def test_waves_of_a_step_are_the_same_alone_and_among_others():
+    waves = Waves([12.0, 52.18], 3)
+    steps = np.array([5, -3, 1030, 600])
+    assert all((waves.at(steps)[i] == waves.at(steps[i : i + 1])[0]).all() for i in range(4))
+    np.testing.assert_allclose(waves.at(steps)[:, 0], np.sin(2 * np.pi * steps / 12), atol=1e-12)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_forecasts_are_the_same_bits_alone_and_among_others(threads):
+    model = forecaster(targets=2)
+    elman.set_num_threads(threads)
+    context, origins = Context.of(model.series, 0), np.arange(10, 50)
+    together = model.rolling(context, origins, 7)
+    for i in (0, 17, 39):
+        np.testing.assert_array_equal(together[i], model.rolling(context, origins[i : i + 1], 7)[0])
+    np.testing.assert_array_equal(together, forecaster(targets=2).rolling(context, origins, 7))
+
+
+@pytest.mark.parametrize("block", [1, 3, HORIZON])
+def test_recursion_is_steps_by_hand(block):
+    model, horizon = forecaster(block=block, covariates=0, gaps=False), 9
+    values = model.series.values
+    by_hand = []
+    while len(by_hand) < horizon:
+        ahead = min(block, horizon - len(by_hand))
+        context = Context(np.concatenate([values, np.array(by_hand).reshape(-1, 1)]), 0, 0, "")
+        step = model.rolling(context, np.array([len(context.values)]), HORIZON if block > 1 else 1)[0, :ahead]
+        by_hand += model.restored(step)[:, 0].tolist()
+    np.testing.assert_allclose(model.forecast(horizon).values[:, 0], by_hand, rtol=1e-6)
+
+
+def test_a_history_goes_on_after_the_training_series_holds_it_or_is_another():
+    model = forecaster(covariates=0, gaps=False)
+    values = model.series.values
+    later = np.exp(np.random.default_rng(5).normal(size=(7, 1)))
+    after = model.forecast(history=later)
+    assert after.times[0] == "1995-08"
+    np.testing.assert_array_equal(model.forecast(history=np.concatenate([values, later])).values, after.values)
+    dated = [model.settings.grid.label(STEPS + i) for i in range(7)]
+    np.testing.assert_array_equal(model.forecast(history=later, times=dated).values, after.values)
+    tail = [model.settings.grid.label(STEPS - 3 + i) for i in range(10)]
+    joined = np.concatenate([values[-3:], later])
+    np.testing.assert_array_equal(model.forecast(history=joined, times=tail).values, after.values)
+    other = model.place(
+        as_series(["t0"], np.exp(np.ones((20, 1))), [f"{2050 + i // 12}-{i % 12 + 1:02}" for i in range(20)]),
+        timed=True,
+    )
+    assert (other.relation, other.begin) == ("is another series", 8)
+
+
+@pytest.mark.parametrize(
+    ("history", "times", "message"),
+    [
+        (np.ones((3, 2)), None, r"^history: expected the shape \(steps, 1\), got \(3, 2\)$"),
+        ([1.0, np.inf], None, r"^history\[1, 0\]: expected a number up to 1e\+100, or NaN, got inf$"),
+        (["a"], None, r"^history: expected real numbers"),
+        ([1.0, 2.0], ["2020-01-01", "2020-01-02"], r"^times: expected steps of a month, as from 1990-01 in training"),
+        ([1.0, 2.0], ["2050-01", "2050-02"], r"^history: expected 8 steps or more of another series, got 2$"),
+    ],
+)
+def test_a_history_that_does_not_fit_is_refused(history, times, message):
+    with pytest.raises(InputError, match=message):
+        forecaster(covariates=0).forecast(history=history, times=times)
+
+
+@pytest.mark.parametrize(
+    ("horizon", "coverage"), [(0, None), (True, None), (2.5, None), (10**7, None), (3, 1.0), (3, 0)]
+)
+def test_a_horizon_or_coverage_out_of_range_is_refused(horizon, coverage):
+    with pytest.raises(InputError, match=r"^horizon|^coverage"):
+        forecaster().forecast(horizon, coverage=coverage)
+
+
+def test_intervals_widen_and_come_from_the_residuals():
+    model = forecaster()
+    widths = model.widths(16, 0.5)
+    assert (np.diff(widths, axis=0) >= 0).all()
+    np.testing.assert_array_equal(widths[0], model.residuals[10, 0])  # the 11th of 20: (20 + 1) / 2, rounded up
+    np.testing.assert_allclose(widths[15], 2 * widths[3])  # the square root of 16 over 4
+    forecast = model.forecast(coverage=0.5)
+    assert (forecast.lower < forecast.values).all()
+    assert (forecast.values < forecast.upper).all()
+    assert (forecast.lower > 0).all()  # in logarithms
+
+
+def test_the_report_counts_what_is_known_and_nothing_else():
+    model = forecaster(covariates=0)
+    values = np.exp(np.random.default_rng(2).normal(size=(12, 1)))
+    values[4] = np.nan
+    context = model.place(as_series(["t0"], values, None), timed=False)
+    report = rolling_report(model, context)
+    assert (report["examples"], report["horizon"], report["series"]) == (9, 4, "goes on after the training series")
+    all_values = np.concatenate([model.series.values, values])[:, 0]
+    missed, seasonal = [], []
+    for origin in range(STEPS, STEPS + 9):
+        for ahead in range(4):
+            if np.isfinite(all_values[origin + ahead]):
+                known = all_values[:origin][np.isfinite(all_values[:origin])]
+                missed.append(abs(all_values[origin + ahead] - known[-1]))
+                before = all_values[origin + ahead - SEASON]
+                seasonal.append(abs(all_values[origin + ahead] - before) if np.isfinite(before) else np.nan)
+    np.testing.assert_allclose(report["naive_mae"], np.mean(missed))
+    assert len(seasonal) == 4 * 9 - 4
+    assert 0 <= report["interval_coverage"] <= 1
+
+
+def test_a_series_too_short_to_compare_with_is_refused():
+    model = forecaster(covariates=0)
+    with pytest.raises(InputError, match=r"^series: expected 4 steps or more to compare forecasts with, got 3$"):
+        rolling_report(model, model.place(as_series(["t0"], np.ones((3, 1)), None), timed=False))
+
+
+def test_a_forecaster_is_pickled_and_settings_that_do_not_go_together_are_refused():
+    model = forecaster()
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).forecast().values, model.forecast().values)
+    for broken in (
+        {"targets": []},
+        {"logarithm": []},
+        {"block": 9},
+        {"steps": 5},
+        {"calibration": 0},
+        {"covariates": ["t0"]},
+    ):
+        with pytest.raises(InputError, match=r"^config\.json: expected"):
+            replace(model.settings, **broken).check("config.json")
+
+
+def test_seasonal_naive_forecasts_repeat_the_season_before():
+    model = forecaster(covariates=0, gaps=False)
+    rolling = roll(model, Context.of(model.series, 0), np.array([40]), 8)
+    values = np.log(model.series.values[:, 0])
+    np.testing.assert_allclose(rolling.seasonal_naive[0, :, 0], np.r_[values[34:40], values[34:36]])
+
+
+def test_no_prediction_imports_torch():
+    code = (
+        "import sys, json; from tests.runtime.test_forecaster import forecaster;"
+        "forecaster().forecast(3); print(json.dumps([m for m in ('torch', 'sklearn', 'rich') if m in sys.modules]))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(found.stdout.splitlines()[-1]) == []
