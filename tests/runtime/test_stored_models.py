@@ -1,0 +1,39 @@
+"""Model folders of every kind that version 1 wrote, and what they said then; neither is ever to change."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import elman
+
+MODELS = Path(__file__).parents[1] / "models"
+SAID = json.loads((MODELS / "kinds_1.json").read_text(encoding="utf-8"))
+
+
+def test_a_classifier_of_sequences_says_what_it_said():
+    said = SAID["sequence_classifier_1"]
+    probabilities = elman.load(MODELS / "sequence_classifier_1").predict_proba([np.array(x) for x in said["sequences"]])
+    np.testing.assert_allclose(probabilities, said["probabilities"], atol=1e-6)
+
+
+def test_a_tagger_says_what_it_said():
+    said, model = SAID["sequence_tagger_1"], elman.load(MODELS / "sequence_tagger_1")
+    assert model.predict(said["sentences"]) == said["tags"]
+    for probabilities, expected in zip(model.predict_proba(said["sentences"]), said["probabilities"], strict=True):
+        np.testing.assert_allclose(probabilities, expected, atol=1e-6)
+
+
+def test_a_language_model_says_what_it_said():
+    said, model = SAID["language_model_1"], elman.load(MODELS / "language_model_1")
+    assert model.bits_per_character(said["text"]) == pytest.approx(said["bits_per_character"], abs=1e-5)
+    assert "".join(model.generate("床前", 12, temperature=0.5, seed=3)) == said["drawn"]
+
+
+def test_a_forecaster_says_what_it_said():
+    said = SAID["forecaster_1"]
+    forecast = elman.load(MODELS / "forecaster_1").forecast(said["horizon"])
+    assert forecast.times == said["times"]
+    for name in ("values", "lower", "upper"):
+        np.testing.assert_allclose(getattr(forecast, name), said[name], rtol=1e-5)
