@@ -165,3 +165,34 @@ def test_a_configuration_that_no_command_made_is_refused(elman, lines):
     assert (done.code, done.err) == (2, f"elman: {VERSION_1 / 'config.json'}: {expected}\n")
     done = elman("train", "--config", "none.json", "--out", "m")
     assert (done.code, done.err) == (2, "elman: none.json: expected a readable file, No such file or directory\n")
+
+
+def test_data_that_changed_since_a_run_are_told_when_it_is_repeated(elman, lines):
+    assert elman("train", "classify", lines, "--out", "m", *QUICK).code == 0
+    with open(lines, "a", encoding="utf-8") as stream:
+        stream.write("子曰,论语\n")
+    done = elman("train", "--config", "m/config.json", "--out", "again")
+    assert (done.code, done.err.count("\n")) == (0, 1)
+    assert done.err.startswith("elman: warning: ")
+    assert "is not what the run was made with" in done.err
+    done = elman("train", "--config")
+    assert (done.code, done.err) == (2, "elman: --config: expected the config.json of a model, got none\n")
+
+
+def test_options_that_say_nothing_to_a_model_are_refused(elman, lines, model):
+    done = elman("evaluate", model, lines, "--horizon", "3")
+    assert (done.code, done.err) == (2, "elman: --horizon: expected none for a text classifier, got 3\n")
+
+
+def test_a_file_may_have_any_name(elman, lines):
+    name = os.fsdecode(b"b\xff.csv")
+    os.rename(lines, name)
+    assert elman("train", "classify", name, "--out", "m", *QUICK).code == 0
+    assert json.loads(Path("m/config.json").read_text())["data"]["file"] == "b\\udcff.csv"
+
+
+def test_a_terminal_of_few_characters_is_written_to(lines, model):
+    for words in (("evaluate", model, lines), ("evaluate", model, lines, "--json"), ("info", model)):
+        environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+        done = subprocess.run([*PROGRAM, *words], capture_output=True, env=environment, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")

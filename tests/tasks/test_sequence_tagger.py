@@ -191,7 +191,7 @@ def test_options_out_of_range_are_refused(options, message):
         ([["a"]], [["O", "O"]], "tags[0]: expected a tag for each of 1 tokens, got 2"),
         ([["a"], []], [["O"], []], "sentences[1]: expected one token or more, got none"),
         ([["a", ""]], [["O", "X"]], "sentences[0][1]: expected a string, got an empty one"),
-        ([["a", "b"]], [["O", ""]], "tags[0][1]: expected a tag that prints, got ''"),
+        ([["a", "b"]], [["O", ""]], "tags[0][1]: expected a tag, got an empty one"),
         ([["a", "b"]], [["O", "X\0"]], "tags[0][1]: expected a tag that prints, got 'X\\x00'"),
         ([["a"]], ["O"], "tags[0]: expected a sequence of strings, got one text"),
         ([["a"], ["b"]], [["O"], ["O"]], "tags: expected two different ones or more, got only 'O'"),

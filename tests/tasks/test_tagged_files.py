@@ -86,10 +86,10 @@ BAD = {
     "empty": ("x.conll", b"", {}, "x.conll: expected sentences, there are none"),
     "blank": ("x.conll", b"\n \n-DOCSTART- O\n", {}, "x.conll: expected sentences, there are none"),
     "suffix": (
-        "x.xml",
+        "x.csv",
         b"",
         {},
-        "x.xml: expected one of .conll, .txt, .bio, .iob, .iob2, .tsv, .conllu, .jsonl, .ndjson, got .xml",
+        "x.csv: expected columns (.conll, .txt, .tsv, …), .conllu, .jsonl, .ndjson, got .csv",
     ),
     "one column": (
         "x.conll",
@@ -183,3 +183,24 @@ def test_what_is_written_is_read_back(tmp_path_factory, given_sentences, separat
         lines = ["\n".join(f"{token}{separator}{tag}" for token, tag in each) + "\n" for each in given_sentences]
     path.write_text("\n".join(lines), encoding="utf-8", newline="")
     assert read(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "tokens"),
+    [
+        ("#\thttp://a.de [2009-10-17]\n1\tIn\tO\tO\n2\tBerlin\tB-LOC\tO\n", ("2", "3"), ["In", "Berlin"]),
+        ("# id 52-a\tdomain=de\nin _ _ O\nBerlin _ _ B-LOC\n\n# id 52-b\tdomain=de\nja _ _ O\n", (), ["in", "Berlin"]),
+        ("# O\nBerlin B-LOC\n", (), ["#", "Berlin"]),
+        ("#rom O\nBerlin B-LOC\n", (), ["#rom", "Berlin"]),
+    ],
+)
+def test_lines_about_a_sentence_are_told_from_tokens(tmp_path, content, options, tokens):
+    (tmp_path / "esp.train").write_text(content)
+    assert next(read_sentences(tmp_path / "esp.train", *options)).tokens == tokens
+
+
+def test_a_header_is_one_with_and_without_tags(tmp_path):
+    (tmp_path / "x.tsv").write_text("word\tpos\tner\nin\tP\tO\nBerlin\tN\tB-LOC\n")
+    for tagged in (True, False):
+        [sentence] = read_sentences(tmp_path / "x.tsv", None, "ner", tagged=tagged)
+        assert sentence.tokens == ["in", "Berlin"]

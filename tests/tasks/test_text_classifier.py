@@ -242,3 +242,29 @@ def test_data_of_no_use_are_refused(texts, labels, message):
 def test_a_diverging_run_says_so():
     with pytest.raises(InputError, match="learning_rate: expected one that converges, the loss became"):
         TextClassifier(**SMALL, learning_rate=1e30, epochs=30).fit(TEXTS, LABELS)
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_missing_labels_are_refused(missing):
+    labels = np.array([*LABELS[:-1], missing], dtype=object)
+    with pytest.raises(InputError, match=rf"labels\[{len(TEXTS) - 1}\]: expected a label, got a missing value"):
+        TextClassifier(**SMALL).fit(TEXTS, labels)
+
+
+def test_integer_labels_in_a_column_of_objects_stay_integers():
+    labels = np.array([len(text) % 2 for text in TEXTS], dtype=object)
+    classifier = TextClassifier(**SMALL, epochs=1).fit(TEXTS, labels)
+    assert classifier.classes_.dtype == np.int64
+    assert 0 <= classifier.score(TEXTS, labels.tolist()) <= 1
+
+
+def test_options_may_be_numbers_of_numpy(tmp_path):
+    options = {
+        "hidden_size": np.int64(8),
+        "embedding_size": np.int32(8),
+        "epochs": np.int64(1),
+        "dropout": np.float32(0.25),
+    }
+    classifier = TextClassifier(**options).fit(TEXTS, LABELS, checkpoints=tmp_path / "checkpoints")
+    classifier.save(tmp_path / "model")
+    assert TextClassifier.load(tmp_path / "model").get_params()["dropout"] == 0.25

@@ -20,6 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # torch's waiting threads otherwise spin: beside another busy process, training took up to eight times as long
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = list(sys.argv[1:] if arguments is None else arguments)
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure:  # labels that the terminal has no characters for
+        reconfigure(errors="backslashreplace")
     if sys.stdout is None:
         print("elman: expected output that can be written, standard output is closed", file=sys.stderr)
         return 2

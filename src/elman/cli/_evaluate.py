@@ -6,7 +6,8 @@ from argparse import Namespace
 from elman.cli._arguments import add_encoding, add_known_column, add_model, add_threads, integer, use_threads
 from elman.cli._extras import Extra
 from elman.cli._parser import Commands, add_command
-from elman.cli.kinds import load_model
+from elman.cli._texts import use_utf_8
+from elman.cli.kinds import check_options, load_model
 
 __all__ = ["add_evaluate", "evaluate"]
 
@@ -29,5 +30,10 @@ def add_evaluate(commands: Commands) -> None:
 def evaluate(options: Namespace) -> None:
     use_threads(options.threads)
     model, module = load_model(options.model)
+    check_options(module, options)
     report = module.evaluate(model, options)
-    print(json.dumps(report, ensure_ascii=False)) if options.json else module.show(report)
+    if options.json:
+        use_utf_8()
+        print(json.dumps(report, ensure_ascii=False))
+    else:
+        module.show(report)

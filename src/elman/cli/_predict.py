@@ -5,7 +5,7 @@ from argparse import Namespace
 from elman.cli._arguments import add_encoding, add_known_column, add_model, add_threads, use_threads
 from elman.cli._parser import Commands, add_command
 from elman.cli._texts import use_utf_8
-from elman.cli.kinds import load_model
+from elman.cli.kinds import check_options, load_model
 
 __all__ = ["add_predict", "predict"]
 
@@ -24,5 +24,6 @@ def add_predict(commands: Commands) -> None:
 def predict(options: Namespace) -> None:
     use_threads(options.threads)
     model, module = load_model(options.model)
+    check_options(module, options)
     use_utf_8()
     module.predict(model, options)

@@ -1,15 +1,18 @@
 """``elman train``, the commands that train a model, and the repetition of a run."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from elman._errors import InputError
 from elman.cli._parser import Commands, add_command
 from elman.cli._train_classify import add_classify
 from elman.cli._train_forecast import add_forecast_training
 from elman.cli._train_language import add_language
 from elman.cli._train_tag import add_tag
+from elman.cli._training import file_digest
 
 __all__ = ["add_train", "repeated"]
 
@@ -31,6 +34,7 @@ class _Run:
 
     task: str
     file: str
+    digest: str
     options: dict[str, str | int | float | bool | list[str] | None]
 
 
@@ -45,12 +49,20 @@ def repeated(words: Sequence[str]) -> list[str]:
         return list(words)
     _, equals, value = words[1].partition("=")
     path, rest = (value, words[2:]) if equals else (next(iter(words[2:]), ""), words[3:])
+    if not path:
+        raise InputError(f"{CONFIG}: expected the config.json of a model, got none")
     run = _read_run(Path(path))
-    return ["train", run.task, run.file, *_option_words(run.options), *rest]
+    if file_digest(Path(run.file)) != run.digest:
+        print(
+            f"elman: warning: {run.file} is not what the run was made with, and so its model will be another",
+            file=sys.stderr,
+        )
+    replaced = {word.partition("=")[0].removeprefix("--") for word in rest}
+    options = {name: value for name, value in run.options.items() if name not in replaced}
+    return ["train", run.task, run.file, *_option_words(options), *rest]
 
 
 def _read_run(path: Path) -> _Run:
-    from elman._errors import InputError
     from elman._files import read_file
     from elman._schema import build
     from elman.runtime._config import read_config

@@ -1,9 +1,11 @@
 """What the commands of ``elman train`` share: their options, and a run from the claim of a folder to a saved model."""
 
+import hashlib
 import shlex
 import sys
 from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -105,7 +107,7 @@ def train(options: Namespace, estimator: "Estimator", read: Callable[[], Data], 
     if options.resume and options.overwrite:
         raise InputError("--resume goes on with a run and --overwrite starts anew: expected one of them")
     check_options(estimator.get_params())
-    if options.resume and _is_finished(out, estimator):
+    if options.resume and _is_finished(out, estimator, options):
         print(f"{out}: the run has finished already, there is nothing to resume")
         return 0
     data = read()
@@ -118,8 +120,8 @@ def train(options: Namespace, estimator: "Estimator", read: Callable[[], Data], 
         return 130
     if is_main_process():
         estimator.model_ = estimator.model_.with_columns(data.columns)
-        estimator.data_["file"] = options.file.name
-        estimator.run_ = _run(options)
+        estimator.data_["file"] = _written(options.file.name)
+        estimator.run_ = _run_of(options)
         _finish(estimator, out, following)
     return 0
 
@@ -131,17 +133,16 @@ def _fraction_or_file(text: str) -> float | Path:
         return Path(text)
 
 
-def _is_finished(out: Path, estimator: "Estimator") -> bool:
+def _is_finished(out: Path, estimator: "Estimator", options: Namespace) -> bool:
     from elman.runtime._model_folder import read_model
     from elman.tasks import InputError
 
     if (out / "checkpoint").is_dir() or not (out / "config.json").is_file():
         return False
-    made_with = read_model(out, estimator.kind).origin.options
-    for name, value in estimator.get_params().items():
-        if name != "threads" and made_with.get(name) != value:
-            option = name.replace("_", "-")
-            raise InputError(f"{out}: holds a finished model with --{option} {made_with.get(name)}, got {value}")
+    made_with = read_model(out, estimator.kind).origin.run.get("options", {})
+    for name, value in _run_of(options)["options"].items():
+        if made_with.get(name) != value:
+            raise InputError(f"{out}: holds a finished model with --{name} {made_with.get(name)}, got {value}")
     return True
 
 
@@ -161,12 +162,28 @@ def _fit(estimator: Any, data: Data, out: Path, *, resume: bool) -> None:
         estimator.fit(*data.arguments, **data.named, checkpoints=out, resume=resume, observer=watching)
 
 
-def _run(options: Namespace) -> dict[str, Any]:
+def _run_of(options: Namespace) -> dict[str, Any]:
     """Return what ``elman train --config`` has to know to repeat a run."""
     apart = {"run", "needs", "command", "config", "task", "file", "out", "resume", "overwrite", "threads"}
     given = {name.replace("_", "-"): value for name, value in vars(options).items() if name not in apart}
-    paths = {name: str(value.resolve()) for name, value in given.items() if isinstance(value, Path)}
-    return {"task": options.task, "file": str(options.file.resolve()), "options": given | paths}
+    paths = {name: _written(value.resolve()) for name, value in given.items() if isinstance(value, Path)}
+    file = options.file.resolve()
+    return {"task": options.task, "file": _written(file), "digest": file_digest(file), "options": given | paths}
+
+
+def _written(path: Path | str) -> str:
+    """Return a file's name as text, whatever bytes it is made of."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
+def file_digest(path: Path) -> str:
+    """Return a digest of a file's bytes, nothing if it cannot be read."""
+    digest = hashlib.sha256()
+    with suppress(OSError), open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+        return digest.hexdigest()
+    return ""
 
 
 def _say_how_to_go_on(out: Path) -> None:

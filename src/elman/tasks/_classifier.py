@@ -100,6 +100,8 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         given, name = np.asarray(labels), self.arguments[1]
         if given.shape != (count,):
             raise InputError(f"{name}: expected one for each of {count} {self.plural}, got the shape {given.shape}")
+        if given.dtype.kind == "O":
+            given = _plain(given, name)
         if given.dtype.kind not in "OUSifub" or (given.dtype.kind == "f" and not np.isfinite(given).all()):
             raise InputError(f"{name}: expected strings or integers, got {given.dtype}")
         self.classes_, numbers = np.unique(
@@ -141,3 +143,12 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             for array in (*encoded, numbers):
                 digest.update(array.tobytes())
         return digest.hexdigest()
+
+
+def _plain(labels: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return labels that were given as objects, as tables do, as an array of their own type."""
+    for place, label in enumerate(labels):
+        if label is None or (isinstance(label, float) and label != label):
+            raise InputError(f"{name}[{place}]: expected a label, got a missing value")
+    plain = np.array(labels.tolist())
+    return plain if plain.dtype.kind in "ifub" and len({type(label) for label in labels.tolist()}) == 1 else labels

@@ -4,16 +4,12 @@ import re
 
 from elman._errors import InputError, listed, shown
 
-__all__ = ["Columns", "is_comment"]
+__all__ = ["Columns"]
 
 CONLLU = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 _NUMBER = re.compile(r"-?[1-9][0-9]{0,3}")
 _COMMENT = re.compile(r"#\s*(\S+\s*=|newdoc|newpar)")
-
-
-def is_comment(line: str) -> bool:
-    """Whether a line before a sentence is about it, such as ``# text = …``; a token may be ``#`` too."""
-    return bool(_COMMENT.match(line))
+_SPAN_TAG = re.compile(r"O|[BIESLU]-\S+")
 
 
 class Columns:
@@ -29,18 +25,25 @@ class Columns:
     def __init__(self, name: str, kind: str, token: str | None, tag: str | None, tagged: bool) -> None:
         self.name, self.is_conllu = name, kind == "conllu"
         defaults = ("FORM", "UPOS") if self.is_conllu else ("1", "-1")
-        self.wanted = {"token": token or defaults[0]}
-        if tagged:
-            self.wanted["tag"] = tag or defaults[1]
-        self.has_header = not self.is_conllu and not all(_NUMBER.fullmatch(column) for column in self.wanted.values())
+        named = {"token": token or defaults[0], "tag": tag or defaults[1]}
+        self.wanted = named if tagged else {"token": named["token"]}
+        self.has_header = not self.is_conllu and not all(map(_NUMBER.fullmatch, named.values()))
         self.separator: str | None = "\t"
         self.width, self.first_line = 0, 0
         self.places: list[int] = []
 
+    def is_comment(self, line: str) -> bool:
+        """Whether a line before a sentence is about it, such as ``# text = …``; a token may begin with ``#`` too."""
+        if not line.startswith("#"):
+            return False
+        if self.is_conllu or _COMMENT.match(line):
+            return True
+        if not self.width:  # nothing shows yet what the line of a token looks like
+            return line[1:2].isspace() and not _SPAN_TAG.fullmatch(line.split()[-1])
+        return len(self._fields(line)) != self.width or (self.separator is None and "\t" in line)
+
     def values(self, line: str, number: int) -> list[str] | None:
         """Return the token of a line and, if wanted, its tag; ``None`` if it holds none."""
-        if self.is_conllu and line.startswith("#"):
-            return None
         if not self.width:
             return self._begin(line, number)
         fields = self._fields(line)
@@ -51,7 +54,7 @@ class Columns:
             return None  # a range of several words, or an empty node
         values = [fields[place].strip(" ") or fields[place] for place in self.places]
         for role, value, place in zip(self.wanted, values, self.places, strict=True):
-            if not value or (self.is_conllu and role == "tag" and value == "_"):
+            if not value or (self.is_conllu and value == "_" and self.wanted[role] in ("UPOS", "XPOS")):
                 got = "_" if value else "an empty field"
                 raise InputError(f"{self.name}, line {number}, column {place + 1}: expected a {role}, got {got}")
         return values

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
@@ -97,6 +98,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     def _fit_anew(self: Self, *data: Any, running: Running) -> Self:
         fitted = clone(self)
+        scalars = {name: value.item() for name, value in self.get_params().items() if isinstance(value, np.generic)}
+        fitted.set_params(**scalars)  # as a grid of NumPy's numbers has them
         check_options(fitted.get_params())
         fitted.run_ = {}
         fitted._fit(*data, running=running)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from elman._errors import InputError, listed, shown
+from elman.runtime._calendar import parse_times
 from elman.tasks._reading import Row, file_kind, open_input, read_table
 from elman.tasks._sequences import Sequences, parse_value
 
@@ -35,6 +36,7 @@ class _Sequence:
     line: int
     label: str
     times: list[str] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
     steps: list[list[float]] = field(default_factory=list)
 
 
@@ -74,7 +76,8 @@ def read_sequence_table(
             found.steps.append([_number(row, channel, name) for channel in channels])
             if columns.time:
                 found.times.append(row.values[columns.time].strip())
-    values = [np.array(_ordered(found)) for found in sequences.values()]
+                found.lines.append(row.line)
+    values = [np.array(_ordered(found, f"{name}, column {columns.time!r}")) for found in sequences.values()]
     places = [f"{path}, line {found.line}" for found in sequences.values()]
     labels = [found.label for found in sequences.values()] if labelled else None
     return Sequences(values, labels, list(sequences), places, channels)
@@ -107,13 +110,20 @@ def _number(row: Row, column: str, name: str) -> float:
         return parse_value(row.values[column])
     except ValueError:
         got = shown(row.values[column])
-        raise InputError(f"{_place(name, row, column)}: expected a number, or nothing if missing, got {got}") from None
+        expected, advice = "expected a number, or nothing if missing", "--channel names the columns to read"
+        raise InputError(f"{_place(name, row, column)}: {expected}, got {got}; {advice}") from None
 
 
-def _ordered(sequence: _Sequence) -> list[list[float]]:
-    """Return the steps by their times: as numbers if all are, else as texts, which suits dates such as 2026-01-31."""
-    times: list[float] | list[str] = sequence.times
-    if all(map(_is_number, sequence.times)):
-        times = [parse_value(time) for time in sequence.times]
-    order = sorted(range(len(times)), key=times.__getitem__) if times else range(len(sequence.steps))
+def _ordered(sequence: _Sequence, place: str) -> list[list[float]]:
+    """Return the steps by their times: finite numbers, or dates and what else :func:`parse_times` reads."""
+    if not sequence.times:
+        return sequence.steps
+    times: list[float] | list[int]
+    try:
+        times = [float(time) for time in sequence.times]
+        if not np.isfinite(times).all():
+            raise ValueError
+    except ValueError:
+        _, times = parse_times(sequence.times, place, sequence.lines)
+    order = sorted(range(len(times)), key=times.__getitem__)
     return [sequence.steps[place] for place in order]

@@ -7,16 +7,14 @@ from typing import Any
 
 from elman._errors import InputError, listed, shown
 from elman._schema import build, parse_json
-from elman.tasks._columns import Columns, is_comment
+from elman.tasks._columns import Columns
 from elman.tasks._decoding import decoded_lines
 from elman.tasks._reading import open_input
 
 __all__ = ["Sentence", "read_sentences", "tagged_kind"]
 
-SUFFIXES = {
-    ".conll": "columns", ".txt": "columns", ".bio": "columns", ".iob": "columns", ".iob2": "columns",
-    ".tsv": "columns", ".conllu": "conllu", ".jsonl": "jsonl", ".ndjson": "jsonl",
-}  # fmt: skip
+SUFFIXES = {".conllu": "conllu", ".jsonl": "jsonl", ".ndjson": "jsonl"}  # of others: columns
+OTHERS = {".csv", ".json", ".npz", ".ts", ".parquet", ".xlsx"}
 
 
 @dataclass
@@ -36,12 +34,12 @@ def tagged_kind(path: str | Path) -> str:
     """Return ``columns``, ``conllu`` or ``jsonl``, by the file's suffix.
 
     Raises:
-        InputError: a suffix of none of these.
+        InputError: the suffix of something else.
     """
     suffix = Path(path).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InputError(f"{path}: expected one of {', '.join(SUFFIXES)}, got {suffix or 'no suffix'}")
-    return SUFFIXES[suffix]
+    if suffix in OTHERS:
+        raise InputError(f"{path}: expected columns (.conll, .txt, .tsv, …), {', '.join(SUFFIXES)}, got {suffix}")
+    return SUFFIXES.get(suffix, "columns")
 
 
 def read_sentences(
@@ -89,7 +87,7 @@ def _column_sentences(lines: Iterator[str], columns: Columns) -> Iterator[Senten
         if ends and sentence.tokens:
             yield sentence
             sentence = Sentence()
-        if ends or (not sentence.tokens and is_comment(line)):
+        if ends or (not sentence.tokens and columns.is_comment(line)):
             continue
         values = columns.values(line, number)
         if values is None:

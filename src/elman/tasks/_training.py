@@ -116,7 +116,7 @@ class Trainer:
     ) -> None:
         from accelerate import Accelerator
 
-        self.accelerator = Accelerator(cpu=True)
+        self.accelerator = Accelerator(cpu=True, mixed_precision="no")
         self.processes, self.process = self.accelerator.num_processes, self.accelerator.process_index
         self.network = network
         self.shared: nn.Module = self.accelerator.prepare(network)  # over processes: averages their gradients

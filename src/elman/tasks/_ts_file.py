@@ -63,7 +63,7 @@ def _read_header(lines: Lines, path: str) -> dict[str, list[str]]:
 
 def _classes(header: dict[str, list[str]], path: str) -> list[str] | None:
     """Return the labels that the header lists, maybe none; None: the examples have no labels."""
-    if header.get("@timestamps", ["false"])[:1] != ["false"]:
+    if [word.lower() for word in header.get("@timestamps", ["false"])[:1]] != ["false"]:
         raise InputError(f"{path}: expected values without time stamps (@timeStamps false), got some with")
     if "@targetlabel" in header:
         raise InputError(f"{path}: expected labels of classes (@classLabel), got numbers to predict (@targetLabel)")

@@ -23,7 +23,7 @@ __all__ = ["LanguageModel", "Texts"]
 Texts = str | Path | Sequence[str]  # a text, a file, or texts that each begin on a line of their own
 
 NAMES = {"char": "characters", "word": "words and marks"}
-OPERATIONS = 3e12  # of floating-point numbers in training: one to two minutes on two cores
+OPERATIONS = 5e12  # of floating-point numbers in training: one to two minutes on two cores
 FEWEST_EPOCHS, MOST_EPOCHS = 1, 8
 
 

@@ -176,6 +176,8 @@ class SequenceClassifier(Classifier):
         data, settings = self.data_, self.settings_
         frames = f", read {settings.frame_size} at once" if settings.frame_size > 1 else ""
         channels = f"{data['channels']} channel{'s' * (data['channels'] > 1)}"
+        if any(not name.isdecimal() for name in settings.channels):
+            channels += f" ({listed(settings.channels)})"
         chosen = " (chosen from the data)" if frames and not self.frame_size else ""
         running.notice(
             f"{data['training']:,} sequences to train on, {data['validation']:,} to validate, "

@@ -261,6 +261,8 @@ def _checked(sentences: Any, tags: Any, part: str) -> tuple[list[list[str]], lis
         if len(tokens) != len(of_tokens):
             given = f"{len(tokens)} tokens, got {len(of_tokens)}"
             raise InputError(f"{part}tags[{place}]: expected a tag for each of {given}")
+        if "" in of_tokens:
+            raise InputError(f"{part}tags[{place}][{of_tokens.index('')}]: expected a tag, got an empty one")
         if "" in tokens:
             raise InputError(f"{part}sentences[{place}][{tokens.index('')}]: expected a string, got an empty one")
     return sentences, tags

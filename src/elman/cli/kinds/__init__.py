@@ -1,9 +1,11 @@
-"""What the commands do for each kind of model: a module a kind, of the same name as in ``elman.runtime``.
+"""What the commands do for each kind of model: a module a kind, named as the format is.
 
-Each has four functions: ``evaluate(model, options)`` returns the object that ``--json`` prints, ``show(report)`` shows
-it to a person, ``predict(model, options)`` prints predictions, ``describe(model)`` says what the model is.
+Each has ``OPTIONS``, which of the options that not all kinds know it takes, and four functions: ``evaluate(model,
+options)`` returns the object that ``--json`` prints, ``show(report)`` shows it to a person, ``predict(model, options)``
+prints predictions, ``describe(model)`` says what the model is.
 """
 
+from argparse import Namespace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -12,14 +14,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from elman.runtime._trained import TrainedModel
 
-__all__ = ["load_model", "module_of"]
+__all__ = ["check_options", "load_model", "module_of"]
+
+NOT_OF_ALL = ("text", "label", "horizon")
 
 
 def module_of(kind: "type[TrainedModel]") -> ModuleType:
     """Return the module that serves a kind of model."""
-    from elman.runtime._kinds import KINDS
-
-    return import_module(f"{__name__}.{KINDS[kind.format][0]}")
+    return import_module(f"{__name__}.{kind.format.removeprefix('elman ').replace(' ', '_')}")
 
 
 def load_model(folder: Path) -> "tuple[TrainedModel, ModuleType]":
@@ -32,3 +34,17 @@ def load_model(folder: Path) -> "tuple[TrainedModel, ModuleType]":
 
     model = read_model(folder, figures=False)
     return model.kind(model.settings, model.tensors, model.vocabularies), module_of(model.kind)
+
+
+def check_options(module: ModuleType, options: Namespace) -> None:
+    """Refuse options that say nothing to a kind of model.
+
+    Raises:
+        OptionError: one is given.
+    """
+    from elman._errors import OptionError
+
+    for name in NOT_OF_ALL:
+        value = getattr(options, name, None)
+        if value is not None and name not in module.OPTIONS:
+            raise OptionError(name, f"none for a {module.__name__.rpartition('.')[2].replace('_', ' ')}", value)

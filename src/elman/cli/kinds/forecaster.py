@@ -15,7 +15,9 @@ from elman.runtime import Forecaster
 from elman.runtime._context import Context
 from elman.runtime._forecaster import Forecast
 
-__all__ = ["describe", "evaluate", "predict", "read_context", "show", "written"]
+__all__ = ["OPTIONS", "describe", "evaluate", "predict", "read_context", "show", "written"]
+
+OPTIONS: tuple[str, ...] = ("horizon",)
 
 COLUMNS = {"mae": "MAE", "naive_mae": "naive", "seasonal_naive_mae": "seasonal naive", "interval_coverage": "coverage"}
 

@@ -10,7 +10,9 @@ from elman._errors import InputError, OptionError
 from elman.cli._texts import batches, read_texts, write_record
 from elman.runtime import LanguageModel
 
-__all__ = ["describe", "evaluate", "predict", "show"]
+__all__ = ["OPTIONS", "describe", "evaluate", "predict", "show"]
+
+OPTIONS: tuple[str, ...] = ("text",)
 
 
 def evaluate(model: LanguageModel, options: Namespace) -> dict[str, Any]:

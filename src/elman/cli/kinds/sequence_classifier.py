@@ -11,7 +11,9 @@ from elman.runtime import SequenceClassifier
 if TYPE_CHECKING:
     from elman.tasks._sequences import Sequences
 
-__all__ = ["describe", "evaluate", "predict", "show"]
+__all__ = ["OPTIONS", "describe", "evaluate", "predict", "show"]
+
+OPTIONS: tuple[str, ...] = ()
 
 
 def evaluate(classifier: SequenceClassifier, options: Namespace) -> dict[str, Any]:

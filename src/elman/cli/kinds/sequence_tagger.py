@@ -19,9 +19,12 @@ from elman.runtime._sequence_tagger import SequenceTagger, Tagged
 from elman.runtime._tags import OUTSIDE, PLAIN, marked
 from elman.runtime._words import Token, joined
 
-__all__ = ["describe", "evaluate", "predict", "show"]
+__all__ = ["OPTIONS", "describe", "evaluate", "predict", "show"]
+
+OPTIONS: tuple[str, ...] = ("text", "label")
 
 TEXT_SUFFIXES = ("", ".txt")
+LINES_LOOKED_AT = 1000
 
 
 class _Sentence(NamedTuple):
@@ -103,15 +106,29 @@ def _sentences(tagger: SequenceTagger, options: Namespace) -> Iterator[list[_Sen
     from elman.tasks._tagged import read_sentences
 
     file, encoding = options.file, options.encoding
-    if file == "-" or Path(file).suffix.lower() in TEXT_SUFFIXES:
+    columns = options.text or tagger.columns.get("text"), tagger.columns.get("label")
+    is_text = file == "-" or (Path(file).suffix.lower() in TEXT_SUFFIXES and not _is_tagged(tagger, options))
+    if is_text:
         with read_texts(file, "text", encoding) as (texts, is_ready):
             for batch in batches(texts, is_ready):
                 yield [_Sentence(text, tagger.split(text), True) for text in batch]
         return
-    read = read_sentences(file, options.text or tagger.columns.get("text"), encoding=encoding, tagged=False)
+    read = read_sentences(file, *columns, encoding, tagged=False)
     of_tokens = (sentence.tokens for sentence in read)
     while chunk := list(islice(of_tokens, TEXTS_AT_ONCE)):
         yield [_Sentence(*joined(tokens, tagger.settings.tokens), False) for tokens in chunk]
+
+
+def _is_tagged(tagger: SequenceTagger, options: Namespace) -> bool:
+    """Whether a text file holds columns as those of training do: a token, and at the end a tag that the model knows."""
+    from elman.tasks._decoding import decoded_lines
+    from elman.tasks._reading import open_input
+
+    with open_input(options.file) as stream:
+        lines = islice(decoded_lines(stream, options.file, options.encoding), LINES_LOOKED_AT)
+        rows = [fields for line in lines if (fields := line.split()) and not line.startswith(("#", "-DOCSTART-"))]
+    known = set(tagger.tags)
+    return bool(rows) and all(len(fields) == len(rows[0]) > 1 and fields[-1] in known for fields in rows)
 
 
 def _record(sentence: _Sentence, tagged: Tagged, scheme: str) -> dict[str, Any]:

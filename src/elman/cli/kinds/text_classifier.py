@@ -9,7 +9,9 @@ from elman.cli._texts import batches, read_texts
 from elman.cli.kinds._classifying import form_of, report, size, write_predictions
 from elman.runtime import TextClassifier
 
-__all__ = ["describe", "evaluate", "predict", "show"]
+__all__ = ["OPTIONS", "describe", "evaluate", "predict", "show"]
+
+OPTIONS: tuple[str, ...] = ("text", "label")
 
 
 def evaluate(classifier: TextClassifier, options: Namespace) -> dict[str, Any]:
