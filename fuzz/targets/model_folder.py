@@ -10,9 +10,9 @@ import numpy as np
 
 import elman
 from elman._safetensors import tensor_bytes
+from elman.runtime._classifiers.text import TextClassifier
+from elman.runtime._classifiers.text_stream import TextStream
 from elman.runtime._model_folder import Model, read_model, write_model
-from elman.runtime._text_classifier import TextClassifier
-from elman.runtime._text_stream import TextStream
 from fuzz.choices import Choices
 from fuzz.edits import edit_bytes, edit_json, edit_tensors
 from fuzz.rule import REFUSED, attempt

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from elman.tasks._examples import read_examples
+from elman.tasks._classifiers.text_file import read_examples
 from elman.tasks._reading import file_kind, plain_lines, read_table
 from fuzz.choices import Choices
 from fuzz.rule import REFUSED, attempt

@@ -4,9 +4,9 @@ import functools
 
 import numpy as np
 
-from elman.runtime._text_classifier import TextClassifier
-from elman.runtime._text_settings import Network, Text, TextSettings
-from elman.runtime._text_stream import TextStream
+from elman.runtime._classifiers.text import TextClassifier
+from elman.runtime._classifiers.text_settings import Network, Text, TextSettings
+from elman.runtime._classifiers.text_stream import TextStream
 from elman.runtime._vocabulary import SPECIAL_TOKENS, Vocabulary, choose_tokens, tokenize
 from fuzz.choices import Choices
 from fuzz.rule import REFUSED, attempt

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import elman
+from elman.runtime._classifiers.text_settings import Network, Text, TextSettings
 from elman.runtime._config import Origin
 from elman.runtime._model_folder import Model, write_model
-from elman.runtime._text_settings import Network, Text, TextSettings
 from elman.runtime._vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[2]
@@ -22,8 +22,12 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 PAGES += [ROOT / "examples/cpp/README.md"]
 
 
-MODULES = ["elman.nn", *(f"elman.tasks.{name}" for name in ("text_classifier", "sequence_tagger"))]
-MODULES += [f"elman.runtime.{name}" for name in ("_rnn", "_saving", "_stream", "_tags")]
+# Every module with an example.
+MODULES = [
+    ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
+    for path in sorted((ROOT / "src/elman").rglob("*.py"))
+    if ">>> " in path.read_text(encoding="utf-8")
+]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 import elman
 from elman._errors import InputError
 from elman.runtime import Forecaster
-from elman.runtime._anchors import CANDIDATES, Waves, candidates
-from elman.runtime._calendar import TimeGrid, find_grid, parse_times
-from elman.runtime._context import Context
-from elman.runtime._forecaster_settings import ForecasterSettings, Layers
-from elman.runtime._rolling import roll, rolling_report
-from elman.runtime._series import Windows, as_series
+from elman.runtime._forecaster.anchors import CANDIDATES, Waves, candidates
+from elman.runtime._forecaster.calendar import TimeGrid, find_grid, parse_times
+from elman.runtime._forecaster.context import Context
+from elman.runtime._forecaster.rolling import roll, rolling_report
+from elman.runtime._forecaster.series import Windows, as_series
+from elman.runtime._forecaster.settings import ForecasterSettings, Layers
 
 HORIZON, SEASON, STEPS = 4, 6, 60
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from elman.runtime._classifiers.text import TextClassifier
 from elman.runtime._model_folder import claim_folder, read_model, write_model
-from elman.runtime._text_classifier import TextClassifier
 from tests.runtime.marked_models import mark_of, marked
 from tests.runtime.refusals import refusal
 

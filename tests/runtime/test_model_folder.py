@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from elman._safetensors import TensorFile, tensor_bytes
+from elman.runtime._classifiers.text import TextClassifier
 from elman.runtime._model_folder import EpochRecord, claim_folder, read_model, write_model
-from elman.runtime._text_classifier import TextClassifier
 from tests.runtime.marked_models import FILES, VERSION_1
 from tests.runtime.refusals import refusal
 

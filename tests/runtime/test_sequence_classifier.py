@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import elman
 from elman import InputError
-from elman.runtime._classifier import READING_BATCH
-from elman.runtime._sequence_settings import SequenceNetwork, SequenceSettings
+from elman.runtime._classifiers.base import READING_BATCH
+from elman.runtime._classifiers.sequence_settings import SequenceNetwork, SequenceSettings
 from tests.runtime.networks import parameters
 
 

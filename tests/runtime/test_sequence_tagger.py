@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elman import InputError
-from elman.runtime._sentences import LONGEST_SPELLING
-from elman.runtime._sequence_tagger import SequenceTagger
-from elman.runtime._tagger_settings import TaggerNetwork, TaggerSettings
-from elman.runtime._tags import first_fault, tag_spans
+from elman.runtime._tagger.sentences import LONGEST_SPELLING
+from elman.runtime._tagger.settings import TaggerNetwork, TaggerSettings
+from elman.runtime._tagger.tagger import SequenceTagger
+from elman.runtime._tagger.tags import first_fault, tag_spans
+from elman.runtime._tagger.words import joined, split
 from elman.runtime._vocabulary import Vocabulary
-from elman.runtime._words import joined, split
 from tests.runtime.refusals import refusal
 
 SCHEMES = {

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elman.runtime._tags import (
+from elman.runtime._tagger.tags import (
     Span,
     detect_scheme,
     encode_spans,
@@ -16,7 +16,7 @@ from elman.runtime._tags import (
     tag_spans,
     transitions,
 )
-from elman.runtime._viterbi import likeliest_path
+from elman.runtime._tagger.viterbi import likeliest_path
 
 LETTERS = {"BIO": "BI", "BIOES": "BIES", "BILOU": "BILU"}
 schemes = st.sampled_from(sorted(LETTERS))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import elman
 from elman import InputError
-from elman.runtime._classifier import READING_BATCH
-from elman.runtime._text_settings import Network, Text, TextSettings
+from elman.runtime._classifiers.base import READING_BATCH
+from elman.runtime._classifiers.text_settings import Network, Text, TextSettings
 from elman.runtime._vocabulary import SPECIAL_TOKENS, Vocabulary
 from tests.runtime.networks import parameters
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elman import InputError
-from elman.runtime._language_tokens import split
+from elman.runtime._language.tokens import split
 from elman.runtime._vocabulary import UNKNOWN
-from elman.tasks import _corpus
-from elman.tasks._corpus import encode, text_blocks
+from elman.tasks._language import corpus as corpus_module
+from elman.tasks._language.corpus import encode, text_blocks
 
 TEXT = "床前明月光，\r\n疑是地上霜。\n𝒜 naïve café 😀\n\nabc don’t abc "
 kinds = st.sampled_from(["char", "word"])
@@ -20,7 +20,7 @@ kinds = st.sampled_from(["char", "word"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16", "utf-16-be", "utf-32"])
 @pytest.mark.parametrize("block", [1, 2, 3, 7, 1 << 18])
 def test_characters_may_lie_across_the_borders_of_blocks(tmp_path, monkeypatch, encoding, block):
-    monkeypatch.setattr(_corpus, "BLOCK", block)
+    monkeypatch.setattr(corpus_module, "BLOCK", block)
     path = tmp_path / "text"
     path.write_bytes(TEXT.encode(encoding))
     assert "".join(text_blocks(path, "utf-8" if encoding.startswith("utf-8") else encoding)) == TEXT
@@ -86,7 +86,7 @@ def test_a_corpus_is_mapped_and_leaves_no_file(tmp_path):
     ],
 )
 def test_what_is_no_text_is_refused_with_its_place(tmp_path, monkeypatch, content, encoding, message, block):
-    monkeypatch.setattr(_corpus, "BLOCK", block)
+    monkeypatch.setattr(corpus_module, "BLOCK", block)
     path = tmp_path / "text"
     path.write_bytes(content)
     with pytest.raises(InputError, match=message):

@@ -7,10 +7,10 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from elman.runtime import Forecaster as Trained
-from elman.runtime._calendar import TimeGrid
+from elman.runtime._forecaster.calendar import TimeGrid
 from elman.tasks import Forecaster, InputError
-from elman.tasks._anchoring import choose_anchor, choose_season, cycles_of
-from elman.tasks._forecasting import ForecastNetwork
+from elman.tasks._forecaster.anchoring import choose_anchor, choose_season, cycles_of
+from elman.tasks._forecaster.training import ForecastNetwork
 from elman.tasks._training import Observer
 
 QUICK = {"networks": 2, "hidden_size": 8, "epochs": 2}

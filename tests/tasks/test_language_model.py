@@ -9,10 +9,10 @@ from torch.nn.functional import log_softmax
 
 import elman
 from elman import InputError
-from elman.runtime._ngrams import ngram_rows
+from elman.runtime._language.ngrams import ngram_rows
 from elman.tasks import LanguageModel
-from elman.tasks._corpus import encode
-from elman.tasks._language_modelling import Modelling, build_network
+from elman.tasks._language.corpus import encode
+from elman.tasks._language.training import Modelling, build_network
 from elman.tasks._training import Observer
 from tests.tasks.lines import TEXTS
 
@@ -112,7 +112,7 @@ def test_the_loss_is_that_of_the_tokens_that_follow():
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("longest", [10_000, 200])
 def test_every_window_lies_in_the_text_and_goes_on_where_the_last_ended(monkeypatch, seed, longest):
-    monkeypatch.setattr("elman.tasks._language_modelling.LONGEST_EPOCH", longest)
+    monkeypatch.setattr("elman.tasks._language.training.LONGEST_EPOCH", longest)
     task = task_of(seed=seed)
     length = len(task.corpus.training)
     read, ended = set(), None

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elman._errors import InputError
-from elman.tasks._examples import read_examples
+from elman.tasks._classifiers.text_file import read_examples
 from elman.tasks._reading import file_kind, plain_lines, read_table
 
 # What a text file can hold: no NUL, no half of a surrogate pair.

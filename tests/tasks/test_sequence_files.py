@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from elman.tasks import InputError
-from elman.tasks._sequence_file import SequenceColumns, holds_sequences, read_sequences
+from elman.tasks._classifiers.sequence_file import SequenceColumns, holds_sequences, read_sequences
 
 TS = """# a comment
 @problemName Two

@@ -10,10 +10,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from elman.runtime._linear import log_softmax
-from elman.runtime._tags import encode_spans, first_fault, tag_spans
+from elman.runtime._tagger.tags import encode_spans, first_fault, tag_spans
 from elman.tasks import InputError, SequenceTagger
-from elman.tasks._tag_metrics import tagging_report
-from elman.tasks._tagging import TaggingTask
+from elman.tasks._tagger.metrics import tagging_report
+from elman.tasks._tagger.training import TaggingTask
 from elman.tasks._training import Observer
 from tests.tasks.sentences import SENTENCES, TAGS
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elman.tasks import InputError
-from elman.tasks._series_file import SeriesColumns, find_columns, read_series
+from elman.tasks._forecaster.files import SeriesColumns, find_columns, read_series
 
 MONTHS = "JAN,FEB,MAR,APR,MAY,JUN,JUL,AUG,SEP,OCT,NOV,DEC"
 

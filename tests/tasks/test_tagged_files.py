@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elman.tasks._tagged import read_sentences, tagged_kind
+from elman.tasks._tagger.files import read_sentences, tagged_kind
 from tests.runtime.refusals import refusal
 
 CONLLU = """\

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from elman.tasks._batching import pad
-from elman.tasks._network import TextNetwork
+from elman.tasks._classifiers.network import TextNetwork
 from tests.runtime.test_text_classifier import classifier
 
 

@@ -36,7 +36,7 @@ def forecast(options: Namespace) -> int:
     from elman._files import write_files
     from elman.cli.kinds.forecaster import checked_format, read_context, written
     from elman.runtime import Forecaster
-    from elman.runtime._context import Context
+    from elman.runtime._forecaster.context import Context
 
     form = checked_format(options.format)
     if options.plot and (absent := PLOT.absent()):

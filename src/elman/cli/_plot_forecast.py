@@ -9,9 +9,9 @@ import numpy as np
 
 from elman._files import write_files
 from elman.runtime import Forecaster
-from elman.runtime._calendar import TimeGrid
-from elman.runtime._context import Context
-from elman.runtime._forecaster import Forecast
+from elman.runtime._forecaster.calendar import TimeGrid
+from elman.runtime._forecaster.context import Context
+from elman.runtime._forecaster.forecaster import Forecast
 
 __all__ = ["plot"]
 

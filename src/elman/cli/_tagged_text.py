@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from elman.cli._wording import printable
-from elman.runtime._tags import PLAIN, marked
-from elman.runtime._words import Token
+from elman.runtime._tagger.tags import PLAIN, marked
+from elman.runtime._tagger.words import Token
 
 __all__ = ["marked_text"]
 

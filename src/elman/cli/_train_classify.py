@@ -68,7 +68,7 @@ def _add_sequences(group: Group) -> None:
 
 def classify(options: Namespace) -> int:
     from elman.tasks import SequenceClassifier, TextClassifier
-    from elman.tasks._sequence_file import holds_sequences
+    from elman.tasks._classifiers.sequence_file import holds_sequences
 
     if options.sequence or holds_sequences(options.file):
         _refuse_options(options, OF_TEXTS, "for texts, got sequences of numbers")
@@ -96,7 +96,7 @@ def _refuse_options(options: Namespace, defaults: Mapping[str, Any], why: str) -
 
 
 def _read_texts(options: Namespace) -> Data:
-    from elman.tasks._examples import Examples, read_examples
+    from elman.tasks._classifiers.text_file import Examples, read_examples
 
     columns = {"text": options.text, "label": options.label}
 
@@ -114,8 +114,8 @@ def _read_texts(options: Namespace) -> Data:
 
 
 def _read_sequences(options: Namespace) -> Data:
-    from elman.tasks._sequence_file import SequenceColumns, read_sequences
-    from elman.tasks._sequences import Sequences
+    from elman.tasks._classifiers.sequence_file import SequenceColumns, read_sequences
+    from elman.tasks._classifiers.sequences import Sequences
 
     named = {"sequence": options.sequence, "label": options.label, "time": options.time}
     columns = {role: name for role, name in named.items() if name} if options.sequence else {}

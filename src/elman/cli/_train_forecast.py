@@ -61,7 +61,7 @@ def train_forecast(options: Namespace) -> int:
 
 
 def _read(options: Namespace) -> Data:
-    from elman.tasks._series_file import find_columns, read_series
+    from elman.tasks._forecaster.files import find_columns, read_series
 
     found = find_columns(options.file, options.time, options.target or (), options.covariate or (), options.encoding)
     series = read_series(options.file, found, options.encoding)

@@ -19,7 +19,7 @@ from elman.cli._training import (
 )
 
 if TYPE_CHECKING:
-    from elman.tasks._tagged import Sentence
+    from elman.tasks._tagger.files import Sentence
 
 __all__ = ["add_tag", "tag"]
 
@@ -60,7 +60,7 @@ def tag(options: Namespace) -> int:
 
 
 def _read(options: Namespace) -> Data:
-    from elman.runtime._tags import detect_scheme
+    from elman.runtime._tagger.tags import detect_scheme
 
     sentences, tags = _sentences(options.file, options)
     scheme = detect_scheme(tags)
@@ -75,7 +75,7 @@ def _read(options: Namespace) -> Data:
 
 
 def _sentences(file: Path, options: Namespace) -> "tuple[list[Sentence], list[list[str]]]":
-    from elman.tasks._tagged import read_sentences
+    from elman.tasks._tagger.files import read_sentences
 
     sentences = list(read_sentences(file, options.text, options.label, options.encoding))
     return sentences, [sentence.tags for sentence in sentences]
@@ -85,9 +85,9 @@ def _check(
     file: Path, sentences: "list[Sentence]", scheme: str, options: Namespace, known: "set[str] | None" = None
 ) -> set[str]:
     """Return the tags of a file; what the tagger would refuse is refused here, with the line it stands on."""
-    from elman.runtime._tags import OUTSIDE, PLAIN
+    from elman.runtime._tagger.tags import OUTSIDE, PLAIN
     from elman.tasks import InputError
-    from elman.tasks._sound_tags import sound_tags
+    from elman.tasks._tagger.sound_tags import sound_tags
 
     def place(sentence: int, token: int) -> str:
         return f"{file}, {sentences[sentence].place(token)}"

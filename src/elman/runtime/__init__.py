@@ -8,16 +8,16 @@ from elman.runtime._rnn import RNN
 from elman.runtime._stream import Stream
 
 if TYPE_CHECKING:
+    from elman.runtime._classifiers.sequences import SequenceClassifier
+    from elman.runtime._classifiers.text import TextClassifier
+    from elman.runtime._classifiers.text_stream import TextStream
     from elman.runtime._converting import from_keras
-    from elman.runtime._forecaster import Forecast, Forecaster
-    from elman.runtime._language_model import LanguageModel
-    from elman.runtime._language_stream import LanguageStream
+    from elman.runtime._forecaster.forecaster import Forecast, Forecaster
+    from elman.runtime._language.model import LanguageModel
+    from elman.runtime._language.stream import LanguageStream
     from elman.runtime._onnx.from_onnx import from_onnx
     from elman.runtime._onnx.to_onnx import export
-    from elman.runtime._sequence_classifier import SequenceClassifier
-    from elman.runtime._sequence_tagger import SequenceTagger
-    from elman.runtime._text_classifier import TextClassifier
-    from elman.runtime._text_stream import TextStream
+    from elman.runtime._tagger.tagger import SequenceTagger
 
 __all__ = [
     "RNN",
@@ -37,14 +37,14 @@ __all__ = [
 
 # Imported when first asked for: together they take longer than all the rest.
 _LATER = {
-    "Forecast": "_forecaster",
-    "Forecaster": "_forecaster",
-    "LanguageModel": "_language_model",
-    "LanguageStream": "_language_stream",
-    "SequenceClassifier": "_sequence_classifier",
-    "SequenceTagger": "_sequence_tagger",
-    "TextClassifier": "_text_classifier",
-    "TextStream": "_text_stream",
+    "Forecast": "_forecaster.forecaster",
+    "Forecaster": "_forecaster.forecaster",
+    "LanguageModel": "_language.model",
+    "LanguageStream": "_language.stream",
+    "SequenceClassifier": "_classifiers.sequences",
+    "SequenceTagger": "_tagger.tagger",
+    "TextClassifier": "_classifiers.text",
+    "TextStream": "_classifiers.text_stream",
     "export": "_onnx.to_onnx",
     "from_keras": "_converting",
     "from_onnx": "_onnx.from_onnx",

@@ -9,13 +9,13 @@ from elman.runtime._trained import TrainedModel
 
 __all__ = ["KINDS", "kind_named"]
 
-# The module of each, here and in elman.cli.kinds, and the class; imported when a folder holds one.
+# The module of each and its class; imported when a folder holds one.
 KINDS = {
-    "elman text classifier": ("text_classifier", "TextClassifier"),
-    "elman sequence classifier": ("sequence_classifier", "SequenceClassifier"),
-    "elman sequence tagger": ("sequence_tagger", "SequenceTagger"),
-    "elman language model": ("language_model", "LanguageModel"),
-    "elman forecaster": ("forecaster", "Forecaster"),
+    "elman text classifier": ("_classifiers.text", "TextClassifier"),
+    "elman sequence classifier": ("_classifiers.sequences", "SequenceClassifier"),
+    "elman sequence tagger": ("_tagger.tagger", "SequenceTagger"),
+    "elman language model": ("_language.model", "LanguageModel"),
+    "elman forecaster": ("_forecaster.forecaster", "Forecaster"),
 }
 
 
@@ -28,5 +28,5 @@ def kind_named(named: Any, file: str) -> type[TrainedModel]:
     if not isinstance(named, str) or named not in KINDS:
         raise InputError(f"{file}: expected one of the formats {listed(map(repr, KINDS))}, got {shortened(named)}")
     module, name = KINDS[named]
-    kind: type[TrainedModel] = getattr(import_module(f"elman.runtime._{module}"), name)
+    kind: type[TrainedModel] = getattr(import_module(f"elman.runtime.{module}"), name)
     return kind

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from elman._errors import InputError, OptionError, listed
-from elman.runtime._forecaster import Forecast, as_columns
-from elman.runtime._forecaster import Forecaster as Trained
-from elman.runtime._forecaster_settings import ForecasterSettings, Layers
-from elman.runtime._rolling import rolling_report
-from elman.runtime._series import Series, as_series
+from elman.runtime._forecaster.forecaster import Forecast, as_columns
+from elman.runtime._forecaster.forecaster import Forecaster as Trained
+from elman.runtime._forecaster.rolling import rolling_report
+from elman.runtime._forecaster.series import Series, as_series
+from elman.runtime._forecaster.settings import ForecasterSettings, Layers
 from elman.tasks._estimator import Estimator, Running
 
 if TYPE_CHECKING:
-    from elman.tasks._anchoring import Anchor
-    from elman.tasks._forecasting import ForecastingTask, ForecastNetwork
+    from elman.tasks._forecaster.anchoring import Anchor
+    from elman.tasks._forecaster.training import ForecastingTask, ForecastNetwork
     from elman.tasks._training import Observer
 
 __all__ = ["Forecaster"]
@@ -188,8 +188,8 @@ class Forecaster(Estimator):
         return -float(self.evaluate(series, times)["mae"])
 
     def _fit(self, series: Series, targets: int, *, running: Running) -> None:
-        from elman.tasks._calibrating import calibrated
-        from elman.tasks._forecasting import ForecastingTask, ForecastNetwork
+        from elman.tasks._forecaster.calibrating import calibrated
+        from elman.tasks._forecaster.training import ForecastingTask, ForecastNetwork
         from elman.tasks._training import Schedule
 
         if not self.validation:
@@ -217,7 +217,7 @@ class Forecaster(Estimator):
     def _prepared(
         self, series: Series, targets: int, running: Running
     ) -> tuple[ForecasterSettings, dict[str, Floats], int]:
-        from elman.tasks._anchoring import choose_anchor, choose_season, cycles_of, tensors_of
+        from elman.tasks._forecaster.anchoring import choose_anchor, choose_season, cycles_of, tensors_of
 
         steps = len(series)
         self.season_, self.horizon_ = self.season or 1, self.horizon or max(1, steps // 10)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from sklearn.utils.validation import check_is_fitted
 
 from elman._errors import InputError
-from elman.runtime._language_model import LanguageModel as Trained
-from elman.runtime._text_classifier import checked_texts
+from elman.runtime._classifiers.text import checked_texts
+from elman.runtime._language.model import LanguageModel as Trained
 from elman.runtime._vocabulary import SPECIAL_TOKENS
-from elman.tasks._corpus import LONGEST_EPOCH, Corpus, encode, text_blocks
 from elman.tasks._estimator import Estimator, Running
+from elman.tasks._language.corpus import LONGEST_EPOCH, Corpus, encode, text_blocks
 
 if TYPE_CHECKING:
-    from elman.tasks._language_modelling import Modelling, ModellingNetwork
+    from elman.tasks._language.training import Modelling, ModellingNetwork
     from elman.tasks._training import Observer
 
 __all__ = ["LanguageModel", "Texts"]
@@ -163,7 +163,7 @@ class LanguageModel(Estimator):
         return corpus
 
     def _fit(self, texts: Texts | Corpus, encoding: str, validation: Texts | None, *, running: Running) -> None:
-        from elman.tasks._language_modelling import Modelling, build_network
+        from elman.tasks._language.training import Modelling, build_network
         from elman.tasks._training import Schedule
 
         corpus = texts if isinstance(texts, Corpus) else self.read(texts, encoding=encoding, validation=validation)

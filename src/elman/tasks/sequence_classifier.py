@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from elman._errors import listed
 from elman.runtime._arrays import Array
-from elman.runtime._sequence_classifier import SequenceClassifier as Trained
-from elman.runtime._sequence_classifier import checked_sequences, frames_of
-from elman.runtime._sequence_settings import SequenceNetwork as Network
-from elman.runtime._sequence_settings import SequenceSettings
-from elman.tasks._classifier import Classifier
+from elman.runtime._classifiers.sequence_settings import SequenceNetwork as Network
+from elman.runtime._classifiers.sequence_settings import SequenceSettings
+from elman.runtime._classifiers.sequences import SequenceClassifier as Trained
+from elman.runtime._classifiers.sequences import checked_sequences, frames_of
+from elman.tasks._classifiers.base import Classifier
 from elman.tasks._estimator import Running
 
 if TYPE_CHECKING:
-    from elman.tasks._network import SequenceNetwork
+    from elman.tasks._classifiers.network import SequenceNetwork
     from elman.tasks._training import Observer
 
 __all__ = ["SequenceClassifier"]
@@ -193,7 +193,7 @@ class SequenceClassifier(Classifier):
         return frames_of(example, self.settings_, self.mean_, self.scale_)
 
     def _network(self) -> "SequenceNetwork":
-        from elman.tasks._network import SequenceNetwork
+        from elman.tasks._classifiers.network import SequenceNetwork
 
         return SequenceNetwork(
             self.settings_.input_size,

@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from elman._errors import InputError, shown
-from elman.runtime._sequence_tagger import SequenceTagger as Trained
-from elman.runtime._sequence_tagger import checked_sentences
-from elman.runtime._tags import OUTSIDE, PLAIN, detect_scheme, marked
+from elman.runtime._tagger.tagger import SequenceTagger as Trained
+from elman.runtime._tagger.tagger import checked_sentences
+from elman.runtime._tagger.tags import OUTSIDE, PLAIN, detect_scheme, marked
+from elman.runtime._tagger.words import choose_tokens, normalize
 from elman.runtime._vocabulary import Vocabulary
-from elman.runtime._words import choose_tokens, normalize
 from elman.tasks._estimator import Estimator, Running
-from elman.tasks._sound_tags import IOB1, sound_tags
 from elman.tasks._splitting import stratified_split
+from elman.tasks._tagger.sound_tags import IOB1, sound_tags
 
 if TYPE_CHECKING:
-    from elman.tasks._tagging import TaggingNetwork, TaggingTask
+    from elman.tasks._tagger.training import TaggingNetwork, TaggingTask
     from elman.tasks._training import Observer
 
 __all__ = ["SequenceTagger"]
@@ -147,7 +147,7 @@ class SequenceTagger(Estimator):
     def _fit(
         self, sentences: Sentences, tags: Sentences, validation: tuple[Sentences, Sentences] | None, *, running: Running
     ) -> None:
-        from elman.tasks._tagging import TaggingTask
+        from elman.tasks._tagger.training import TaggingTask
         from elman.tasks._training import Schedule
 
         sentences, tags = _checked(sentences, tags, "")
@@ -183,7 +183,7 @@ class SequenceTagger(Estimator):
 
     def score(self, sentences: Sentences, tags: Sentences) -> float:
         """Return the F1 of spans; of plain tags, of those other than ``O``, or the accuracy where none is ``O``."""
-        from elman.tasks._tag_metrics import tagging_report
+        from elman.tasks._tagger.metrics import tagging_report
 
         sentences, tags = _checked(sentences, tags, "")
         return float(tagging_report(tags, self.predict(sentences), self.scheme_)["f1"])

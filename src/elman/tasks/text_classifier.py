@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from elman._errors import InputError
 from elman.runtime._arrays import Array
-from elman.runtime._text_classifier import TextClassifier as Trained
-from elman.runtime._text_classifier import checked_texts
-from elman.runtime._text_settings import Network, Text, TextSettings
+from elman.runtime._classifiers.text import TextClassifier as Trained
+from elman.runtime._classifiers.text import checked_texts
+from elman.runtime._classifiers.text_settings import Network, Text, TextSettings
 from elman.runtime._vocabulary import Vocabulary, choose_tokens, encode, tokenize
-from elman.tasks._classifier import Classifier
+from elman.tasks._classifiers.base import Classifier
 from elman.tasks._estimator import Running
 
 if TYPE_CHECKING:
-    from elman.tasks._network import TextNetwork
+    from elman.tasks._classifiers.network import TextNetwork
     from elman.tasks._training import Observer
 
 __all__ = ["TextClassifier"]
@@ -180,7 +180,7 @@ class TextClassifier(Classifier):
         return np.array(encode(example, self.vocabulary_, self.tokens_, self.max_length))
 
     def _network(self) -> "TextNetwork":
-        from elman.tasks._network import TextNetwork
+        from elman.tasks._classifiers.network import TextNetwork
 
         large = len(self.vocabulary_) >= LARGE_VOCABULARY
         return TextNetwork(

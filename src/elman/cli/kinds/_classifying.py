@@ -12,14 +12,14 @@ from elman._errors import OptionError
 from elman.cli._classification import warn_of_unseen
 from elman.cli._texts import write_record
 from elman.cli._wording import printable
-from elman.runtime._classifier import Classifier
+from elman.runtime._classifiers.base import Classifier
 
 __all__ = ["form_of", "report", "size", "write_predictions"]
 
 
 def report(classifier: Classifier, examples: Sequence[Any], labels: Sequence[str]) -> dict[str, Any]:
     """Return how well a classifier predicts labels, and how long it took."""
-    from elman.tasks._metrics import classification_report
+    from elman.tasks._classifiers.metrics import classification_report
 
     started = time.perf_counter()
     classes = [str(name) for name in classifier.classes]

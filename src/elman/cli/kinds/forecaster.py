@@ -12,8 +12,8 @@ from typing import Any
 from elman._errors import InputError, OptionError
 from elman.cli._wording import printable
 from elman.runtime import Forecaster
-from elman.runtime._context import Context
-from elman.runtime._forecaster import Forecast
+from elman.runtime._forecaster.context import Context
+from elman.runtime._forecaster.forecaster import Forecast
 
 __all__ = ["OPTIONS", "describe", "evaluate", "predict", "read_context", "show", "written"]
 
@@ -23,7 +23,7 @@ COLUMNS = {"mae": "MAE", "naive_mae": "naive", "seasonal_naive_mae": "seasonal n
 
 
 def evaluate(model: Forecaster, options: Namespace) -> dict[str, Any]:
-    from elman.runtime._rolling import rolling_report
+    from elman.runtime._forecaster.rolling import rolling_report
 
     context = read_context(model, options.file, options.encoding)
     started = time.perf_counter()
@@ -75,7 +75,7 @@ def describe(model: Forecaster) -> dict[str, str]:
 
 def read_context(model: Forecaster, file: str, encoding: str) -> Context:
     """Read a series with the columns of the model's, and place it beside the training series."""
-    from elman.tasks._series_file import SeriesColumns, read_series
+    from elman.tasks._forecaster.files import SeriesColumns, read_series
 
     settings = model.settings
     columns = SeriesColumns(settings.columns.get("time"), tuple(settings.targets), tuple(settings.covariates))

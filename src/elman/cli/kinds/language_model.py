@@ -16,7 +16,7 @@ OPTIONS: tuple[str, ...] = ("text",)
 
 
 def evaluate(model: LanguageModel, options: Namespace) -> dict[str, Any]:
-    from elman.tasks._corpus import text_blocks
+    from elman.tasks._language.corpus import text_blocks
 
     started = time.perf_counter()
     measure = model.measure(text_blocks(options.file, options.encoding))

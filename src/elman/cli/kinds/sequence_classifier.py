@@ -9,7 +9,7 @@ from elman.cli.kinds._classifying import form_of, report, size, write_prediction
 from elman.runtime import SequenceClassifier
 
 if TYPE_CHECKING:
-    from elman.tasks._sequences import Sequences
+    from elman.tasks._classifiers.sequences import Sequences
 
 __all__ = ["OPTIONS", "describe", "evaluate", "predict", "show"]
 
@@ -40,7 +40,7 @@ def describe(classifier: SequenceClassifier) -> dict[str, str]:
 
 
 def _read(classifier: SequenceClassifier, options: Namespace, *, labelled: bool) -> "Sequences":
-    from elman.tasks._sequence_file import SequenceColumns, read_sequences
+    from elman.tasks._classifiers.sequence_file import SequenceColumns, read_sequences
 
     known = classifier.columns
     columns = SequenceColumns(

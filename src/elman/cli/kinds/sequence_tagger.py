@@ -15,9 +15,9 @@ from elman._errors import OptionError
 from elman.cli._tagged_text import marked_text
 from elman.cli._texts import TEXTS_AT_ONCE, batches, read_texts, write_record
 from elman.cli._wording import printable
-from elman.runtime._sequence_tagger import SequenceTagger, Tagged
-from elman.runtime._tags import OUTSIDE, PLAIN, marked
-from elman.runtime._words import Token, joined
+from elman.runtime._tagger.tagger import SequenceTagger, Tagged
+from elman.runtime._tagger.tags import OUTSIDE, PLAIN, marked
+from elman.runtime._tagger.words import Token, joined
 
 __all__ = ["OPTIONS", "describe", "evaluate", "predict", "show"]
 
@@ -35,9 +35,9 @@ class _Sentence(NamedTuple):
 
 def evaluate(tagger: SequenceTagger, options: Namespace) -> dict[str, Any]:
     from elman.cli._classification import warn_of_unseen
-    from elman.tasks._sound_tags import comparable_tags
-    from elman.tasks._tag_metrics import tagging_report
-    from elman.tasks._tagged import read_sentences
+    from elman.tasks._tagger.files import read_sentences
+    from elman.tasks._tagger.metrics import tagging_report
+    from elman.tasks._tagger.sound_tags import comparable_tags
 
     columns, scheme = tagger.columns, tagger.settings.scheme
     text, label = options.text or columns.get("text"), options.label or columns.get("label")
@@ -103,7 +103,7 @@ def describe(tagger: SequenceTagger) -> dict[str, str]:
 
 
 def _sentences(tagger: SequenceTagger, options: Namespace) -> Iterator[list[_Sentence]]:
-    from elman.tasks._tagged import read_sentences
+    from elman.tasks._tagger.files import read_sentences
 
     file, encoding = options.file, options.encoding
     columns = options.text or tagger.columns.get("text"), tagger.columns.get("label")

@@ -15,7 +15,7 @@ OPTIONS: tuple[str, ...] = ("text", "label")
 
 
 def evaluate(classifier: TextClassifier, options: Namespace) -> dict[str, Any]:
-    from elman.tasks._examples import read_examples
+    from elman.tasks._classifiers.text_file import read_examples
 
     columns = classifier.columns
     text, label = options.text or columns.get("text", "text"), options.label or columns.get("label", "label")

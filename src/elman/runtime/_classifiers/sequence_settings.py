@@ -1,0 +1,69 @@
+"""What the prediction of a classifier of sequences needs beside its tensors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from reprlib import repr as shortened
+from typing import Annotated, Literal
+
+from elman._errors import InputError
+from elman._schema import Range
+from elman.runtime._classifiers.text_settings import Size, check_classes
+from elman.runtime._parameters import Sizes
+
+__all__ = ["SequenceNetwork", "SequenceSettings"]
+
+
+@dataclass(frozen=True)
+class SequenceNetwork:
+    """The sizes of a network."""
+
+    hidden_size: Size
+    layers: Annotated[int, Range(1, 1000)]
+    bidirectional: bool
+    nonlinearity: Literal["tanh"] = "tanh"
+    pooling: Literal["max mean final"] = "max mean final"
+
+
+@dataclass(frozen=True)
+class SequenceSettings:
+    """The labels, how a sequence becomes what the network reads, and the network's sizes.
+
+    Args:
+        classes: the labels.
+        channels: what the channels are called.
+        flagged: the numbers of those channels of which the network is also told where they are missing.
+        frame_size: steps that the network reads at once.
+        network: its sizes.
+        columns: what the columns of the training file were called.
+    """
+
+    classes: list[str | int | float | bool]
+    channels: list[str]
+    flagged: list[int]
+    frame_size: Size
+    network: SequenceNetwork
+    columns: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def input_size(self) -> int:
+        return self.frame_size * (len(self.channels) + len(self.flagged))
+
+    def check(self, name: str) -> None:
+        check_classes(self.classes, name)
+        if not 0 < len(self.channels) == len(set(self.channels)):
+            got = shortened(self.channels)
+            raise InputError(f"{name}: expected one channel or more, all of different names, got {got}")
+        if self.flagged != sorted(set(self.flagged) & set(range(len(self.channels)))):
+            got = shortened(self.flagged)
+            raise InputError(f"{name}: expected flagged to be numbers of channels, ascending, got {got}")
+
+    def shapes(self, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+        network, channels, classes = self.network, len(self.channels), len(self.classes)
+        rnn = Sizes(self.input_size, network.hidden_size, network.layers, network.bidirectional, bias=True)
+        return {
+            "mean": (channels,),
+            "scale": (channels,),
+            **{f"rnn.{name}": shape for name, shape in rnn.shapes().items()},
+            "output.weight": (classes, 3 * rnn.directions * network.hidden_size),
+            "output.bias": (classes,),
+        }

@@ -1,0 +1,156 @@
+"""A trained classifier of sequences of numbers on NumPy and the engine alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elman._errors import InputError, shown
+from elman.runtime._arrays import Array, as_array
+from elman.runtime._classifiers.base import Classifier
+from elman.runtime._classifiers.sequence_settings import SequenceSettings
+from elman.runtime._vocabulary import Vocabulary
+
+__all__ = ["SequenceClassifier", "checked_sequences", "frames_of"]
+
+FARTHEST = 100.0  # standard deviations from the mean; what lies beyond counts as so far
+
+
+class SequenceClassifier(Classifier):
+    """What ``elman train classify`` trained on sequences of numbers, without PyTorch.
+
+    Each channel is brought to mean 0 and standard deviation 1, as they were in training; a missing value becomes 0, and
+    for the channels that had missing values in training another input is 1 there. So many steps as a frame has
+    are read at once; the last frame is filled up with zeros. The scores are linear in what each hidden unit does over
+    the frames: its greatest value, its mean, and its state after the last frame of its direction::
+
+        h_1 … h_n = RNN(frame_1 … frame_n)        scores = W [max_t h_t, mean_t h_t, h_n] + b
+
+    A sequence's probabilities are the same bits alone and in any batch, and those that training was validated by.
+    Immutable: threads may share one.
+
+    Args:
+        settings: the labels, the channels, the size of a frame, the network's sizes.
+        tensors: the parameters by name: ``mean`` and ``scale`` (channels,), float64, ``rnn.*`` as
+            :class:`elman.runtime.RNN` takes them, ``output.weight`` (classes, 3 * directions * hidden_size),
+            ``output.bias`` (classes,).
+
+    Attributes:
+        classes: (classes,) the labels, in the order of the probabilities.
+        channels: their names.
+        rnn: the :class:`elman.runtime.RNN` within.
+
+    Raises:
+        InputError: a tensor is missing, or of another dtype or shape than the settings say.
+    """
+
+    format = "elman sequence classifier"
+    Settings = SequenceSettings
+    double_tensors = ("mean", "scale")
+
+    def __init__(
+        self,
+        settings: SequenceSettings,
+        tensors: Mapping[str, Array],
+        vocabularies: Mapping[str, Vocabulary] | None = None,
+    ) -> None:
+        super().__init__(settings, tensors, vocabularies)
+        self.channels, self.columns = settings.channels, settings.columns
+        self.mean, self.scale = self._tensors["mean"], self._tensors["scale"]
+
+    def predict_proba(self, sequences: Any) -> NDArray[np.float32]:
+        """Return the probability of each class, (examples, classes), in the order of ``classes``.
+
+        Args:
+            sequences: an array (examples, steps, channels), or (examples, steps) of one channel, or a list of arrays
+                (steps, channels) or (steps,) of different lengths. NaN is a missing value.
+
+        Raises:
+            InputError: they are none of these, or of other channels than in training.
+        """
+        return self._probabilities([self.encode(each) for each in checked_sequences(sequences, len(self.channels))])
+
+    def encode(self, sequence: Array) -> NDArray[np.float32]:
+        """Return the frames, (frames, input_size), of a sequence, (steps, channels)."""
+        return frames_of(sequence, self.settings, self.mean, self.scale)
+
+    def __repr__(self) -> str:
+        sizes = f"{len(self.classes)} classes, {len(self.channels)} channels, frames of {self.settings.frame_size}"
+        return f"SequenceClassifier({sizes}, {self.rnn!r})"
+
+
+def frames_of(sequence: Array, settings: SequenceSettings, mean: Array, scale: Array) -> NDArray[np.float32]:
+    """Return what the network reads of a sequence.
+
+    Args:
+        sequence: (steps, channels), float64; NaN is a missing value.
+        settings: of the network.
+        mean, scale: (channels,), by which the channels are standardised.
+
+    Returns:
+        The frames, (frames, input_size).
+    """
+    missing = np.isnan(sequence)
+    with np.errstate(all="ignore"):  # a stranger's mean and scale may be any numbers
+        scaled = np.clip((sequence - mean) / scale, -FARTHEST, FARTHEST)
+    inputs = np.hstack([np.where(missing, 0, scaled), missing[:, settings.flagged]])
+    frames = -(-len(inputs) // settings.frame_size)
+    filled = np.zeros((frames * settings.frame_size, inputs.shape[1]), np.float32)
+    filled[: len(inputs)] = inputs
+    return filled.reshape(frames, settings.input_size)
+
+
+def checked_sequences(sequences: Any, channels: int | None = None, name: str = "X") -> list[NDArray[np.float64]]:
+    """Return ``sequences`` as a list of arrays (steps, channels).
+
+    Args:
+        sequences: as :meth:`SequenceClassifier.predict_proba` takes them.
+        channels: how many each must have; None: as many as the first.
+        name: what messages call them.
+
+    Raises:
+        InputError: they are none of these; the message says which of them.
+    """
+    if hasattr(sequences, "__array__"):
+        sequences = _as_examples(as_array(sequences, name) if _dtype(sequences) != "O" else np.asarray(sequences), name)
+    elif not isinstance(sequences, Sequence) or isinstance(sequences, str | bytes):
+        sparse = "sparse " if hasattr(sequences, "toarray") else ""
+        raise InputError(f"{name}: expected an array or a list of sequences, got {sparse}{type(sequences).__name__}")
+    checked = []
+    for place, sequence in enumerate(sequences):
+        plain = sequence.tolist() if _dtype(sequence) == "O" else sequence
+        array = as_array(plain, f"{name}[{place}]", np.dtype(np.float64))
+        array = array[:, None] if array.ndim == 1 else array
+        channels = channels or array.shape[-1]
+        checked.append(_checked(array, f"{name}[{place}]", channels))
+    return checked
+
+
+def _dtype(array: Any) -> str:
+    return getattr(getattr(array, "dtype", None), "kind", "")
+
+
+def _as_examples(array: Array, name: str) -> Array:
+    if array.ndim in (2, 3) or (array.ndim == 1 and array.dtype.kind == "O"):
+        return array
+    raise InputError(f"{name}: expected the shape (examples, steps[, channels]), got {shown(array.shape)}")
+
+
+def _checked(array: Array, place: str, channels: int) -> Array:
+    if array.ndim != 2:
+        raise InputError(f"{place}: expected the shape (steps, channels) or (steps,), got {shown(array.shape)}")
+    if array.shape[1] != channels:
+        raise InputError(f"{place}: expected {channels} channels, got {array.shape[1]}")
+    if not array.shape[0] or not channels:
+        raise InputError(f"{place}: expected one step and one channel or more, got the shape {array.shape}")
+    infinite = np.argwhere(np.isinf(array))
+    if len(infinite):
+        step, channel = infinite[0].tolist()
+        raise InputError(
+            f"{place}, step {step}, channel {channel}: expected a finite number or NaN for a missing one, got "
+            f"{array[step, channel]}"
+        )
+    return array

@@ -1,0 +1,100 @@
+"""A text that is classified while it comes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elman._errors import InputError
+from elman.runtime._arrays import Array
+from elman.runtime._linear import softmax
+
+if TYPE_CHECKING:
+    from elman.runtime._classifiers.text import TextClassifier
+
+__all__ = ["TextStream"]
+
+
+class TextStream:
+    """A text read piece by piece; after each, the probabilities are those of the text so far, to the bit.
+
+    Args:
+        classifier: one whose network reads in one direction.
+
+    Attributes:
+        text: what has been read.
+
+    Raises:
+        InputError: the network is bidirectional and can only read whole texts.
+    """
+
+    def __init__(self, classifier: TextClassifier) -> None:
+        self.classifier = classifier
+        self._stream = classifier.rnn.stream()
+        self._summary: _Summary
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin another text."""
+        self.text = ""
+        self._begin()
+
+    def step(self, text: str) -> NDArray[np.float32]:
+        """Read on, and return the probability of each class, (classes,), were the text to end here.
+
+        Args:
+            text: the next piece; words and composed characters may be cut anywhere.
+
+        Raises:
+            InputError: it is no string; the text stays as it was.
+        """
+        if not isinstance(text, str):
+            raise InputError(f"text: expected a string, got {type(text).__name__}")
+        self.text += text
+        *numbers, end = self.classifier.encode(self.text)
+        if numbers[:-1][: len(self._read)] != self._read:  # what came changed tokens before it, as an accent may
+            self._begin()
+        for number in numbers[len(self._read) : -1]:  # the last may be a word that goes on
+            _, self._summary = self._advance(number, self._summary)
+            self._read.append(number)
+        state, summary = self._stream.state, self._summary
+        for number in (numbers[-1], end):
+            hidden, summary = self._advance(number, summary)
+        self._stream.state = state
+        pooled = np.concatenate([summary.largest, (summary.sum / summary.steps).astype(np.float32), hidden])
+        return softmax(self.classifier.score_pooled(pooled[None])).ravel()
+
+    def copy(self) -> TextStream:
+        """Return another stream that has read the same."""
+        twin = type(self)(self.classifier)
+        twin.text, twin._read, twin._summary = self.text, [*self._read], self._summary
+        twin._stream.state = self._stream.state
+        return twin
+
+    __copy__ = copy
+
+    def _begin(self) -> None:
+        self._stream.reset()
+        self._read: list[int] = []
+        units = self.classifier.rnn.hidden_size
+        self._summary = _Summary(np.full(units, -np.inf, np.float32), np.zeros(units), 0)
+
+    def _advance(self, number: int, summary: _Summary) -> tuple[Array, _Summary]:
+        hidden = self._stream.step(self.classifier.embedding[number])
+        return hidden, summary.and_then(hidden)
+
+
+@dataclass(frozen=True)
+class _Summary:
+    """What a sequence has come to so far: the engine's pooling (elman/pooling.h), step by step."""
+
+    largest: Array  # (units,)
+    sum: Array  # (units,), float64
+    steps: int
+
+    def and_then(self, hidden: Array) -> _Summary:
+        largest = np.where((hidden > self.largest) | (hidden != hidden), hidden, self.largest)
+        return _Summary(largest, self.sum + hidden, self.steps + 1)

@@ -1,0 +1,326 @@
+"""A trained forecaster on NumPy and the engine alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elman._errors import InputError, OptionError
+from elman.runtime._arrays import Array, as_array
+from elman.runtime._forecaster.anchors import Waves, candidates, mixed
+from elman.runtime._forecaster.context import Context, place
+from elman.runtime._forecaster.series import GREATEST, Series, Windows, as_series
+from elman.runtime._forecaster.settings import INPUT_WAVES, PROFILE_WAVES, ForecasterSettings
+from elman.runtime._linear import Linear
+from elman.runtime._rnn import RNN
+from elman.runtime._trained import TrainedModel
+from elman.runtime._vocabulary import Vocabulary
+
+__all__ = ["Forecast", "Forecaster", "as_columns", "checked_horizon", "transformed"]
+
+READING_BATCH = 256
+LONGEST = 10**5  # steps of a forecast
+GREATEST_INPUT = 10.0
+GREATEST_LOGARITHM = 700.0  # whose exponential is a float64
+LEAST_SHARE = 0.1  # of the training series' least value, for logarithms
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is expected at the steps that follow.
+
+    Attributes:
+        times: (horizon,) as a person writes them.
+        values: (horizon, targets).
+        lower, upper: (horizon, targets) the bounds of the interval.
+        coverage: the share of true values that the interval is to hold.
+    """
+
+    times: list[str]
+    values: Floats
+    lower: Floats
+    upper: Floats
+    coverage: float
+
+
+class Forecaster(TrainedModel):
+    """What ``elman train forecast`` trained, without PyTorch, and the series that it was trained on.
+
+    Simple forecasts are mixed, by weights of each step of the horizon, and the mean of some networks corrects that::
+
+        forecast = Σ weight_k simple_k + scale · mean_n (W_n h_n + b_n)        h_n = RNN_n(the last steps)
+
+    A forecast is the same bits alone and among others, and for any number of threads. Immutable: threads may share one.
+
+    Args:
+        settings: what is forecast from what, how far, and the networks' sizes.
+        tensors: ``series`` (steps, columns), ``observed`` of the same shape, 0 where a value is missing, and, in the
+            units that are forecast, ``level`` (columns,), ``profile`` (waves, columns), ``input_scale`` (2, columns),
+            ``anchor`` (targets, horizon, simple forecasts), ``output_scale`` (horizon, targets) and ``residuals``
+            (residuals, horizon, targets), sorted, all of float64; of float32 ``networks.N.rnn.*`` as
+            :class:`elman.runtime.RNN` takes them, ``networks.N.output.weight`` (horizon * targets, hidden_size) and
+            ``networks.N.output.bias``.
+        vocabularies: none.
+
+    Raises:
+        InputError: a tensor is missing, or of another dtype or shape than the settings say.
+    """
+
+    format = "elman forecaster"
+    Settings = ForecasterSettings
+    double_tensors = ("series", "observed", "level", "profile", "input_scale", "anchor", "output_scale", "residuals")
+
+    def __init__(
+        self,
+        settings: ForecasterSettings,
+        tensors: Mapping[str, Array],
+        vocabularies: Mapping[str, Vocabulary] | None = None,
+    ) -> None:
+        super().__init__(settings, tensors, vocabularies)
+        arrays = self._tensors
+        values = np.where(arrays["observed"] > 0, arrays["series"], np.nan)
+        self.series = Series(tuple(settings.names), values, settings.grid)
+        for name, column in zip(settings.names, self.series.values.T, strict=True):
+            if not np.isfinite(column).any():
+                raise InputError(f"series: expected a known value of {name!r}, got none")
+        self.level, self.profile, self.input_scale = arrays["level"], arrays["profile"], arrays["input_scale"]
+        self.anchor, self.output_scale, self.residuals = arrays["anchor"], arrays["output_scale"], arrays["residuals"]
+        self._waves = Waves(settings.cycles, INPUT_WAVES)
+        self._profile_waves = Waves(settings.cycles, PROFILE_WAVES)
+        prefixes = [f"networks.{number}." for number in range(settings.layers.networks)]
+        self._networks = [
+            (
+                RNN(self.tensors_under(f"{prefix}rnn.")),
+                Linear(arrays[f"{prefix}output.weight"], arrays[f"{prefix}output.bias"]),
+            )
+            for prefix in prefixes
+        ]
+
+    def forecast(
+        self,
+        horizon: int | None = None,
+        history: Any = None,
+        times: Sequence[str] | None = None,
+        coverage: float | None = None,
+    ) -> Forecast:
+        """Say what follows a series.
+
+        Args:
+            horizon: steps; None: those of training. Further ones are forecast from the forecasts before them.
+            history: (steps, columns) or (steps,) what to go on from, NaN where missing; None: the training series.
+            times: of its steps; None: they follow the training series, or are it and more.
+            coverage: of the interval, between 0 and 1; None: that of training.
+
+        Raises:
+            InputError: an argument cannot be used; the message names it.
+        """
+        if history is None:
+            return self.forecast_after(Context.of(self.series, len(self.series)), horizon, coverage)
+        names = self.settings.names
+        series = as_series(names, as_columns(history, "history", names), None if times is None else list(times))
+        return self.forecast_after(self.place(series, timed=times is not None), horizon, coverage)
+
+    def place(self, series: Series, *, timed: bool) -> Context:
+        """Find what a series has to do with that of training: goes on after it, holds it, or is another.
+
+        Raises:
+            InputError: its steps are others, or it is too short.
+        """
+        return place(series, self.series, self.settings.reach, timed)
+
+    def forecast_after(self, context: Context, horizon: int | None = None, coverage: float | None = None) -> Forecast:
+        """Forecast what follows the end of a series; the arguments are those of :meth:`forecast`."""
+        horizon = self.settings.horizon if horizon is None else checked_horizon(horizon)
+        end = np.array([len(context.values)])
+        values = self._predict(context, end, horizon)[0]
+        widths = self.widths(horizon, coverage)
+        grid, first = self.settings.grid, context.first + len(context.values)
+        return Forecast(
+            [grid.label(first + step) for step in range(horizon)],
+            self.restored(values),
+            self.restored(values - widths),
+            self.restored(values + widths),
+            self.settings.coverage if coverage is None else coverage,
+        )
+
+    def rolling(self, context: Context, origins: NDArray[np.int64], horizon: int) -> Floats:
+        """Forecast from many steps of a series, each from what was known there: (origins, horizon, targets).
+
+        They are in the units that are forecast: :meth:`restored` makes the series' own of them.
+        """
+        chunks = range(0, len(origins), READING_BATCH)
+        parts = [self._predict(context, origins[i : i + READING_BATCH], horizon) for i in chunks]
+        return np.concatenate([np.empty((0, horizon, len(self.settings.targets))), *parts])
+
+    def widths(self, horizon: int, coverage: float | None = None) -> Floats:
+        """Return half the width of the interval at each step, (horizon, targets), in the units that are forecast.
+
+        It is a quantile of the residuals at that step, those of held-out forecasts, and at least that of the step
+        before. Beyond the horizon of training it grows with the square root of the distance.
+
+        Raises:
+            OptionError: ``coverage`` is not between 0 and 1.
+        """
+        coverage = self.settings.coverage if coverage is None else coverage
+        if not isinstance(coverage, float) or not 0 < coverage < 1:
+            raise OptionError("coverage", "a number between 0 and 1", coverage)
+        count, trained = self.residuals.shape[:2]
+        # forecasts n steps ahead overlap: n of them, from neighbouring steps, tell no more than one
+        ranks = [min(count, math.ceil((count + ahead) * coverage)) for ahead in range(1, trained + 1)]
+        widths: Floats = np.maximum.accumulate(self.residuals[np.array(ranks) - 1, np.arange(trained)])
+        ahead = np.arange(horizon)
+        growth = np.sqrt(np.maximum(1.0, (ahead + 1) / trained))
+        grown: Floats = widths[np.minimum(ahead, trained - 1)] * growth[:, None]
+        return grown
+
+    def restored(self, values: Array) -> Floats:
+        """Return targets, (…, targets), in the series' own units."""
+        restored = np.array(values)
+        for column in np.flatnonzero(self.settings.logarithm[: restored.shape[-1]]):
+            limited = np.minimum(restored[..., column], GREATEST_LOGARITHM)
+            restored[..., column] = _each(math.exp, limited)
+        return restored
+
+    def windows(self, context: Context) -> Windows:
+        """Return the series, in the units that are forecast, for looking back."""
+        return Windows(transformed(context.values, self.settings.logarithm, self.series.values))
+
+    def prepare(
+        self, windows: Array, missing: NDArray[np.bool_], steps: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], Floats]:
+        """Return what the networks read, (context, origins, features), and the mix that they correct.
+
+        Args:
+            windows, missing: (origins, reach, columns) the values before, in the units that are forecast.
+            steps: (origins,) the first step forecast, counted from the first of the training series.
+
+        Returns:
+            The inputs, and the mix of simple forecasts, (origins, horizon, targets).
+        """
+        settings = self.settings
+        context, length = settings.context, windows.shape[1]
+        past, future = steps[:, None] + np.arange(-length, 0), steps[:, None] + np.arange(settings.horizon)
+        inputs = np.empty((context, len(steps), settings.features), np.float32)
+        anchors = np.empty((len(steps), settings.horizon, len(settings.targets)))
+        columns = len(settings.names)
+        for column in range(columns):
+            values, before = windows[:, :, column], self._phase(past, column)
+            if column < len(settings.targets):
+                after = self._phase(future, column)
+                simple = candidates(values, before, after, float(self.level[column]), settings.season)
+                anchors[:, :, column] = mixed(simple, self.anchor[column])
+            for view, read in enumerate(self._views(values[:, -context:], before[:, -context:], column)):
+                inputs[:, :, 2 * column + view] = read.T
+        if settings.masked:
+            inputs[:, :, 2 * columns : 3 * columns] = missing[:, -context:].swapaxes(0, 1)
+        inputs[:, :, (3 if settings.masked else 2) * columns :] = self._waves.at(past[:, -context:]).swapaxes(0, 1)
+        return inputs, anchors
+
+    def correction(self, inputs: NDArray[np.float32]) -> Floats:
+        """Return the mean of what the networks put out, (origins, horizon, targets), for inputs of :meth:`prepare`."""
+        settings = self.settings
+        total = np.zeros((inputs.shape[1], settings.horizon * len(settings.targets)))
+        for rnn, output in self._networks:
+            total += output(rnn(inputs)[1][-1])
+        total /= len(self._networks)
+        return total.reshape(-1, settings.horizon, len(settings.targets))
+
+    def _views(self, values: Array, phase: Array, column: int) -> tuple[Array, Array]:
+        """Return a column as the networks read it: beside its last value, and without its season."""
+        deseasonalized = values - phase
+        level = self.level[column] if self.settings.returning[column] else deseasonalized[:, -1:]
+        relative = (values - values[:, -1:]) / self.input_scale[0, column]
+        without_season = (deseasonalized - level) / self.input_scale[1, column]
+        return _limited(relative), _limited(without_season)
+
+    def _phase(self, steps: NDArray[np.int64], column: int) -> Floats:
+        waves, total = self._profile_waves.at(steps), np.zeros(steps.shape)
+        for wave in range(len(self._profile_waves)):
+            total += waves[..., wave] * self.profile[wave, column]
+        return total
+
+    def _predict(self, context: Context, origins: NDArray[np.int64], horizon: int) -> Floats:
+        settings, looking_back = self.settings, self.windows(context)
+        windows = looking_back.before(origins, settings.reach)
+        missing = looking_back.missing_before(origins, settings.reach)
+        steps, parts, done = origins + context.first, [], 0
+        while done < horizon:
+            inputs, anchors = self.prepare(windows, missing, steps + done)
+            ahead = min(settings.block, horizon - done)
+            parts.append((anchors + self.correction(inputs) * self.output_scale)[:, :ahead])
+            done += ahead
+            windows, missing = self._moved_on(windows, missing, parts[-1])
+        return np.concatenate(parts, axis=1)
+
+    def _moved_on(
+        self, windows: Array, missing: NDArray[np.bool_], forecasts: Array
+    ) -> tuple[Floats, NDArray[np.bool_]]:
+        """Let windows end with what was forecast; a covariate goes on as it did a season before."""
+        length, ahead = windows.shape[1], forecasts.shape[1]
+        places = length - self.settings.season + np.arange(ahead) % self.settings.season
+        following = windows[:, places]
+        following[:, :, : forecasts.shape[2]] = forecasts
+        known = np.zeros(following.shape, np.bool_)
+        return (
+            np.concatenate([windows, following], axis=1)[:, -length:],
+            np.concatenate([missing, known], axis=1)[:, -length:],
+        )
+
+    def __repr__(self) -> str:
+        settings = self.settings
+        return f"Forecaster({', '.join(settings.targets)}: {settings.horizon} steps of {settings.grid.describe()})"
+
+
+def transformed(values: Array, logarithm: Sequence[bool], training: Array) -> Floats:
+    """Return columns, (steps, columns), in the units that are forecast."""
+    values = np.array(values, dtype=np.float64)
+    for column in np.flatnonzero(logarithm):
+        least = LEAST_SHARE * np.nanmin(training[:, column])  # a later series may reach 0
+        values[:, column] = _each(math.log, np.maximum(values[:, column], least))
+    return values
+
+
+def as_columns(values: Any, place: str, names: Sequence[str]) -> Floats:
+    """Return an array given as (steps, columns), or (steps,) for one column, NaN where missing.
+
+    Raises:
+        InputError: it is none, or holds infinity or the like.
+    """
+    array = as_array(values, place, np.dtype(np.float64))
+    columns = array[:, None] if array.ndim == 1 else array
+    if columns.ndim != 2 or columns.shape[1] != len(names) or not len(columns):
+        raise InputError(f"{place}: expected the shape (steps, {len(names)}), got {array.shape}")
+    beyond = np.abs(columns) > GREATEST
+    if beyond.any():
+        step, column = np.argwhere(beyond)[0].tolist()
+        got = columns[step, column]
+        raise InputError(f"{place}[{step}, {column}]: expected a number up to {GREATEST:g}, or NaN, got {got}")
+    return np.array(columns)
+
+
+def _limited(values: Array) -> Array:
+    limited: Array = np.clip(values, -GREATEST_INPUT, GREATEST_INPUT)
+    return limited
+
+
+def _each(function: Callable[[float], float], values: Array) -> Floats:
+    """Apply a function to each number: NumPy's own take other roads on other processors."""
+    return np.array([function(value) for value in values.ravel().tolist()], dtype=np.float64).reshape(values.shape)
+
+
+def checked_horizon(horizon: Any) -> int:
+    """Return a number of steps ahead.
+
+    Raises:
+        OptionError: it is no integer, or out of range.
+    """
+    if isinstance(horizon, bool) or not isinstance(horizon, int | np.integer) or not 1 <= horizon <= LONGEST:
+        raise OptionError("horizon", f"an integer from 1 to {LONGEST}", horizon)
+    return int(horizon)

@@ -1,0 +1,113 @@
+"""What a forecast needs beside its tensors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from elman._errors import InputError
+from elman._schema import Range
+from elman.runtime._forecaster.anchors import CANDIDATES, Waves
+from elman.runtime._forecaster.calendar import TimeGrid
+from elman.runtime._parameters import Sizes
+
+__all__ = ["ForecasterSettings", "Layers"]
+
+Count = Annotated[int, Range(1, 2**24)]
+INPUT_WAVES, PROFILE_WAVES = 3, 12  # of each cycle
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The sizes of each of the networks whose mean is taken."""
+
+    networks: Annotated[int, Range(1, 1000)]
+    hidden_size: Annotated[int, Range(1, 2**20)]
+    layers: Annotated[int, Range(1, 1000)]
+
+
+@dataclass(frozen=True)
+class ForecasterSettings:
+    """What is forecast from what, how far, and the networks' sizes.
+
+    Attributes:
+        targets: the columns forecast.
+        covariates: further columns that are read.
+        horizon: steps that the networks put out.
+        block: steps of them that are used before the networks read on; 1: recursive, ``horizon``: direct.
+        context: steps that the networks read.
+        season: in steps; 1: none.
+        cycles: of the calendar and the season, in steps.
+        logarithm: for each column, whether its logarithm is forecast.
+        returning: for each column, whether it keeps returning to a level, which the networks are then told of.
+        masked: whether the networks are told which values are missing.
+        coverage: of the intervals, unless another is asked for.
+        calibration: how many residuals each width comes from.
+        steps: of the training series, which the model keeps.
+        grid: its times.
+        layers: the networks' sizes.
+        columns: what the column of the times was called.
+    """
+
+    targets: list[str]
+    covariates: list[str]
+    horizon: Count
+    block: Count
+    context: Count
+    season: Count
+    cycles: list[Annotated[float, Range(2, 2**24)]]
+    logarithm: list[bool]
+    returning: list[bool]
+    masked: bool
+    coverage: Annotated[float, Range(0, 1)]
+    calibration: Annotated[int, Range(0, 2**24)]
+    steps: Count
+    grid: TimeGrid
+    layers: Layers
+    columns: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """All columns, the targets first."""
+        return [*self.targets, *self.covariates]
+
+    @property
+    def reach(self) -> int:
+        """How many steps a forecast looks back."""
+        return max(self.context, self.season + 1)
+
+    @property
+    def features(self) -> int:
+        """Inputs of the networks at each step."""
+        columns = len(self.names)
+        return (3 if self.masked else 2) * columns + len(Waves(self.cycles, INPUT_WAVES))
+
+    def check(self, name: str) -> None:
+        columns = len(self.names)
+        if not self.targets or len(set(self.names)) != columns:
+            raise InputError(f"{name}: expected a target or more, and columns that differ, got {columns} columns")
+        if (len(self.logarithm), len(self.returning)) != (columns, columns):
+            raise InputError(f"{name}: expected logarithm and returning for each of {columns} columns, got others")
+        if not self.calibration:
+            raise InputError(f"{name}: expected residuals for the intervals, got none")
+        if self.block > self.horizon or self.reach > self.steps or self.context < 2:
+            raise InputError(f"{name}: expected a block within the horizon and a series longer than the context")
+
+    def shapes(self, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+        layers, columns, targets = self.layers, len(self.names), len(self.targets)
+        rnn = Sizes(self.features, layers.hidden_size, layers.layers, False, bias=True)
+        outputs = self.horizon * targets
+        shapes: dict[str, tuple[int, ...]] = {
+            "series": (self.steps, columns),
+            "observed": (self.steps, columns),
+            "level": (columns,),
+            "profile": (len(Waves(self.cycles, PROFILE_WAVES)), columns),
+            "input_scale": (2, columns),
+            "anchor": (targets, self.horizon, len(CANDIDATES)),
+            "output_scale": (self.horizon, targets),
+            "residuals": (self.calibration, self.horizon, targets),
+        }
+        for number in range(layers.networks):
+            prefix = f"networks.{number}."
+            shapes |= {f"{prefix}rnn.{name}": shape for name, shape in rnn.shapes().items()}
+            shapes |= {f"{prefix}output.weight": (outputs, layers.hidden_size), f"{prefix}output.bias": (outputs,)}
+        return shapes

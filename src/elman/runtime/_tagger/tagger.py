@@ -1,0 +1,163 @@
+"""A trained sequence tagger on NumPy and the engine alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elman._errors import InputError
+from elman.runtime._arrays import Array
+from elman.runtime._linear import Linear, log_softmax, softmax
+from elman.runtime._rnn import RNN
+from elman.runtime._tagger.sentences import EncodedSentences, SentenceBatch
+from elman.runtime._tagger.settings import TaggerSettings
+from elman.runtime._tagger.tags import PLAIN, Span, tag_spans, transitions
+from elman.runtime._tagger.viterbi import likeliest_path
+from elman.runtime._tagger.words import Token, split
+from elman.runtime._trained import TrainedModel
+from elman.runtime._vocabulary import Vocabulary
+
+__all__ = ["SequenceTagger", "Tagged", "checked_sentences"]
+
+
+class Tagged(NamedTuple):
+    """A sentence's tags, (tokens,), and the logarithm of the probability of each, (tokens,)."""
+
+    tags: list[str]
+    logarithms: NDArray[np.float32]
+
+
+class SequenceTagger(TrainedModel):
+    """What ``elman train tag`` trained, without PyTorch.
+
+    A word is read as itself, in lower case, and by its characters; the scores of its tags are linear in the states of a
+    network over the sentence::
+
+        c = final states of RNN over the characters, forwards and backwards
+        h_1 … h_n = RNN([embedding(w_1), c_1] … [embedding(w_n), c_n])        scores_t = W h_t + b
+
+    Tags that mark spans are the likeliest of all that are well-formed. A sentence's are the same alone and in any
+    batch. Immutable: threads may share one.
+
+    Args:
+        settings: the tags, what they are written in, how a text becomes tokens, the network's sizes.
+        tensors: the parameters by name: ``embedding.weight`` (words, embedding_size), ``character_embedding.weight``
+            (characters, character_size) and ``character_rnn.*`` unless ``character_size`` is 0, ``rnn.*`` as
+            :class:`elman.runtime.RNN` takes them, ``output.weight`` (tags, directions * hidden_size),
+            ``output.bias`` (tags,).
+        vocabularies: ``words`` and ``characters``, those known.
+
+    Attributes:
+        tags: (tags,) in the order of the probabilities.
+        rnn: the :class:`elman.runtime.RNN` over sentences.
+
+    Raises:
+        InputError: a tensor is missing, or not of float32, or of another shape than the settings say.
+    """
+
+    format = "elman sequence tagger"
+    Settings = TaggerSettings
+    vocabulary_names = ("words", "characters")
+
+    def __init__(
+        self, settings: TaggerSettings, tensors: Mapping[str, Array], vocabularies: Mapping[str, Vocabulary]
+    ) -> None:
+        super().__init__(settings, tensors, vocabularies)
+        self.tags, self.columns = settings.tags, settings.columns
+        self.rnn = RNN(self.tensors_under("rnn."))
+        self._character_rnn = RNN(self.tensors_under("character_rnn.")) if settings.network.character_size else None
+        self._output = Linear(self._tensors["output.weight"], self._tensors["output.bias"])
+        self._transitions = transitions(settings.tags, settings.scheme)
+
+    def predict(self, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
+        """Return the tags of each sentence.
+
+        Args:
+            sentences: the tokens of each, as the training data have them; :meth:`split` makes them of a text.
+
+        Raises:
+            InputError: ``sentences`` are no sequences of strings.
+        """
+        return [tagged.tags for tagged in self.tag(sentences)]
+
+    def spans(self, sentences: Sequence[Sequence[str]]) -> list[list[Span]]:
+        """Return what the tags of each sentence mark: type, first token, and the token after the last."""
+        return [tag_spans(tags) for tags in self.predict(sentences)]
+
+    def predict_proba(self, sentences: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]:
+        """Return of each sentence the probability of each tag, (tokens, tags), in the order of ``tags``."""
+        encoded = self.encode(sentences)
+        return encoded.by_sentence(softmax(self.scores(encoded)))
+
+    def tag(self, sentences: Sequence[Sequence[str]]) -> list[Tagged]:
+        """Return the tags of each sentence and how likely each is."""
+        encoded = self.encode(sentences)
+        return self.decode(encoded, log_softmax(self.scores(encoded)))
+
+    def decode(self, encoded: EncodedSentences, logarithms: Array) -> list[Tagged]:
+        """Return the tags of each sentence, given the logarithms of the probabilities, (tokens, tags), of all."""
+        return [self._decode(rows) for rows in encoded.by_sentence(logarithms)]
+
+    def split(self, text: str) -> list[Token]:
+        """Return the tokens of a text, split as the training data suggest, with their places."""
+        return split(text, self.settings.tokens)
+
+    def encode(self, sentences: Sequence[Sequence[str]]) -> EncodedSentences:
+        """Return sentences as numbers."""
+        vocabularies = self.vocabularies
+        return EncodedSentences(checked_sentences(sentences), vocabularies["words"], vocabularies["characters"])
+
+    def scores(self, encoded: EncodedSentences) -> Array:
+        """Return the scores, (tokens, tags), of the tokens of all sentences."""
+        scores = np.empty((int(encoded.lengths.sum()), len(self.tags)), np.float32)
+        for batch in encoded.batches():
+            scores[batch.tokens] = self._batch_scores(batch)
+        return scores
+
+    def _batch_scores(self, batch: SentenceBatch) -> Array:
+        features = self._tensors["embedding.weight"][batch.words]
+        if self._character_rnn:
+            read = self._tensors["character_embedding.weight"][batch.characters]
+            _, h_n = self._character_rnn.run_packed(read, batch.spelling_sizes)
+            spelled = h_n.swapaxes(0, 1).reshape(h_n.shape[1], -1)
+            features = np.concatenate([features, spelled[batch.spellings]], 1)
+        states, _ = self.rnn.run_packed(features, batch.batch_sizes)
+        return self._output(states)
+
+    def _decode(self, logarithms: Array) -> Tagged:
+        if not len(logarithms):
+            return Tagged([], logarithms[:, 0])
+        path = likeliest_path(logarithms, self._transitions)
+        return Tagged([self.tags[number] for number in path], logarithms[np.arange(len(path)), path])
+
+    def __repr__(self) -> str:
+        scheme = "" if self.settings.scheme == PLAIN else f" ({self.settings.scheme})"
+        return f"SequenceTagger({len(self.tags)} tags{scheme}, {len(self.vocabularies['words'])} words, {self.rnn!r})"
+
+
+def checked_sentences(sentences: Any, name: str = "sentences") -> list[list[str]]:
+    """Return sentences, or their tags, as lists of strings.
+
+    Raises:
+        InputError: they are a text, or hold something else than sequences of strings.
+    """
+    checked = []
+    for place, sentence in enumerate(_listed(sentences, name, "a sequence of sequences of strings")):
+        tokens = _listed(sentence, f"{name}[{place}]", "a sequence of strings")
+        for number, token in enumerate(tokens):
+            if not isinstance(token, str):
+                raise InputError(f"{name}[{place}][{number}]: expected a string, got {type(token).__name__}")
+        checked.append(tokens)
+    return checked
+
+
+def _listed(values: Any, name: str, expected: str) -> list[Any]:
+    if isinstance(values, str | bytes):
+        raise InputError(f"{name}: expected {expected}, got one text")
+    try:
+        return list(values)
+    except TypeError:
+        raise InputError(f"{name}: expected {expected}, got {type(values).__name__}") from None

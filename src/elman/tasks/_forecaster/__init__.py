@@ -1,0 +1,1 @@
+"""Forecasters: how they are trained and what their files hold."""

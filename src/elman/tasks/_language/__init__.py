@@ -1,0 +1,1 @@
+"""Language models: how they are trained and what their files hold."""

@@ -1,0 +1,1 @@
+"""Sequence taggers: how they are trained and what their files hold."""

@@ -1,0 +1,125 @@
+"""Sentences with tags from a file: columns as CoNLL-2003 has them, CoNLL-U, or JSON lines."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from elman._errors import InputError, listed, shown
+from elman._schema import build, parse_json
+from elman.tasks._decoding import decoded_lines
+from elman.tasks._reading import open_input
+from elman.tasks._tagger.columns import Columns
+
+__all__ = ["Sentence", "read_sentences", "tagged_kind"]
+
+SUFFIXES = {".conllu": "conllu", ".jsonl": "jsonl", ".ndjson": "jsonl"}  # of others: columns
+OTHERS = {".csv", ".json", ".npz", ".ts", ".parquet", ".xlsx"}
+
+
+@dataclass
+class Sentence:
+    """Tokens, their tags if they were asked for, and the line that each stands on."""
+
+    tokens: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+
+    def place(self, token: int) -> str:
+        """Say where a token is in its file."""
+        return f"line {self.lines[token]}" + (f", token {token + 1}" if len(set(self.lines)) < len(self.lines) else "")
+
+
+def tagged_kind(path: str | Path) -> str:
+    """Return ``columns``, ``conllu`` or ``jsonl``, by the file's suffix.
+
+    Raises:
+        InputError: the suffix of something else.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in OTHERS:
+        raise InputError(f"{path}: expected columns (.conll, .txt, .tsv, …), {', '.join(SUFFIXES)}, got {suffix}")
+    return SUFFIXES.get(suffix, "columns")
+
+
+def read_sentences(
+    path: str | Path, token: str | None = None, tag: str | None = None, encoding: str = "utf-8", *, tagged: bool = True
+) -> Iterator[Sentence]:
+    """Yield the sentences of a file.
+
+    Columns stand between spaces or tabs, a token a line, with a blank line between sentences; lines that begin with
+    ``-DOCSTART-``, and comments before a sentence, are skipped. Of CoNLL-U, ranges of several words and empty nodes
+    are skipped as well. Of JSON lines, each is an object with a list of tokens and one of tags.
+
+    Args:
+        path: the file; its suffix says what it is.
+        token, tag: what the columns are called: numbers from 1, or from -1 backwards, or, where the first line is a
+            header, or of CoNLL-U, names; of JSON lines, keys. ``None``: the first and the last, ``FORM`` and
+            ``UPOS``, ``tokens`` and ``tags``.
+        encoding: the file's encoding.
+        tagged: whether to read tags.
+
+    Raises:
+        InputError: whatever is wrong with the file; the message names the line and what was expected.
+    """
+    kind, name = tagged_kind(path), str(path)
+    if tagged and token is not None and token == tag:
+        raise InputError(f"{path}: expected two columns, got {tag!r} for both the tokens and the tags")
+    with open_input(path) as stream:
+        lines = decoded_lines(stream, name, encoding)
+        if kind == "jsonl":
+            sentences = _json_sentences(lines, name, token or "tokens", (tag or "tags") if tagged else None)
+        else:
+            sentences = _column_sentences(lines, Columns(name, kind, token, tag, tagged))
+        found = False
+        for sentence in sentences:
+            found = True
+            yield sentence
+    if not found:
+        raise InputError(f"{path}: expected sentences, there are none")
+
+
+def _column_sentences(lines: Iterator[str], columns: Columns) -> Iterator[Sentence]:
+    sentence = Sentence()
+    for number, line in enumerate(lines, start=1):
+        line = line.rstrip("\r\n")
+        ends = not line.strip(" \t") or line.startswith("-DOCSTART-")
+        if ends and sentence.tokens:
+            yield sentence
+            sentence = Sentence()
+        if ends or (not sentence.tokens and columns.is_comment(line)):
+            continue
+        values = columns.values(line, number)
+        if values is None:
+            continue
+        sentence.tokens.append(values[0])
+        sentence.tags += values[1:]
+        sentence.lines.append(number)
+    if sentence.tokens:
+        yield sentence
+
+
+def _json_sentences(lines: Iterator[str], name: str, token: str, tag: str | None) -> Iterator[Sentence]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        place = f"{name}, line {number}"
+        record = parse_json(line.encode("utf-8", "surrogatepass"), place)
+        if not isinstance(record, dict):
+            raise InputError(f"{place}: expected a JSON object, got {type(record).__name__}")
+        tokens = _strings(record, token, place)
+        tags = _strings(record, tag, place) if tag else []
+        if tag and len(tags) != len(tokens):
+            raise InputError(f"{place}, key {tag!r}: expected {len(tokens)}, as there are tokens, got {len(tags)}")
+        yield Sentence(tokens, tags, [number] * len(tokens))
+
+
+def _strings(record: dict[str, Any], key: str, place: str) -> list[str]:
+    if key not in record:
+        have = listed(map(shown, record)) or "none"
+        raise InputError(f"{place}: expected a key {key!r}, the keys are {have}")
+    strings = build(record[key], list[str], place, key)
+    if not strings or not all(string.strip() for string in strings):
+        got = "an empty one" if strings else "an empty list"
+        raise InputError(f"{place}, key {key!r}: expected strings, got {got}")
+    return strings

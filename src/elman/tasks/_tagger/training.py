@@ -1,0 +1,150 @@
+"""The network of a sequence tagger, and its training."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, from_numpy, nn
+from torch.nn.functional import cross_entropy, dropout
+from torch.nn.utils.rnn import PackedSequence
+
+from elman.nn import Linear
+from elman.runtime._linear import log_softmax
+from elman.runtime._tagger.sentences import EncodedSentences, SentenceBatch
+from elman.runtime._tagger.settings import TaggerNetwork, TaggerSettings
+from elman.runtime._tagger.tagger import SequenceTagger as Trained
+from elman.runtime._vocabulary import PADDING, SPECIAL_TOKENS, UNKNOWN
+from elman.tasks._batching import shuffled_batches
+from elman.tasks._layers import EMBEDDING_SCALE, recurrent_layer
+from elman.tasks._tagger.metrics import tagging_report
+from elman.tasks._training import Task
+
+if TYPE_CHECKING:
+    from elman.tasks.sequence_tagger import SequenceTagger
+
+__all__ = ["TaggingNetwork", "TaggingTask"]
+
+UNKNOWN_RATE = 0.1  # of words taken for unknown, to learn what their characters and neighbours say
+FEW = 500  # sentences: which epoch they like best is chance, and the last, as the learning rate has fallen, is better
+
+Sentences = Sequence[Sequence[str]]
+Part = tuple[Sentences, Sentences]
+
+
+class TaggingNetwork(nn.Module):
+    """Score the tags of tokens, as :class:`elman.runtime.SequenceTagger` does, to the bit.
+
+    Parameters by name: as the runtime's class lists them.
+
+    Args:
+        settings: the tags and the network's sizes.
+        words, characters: how many of each are known.
+        dropout: share of the features forgotten, of what the network over sentences reads and of its states.
+        engine: whose recurrent layers.
+    """
+
+    def __init__(self, settings: TaggerSettings, words: int, characters: int, *, dropout: float, engine: str) -> None:
+        super().__init__()
+        network, layer, single = settings.network, recurrent_layer(engine), torch.float32  # model files hold that
+        self.embedding = _embedding(words, network.embedding_size)
+        self.reads_characters = network.character_size > 0
+        if self.reads_characters:
+            self.character_embedding = _embedding(characters, network.character_size)
+            sizes = network.character_size, network.character_size
+            self.character_rnn = layer(*sizes, bidirectional=True, dtype=single)
+        self.rnn = layer(
+            network.embedding_size + 2 * network.character_size,
+            network.hidden_size,
+            network.layers,
+            bidirectional=network.bidirectional,
+            dropout=dropout if network.layers > 1 else 0.0,
+            dtype=single,
+        )
+        directions = 2 if network.bidirectional else 1
+        self.output = Linear(directions * network.hidden_size, len(settings.tags), dtype=single)
+        self.dropout = dropout
+
+    def forward(self, batch: SentenceBatch) -> Tensor:
+        """Return the scores, (rows, tags), of packed sentences."""
+        words = from_numpy(batch.words)
+        if self.training:
+            drawn = torch.rand(words.shape, dtype=torch.float32) < UNKNOWN_RATE
+            words = words.masked_fill(drawn & (words >= len(SPECIAL_TOKENS)), UNKNOWN)
+        features = self.embedding(words)
+        if self.reads_characters:
+            read = self.character_embedding(from_numpy(batch.characters))
+            _, h_n = self.character_rnn(PackedSequence(read, from_numpy(batch.spelling_sizes)))
+            spelled = h_n.transpose(0, 1).flatten(1)
+            features = torch.cat([features, spelled[from_numpy(batch.spellings)]], 1)
+        features = dropout(features, self.dropout, self.training)
+        states, _ = self.rnn(PackedSequence(features, from_numpy(batch.batch_sizes)))
+        scores: Tensor = self.output(dropout(states.data, self.dropout, self.training))
+        return scores
+
+
+class TaggingTask(Task):
+    """Sentences and tags as numbers, and the loss and scores on them."""
+
+    def __init__(self, tagger: "SequenceTagger", parts: Sequence[Part]) -> None:
+        self.tagger, self.settings = tagger, _settings(tagger)
+        self.vocabularies = {"words": tagger.words_, "characters": tagger.characters_}
+        sizes = len(tagger.words_), len(tagger.characters_)
+        self.network = TaggingNetwork(self.settings, *sizes, dropout=tagger.dropout, engine=tagger.engine)
+        (sentences, tags), (held, self.held_tags) = parts
+        self.encoded, self.held = (EncodedSentences(s, tagger.words_, tagger.characters_) for s in (sentences, held))
+        self.labels, self.held_labels = self._numbers(tags), self._numbers(self.held_tags)
+
+    def batches(self, epoch: int) -> list[list[int]]:
+        self.epoch = epoch
+        return shuffled_batches(self.encoded.lengths.tolist(), self.tagger.batch_size_, self.tagger.seed, epoch)
+
+    def loss(self, network: nn.Module, batch: Sequence[int]) -> Tensor:
+        sentences = self.encoded.batch(batch)
+        return cross_entropy(network(sentences), from_numpy(self.labels[sentences.tokens]))
+
+    def size(self, batch: Sequence[int]) -> int:
+        return int(self.encoded.lengths[batch].sum())
+
+    def trained(self) -> Trained:
+        tensors = {name: value.numpy(force=True) for name, value in self.network.state_dict().items()}
+        return Trained(self.settings, tensors, self.vocabularies)
+
+    def validate(self) -> dict[str, float]:
+        if not self.held_tags:
+            return {}
+        # by what will predict: the bits of an evaluation later, without PyTorch
+        model = self.trained()
+        logarithms = log_softmax(model.scores(self.held))
+        predicted = [tagged.tags for tagged in model.decode(self.held, logarithms)]
+        report = tagging_report(self.held_tags, predicted, self.settings.scheme)
+        losses = -logarithms[np.arange(len(logarithms)), self.held_labels]
+        return {
+            "validation_loss": math.fsum(losses.tolist()) / len(losses),
+            "validation_f1": report["f1"],
+            "validation_accuracy": report["accuracy"],
+        }
+
+    def rank(self, scores: dict[str, float]) -> list[float]:
+        if len(self.held_tags) < FEW:
+            return [self.epoch]
+        return [scores["validation_f1"], -scores["validation_loss"]]
+
+    def _numbers(self, tags: Sentences) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        places = {tag: number for number, tag in enumerate(self.settings.tags)}
+        return np.array([places[tag] for sentence in tags for tag in sentence], dtype=np.int64)
+
+
+def _settings(tagger: "SequenceTagger") -> TaggerSettings:
+    sizes = tagger.embedding_size, tagger.character_size_, tagger.hidden_size, tagger.layers, tagger.bidirectional
+    known, scheme, tokens = tagger.classes_.tolist(), cast("Any", tagger.scheme_), cast("Any", tagger.tokens_)
+    return TaggerSettings(known, scheme, tokens, {}, TaggerNetwork(*sizes))
+
+
+def _embedding(tokens: int, size: int) -> nn.Embedding:
+    embedding = nn.Embedding(tokens, size, padding_idx=PADDING, dtype=torch.float32)
+    nn.init.normal_(embedding.weight, std=EMBEDDING_SCALE)
+    with torch.no_grad():
+        embedding.weight[PADDING].zero_()
+    return embedding
