@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, dropout
+from torch.nn.functional import cross_entropy, dropout, embedding_bag
 
 from elman import ops
 from elman.nn import Linear
@@ -76,11 +76,13 @@ class ModellingNetwork(nn.Module):
         embedded: Tensor = self.embedding(numbers)
         if self.ngrams is None:
             return embedded
-        vectors = self.ngrams(rows)
         if self.training:  # an n-gram is forgotten as a whole: most occur so seldom that they are learned by heart
-            vectors = vectors * dropout(vectors.new_ones(*rows.shape, 1), self.ngram_dropout)
-        for each in vectors:
-            embedded = embedded + each
+            places = rows.flatten(1).T
+            kept = dropout(torch.ones(places.shape, dtype=embedded.dtype), self.ngram_dropout)
+            table = self.ngrams.weight
+            return embedded + embedding_bag(places, table, mode="sum", per_sample_weights=kept).view_as(embedded)
+        for vectors in self.ngrams(rows):  # one after the other, as without PyTorch
+            embedded = embedded + vectors
         return embedded
 
 
