@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import elman.tasks
 from elman.cli._app import build_parser
 
 OPTION = "expected one of the options that --help lists, got"
@@ -157,3 +158,21 @@ def test_export_hands_on_what_it_was_told(monkeypatch, more):
     options = build_parser().parse_args(["export", "model", "m.onnx", *more])
     assert options.run(options) is None
     assert told == [((Path("model"), Path("m.onnx")), {"overwrite": bool(more)})]
+
+
+@pytest.mark.parametrize(
+    ("task", "estimator"),
+    [
+        ("classify", "TextClassifier"),
+        ("classify", "SequenceClassifier"),
+        ("tag", "SequenceTagger"),
+        ("language", "LanguageModel"),
+        ("forecast", "Forecaster"),
+    ],
+)
+def test_defaults_are_those_of_python(task, estimator):
+    options = vars(build_parser().parse_args(["train", task, "x", "--out", "m"]))
+    defaults = getattr(elman.tasks, estimator)().get_params()
+    both = options.keys() & defaults.keys()
+    assert len(both) > 8
+    assert {name: options[name] for name in both} == {name: defaults[name] for name in both}

@@ -100,3 +100,32 @@ def test_the_licence_notices_of_both_packages_are_shipped() -> None:
     readme = (DATA / "README.md").read_text(encoding="utf-8")
     for notice in ("(c) 2016 JackeyGao", "(c) 2012 Daniele Faraglia", "WITHOUT WARRANTY OF ANY KIND"):
         assert notice in readme
+
+
+@pytest.mark.parametrize("name", ["tang_poems", "moby_dick"])
+def test_texts_are_as_long_as_documented(name: str) -> None:
+    text = (DATA / f"{name}.txt").read_text(encoding="utf-8")
+    assert f"{len(text):,} characters" in (DATA / "README.md").read_text(encoding="utf-8").replace("\n", " ")
+    assert "\0" not in text
+    assert text.endswith("\n")
+
+
+def test_no_poem_is_punctuated_in_both_parts() -> None:
+    parts = [
+        (DATA / f"punctuation_{part}.conll").read_text(encoding="utf-8").split("\n\n") for part in ("train", "test")
+    ]
+    assert [len(poems) for poems in parts] == [1000, 200]
+    assert not set(parts[0]) & set(parts[1])
+    assert {line.split(" ")[1] for poems in parts for poem in poems for line in poem.split("\n") if line} <= {
+        *"O，。？！；、："
+    }
+
+
+def test_series_and_vowels_are_as_long_as_documented() -> None:
+    co2, elnino, sunspots = ((DATA / f"{name}.csv").read_text().splitlines() for name in ("co2", "elnino", "sunspots"))
+    assert (len(co2), sum(line.endswith(",") for line in co2), len(elnino), len(sunspots)) == (2285, 59, 62, 310)
+    examples = [
+        (DATA / f"japanese_vowels_{part}.ts").read_text().partition("@data\n")[2].splitlines()
+        for part in ("train", "test")
+    ]
+    assert [len(lines) for lines in examples] == [270, 370]

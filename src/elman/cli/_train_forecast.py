@@ -23,8 +23,7 @@ def add_forecast_training(commands: Commands) -> None:
     kinds = "A row a time: .csv, .tsv or .jsonl; or a year a row with the months in columns"
     parser.arguments.add_argument("file", metavar="FILE", type=Path, help=kinds)
     data = parser.add_argument_group("Data")
-    add_files(data, "Share at the end to make choices by")
-    parser.set_defaults(validation=0.2)
+    add_files(data, "Share at the end to make choices by", share=0.2)
     data.add_argument("--time", metavar="COLUMN", help="Column of the times (default: the rows are the steps)")
     add_repeated(data, "target", "Column to forecast; may be repeated (default: the only one)")
     add_repeated(data, "covariate", "Column to read beside them; its past counts; may be repeated")

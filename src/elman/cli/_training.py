@@ -39,10 +39,10 @@ class Data:
     columns: dict[str, Any] = field(default_factory=dict)
 
 
-def add_files(group: Group, validation: str = "Part to choose the best epoch by") -> None:
+def add_files(group: Group, validation: str = "Part to choose the best epoch by", share: float = 0.1) -> None:
     add = group.add_argument
     add("--out", metavar="FOLDER", type=Path, required=True, help="Folder to write the model to (required)")
-    add("--validation", metavar="FRACTION|FILE", type=_fraction_or_file, default=0.1, help=validation)
+    add("--validation", metavar="FRACTION|FILE", type=_fraction_or_file, default=share, help=validation)
     add_encoding(group, "files")
 
 

@@ -84,7 +84,7 @@ class LanguageModel(Estimator):
         epochs: int | None = None,
         batch_size: int | None = None,
         seed: int = 0,
-        validation: float = 0.1,
+        validation: float = 0.05,
         engine: str = "elman",
         threads: int | None = None,
     ) -> None:
