@@ -29,7 +29,7 @@ echo '帝子遊何處江南草又生白雲千里外明月一舟行' | "$elman" p
 
 say 'How much carbon dioxide will there be at Mauna Loa in the next two years?'
 "$elman" train forecast data/co2.csv --time date --target co2 --out $out/co2 --overwrite
-"$elman" forecast $out/co2 --horizon 104 --plot $out/co2.png > $out/co2.csv
+"$elman" forecast $out/co2 --horizon 104 --plot $out/co2.png --overwrite > $out/co2.csv
 head -n 4 $out/co2.csv
 
 say 'Poems in the manner of the Tang, from 6,003 of them'

@@ -43,7 +43,7 @@ def test_training_says_what_it_does_and_what_is_next(elman, text):
     told = elman("train", "language", text, "--out", "lm", "--epochs", "2", *SIZES)
     assert told.code == 0, told.err
     assert (
-        f"{len(TEXT) - round(len(TEXT) / 10):,} characters to train on, {round(len(TEXT) / 10)} to validate" in told.out
+        f"{len(TEXT) - round(len(TEXT) / 20):,} characters to train on, {round(len(TEXT) / 20)} to validate" in told.out
     )
     assert "validation bits per character" in told.out
     assert "elman generate lm/ --length 200" in told.out

@@ -257,3 +257,18 @@ def test_a_series_that_cannot_be_used_is_refused(series, named, message):
 def test_an_option_out_of_range_is_refused(options):
     with pytest.raises(InputError, match=r"^(\w+): expected "):
         Forecaster(**(QUICK | options)).fit(autoregressive(100))
+
+
+def test_a_series_that_falls_to_zero_in_its_held_out_end_is_not_taken_for_its_logarithm():
+    values = np.exp(np.arange(200) / 20)
+    values[190] = 0
+    forecaster = Forecaster(horizon=5, networks=1, hidden_size=4, epochs=1).fit(values)
+    assert forecaster.model_.settings.logarithm == [False]
+
+
+def test_the_season_is_chosen_for_the_horizon_that_will_be():
+    hours = np.arange(24 * 120)
+    values = 10 * np.sin(hours * math.pi / 12) + np.random.default_rng(0).standard_normal(len(hours))
+    times = [f"{np.datetime64('2024-01-01T00') + hour}:00".replace("T", " ") for hour in hours]
+    forecaster = Forecaster(networks=1, hidden_size=4, epochs=1).fit(values, times)
+    assert (forecaster.horizon_, forecaster.season_) == (24, 24)

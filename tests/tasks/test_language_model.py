@@ -31,9 +31,9 @@ class Interrupting(Observer):
 
 @pytest.fixture(scope="module")
 def fitted():
-    return LanguageModel(hidden_size=32, embedding_size=16, epochs=12, ngram=4, window=20, ngram_dropout=0.0).fit(
-        TEXT * 3
-    )
+    return LanguageModel(
+        hidden_size=32, embedding_size=16, epochs=12, ngram=4, window=20, dropout=0.0, ngram_dropout=0.0
+    ).fit(TEXT * 3)
 
 
 def test_it_learns_a_text_by_heart(fitted):
@@ -171,7 +171,7 @@ def test_it_has_the_manners_of_scikit_learn():
 @pytest.mark.parametrize(
     ("texts", "options", "message"),
     [
-        ("床前明月光", {}, "texts: expected 20 characters or more to train on, got 4"),
+        ("床前明月光", {}, "texts: expected 20 characters or more to train on, got 5"),
         ("", {"tokens": "word"}, "texts: expected 20 words and marks or more to train on, got 0"),
         (
             " ".join(map(str, range(40))),
@@ -190,3 +190,26 @@ def test_what_cannot_be_learned_from_is_refused(texts, options, message):
         LanguageModel(**SMALL | options).fit(texts)
     with pytest.raises(InputError, match="texts: expected one character or more, got none"):
         LanguageModel(**SMALL | {"epochs": 1}).fit(TEXT).score("")
+
+
+def test_windows_of_one_step_can_be_validated_on():
+    model = LanguageModel(window=1, hidden_size=4, embedding_size=4, epochs=1).fit(TEXT[:200])
+    assert model.metrics_["validation_bits_per_character"] > 0
+
+
+def test_what_no_folder_could_say_is_refused_before_training():
+    for options, message in (
+        ({"ngram": 17}, "ngram: expected an integer of at most 16"),
+        ({"layers": 1001}, "layers: "),
+    ):
+        with pytest.raises(InputError, match=message):
+            LanguageModel(**options).fit(TEXT)
+
+
+def test_a_prompt_may_begin_with_a_word_that_the_text_has_within_lines():
+    model = LanguageModel(tokens="word", hidden_size=4, embedding_size=4, epochs=1).fit(
+        "so the whale and the sea, " * 60
+    )
+    assert len(model.generate("whale", length=3, seed=1)) > 3
+    with pytest.raises(InputError, match="expected words that the model knows, got 'ship'"):
+        model.generate("ship", length=3)

@@ -27,6 +27,7 @@ def add_forecast(commands: Commands) -> None:
     add("--format", metavar="csv|json", help="Of the output (default: csv)")
     add("--out", metavar="FILE", type=Path, help="Where to write it (default: standard output)")
     add("--plot", metavar="FILE", type=Path, help="Picture to draw: .png, .svg or .pdf (needs the extra plot)")
+    add("--overwrite", action="store_true", help="Replace the files of --out and --plot")
     add_encoding(parser.options, "file")
     add_threads(parser.options)
 
@@ -37,6 +38,7 @@ def forecast(options: Namespace) -> int:
     from elman.cli.kinds.forecaster import checked_format, read_context, written
     from elman.runtime import Forecaster
     from elman.runtime._forecaster.context import Context
+    from elman.runtime._saving import require_free
 
     form = checked_format(options.format)
     if options.plot and (absent := PLOT.absent()):
@@ -44,6 +46,10 @@ def forecast(options: Namespace) -> int:
         return 1
     if options.plot and options.plot.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise InputError(f"--plot: expected a file named .png, .svg or .pdf, got {options.plot}")
+    for place in filter(None, (options.out, options.plot)):
+        require_free(place, options.overwrite)
+        if not place.parent.is_dir():
+            raise InputError(f"{place}: expected a place in a folder that exists, there is no {place.parent}")
     use_threads(options.threads)
     use_utf_8()
     model = Forecaster.load(options.model)

@@ -28,7 +28,7 @@ def add_language(commands: Commands) -> None:
     add_files(data, "Tail of the text, or another text, to choose the best epoch by", share=0.05)
     data.add_argument("--tokens", metavar="char|word", default="char", help="What a token is")
     network = parser.add_argument_group("Network")
-    add_network(network, hidden_size=256, embedding_size=128, dropout=0.0)
+    add_network(network, hidden_size=256, embedding_size=128, dropout=0.5)
     network.add_argument(
         "--ngram", metavar="N", type=integer, default=6, help="Tokens of the longest n-gram read whole"
     )

@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from elman._errors import OptionError
+from elman.runtime._language.settings import MOST_NGRAM
 
 __all__ = ["check_options"]
 
@@ -28,6 +29,8 @@ INTEGERS = {
     "seed": (0, False),
     "threads": (1, True),
 }
+# What a model folder may say at most, where that is less than any integer.
+GREATEST = {"layers": 1000, "networks": 1000, "ngram": MOST_NGRAM, "hidden_size": 2**20, "horizon": 2**20}
 FRACTIONS = {"dropout": False, "ngram_dropout": True, "validation": False}
 CHOICES = {"tokens": ("char", "word", None), "engine": ("elman", "torch"), "strategy": ("direct", "recursive", None)}
 
@@ -40,7 +43,7 @@ def check_options(options: Mapping[str, Any]) -> None:
     """
     for name, value in options.items():
         if name in INTEGERS:
-            _check_integer(name, value, *INTEGERS[name])
+            _check_integer(name, value, *INTEGERS[name], GREATEST.get(name, 2**31 - 1))
         elif name in CHOICES and value not in CHOICES[name]:
             raise OptionError(name, " or ".join(str(choice) for choice in CHOICES[name] if choice), value)
         elif name in ("bidirectional", "repair_tags") and not isinstance(value, bool):
@@ -53,11 +56,13 @@ def check_options(options: Mapping[str, Any]) -> None:
             raise OptionError(name, "a number above 0", value)
 
 
-def _check_integer(name: str, value: object, least: int, optional: bool) -> None:
+def _check_integer(name: str, value: object, least: int, optional: bool, most: int) -> None:
     if value is None and optional:
         return
-    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) < 2**31:
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
         raise OptionError(name, f"an integer of at least {least}", value)
+    if int(value) > most:
+        raise OptionError(name, f"an integer of at most {most}", value)
 
 
 def _is_real(value: object) -> bool:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from elman._errors import InputError, OptionError, listed
+from elman.runtime._forecaster.calendar import TimeGrid
 from elman.runtime._forecaster.forecaster import Forecast, as_columns
 from elman.runtime._forecaster.forecaster import Forecaster as Trained
 from elman.runtime._forecaster.rolling import rolling_report
@@ -180,7 +181,7 @@ class Forecaster(Estimator):
         """
         check_is_fitted(self, "model_")
         names = self.model_.settings.names
-        values = as_series(names, as_columns(series, "series", names), times)
+        values = as_series(names, as_columns(series, "series", names), times, known=self.model_.settings.grid)
         return rolling_report(self.model_, self.model_.place(values, timed=times is not None), horizon)
 
     def score(self, series: Any, times: Sequence[str] | None = None) -> float:
@@ -220,7 +221,7 @@ class Forecaster(Estimator):
         from elman.tasks._forecaster.anchoring import choose_anchor, choose_season, cycles_of, tensors_of
 
         steps = len(series)
-        self.season_, self.horizon_ = self.season or 1, self.horizon or max(1, steps // 10)
+        self.season_, self.horizon_ = self.season or 1, self.horizon or _default_horizon(series.grid, steps)
         held = _held(steps, self.horizon_, self.validation)
         self._check_length(steps, held, LEAST_CONTEXT)
         trained = series.values[:held]
@@ -235,8 +236,9 @@ class Forecaster(Estimator):
         context = self.context or min(max(16, 2 * self.season_), LONGEST_CONTEXT, max(LEAST_CONTEXT, held // 4))
         reach = max(context, self.season_ + 1)
         examples = self._check_length(steps, held, reach)
+        positive = {number for number in range(targets) if np.nanmin(series.values[:, number]) > 0}
         anchors = [
-            choose_anchor(column, cycles, self.season_, self.horizon_, reach, logarithms=number < targets)
+            choose_anchor(column, cycles, self.season_, self.horizon_, reach, logarithms=number in positive)
             for number, column in enumerate(trained.T)
         ]
         settings = self._settings(series, targets, context, cycles, anchors)
@@ -355,6 +357,12 @@ def _check(series: Series, targets: int, held: int) -> None:
             raise InputError(
                 f"{name}: expected numbers among the last {len(column)} steps, which are held out, got none"
             )
+
+
+def _default_horizon(grid: TimeGrid, steps: int) -> int:
+    """Return a tenth of the series, and at most the calendar's shortest cycle of which it holds two."""
+    cycles = [round(cycle) for cycle in grid.cycles() if 2 * cycle <= steps]
+    return max(1, min([steps // 10, *cycles]))
 
 
 def _held(steps: int, horizon: int, validation: float) -> int:

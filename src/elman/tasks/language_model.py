@@ -75,7 +75,7 @@ class LanguageModel(Estimator):
         hidden_size: int = 256,
         embedding_size: int = 128,
         layers: int = 1,
-        dropout: float = 0.0,
+        dropout: float = 0.5,
         tokens: str = "char",
         ngram: int = 6,
         ngram_dropout: float | None = None,

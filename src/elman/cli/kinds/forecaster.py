@@ -9,6 +9,8 @@ import time
 from argparse import Namespace
 from typing import Any
 
+import numpy as np
+
 from elman._errors import InputError, OptionError
 from elman.cli._wording import printable
 from elman.runtime import Forecaster
@@ -79,7 +81,7 @@ def read_context(model: Forecaster, file: str, encoding: str) -> Context:
 
     settings = model.settings
     columns = SeriesColumns(settings.columns.get("time"), tuple(settings.targets), tuple(settings.covariates))
-    series = read_series(file, columns, encoding)
+    series = read_series(file, columns, encoding, model.settings.grid)
     for notice in series.notices:
         print(f"{file}: {notice}", file=sys.stderr)
     try:
@@ -113,9 +115,19 @@ def written(model: Forecaster, forecast: Forecast, form: str) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([time_name, *(f"{target}{end}" for target in targets for end in ("", "_lower", "_upper"))])
+    digits = [_decimals(forecast, column) for column in range(len(targets))]
     for step, label in enumerate(forecast.times):
         values = (
-            array[step, i] for i in range(len(targets)) for array in (forecast.values, forecast.lower, forecast.upper)
+            f"{array[step, column]:.{decimals}f}"
+            for column, decimals in enumerate(digits)
+            for array in (forecast.values, forecast.lower, forecast.upper)
         )
-        writer.writerow([label, *(f"{value:.6g}" for value in values)])
+        writer.writerow([label, *values])
     return text.getvalue()
+
+
+def _decimals(forecast: Forecast, column: int) -> int:
+    """Return how many decimals show three digits of the narrowest interval, or six of the values if it has no width."""
+    half = np.min((forecast.upper - forecast.lower)[:, column]) / 2
+    scale, wanted = (half, 3) if half > 0 else (np.max(np.abs(forecast.values[:, column])), 6)
+    return int(min(12, max(0, wanted - 1 - math.floor(math.log10(scale))))) if 0 < scale < math.inf else 6

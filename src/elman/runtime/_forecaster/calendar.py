@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from elman._errors import InputError, shown
 from elman._schema import Range
 
-__all__ = ["Form", "TimeGrid", "find_grid", "parse_times"]
+__all__ = ["Form", "TimeGrid", "find_grid", "on_grid", "parse_times"]
 
 Form = Literal["integer", "compact date", "date", "datetime", "UTC datetime", "month", "quarter"]
 Integer = Annotated[int, Range(-(2**53), 2**53)]
@@ -141,6 +141,27 @@ def find_grid(form: Form, values: Sequence[int]) -> tuple[TimeGrid, list[int]]:
         return grid, steps
     units: dict[Form, Literal["step", "month"]] = {"integer": "step", "month": "month", "quarter": "month"}
     return _regular(TimeGrid(units.get(form, "second"), form=form), values)
+
+
+def on_grid(grid: TimeGrid, form: Form, values: Sequence[int]) -> tuple[TimeGrid, list[int]] | None:
+    """Put sorted times onto the steps of a grid that is known; ``None`` where one lies between its steps.
+
+    Returns:
+        The grid, beginning with the first of them, and the step, from there, of each time.
+    """
+    of_dates = form in ("date", "compact date", "datetime", "UTC datetime")
+    if grid.unit == "month" and of_dates:
+        moments = [EPOCH + timedelta(seconds=value) for value in values]
+        if any(m.day != min(grid.day, monthrange(m.year, m.month)[1]) for m in moments):
+            return None
+        values = [12 * (moment.year - 1970) + moment.month - 1 for moment in moments]
+    elif of_dates != (grid.unit == "second") or (form == "integer") != (grid.unit == "step"):
+        return None
+    steps = [divmod(value - grid.first, grid.step) for value in values]
+    if any(rest for _, rest in steps):
+        return None
+    begin = steps[0][0]
+    return grid.starting(begin), [step - begin for step, _ in steps]
 
 
 def _regular(grid: TimeGrid, values: Sequence[int]) -> tuple[TimeGrid, list[int]]:

@@ -69,6 +69,8 @@ def place(series: Series, training: Series, reach: int, timed: bool) -> Context:
     if 0 <= first < len(training) and _is_same(series.values, training.values[first:]):
         joined = np.concatenate([training.values[:first], series.values])
         return Context(joined, 0, len(training), "holds the training series or its end")
+    if timed and first < len(training) < first + len(series):  # it also holds what was before, or has been revised
+        return Context(series.values, first, max(reach, len(training) - first), "overlaps the training series")
     if len(series) < reach:
         raise InputError(f"history: expected {reach} steps or more of another series, got {len(series)}")
     return Context(series.values, first, reach, "is another series")

@@ -124,7 +124,12 @@ class Forecaster(TrainedModel):
         if history is None:
             return self.forecast_after(Context.of(self.series, len(self.series)), horizon, coverage)
         names = self.settings.names
-        series = as_series(names, as_columns(history, "history", names), None if times is None else list(times))
+        series = as_series(
+            names,
+            as_columns(history, "history", names),
+            None if times is None else list(times),
+            known=self.settings.grid,
+        )
         return self.forecast_after(self.place(series, timed=times is not None), horizon, coverage)
 
     def place(self, series: Series, *, timed: bool) -> Context:

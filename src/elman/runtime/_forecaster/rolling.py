@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from elman._errors import InputError
 from elman.runtime._forecaster.context import Context
-from elman.runtime._forecaster.forecaster import Forecaster, checked_horizon
+from elman.runtime._forecaster.forecaster import READING_BATCH, Forecaster, checked_horizon
+from elman.runtime._forecaster.series import Windows
 
 __all__ = ["Rolling", "roll", "rolling_report"]
 
@@ -36,14 +37,24 @@ class Rolling:
 
 def roll(model: Forecaster, context: Context, origins: NDArray[np.int64], horizon: int) -> Rolling:
     """Forecast from each of some steps of a series."""
-    settings, looking_back = model.settings, model.windows(context)
+    looking_back = model.windows(context)
+    chunks = [origins[i : i + READING_BATCH] for i in range(0, len(origins), READING_BATCH)]
+    parts = [_roll(model, context, looking_back, chunk, horizon) for chunk in chunks]
+    truth, forecasts, naive, seasonal = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return Rolling(truth, forecasts, naive, seasonal, origins)
+
+
+def _roll(
+    model: Forecaster, context: Context, looking_back: Windows, origins: NDArray[np.int64], horizon: int
+) -> tuple[Floats, Floats, Floats, Floats]:
+    settings = model.settings
     targets, ahead = len(settings.targets), np.arange(horizon)
     windows = looking_back.before(origins, settings.reach)[:, :, :targets]
     places = origins[:, None] + ahead
     truth = np.where(looking_back.observed[places, :targets], looking_back.filled[places, :targets], np.nan)
     seasonal = windows[:, settings.reach - settings.season + ahead % settings.season]
     naive = np.repeat(windows[:, -1:], horizon, axis=1)
-    return Rolling(truth, model.rolling(context, origins, horizon), naive, seasonal, origins)
+    return truth, model.rolling(context, origins, horizon), naive, seasonal
 
 
 def rolling_report(

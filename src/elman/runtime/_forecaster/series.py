@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from elman._errors import InputError
 from elman.runtime._arrays import Array
-from elman.runtime._forecaster.calendar import TimeGrid, find_grid, parse_times
+from elman.runtime._forecaster.calendar import TimeGrid, find_grid, on_grid, parse_times
 
 __all__ = ["GREATEST", "Series", "Windows", "as_series"]
 
@@ -79,6 +79,7 @@ def as_series(
     times: Sequence[str] | None,
     place: str = "times",
     lines: Sequence[int] | None = None,
+    known: TimeGrid | None = None,
 ) -> Series:
     """Put rows onto steps of one length.
 
@@ -87,6 +88,7 @@ def as_series(
         values: (rows, columns), NaN where missing.
         times: of each row, as a person writes them; None: the rows are the steps.
         place, lines: what messages call the column of the times, and each row's line.
+        known: the grid of a model, which they are put on if they all lie on it; None: it is found.
 
     Raises:
         InputError: a time cannot be read, is there more than once, or lies off the steps of all others.
@@ -96,7 +98,8 @@ def as_series(
     form, read = parse_times(times, place, lines)
     order = np.argsort(np.array(read), kind="stable")
     notices = [] if (np.diff(read) >= 0).all() else ["the rows were not in the order of their times and were sorted"]
-    grid, steps = find_grid(form, [read[i] for i in order.tolist()])
+    ordered = [read[i] for i in order.tolist()]
+    grid, steps = (on_grid(known, form, ordered) if known else None) or find_grid(form, ordered)
     if steps[-1] >= MOST_MISSING * len(steps) + 1000:
         wanted = f"{place}: expected times at steps of one length, most of them present"
         raise InputError(f"{wanted}, got {len(steps):,} rows over {steps[-1] + 1:,} steps of {grid.describe()}")

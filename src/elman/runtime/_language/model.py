@@ -233,6 +233,8 @@ class LanguageModel(TrainedModel):
     def _known_numbers(self, prompt: str) -> NDArray[np.int64]:
         tokens = split(_checked(prompt, "prompt"), self.tokens)
         numbers = self.numbers(tokens)
+        if len(numbers) and numbers[0] == UNKNOWN:  # a word that the text has after a space alone
+            numbers[0] = self.numbers([f" {tokens[0]}"])[0]
         if (numbers == UNKNOWN).any():
             strange = dict.fromkeys(token for token, number in zip(tokens, numbers, strict=True) if number == UNKNOWN)
             what = {"char": "characters", "word": "words"}[self.tokens]

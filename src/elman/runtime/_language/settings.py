@@ -8,7 +8,9 @@ from elman._schema import Range
 from elman.runtime._classifiers.text_settings import Size
 from elman.runtime._parameters import Sizes
 
-__all__ = ["LanguageNetwork", "LanguageSettings"]
+__all__ = ["MOST_NGRAM", "LanguageNetwork", "LanguageSettings"]
+
+MOST_NGRAM = 16
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,9 @@ class LanguageNetwork:
     embedding_size: Size
     hidden_size: Size
     layers: Annotated[int, Range(1, 1000)]
-    ngram: Annotated[int, Range(1, 16)]  # tokens of the longest n-gram that has a vector; 1: single tokens alone
+    ngram: Annotated[
+        int, Range(1, MOST_NGRAM)
+    ]  # tokens of the longest n-gram that has a vector; 1: single tokens alone
     ngram_rows: Size
     nonlinearity: Literal["tanh"] = "tanh"
 

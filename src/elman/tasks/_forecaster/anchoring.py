@@ -18,6 +18,7 @@ __all__ = ["LEAST", "LEAST_SCALE", "Anchor", "choose_anchor", "choose_season", "
 FITTED = 0.65  # of the training part, on which mixes are fitted that are then compared on the rest of it
 SHRINKAGES = (3.0, 30.0, 300.0)  # towards the best simple forecast, in examples
 FEWEST, MOST_ORIGINS = 6, 1000
+LONGEST_SEASON = 2000  # steps; of hours a week and not a year, whose examples would fill the memory
 BETTER = 0.97  # a season, a logarithm: only if the error falls to this
 LEAST_CORRELATION, LEAST_DEVIATIONS = 0.3, 2.5  # of a peak of the autocorrelation, as such and beside noise
 LEAST_SCALE, LEAST = 1e-9, 1e-30  # of what is divided by, beside the series' level and as such
@@ -77,7 +78,7 @@ def choose_season(values: Floats, grid: TimeGrid, horizon: int) -> int:
     proposed = [
         round(cycle)
         for cycle in grid.cycles()
-        if 2 * cycle <= len(values) and round(cycle) + 2 * horizon < FITTED * len(values)
+        if 2 * cycle <= len(values) and round(cycle) + 2 * horizon < FITTED * len(values) and cycle <= LONGEST_SEASON
     ]
     if not grid.cycles():
         proposed = sorted({season for column in values.T for season in _correlated_seasons(column, horizon)})

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from elman._errors import InputError, listed, shown
-from elman.runtime._forecaster.calendar import MONTHS
+from elman.runtime._forecaster.calendar import MONTHS, TimeGrid
 from elman.runtime._forecaster.series import GREATEST, Series, as_series
 from elman.tasks._reading import file_kind, open_input, read_table
 
@@ -71,7 +71,9 @@ def find_columns(
     return SeriesColumns(time, chosen, further)
 
 
-def read_series(path: str | Path, columns: SeriesColumns, encoding: str = "utf-8") -> Series:
+def read_series(
+    path: str | Path, columns: SeriesColumns, encoding: str = "utf-8", known: TimeGrid | None = None
+) -> Series:
     """Read a series: the rows by their times, on steps of one length; NaN where a value is missing.
 
     Args:
@@ -93,7 +95,7 @@ def read_series(path: str | Path, columns: SeriesColumns, encoding: str = "utf-8
         times.append(row.values[columns.time] if columns.time is not None else "")
         lines.append(row.line)
     texts = times if columns.time is not None else None
-    return as_series(columns.names, np.array(rows), texts, f"{name}, column {columns.time!r}", lines)
+    return as_series(columns.names, np.array(rows), texts, f"{name}, column {columns.time!r}", lines, known)
 
 
 def _opened(path: str | Path) -> tuple[bytes, str, str]:

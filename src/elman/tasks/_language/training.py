@@ -139,7 +139,7 @@ class Modelling(Task):
             return {}
         # by what will predict: the bits that any other machine would find, without PyTorch
         trained = self.trained()
-        bits = trained.lane_bits(held, max(1, min(LANES_TO_VALIDATE, len(held) // self.window)))
+        bits = trained.lane_bits(held, max(1, min(LANES_TO_VALIDATE, len(held) // max(2, self.window))))
         unknown = self.corpus.held_unknown
         spelling = sum(count * trained.spelling_bits(token) for token, count in unknown.items())
         measure = Measure(bits + spelling, spelling, len(held), self.corpus.held_characters, sum(unknown.values()))
