@@ -28,11 +28,11 @@ def add_language(commands: Commands) -> None:
     add_files(data, "Tail of the text, or another text, to choose the best epoch by", share=0.05)
     data.add_argument("--tokens", metavar="char|word", default="char", help="What a token is")
     network = parser.add_argument_group("Network")
-    add_network(network, hidden_size=256, embedding_size=128, dropout=0.5)
+    add_network(network, hidden_size=256, embedding_size=128, dropout=0.2)
     network.add_argument(
         "--ngram", metavar="N", type=integer, default=6, help="Tokens of the longest n-gram read whole"
     )
-    forgotten = "Share of n-grams forgotten (default: 0.2 to 0.8, by the text's length)"
+    forgotten = "Share of n-grams forgotten (default: 0.3 to 0.8, by the text's length)"
     network.add_argument("--ngram-dropout", metavar="FRACTION", type=number, help=forgotten)
     training = parser.add_argument_group("Training")
     epochs = "At most (default: 1 to 8, by the text's length)"

@@ -41,7 +41,7 @@ class LanguageModel(Estimator):
         dropout: share of the states' features forgotten at each training step.
         tokens: ``"char"`` or ``"word"``.
         ngram: tokens of the longest n-gram that the network reads as a whole; 1: single tokens alone.
-        ngram_dropout: share of the n-grams forgotten at each training step; ``None``: 0.2 to 0.8, the more the shorter
+        ngram_dropout: share of the n-grams forgotten at each training step; ``None``: 0.3 to 0.8, the more the shorter
             the text is and the more tokens are known.
         window: steps that gradients reach back.
         learning_rate: AdamW's greatest; it rises at first and then falls to zero.
@@ -75,7 +75,7 @@ class LanguageModel(Estimator):
         hidden_size: int = 256,
         embedding_size: int = 128,
         layers: int = 1,
-        dropout: float = 0.5,
+        dropout: float = 0.2,
         tokens: str = "char",
         ngram: int = 6,
         ngram_dropout: float | None = None,
@@ -221,7 +221,7 @@ class LanguageModel(Estimator):
         self.vocabulary_ = corpus.vocabulary
         self.batch_size_ = min(length // self.window - 1, self.batch_size or max(4, min(64, length // 16_000)))
         # where a token occurs seldom, nearly every n-gram is learned by heart
-        by_length = max(0.2, min(0.8, 1.2 - 0.22 * math.log10(length / len(corpus.vocabulary))))
+        by_length = max(0.3, min(0.8, 1.0 - 0.1 * math.log10(length / len(corpus.vocabulary))))
         self.ngram_dropout_ = by_length if self.ngram_dropout is None else self.ngram_dropout
         self.epochs_ = self.epochs or self._affordable_epochs(min(length, LONGEST_EPOCH))
         unknown = sum(corpus.held_unknown.values())
