@@ -210,3 +210,8 @@ def test_as_many_digits_are_written_as_the_interval_is_wide(elman, tmp_path):
     [row, *_] = table(elman("forecast", "m").out)
     assert len(row["sales"].partition(".")[0]) == 10
     assert float(row["sales_lower"]) < float(row["sales"]) < float(row["sales_upper"])
+
+
+def test_a_series_is_not_trained_on_from_standard_input(elman):
+    done = elman("train", "forecast", "-", "--time", "month", "--target", "sales", "--out", "m")
+    assert (done.code, done.err) == (2, "elman: FILE: expected a file to train on, got standard input\n")

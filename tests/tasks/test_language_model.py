@@ -213,3 +213,11 @@ def test_a_prompt_may_begin_with_a_word_that_the_text_has_within_lines():
     assert len(model.generate("whale", length=3, seed=1)) > 3
     with pytest.raises(InputError, match="expected words that the model knows, got 'ship'"):
         model.generate("ship", length=3)
+
+
+def test_what_is_not_read_of_a_long_text_is_said(monkeypatch):
+    monkeypatch.setattr("elman.tasks.language_model.LONGEST_EPOCH", 400)
+    heard, notices = Observer(), []
+    heard.notice = notices.append
+    LanguageModel(window=10, hidden_size=4, embedding_size=4, epochs=1).fit(TEXT, observer=heard)
+    assert notices[1] == "an epoch reads 400 at most: 1 read 81.3% of the text (--epochs)"

@@ -51,11 +51,13 @@ def _add_forecasting(group: Group) -> None:
 
 
 def train_forecast(options: Namespace) -> int:
-    from elman._errors import OptionError
+    from elman._errors import InputError, OptionError
     from elman.tasks import Forecaster
 
     if isinstance(options.validation, Path):
         raise OptionError("validation", "a share of the series", str(options.validation))
+    if str(options.file) == "-":
+        raise InputError("FILE: expected a file to train on, got standard input")
     return train(options, estimator_of(Forecaster, options), lambda: _read(options), NEXT)
 
 

@@ -235,6 +235,11 @@ class LanguageModel(Estimator):
             f"{length:,} {NAMES[self.tokens]} to train on, {len(corpus.held):,} to validate; "
             f"{len(corpus.vocabulary):,} known, {unknown:,} of those to validate are not"
         )
+        if length > self.epochs_ * LONGEST_EPOCH:
+            share = self.epochs_ * LONGEST_EPOCH / length
+            running.notice(
+                f"an epoch reads {LONGEST_EPOCH:,} at most: {self.epochs_} read {share:.1%} of the text (--epochs)"
+            )
 
 
 def _blocks(texts: Texts, encoding: str = "utf-8") -> Iterable[str]:
