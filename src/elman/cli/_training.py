@@ -101,7 +101,7 @@ def train(options: Namespace, estimator: "Estimator", read: Callable[[], Data], 
     """
     from elman.tasks import InputError
     from elman.tasks._options import check_options
-    from elman.tasks._processes import is_main_process
+    from elman.tasks._processes import is_main_process, part
 
     out: Path = options.out
     if options.resume and options.overwrite:
@@ -123,6 +123,7 @@ def train(options: Namespace, estimator: "Estimator", read: Callable[[], Data], 
         estimator.data_["file"] = _written(options.file.name)
         estimator.run_ = _run_of(options)
         _finish(estimator, out, following)
+    part()
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import os
 
-__all__ = ["is_main_process", "process_count"]
+__all__ = ["is_main_process", "part", "process_count"]
 
 
 def is_main_process() -> bool:
@@ -13,3 +13,12 @@ def is_main_process() -> bool:
 def process_count() -> int:
     """Return how many processes train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def part() -> None:
+    """Let processes that have trained together end one with the other; without it some end with an abort."""
+    from torch import distributed
+
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.barrier()
+        distributed.destroy_process_group()
