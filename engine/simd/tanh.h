@@ -1,5 +1,5 @@
-// tanh(x) = E / (E + 2) with E = e^{2x} - 1, carried with its rounding error, so that the result is off by
-// little more than the last rounding (at most 0.54 units in the last place in float32, 0.69 in float64).
+// tanh(x) = 1 - 2 / (e^{2x} + 1) with the divisor, the quotient and the difference carried with their rounding errors, so
+// that the result is off by little more than the last rounding (at most 0.54 units in the last place in float32).
 // tanh of 1 ulp would make a hidden size of 1 less exact than PyTorch's.
 #pragma once
 
@@ -13,23 +13,26 @@ struct TanhConstants;
 
 template <>
 struct TanhConstants<float> {
-  static constexpr float kLargest = 20.0f;          // of 2|x|: beyond, tanh rounds to 1
+  static constexpr float kLargest = 10.0f;          // beyond, tanh rounds to 1
+  static constexpr float kSmallest = 0x1p-14f;      // below, tanh rounds to its argument
   static constexpr float kRound = 0x1.8p23f;        // added and taken away: rounds to an integer
   static constexpr int kMantissaBits = 23;
-  static constexpr float kLogarithm = 0x1.62e4p-1f;     // ln 2 = kLogarithm + kLogarithmRest; the first
-  static constexpr float kLogarithmRest = 0x1.7f7d1cp-20f;  // has zeros at its end: small multiples are exact
-  // (e^r - 1 - r - r^2/2) / r^3 for |r| <= ln(2)/2, Chebyshev interpolation, error 9e-9
-  static constexpr float kSeries[] = {0.16666666666666667f, 0.041666550110305124f, 0.0083333203866330869f,
-                                      0.0013926926614021906f, 0.00019883523517486387f};
+  static constexpr float kHalfLogarithm = 0x1.62e4p-2f;         // ln(2)/2 is the sum of the two; the first
+  static constexpr float kHalfLogarithmRest = 0x1.7f7d1cp-21f;  // has zeros at its end: small multiples are exact
+  // (e^r - 1 - r - r^2/2) / r^3 for |r| <= ln(2)/2: Chebyshev interpolation, then those neighbours with which the
+  // largest error of tanh over all floats is least
+  static constexpr float kSeries[] = {0.16666668653488159f, 0.041666474193334579f, 0.0083331344649195671f,
+                                      0.0013930419227108359f, 0.00019883523054886609f};
 };
 
 template <>
 struct TanhConstants<double> {
-  static constexpr double kLargest = 40.0;
+  static constexpr double kLargest = 20.0;
+  static constexpr double kSmallest = 0x1p-29;
   static constexpr double kRound = 0x1.8p52;
   static constexpr int kMantissaBits = 52;
-  static constexpr double kLogarithm = 0x1.62e42fefap-1;
-  static constexpr double kLogarithmRest = 0x1.cf79abc9e3b3ap-40;
+  static constexpr double kHalfLogarithm = 0x1.62e42fefap-2;
+  static constexpr double kHalfLogarithmRest = 0x1.cf79abc9e3b3ap-41;
   // error 1.1e-19
   static constexpr double kSeries[] = {0.16666666666666666667,    0.041666666666666670074,
                                        0.0083333333333333335605,  0.0013888888888883326674,
@@ -66,51 +69,71 @@ template <class T>
 #endif
 }
 
+// a - q * b for a quotient q of a and b, which is exact.
 template <class T>
-inline Vector<T> tanh(Vector<T> x) {
+[[gnu::always_inline]] inline Vector<T> remainder(Vector<T> a, Vector<T> q, Vector<T> b) {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  return multiply_add(-q, b, a);
+#else
+  const Vector<T> product = q * b;
+  return (a - product) - product_error<T>(q, b, product);
+#endif
+}
+
+// 4 (e^r - 1 - r - r^2/2) / r^3 at r = 2h, where square = h^2. Beyond the first term even and odd powers are summed apart,
+// which shortens the wait for the last of them.
+template <class T>
+[[gnu::always_inline]] inline Vector<T> series(Vector<T> h, Vector<T> square) {
+  using C = TanhConstants<T>;
+  constexpr int last = sizeof(C::kSeries) / sizeof(T) - 1;
+  const auto term = [](int i) { return broadcast(C::kSeries[i] * T(4 << i)); };
+  Vector<T> ends_last = term(last), ends_before = term(last - 1);
+#pragma GCC unroll 8
+  for (int i = last - 2; i > 0; i -= 2) ends_last = multiply_add(ends_last, square, term(i));
+#pragma GCC unroll 8
+  for (int i = last - 3; i > 0; i -= 2) ends_before = multiply_add(ends_before, square, term(i));
+  constexpr bool last_is_odd = last % 2 == 1;  // then that sum holds the term of h, the other that of h^2
+  const Vector<T> odd = last_is_odd ? ends_last : ends_before, even = last_is_odd ? ends_before : ends_last;
+  return multiply_add(multiply_add(even, h, odd), h, term(0));
+}
+
+template <class T>
+[[gnu::always_inline]] inline Vector<T> tanh(Vector<T> x) {
   using V = Vector<T>;
   using Bits = typename VectorOf<T>::Bits;
   using C = TanhConstants<T>;
-  const Bits sign = reinterpret_cast<Bits>(x) & reinterpret_cast<Bits>(broadcast(T(-0.0)));
-  const V magnitude = reinterpret_cast<V>(reinterpret_cast<Bits>(x) ^ sign);
-  V z = magnitude + magnitude;
-  z = z > C::kLargest ? broadcast(C::kLargest) : z;  // NaN compares false and stays
+  const Bits sign = reinterpret_cast<Bits>(broadcast(T(-0.0)));
+  V magnitude = reinterpret_cast<V>(reinterpret_cast<Bits>(x) & ~sign);
+  magnitude = magnitude > C::kLargest ? broadcast(C::kLargest) : magnitude;  // NaN compares false and stays
 
-  // z = n ln 2 + r + r_rest, |r| <= ln(2)/2
-  const V shifted = multiply_add(z, broadcast(T(1.4426950408889634)), broadcast(C::kRound));
+  // |x| = n ln(2)/2 + h + h_rest, |h| <= ln(2)/4, so that 2|x| = n ln 2 + 2h
+  const V shifted = multiply_add(magnitude, broadcast(T(2.8853900817779268)), broadcast(C::kRound));
   const V n = shifted - C::kRound;
-  const V r_high = multiply_add(-n, broadcast(C::kLogarithm), z);  // exact
-  const V r = multiply_add(-n, broadcast(C::kLogarithmRest), r_high);
-  const V r_rest = multiply_add(-n, broadcast(C::kLogarithmRest), r_high - r);
+  const V h_high = multiply_add(-n, broadcast(C::kHalfLogarithm), magnitude);  // exact
+  const V h = multiply_add(-n, broadcast(C::kHalfLogarithmRest), h_high);
+  const V h_rest = multiply_add(-n, broadcast(C::kHalfLogarithmRest), h_high - h);
 
-  // e^r - 1 = r + square + rest
-  constexpr int terms = sizeof(C::kSeries) / sizeof(T);
-  V series = broadcast(C::kSeries[terms - 1]);
-  for (int i = terms - 2; i >= 0; --i) series = multiply_add(series, r, broadcast(C::kSeries[i]));
-  const V half = r * T(0.5);
-  const V square = half * r;
-  const V rest = multiply_add(r * r * r, series, product_error<T>(half, r, square)) + r_rest;
+  // (e^{2h} - 1) / 2 = h + square + rest
+  const V square = h * h;
+  const V rest = multiply_add(square * h, series<T>(h, square), product_error<T>(h, h, square)) + h_rest;
 
-  // E = 2^n e^r - 1, largest terms first
+  // below = (2^-n + e^{2h}) / 2, largest terms first
   const Bits exponent = reinterpret_cast<Bits>(shifted) << C::kMantissaBits;
-  const V scale = reinterpret_cast<V>(exponent + reinterpret_cast<Bits>(broadcast(T(1))));
-  const Sum<V> linear = add_exactly(scale - T(1), scale * r);
-  const Sum<V> quadratic = add_exactly(linear.sum, scale * square);
-  const Sum<V> all = add_exactly(quadratic.sum, scale * rest);
-  const V e = all.sum;
-  const V e_rest = linear.error + quadratic.error + all.error;
+  const V scale = reinterpret_cast<V>(reinterpret_cast<Bits>(broadcast(T(1))) - exponent);  // 2^-n
+  const Sum<V> linear = add_exactly(multiply_add(scale, broadcast(T(0.5)), broadcast(T(0.5))), h);
+  const Sum<V> quadratic = add_exactly(linear.sum, square);
+  const Sum<V> all = add_exactly(quadratic.sum, rest);
+  const V below = all.sum;
+  const V below_rest = linear.error + quadratic.error + all.error;
 
-  // E / (E + 2): the quotient, then what it leaves over
-  const V below = e + T(2);
-  const V two = below - e;
-  const V below_rest = (e - (below - two)) + (T(2) - two);
+  // 1 - 2^-n / below: with the rounded quotient, and what that left over
   const V inverse = T(1) / below;
-  const V quotient = e * inverse;
-  const V product = quotient * below;
-  const V left = (e - product) - product_error<T>(quotient, below, product);
-  const V left_rest = e_rest - quotient * (below_rest + e_rest);
-  const V result = multiply_add(left + left_rest, inverse, quotient);
-  return reinterpret_cast<V>(reinterpret_cast<Bits>(result) | sign);
+  const V quotient = scale * inverse;  // exact
+  const V correction = multiply_add(-inverse, below_rest, remainder<T>(broadcast(T(1)), inverse, below));
+  const Sum<V> difference = add_exactly(broadcast(T(1)), -quotient);
+  V result = difference.sum + multiply_add(-quotient, correction, difference.error);
+  result = magnitude < C::kSmallest ? magnitude : result;  // whose last bits the corrections do not reach
+  return reinterpret_cast<V>(reinterpret_cast<Bits>(result) | (reinterpret_cast<Bits>(x) & sign));
 }
 
 }  // namespace

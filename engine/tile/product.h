@@ -59,60 +59,83 @@ Packed<T> pack(const T* matrix, std::ptrdiff_t k_stride, std::ptrdiff_t column_s
   return {to, depth, columns};
 }
 
-template <class T, int kRows, int kBlockLength>
-[[gnu::always_inline]] inline void multiply_panels(int count, const T* const* a, std::ptrdiff_t a_step, const T* b,
-                                                   std::ptrdiff_t depth, T* sums) {
-  const std::ptrdiff_t panel = depth * kPanel<T>;
+template <class T, int kRows, int kBlockLength, class... Rest>
+[[gnu::always_inline]] inline void multiply_panels(int count, Rest... rest) {
   if constexpr (kRows == 1) {
-    if (count == 4) return multiply_tile<T, 1, 4, kBlockLength>(a, a_step, b, panel, depth, sums);
-    if (count == 3) return multiply_tile<T, 1, 3, kBlockLength>(a, a_step, b, panel, depth, sums);
+    if (count == 4) return multiply_tile<T, 1, 4, kBlockLength>(rest...);
+    if (count == 3) return multiply_tile<T, 1, 3, kBlockLength>(rest...);
   }
   if constexpr (kRows <= 3) {
-    if (count == 2) return multiply_tile<T, kRows, 2, kBlockLength>(a, a_step, b, panel, depth, sums);
+    if (count == 2) return multiply_tile<T, kRows, 2, kBlockLength>(rest...);
   }
-  multiply_tile<T, kRows, 1, kBlockLength>(a, a_step, b, panel, depth, sums);
+  multiply_tile<T, kRows, 1, kBlockLength>(rest...);
 }
 
-// sums[row][count * kPanel columns] for 1 to kTileRows rows.
-template <class T, int kBlockLength>
-inline void multiply_rows(int rows, int count, const T* const* a, std::ptrdiff_t a_step, const T* b,
-                          std::ptrdiff_t depth, T* sums) {
+// multiply_tile for 1 to kTileRows rows and `count` panels.
+template <class T, int kBlockLength, class... Rest>
+inline void multiply_rows(int rows, int count, Rest... rest) {
   switch (rows) {
-    case 1: return multiply_panels<T, 1, kBlockLength>(count, a, a_step, b, depth, sums);
-    case 2: return multiply_panels<T, 2, kBlockLength>(count, a, a_step, b, depth, sums);
-    case 3: return multiply_panels<T, 3, kBlockLength>(count, a, a_step, b, depth, sums);
-    case 4: return multiply_panels<T, 4, kBlockLength>(count, a, a_step, b, depth, sums);
-    case 5: return multiply_panels<T, 5, kBlockLength>(count, a, a_step, b, depth, sums);
-    default: return multiply_panels<T, 6, kBlockLength>(count, a, a_step, b, depth, sums);
+    case 1: return multiply_panels<T, 1, kBlockLength>(count, rest...);
+    case 2: return multiply_panels<T, 2, kBlockLength>(count, rest...);
+    case 3: return multiply_panels<T, 3, kBlockLength>(count, rest...);
+    case 4: return multiply_panels<T, 4, kBlockLength>(count, rest...);
+    case 5: return multiply_panels<T, 5, kBlockLength>(count, rest...);
+    case 6: return multiply_panels<T, 6, kBlockLength>(count, rest...);
+    default:
+      if constexpr (kTileRows == 8) {
+        if (rows == 7) return multiply_panels<T, 7, kBlockLength>(count, rest...);
+        return multiply_panels<T, 8, kBlockLength>(count, rest...);
+      }
   }
 }
+
+// What of a panel's depth is taken at once: it stays in the first-level cache while the rows pass.
+template <class T>
+inline constexpr std::ptrdiff_t kDepthAtOnce = (24 << 10) / (kPanel<T> * static_cast<int>(sizeof(T)));
+inline constexpr std::ptrdiff_t kTilesAtOnce = 8;
 
 // Calls finish(row, column, lanes, sums) for every vector of A B, where A's rows begin at a[row] and its columns
-// are a_step apart; lanes counts the columns that exist. A panel of B serves all rows while it is in the cache.
+// are a_step apart; lanes counts the columns that exist.
 template <class T, int kBlockLength, class Finish>
 void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, const Packed<T>& b,
               const Finish& finish) {
+  static_assert(kDepthAtOnce<T> % kBlockLength == 0);
   if (rows <= 0) return;
   constexpr std::ptrdiff_t kWidth = kPanel<T>;
-  const std::ptrdiff_t tiles = panels(rows, kTileRows);
+  constexpr std::ptrdiff_t kTileSize = kTileVectors * kLanes<T>;
+  alignas(64) T sums[kTilesAtOnce * kTileSize];
   const int at_once = rows == 1 ? 4 : rows <= 3 ? 2 : 1;
-  alignas(64) T sums[kTileRows * kWidth > kTilePanels * kWidth ? kTileRows * kWidth : kTilePanels * kWidth];
+  const std::ptrdiff_t part = rows <= kTileRows ? b.depth : kDepthAtOnce<T>;
+  // Rows are dealt out evenly: 32 as 6 6 5 5 5 5, for a tile of 2 leaves most of the processor idle.
+  const std::ptrdiff_t tiles = panels(rows, kTileRows);
+  const auto first_row = [&](std::ptrdiff_t tile) { return (tile * rows) / tiles; };
 
-  for (std::ptrdiff_t first = 0; first < b.columns; first += at_once * kWidth) {
-    const std::ptrdiff_t width = b.columns - first < at_once * kWidth ? b.columns - first : at_once * kWidth;
-    const int count = static_cast<int>(panels(width, kWidth));
-    std::ptrdiff_t row = 0;
-    for (std::ptrdiff_t tile = 0; tile < tiles; ++tile) {
-      // Rows are dealt out evenly: 32 as 6 6 5 5 5 5, for a tile of 2 leaves most of the processor idle.
-      const int height = static_cast<int>((rows - row + tiles - tile - 1) / (tiles - tile));
-      multiply_rows<T, kBlockLength>(height, count, a + row, a_step, b.data + first * b.depth, b.depth, sums);
-      for (int r = 0; r < height; ++r) {
-        for (std::ptrdiff_t c = 0; c < width; c += kLanes<T>) {
-          const int lanes = width - c < kLanes<T> ? static_cast<int>(width - c) : kLanes<T>;
-          finish(row + r, first + c, lanes, load(sums + r * count * kWidth + c));
+  for (std::ptrdiff_t begin = 0; begin < tiles; begin += kTilesAtOnce) {
+    const std::ptrdiff_t end = tiles - begin < kTilesAtOnce ? tiles : begin + kTilesAtOnce;
+    for (std::ptrdiff_t first = 0; first < b.columns; first += at_once * kWidth) {
+      const std::ptrdiff_t width = b.columns - first < at_once * kWidth ? b.columns - first : at_once * kWidth;
+      const int count = static_cast<int>(panels(width, kWidth));
+      const T* panel = b.data + first * b.depth;
+      std::ptrdiff_t k = 0;
+      do {
+        const std::ptrdiff_t depth = b.depth - k < part ? b.depth - k : part;
+        for (std::ptrdiff_t tile = begin; tile < end; ++tile) {
+          const std::ptrdiff_t row = first_row(tile);
+          const int height = static_cast<int>(first_row(tile + 1) - row);
+          T* of_tile = sums + (tile - begin) * kTileSize;
+          multiply_rows<T, kBlockLength>(height, count, a + row, k * a_step, a_step, panel + k * kWidth,
+                                         b.depth * kWidth, depth, k > 0, of_tile);
+          if (k + depth < b.depth) continue;
+          const std::ptrdiff_t whole = width / kLanes<T> * kLanes<T>;
+          for (int r = 0; r < height; ++r, of_tile += count * kWidth) {
+            for (std::ptrdiff_t c = 0; c < whole; c += kLanes<T>) {
+              finish(row + r, first + c, kLanes<T>, load(of_tile + c));
+            }
+            if (whole < width) finish(row + r, first + whole, static_cast<int>(width - whole), load(of_tile + whole));
+          }
         }
-      }
-      row += height;
+        k += depth;
+      } while (k < b.depth);
     }
   }
 }

@@ -15,27 +15,49 @@ namespace {
 template <class T>
 inline constexpr int kPanel = 2 * kLanes<T>;
 
-inline constexpr int kTileRows = 6;    // 6 rows by 2 vectors: 12 sums, enough to hide the latency of 8 additions
+// Rows by 2 vectors: 12 sums are enough to hide the latency of 8 additions and fit 16 registers, 16 sums fit 32.
+inline constexpr int kTileRows = ELMAN_VECTOR_BYTES == 64 ? 8 : 6;
 inline constexpr int kTilePanels = 4;  // at most, where there are few rows
+inline constexpr int kTileVectors = 2 * (kTileRows > kTilePanels ? kTileRows : kTilePanels);  // of sums, at most
 
+// Row r of A begins at a[r] + a_offset, its columns are a_step apart; panels of B are b_panel apart. The sums begin at
+// zero, or with `resume` at what they are.
 template <class T, int kRows, int kPanels, int kBlock>
-[[gnu::noinline]] void multiply_tile(const T* const* a, std::ptrdiff_t a_step, const T* b, std::ptrdiff_t b_panel,
-                                     std::ptrdiff_t depth, T* sums) {
+[[gnu::noinline]] void multiply_tile(const T* const* a, std::ptrdiff_t a_offset, std::ptrdiff_t a_step, const T* b,
+                                     std::ptrdiff_t b_panel, std::ptrdiff_t depth, bool resume, T* sums) {
   using V = Vector<T>;
   constexpr int kLane = kLanes<T>;
   constexpr int kVectors = 2 * kPanels;
   const T* rows[kRows];
-  for (int r = 0; r < kRows; ++r) rows[r] = a[r];
-  V total[kRows][kVectors] = {};
+  for (int r = 0; r < kRows; ++r) rows[r] = a[r] + a_offset;
+  V total[kRows][kVectors];
+  if (resume) {
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) total[r][v] = load(sums + (r * kVectors + v) * kLane);
+    }
+  } else {
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) total[r][v] = V{};
+    }
+  }
 
   while (depth > 0) {
-    V block[kRows][kVectors] = {};
+    V block[kRows][kVectors];
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) block[r][v] = V{};
+    }
     const std::ptrdiff_t length = depth < kBlock ? depth : kBlock;
     for (std::ptrdiff_t k = 0, at = 0; k < length; ++k, at += a_step) {
       V columns[kVectors];
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) columns[v] = load(b + (v / 2) * b_panel + (v % 2) * kLane);
-#pragma GCC unroll 6
+#pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
         const V value = broadcast(rows[r][at]);
 #pragma GCC unroll 8
@@ -43,7 +65,7 @@ template <class T, int kRows, int kPanels, int kBlock>
       }
       b += kPanel<T>;
     }
-#pragma GCC unroll 6
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) total[r][v] += block[r][v];
@@ -51,7 +73,9 @@ template <class T, int kRows, int kPanels, int kBlock>
     }
     depth -= length;
   }
+#pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) store(sums + (r * kVectors + v) * kLane, total[r][v]);
   }
 }

@@ -43,6 +43,18 @@ def test_float32_is_off_by_little_more_than_half_a_unit_in_the_last_place():
     assert worst_error(x, tanh(x), np.tanh(x.astype(float))) <= 0.55
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_every_float32():
+    infinity = int(np.array(np.inf, np.float32).view(np.int32))
+    for begin in range(0, infinity + 1, 1 << 22):
+        x = np.arange(begin, min(begin + (1 << 22), infinity + 1), dtype=np.int32).view(np.float32)
+        y = tanh(x)
+        assert worst_error(x, y, np.tanh(x.astype(float))) <= 0.55, x[0]
+        assert (np.diff(y) >= 0).all(), x[0]
+        assert np.array_equal(tanh(-x), -y), x[0]
+
+
 @pytest.mark.skipif(np.finfo(np.longdouble).nmant < 60, reason="needs a longer float")
 def test_float64_is_off_by_less_than_a_unit_in_the_last_place():
     x = np.concatenate([floats(1e-8, 20, 2_000_000_000_003 // 2, "float64"), *boundaries("float64")])
