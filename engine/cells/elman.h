@@ -11,13 +11,13 @@ struct TanhCell {
   static constexpr bool kReadsHidden = true;  // whether differentiate looks at h
 
   template <class T>
-  static Vector<T> activate(Vector<T> a) {
+  [[gnu::always_inline]] static Vector<T> activate(Vector<T> a) {
     return tanh<T>(a);
   }
 
   // tanh'(a) = 1 - h^2, read off the output
   template <class T>
-  static Vector<T> differentiate(Vector<T> d_hidden, Vector<T> hidden) {
+  [[gnu::always_inline]] static Vector<T> differentiate(Vector<T> d_hidden, Vector<T> hidden) {
     return d_hidden * multiply_add(-hidden, hidden, broadcast(T(1)));
   }
 };
@@ -26,13 +26,13 @@ struct ReluCell {
   static constexpr bool kReadsHidden = true;
 
   template <class T>
-  static Vector<T> activate(Vector<T> a) {
+  [[gnu::always_inline]] static Vector<T> activate(Vector<T> a) {
     return a <= 0 ? Vector<T>{} : a;  // NaN stays
   }
 
   // A select, as in PyTorch: an infinite gradient is 0 where the unit is off, not NaN.
   template <class T>
-  static Vector<T> differentiate(Vector<T> d_hidden, Vector<T> hidden) {
+  [[gnu::always_inline]] static Vector<T> differentiate(Vector<T> d_hidden, Vector<T> hidden) {
     return hidden <= 0 ? Vector<T>{} : d_hidden;
   }
 };
@@ -42,12 +42,12 @@ struct IdentityCell {
   static constexpr bool kReadsHidden = false;
 
   template <class T>
-  static Vector<T> activate(Vector<T> a) {
+  [[gnu::always_inline]] static Vector<T> activate(Vector<T> a) {
     return a;
   }
 
   template <class T>
-  static Vector<T> differentiate(Vector<T> d_hidden, Vector<T>) {
+  [[gnu::always_inline]] static Vector<T> differentiate(Vector<T> d_hidden, Vector<T>) {
     return d_hidden;
   }
 };

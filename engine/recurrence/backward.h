@@ -29,6 +29,7 @@ class BackwardPass {
     const auto recurrent = layout.reserve<T>(Packed<T>::size(depth, hidden_size_));
     const auto zeros = layout.reserve<T>(hidden_size_);
     const auto chunk = DeltaChunk<T>::reserve(layout, capacity, hidden_size_);
+    const auto tiles = GroupTiles<T>::reserve(layout, capacity, hidden_size_);
     layout.take(Slot::call);
 
     schedule_ = Schedule(call.sequence, fill_offsets(call.sequence, layout[offsets]));
@@ -39,6 +40,7 @@ class BackwardPass {
     zeros_ = layout[zeros];
     for (std::int64_t i = 0; i < hidden_size_; ++i) layout[zeros][i] = 0;
     chunk_ = DeltaChunk<T>(layout, chunk, capacity, hidden_size_);
+    tiles_ = GroupTiles<T>(layout, tiles);
     if (!d_output_.data) d_output_ = {zeros_, 0, 0, 1};
   }
 
@@ -46,8 +48,8 @@ class BackwardPass {
     const std::int64_t depth = call_.weights.input_size + hidden_size_;
     const int threads = useful_threads(call_.threads, 3 * schedule_.total_rows() * hidden_size_ * depth);
     const RowGroups groups(schedule_.batch(), threads, sizeof(T) * static_cast<std::size_t>(hidden_size_ * hidden_size_));
-    WeightGradients<T> gradients(call_, chunk_);
 
+    WeightGradients<T> gradients(call_, chunk_, tiles_);
     std::int64_t order = schedule_.steps();  // steps still to be taken; BPTT takes the last first
     while (order > 0) {
       const std::int64_t begin = chunk_.take_steps(schedule_, order);
@@ -119,6 +121,7 @@ class BackwardPass {
   Packed<T> input_weights_, recurrent_weights_;
   const T* zeros_;
   DeltaChunk<T> chunk_;
+  GroupTiles<T> tiles_;
   Rows<const T> d_output_;
 };
 

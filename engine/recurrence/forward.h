@@ -30,6 +30,9 @@ class ForwardPass {
   void run() const {
     const std::int64_t depth = weights_.input_size + weights_.recurrent_depth;
     const int threads = useful_threads(call_.threads, schedule_.total_rows() * hidden_size_ * depth);
+    const UnitParts parts(schedule_.batch(), hidden_size_, kPanel<T>,
+                          sizeof(T) * static_cast<std::size_t>(weights_.recurrent_depth), threads);
+    if (parts.count() > 1) return run_parts(parts);
     const RowGroups groups(schedule_.batch(), threads, sizeof(T) * static_cast<std::size_t>(hidden_size_ * depth));
     parallel(groups.count(), threads,
              [&](std::int64_t group) { run_group(groups.begin(group), groups.begin(group + 1)); });
@@ -37,23 +40,40 @@ class ForwardPass {
 
  private:
   static constexpr std::int64_t kChunkRows = 2 * RowGroups::kLargest;
+  static constexpr std::int64_t kChunkSteps = kChunkRows / UnitParts::kFewRows;
 
   // Rows first to last - 1 through all steps, a chunk of steps at a time: what the input adds is written into the
   // output and is still in the cache when its step comes.
   void run_group(std::int64_t first, std::int64_t last) const {
     std::int64_t order = 0;
     while (order < schedule_.steps()) {
-      const std::int64_t end = project_inputs(order, first, last);
-      for (; order < end; ++order) advance(order, first, last);
+      const std::int64_t end = project_inputs(order, schedule_.steps(), first, last, {0, hidden_size_});
+      for (; order < end; ++order) advance(order, first, last, {0, hidden_size_});
     }
   }
 
-  // output = W_ih x + (b_ih + b_hh) for as many steps as fit a chunk; returns the first that does not.
-  std::int64_t project_inputs(std::int64_t order, std::int64_t first, std::int64_t last) const {
+  // All rows, step by step, each step's units shared out.
+  void run_parts(const UnitParts& parts) const {
+    const std::int64_t batch = schedule_.batch();
+    Stages::run(schedule_.steps(), parts.count(), [&](std::int64_t order, int part) {
+      if (order % kChunkSteps == 0) {
+        project_inputs(order, smaller(order + kChunkSteps, schedule_.steps()), 0, batch, parts[part]);
+      }
+      for (std::int64_t row = 0; order > 0 && row < batch; ++row) {  // other parts lie in other processors' caches
+        const T* hidden = schedule_.at(call_.output, schedule_.step(order - 1), row);
+        for (std::int64_t unit = 0; unit < hidden_size_; unit += 64 / sizeof(T)) __builtin_prefetch(hidden + unit);
+      }
+      advance(order, 0, batch, parts[part]);
+    });
+  }
+
+  // output = W_ih x + (b_ih + b_hh) for as many steps before `limit` as fit a chunk; returns the first that does not.
+  std::int64_t project_inputs(std::int64_t order, std::int64_t limit, std::int64_t first, std::int64_t last,
+                              Units units) const {
     const T* from[kChunkRows];
     T* to[kChunkRows];
     std::int64_t rows = 0;
-    for (; order < schedule_.steps(); ++order) {
+    for (; order < limit; ++order) {
       const std::int64_t step = schedule_.step(order);
       const std::int64_t end = smaller(schedule_.rows_in_order(order), last);
       if (rows + end - first > kChunkRows) break;
@@ -62,15 +82,16 @@ class ForwardPass {
         to[rows] = schedule_.at(call_.output, step, row);
       }
     }
-    multiply<T, kBlock>(from, call_.input.feature_stride, rows, input_weights_,
+    multiply<T, kBlock>(from, call_.input.feature_stride, rows, input_weights_.part(units.begin, units.end),
                         [&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
-                          store(to[row] + column, lanes, sums + load(weights_.bias + column));
+                          const std::ptrdiff_t unit = units.begin + column;
+                          store(to[row] + unit, lanes, sums + load(weights_.bias + unit));
                         });
     return order;
   }
 
   // h_t = cell(output + W_hh h_{t-1}), and h_n of the rows whose last step this is.
-  void advance(std::int64_t order, std::int64_t first, std::int64_t last) const {
+  void advance(std::int64_t order, std::int64_t first, std::int64_t last, Units units) const {
     const std::int64_t step = schedule_.step(order);
     const std::int64_t end = smaller(schedule_.rows_in_order(order), last);
     const std::int64_t before = schedule_.rows_in_order(order - 1);
@@ -80,15 +101,15 @@ class ForwardPass {
       from[row - first] = row < before ? schedule_.at(call_.output, schedule_.step(order - 1), row) : initial(row);
       to[row - first] = schedule_.at(call_.output, step, row);
     }
-    multiply<T, kBlock>(from, 1, end - first, recurrent_weights_,
+    multiply<T, kBlock>(from, 1, end - first, recurrent_weights_.part(units.begin, units.end),
                         [&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
-                          T* hidden = to[row] + column;
+                          T* hidden = to[row] + units.begin + column;
                           store(hidden, lanes, Cell::template activate<T>(load(hidden, 1, lanes) + sums));
                         });
     if (!call_.final_state) return;
     for (std::int64_t row = larger(first, schedule_.rows_in_order(order + 1)); row < end; ++row) {
-      __builtin_memcpy(call_.final_state + row * hidden_size_, to[row - first],
-                       sizeof(T) * static_cast<std::size_t>(hidden_size_));
+      __builtin_memcpy(call_.final_state + row * hidden_size_ + units.begin, to[row - first] + units.begin,
+                       sizeof(T) * static_cast<std::size_t>(units.end - units.begin));
     }
   }
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "elman/engine.h"
-#include "threads/pool.h"
+#include "threads/stages.h"
 
 namespace elman {
 namespace {
@@ -72,12 +72,38 @@ inline int useful_threads(int threads, std::int64_t multiplications) {
   return multiplications < 3'000'000 ? 1 : threads;
 }
 
-template <class Body>
-void parallel(std::int64_t tasks, int threads, const Body& body) {
-  run_tasks(
-      tasks, threads, [](const void* context, std::int64_t task) { (*static_cast<const Body*>(context))(task); },
-      &body);
-}
+// Hidden units from begin to end - 1, whole panels of them.
+struct Units {
+  std::int64_t begin, end;
+};
+
+// How the units of a step are shared out among threads where the batch has too few rows to share: one, or a few of weights
+// that outgrow the second-level cache, which is then read once for all.
+class UnitParts {
+ public:
+  static constexpr std::int64_t kFewRows = 4;
+
+  // `panel` units are taken together, each of them has `unit_bytes` of weights.
+  UnitParts(std::int64_t batch, std::int64_t units, std::int64_t panel, std::size_t unit_bytes, int threads)
+      : units_(units), panel_(panel), panels_((units + panel - 1) / panel) {
+    const std::size_t bytes = unit_bytes * static_cast<std::size_t>(units);
+    if (threads > 1 && (batch == 1 ? bytes >= kWorthWaiting : batch <= kFewRows && bytes > kCache)) {
+      count_ = static_cast<int>(smaller(smaller(threads, Stages::kMostParts), panels_));
+    }
+  }
+
+  int count() const { return count_; }
+  Units operator[](int part) const { return {begin(part), begin(part + 1)}; }
+
+ private:
+  static constexpr std::size_t kWorthWaiting = std::size_t{200} << 10;  // for the other threads at the end of a step
+  static constexpr std::size_t kCache = std::size_t{2} << 20;
+
+  std::int64_t begin(int part) const { return smaller(panels_ * part / count_ * panel_, units_); }
+
+  std::int64_t units_, panel_, panels_;
+  int count_ = 1;
+};
 
 // Lays arrays out behind one another; offsets first, memory once all are known.
 class Layout {

@@ -7,127 +7,41 @@
 // chunks nor threads touch it.
 #pragma once
 
-#include "recurrence/schedule.h"
-#include "tile/product.h"
+#include "recurrence/deltas.h"
 
 namespace elman {
 namespace {
-
-inline constexpr int kChain = 32;
-inline constexpr std::int64_t kGroupRows = 32 * kChain;
-
-// A window onto d_t: one row for every step and row that BPTT has reached lately, in the order in which it did,
-// and beside each where its x_t, h_{t-1} and dx_t lie.
-template <class T>
-struct DeltaChunk {
-  struct Places {
-    Layout::Place<T> deltas;
-    Layout::Place<std::int64_t> positions;
-    Layout::Place<const T*> inputs, previous;
-    Layout::Place<T*> d_inputs;
-  };
-
-  static Places reserve(Layout& layout, std::int64_t capacity, std::int64_t hidden_size) {
-    return {layout.reserve<T>(capacity * distance(hidden_size)), layout.reserve<std::int64_t>(capacity + 1),
-            layout.reserve<const T*>(capacity), layout.reserve<const T*>(capacity), layout.reserve<T*>(capacity)};
-  }
-
-  DeltaChunk() = default;
-  DeltaChunk(const Layout& layout, const Places& places, std::int64_t room, std::int64_t hidden_size)
-      : inputs(layout[places.inputs]),
-        previous(layout[places.previous]),
-        d_inputs(layout[places.d_inputs]),
-        row_distance(distance(hidden_size)),
-        deltas_(layout[places.deltas]),
-        positions_(layout[places.positions]),
-        capacity_(room) {}
-
-  T* delta(std::int64_t position) const { return deltas_ + position * row_distance; }
-
-  // Where the rows of the step taken `order`-th begin.
-  std::int64_t position(std::int64_t order) const { return positions_[order - begin_]; }
-
-  // Makes room for as many steps before `end` as there is; returns the first of them.
-  std::int64_t take_steps(const Schedule& schedule, std::int64_t end) {
-    fresh = filled;
-    std::int64_t begin = end;
-    std::int64_t needed = filled;
-    while (begin > 0 && needed + schedule.rows_in_order(begin - 1) <= capacity_) {
-      needed += schedule.rows_in_order(--begin);
-    }
-    // positions_ holds the steps begin to end, the last of them being the one that the chunk before ended with
-    begin_ = begin;
-    positions_[end - begin] = last_position_;
-    for (std::int64_t order = end - 1; order >= begin; --order) {
-      positions_[order - begin] = filled;
-      filled += schedule.rows_in_order(order);
-    }
-    last_position_ = positions_[0];
-    return begin;
-  }
-
-  // Forgets the rows before `consumed`, all but the step that the next one builds on, and moves the rest to the
-  // front. Returns how far.
-  std::int64_t forget(std::int64_t consumed) {
-    const std::int64_t from = smaller(consumed, last_position_);
-    const auto move = [&](auto* array, std::int64_t width) {
-      __builtin_memmove(array, array + from * width, sizeof(*array) * static_cast<std::size_t>((filled - from) * width));
-    };
-    move(deltas_, row_distance);
-    move(inputs, 1);
-    move(previous, 1);
-    move(d_inputs, 1);
-    filled -= from;
-    last_position_ -= from;
-    return from;
-  }
-
-  const T** inputs = nullptr;
-  const T** previous = nullptr;
-  T** d_inputs = nullptr;
-  std::int64_t row_distance = 0;
-  std::int64_t fresh = 0;   // rows before this one are from earlier chunks
-  std::int64_t filled = 0;
-
- private:
-  // Rows that are a power of two apart would fall on the same few lines of the cache.
-  static std::int64_t distance(std::int64_t hidden_size) { return (hidden_size + 15) / 16 * 16 + 16; }
-
-  T* deltas_ = nullptr;
-  std::int64_t* positions_ = nullptr;
-  std::int64_t capacity_ = 0;
-  std::int64_t begin_ = 0;
-  std::int64_t last_position_ = 0;
-};
 
 // Adds to gradients that are zero when it begins.
 template <class T>
 class WeightGradients {
  public:
-  WeightGradients(const Backward<T>& call, DeltaChunk<T>& chunk)
-      : call_(call), chunk_(chunk), input_size_(call.weights.input_size), hidden_size_(call.weights.hidden_size) {}
+  WeightGradients(const Backward<T>& call, DeltaChunk<T>& chunk, const GroupTiles<T>& tiles)
+      : call_(call),
+        chunk_(chunk),
+        tiles_(tiles),
+        input_size_(call.weights.input_size),
+        hidden_size_(call.weights.hidden_size) {}
 
   // dx of the chunk's fresh rows, and all groups of rows that are complete (on the last chunk, the rest too).
   void add_chunk(const Packed<T>& input_weights, bool last, int threads) {
     const std::int64_t complete = (chunk_.filled - consumed_) / kGroupRows * kGroupRows;
     const std::int64_t end = last ? chunk_.filled : consumed_ + complete;
     const std::int64_t blocks = call_.d_input.data ? panels(chunk_.filled - chunk_.fresh, kInputRows) : 0;
-    const bool sums = end > consumed_;
-    const std::int64_t input_panels = sums && call_.d_input_weights ? panels(input_size_, kPanel<T>) : 0;
-    const std::int64_t recurrent_panels = sums && call_.d_recurrent_weights ? panels(hidden_size_, kPanel<T>) : 0;
-    const std::int64_t bias = sums && call_.d_bias ? 1 : 0;
-    parallel(blocks + input_panels + recurrent_panels + bias, threads, [&](std::int64_t task) {
+    const std::int64_t tiles =
+        call_.d_input_weights || call_.d_recurrent_weights ? GroupTiles<T>::count(hidden_size_) : 0;
+    std::int64_t group = consumed_;
+    std::int64_t depth = smaller(kGroupRows, end - group);
+    parallel(blocks + (depth > 0 ? tiles : 0), threads, [&](std::int64_t task) {
       if (task < blocks) return differentiate_inputs(input_weights, chunk_.fresh + task * kInputRows);
-      task -= blocks;
-      if (task < input_panels) {
-        return add_panel(chunk_.inputs, call_.input.feature_stride, call_.d_input_weights, input_size_, task, end);
-      }
-      task -= input_panels;
-      if (task < recurrent_panels) {
-        return add_panel(chunk_.previous, 1, call_.d_recurrent_weights, hidden_size_, task, end);
-      }
-      add_bias(end);
+      pack_tile(task - blocks, group, depth);
     });
+    while (depth > 0) {
+      add_group(group, depth, threads);
+      group += depth;
+      depth = smaller(kGroupRows, end - group);
+      if (depth > 0) parallel(tiles, threads, [&](std::int64_t task) { pack_tile(task, group, depth); });
+    }
     consumed_ = end - chunk_.forget(end);
   }
 
@@ -146,58 +60,89 @@ class WeightGradients {
                         });
   }
 
-  // One panel of columns of a weight gradient. d^T is read by its strides, the other factor is packed.
+  void pack_tile(std::int64_t tile, std::int64_t group, std::int64_t depth) const {
+    tiles_.pack(tile, hidden_size_, chunk_.delta(group), chunk_.row_distance, depth);
+  }
+
+  void add_group(std::int64_t group, std::int64_t depth, int threads) const {
+    const std::int64_t input_panels = call_.d_input_weights ? panels(input_size_, kPanel<T>) : 0;
+    const std::int64_t recurrent_panels = call_.d_recurrent_weights ? panels(hidden_size_, kPanel<T>) : 0;
+    const std::int64_t all = input_panels + recurrent_panels;
+    // Few panels are cut into parts, lest one thread wait for the other's last.
+    const std::int64_t parts = threads > 1 && all < 8 * threads ? 2 : 1;
+    parallel((call_.d_bias ? 1 : 0) + all * parts, threads, [&](std::int64_t task) {
+      if (call_.d_bias && task-- == 0) return add_bias(group, depth);
+      const std::int64_t panel = task / parts, first = hidden_size_ * (task % parts) / parts;
+      const std::int64_t last = hidden_size_ * (task % parts + 1) / parts;
+      if (panel < input_panels) {
+        add_panel(chunk_.inputs + group, call_.input.feature_stride, call_.d_input_weights, input_size_, panel, first,
+                  last, depth);
+      } else {
+        add_panel(chunk_.previous + group, 1, call_.d_recurrent_weights, hidden_size_, panel - input_panels, first, last,
+                  depth);
+      }
+    });
+  }
+
+  // One panel of columns of a weight gradient, for the units from first_unit to last_unit - 1.
   void add_panel(const T* const* factors, std::ptrdiff_t feature_stride, T* gradient, std::int64_t columns,
-                 std::int64_t panel, std::int64_t end) const {
+                 std::int64_t panel, std::int64_t first_unit, std::int64_t last_unit, std::int64_t depth) const {
     const std::int64_t first = panel * kPanel<T>;
     const std::int64_t width = smaller(kPanel<T>, columns - first);
     Layout layout;
-    const auto packed = layout.reserve<T>(kGroupRows * kPanel<T>);
-    const auto rows = layout.reserve<const T*>(hidden_size_);
+    const auto place = layout.reserve<T>(depth * kPanel<T>);
     layout.take(Slot::task);
-
-    for (std::int64_t at = consumed_; at < end; at += kGroupRows) {
-      const std::int64_t depth = smaller(kGroupRows, end - at);
-      for (std::int64_t k = 0; k < depth; ++k) {
-        const T* from = factors[at + k] + first * feature_stride;
-        T* to = layout[packed] + k * kPanel<T>;
-        if (width == kPanel<T> && feature_stride == 1) {
-          __builtin_memcpy(to, from, sizeof(T) * kPanel<T>);
-          continue;
-        }
-        for (std::int64_t c = 0; c < kPanel<T>; ++c) to[c] = c < width ? from[c * feature_stride] : T(0);
+    T* const packed = layout[place];
+    for (std::int64_t k = 0; k < depth; ++k) {
+      const T* from = factors[k] + first * feature_stride;
+      T* to = packed + k * kPanel<T>;
+      if (width == kPanel<T> && feature_stride == 1) {
+        __builtin_memcpy(to, from, sizeof(T) * kPanel<T>);
+        continue;
       }
-      for (std::int64_t unit = 0; unit < hidden_size_; ++unit) layout[rows][unit] = chunk_.delta(at) + unit;
-      multiply<T, kChain>(layout[rows], chunk_.row_distance, hidden_size_, Packed<T>{layout[packed], depth, width},
-                          [&](std::ptrdiff_t unit, std::ptrdiff_t column, int lanes, Vector<T> sums) {
-                            T* to = gradient + unit * columns + first + column;
-                            store(to, lanes, load(to, 1, lanes) + sums);
-                          });
+      for (std::int64_t c = 0; c < kPanel<T>; ++c) to[c] = c < width ? from[c * feature_stride] : T(0);
     }
+    multiply<T, kChain>(tiles_.units() + first_unit, kTileRows, last_unit - first_unit, Packed<T>{packed, depth, width},
+                        [&](std::ptrdiff_t unit, std::ptrdiff_t column, int lanes, Vector<T> sums) {
+                          T* to = gradient + (first_unit + unit) * columns + first + column;
+                          store(to, lanes, load(to, 1, lanes) + sums);
+                        });
   }
 
   // PyTorch sums biases' gradients by halves, more exactly than chains do; with its error carried along, a sum of
   // up to 1024 rows is off by its last rounding.
-  void add_bias(std::int64_t end) const {
-    for (std::int64_t column = 0; column < hidden_size_; column += kLanes<T>) {
-      const int lanes = static_cast<int>(smaller(kLanes<T>, hidden_size_ - column));
-      for (std::int64_t at = consumed_; at < end; at += kGroupRows) {
-        Vector<T> sum{}, error{};
-        for (std::int64_t row = at; row < smaller(at + kGroupRows, end); ++row) {
-          const Vector<T> delta = load(chunk_.delta(row) + column, 1, lanes);
-          const Vector<T> next = sum + delta;
-          const Vector<T> added = next - sum;
-          error += (sum - (next - added)) + (delta - added);
-          sum = next;
-        }
-        error = error == error ? error : Vector<T>{};  // NaN, once the sum is infinite
-        store(call_.d_bias + column, lanes, load(call_.d_bias + column, 1, lanes) + (sum + error));
+  void add_bias(std::int64_t group, std::int64_t depth) const {
+    constexpr int kAtOnce = 4;  // vectors side by side, for each waits for its own sum
+    std::int64_t column = 0;
+    for (; column + kAtOnce * kLanes<T> <= hidden_size_; column += kAtOnce * kLanes<T>) {
+      add_bias_at<kAtOnce>(column, group, depth);
+    }
+    for (; column < hidden_size_; column += kLanes<T>) add_bias_at<1>(column, group, depth);
+  }
+
+  template <int kVectors>
+  void add_bias_at(std::int64_t first, std::int64_t group, std::int64_t depth) const {
+    const int lanes = static_cast<int>(smaller(kLanes<T>, hidden_size_ - first));
+    Vector<T> sum[kVectors] = {}, error[kVectors] = {};
+    for (std::int64_t k = 0; k < depth; ++k) {
+      for (int i = 0; i < kVectors; ++i) {
+        const Vector<T> delta = load(chunk_.delta(group + k) + first + i * kLanes<T>, 1, lanes);
+        const Vector<T> next = sum[i] + delta;
+        const Vector<T> added = next - sum[i];
+        error[i] += (sum[i] - (next - added)) + (delta - added);
+        sum[i] = next;
       }
+    }
+    for (int i = 0; i < kVectors; ++i) {
+      error[i] = error[i] == error[i] ? error[i] : Vector<T>{};  // NaN, once the sum is infinite
+      T* to = call_.d_bias + first + i * kLanes<T>;
+      store(to, lanes, load(to, 1, lanes) + (sum[i] + error[i]));
     }
   }
 
   const Backward<T>& call_;
   DeltaChunk<T>& chunk_;
+  const GroupTiles<T>& tiles_;
   std::int64_t input_size_;
   std::int64_t hidden_size_;
   std::int64_t consumed_ = 0;  // rows of the chunk that are in the sums

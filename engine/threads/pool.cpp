@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "threads/floating_point_mode.h"
+#include "threads/waiting.h"
 
 namespace elman {
 namespace {
@@ -51,9 +52,13 @@ class Pool {
     }
     wake_.notify_all();
     job.work();
+    {
+      const std::lock_guard hold(lock_);
+      places_ = 0;  // a helper that has not woken yet comes too late
+    }
+    for (int i = 0; i < kSpins && working_.load(std::memory_order_acquire) != 0; ++i) pause();
     std::unique_lock hold(lock_);
-    places_ = 0;  // a helper that has not woken yet comes too late
-    done_.wait(hold, [this] { return working_ == 0; });
+    done_.wait(hold, [this] { return working_.load(std::memory_order_relaxed) == 0; });
     job_ = nullptr;
     return true;
   }
@@ -70,14 +75,13 @@ class Pool {
   void serve() {
     std::uint64_t seen = 0;
     while (true) {
-      // A short wait awake: a layer posts several jobs in a row, and waking a sleeper takes 50 to 150 us.
       for (int i = 0; i < kSpins && posted_.load(std::memory_order_acquire) == seen; ++i) pause();
       std::unique_lock hold(lock_);
       wake_.wait(hold, [&] { return posted_.load(std::memory_order_relaxed) != seen; });
       seen = posted_.load(std::memory_order_relaxed);
       if (places_ == 0) continue;
       --places_;
-      ++working_;
+      working_.fetch_add(1, std::memory_order_relaxed);
       Job& job = *job_;
       hold.unlock();
       {
@@ -85,18 +89,11 @@ class Pool {
         job.work();
       }
       hold.lock();
-      if (--working_ == 0) done_.notify_one();
+      if (working_.fetch_sub(1, std::memory_order_release) == 1) done_.notify_one();
     }
   }
 
-  static void pause() {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
-  }
-
+  // A short wait awake: a layer posts several jobs in a row, and waking a sleeper takes 50 to 150 us.
   static constexpr int kSpins = 2000;
 
   std::mutex busy_;
@@ -106,7 +103,7 @@ class Pool {
   Job* job_ = nullptr;
   int workers_ = 0;
   int places_ = 0;
-  int working_ = 0;
+  std::atomic<int> working_{0};  // changed under the lock, but read by a waiting caller without it
 };
 
 // Never destroyed: its threads may outlive static destructors. A forked child has none of its parent's threads and

@@ -18,6 +18,9 @@ struct Packed {
   std::ptrdiff_t depth = 0;
   std::ptrdiff_t columns = 0;
 
+  // The columns from `begin`, where a panel begins, to end - 1.
+  Packed part(std::ptrdiff_t begin, std::ptrdiff_t end) const { return {data + begin * depth, depth, end - begin}; }
+
   static std::ptrdiff_t size(std::ptrdiff_t depth, std::ptrdiff_t columns) {
     return panels(columns, kPanel<T>) * kPanel<T> * depth;
   }
