@@ -9,3 +9,4 @@ using namespace nb::literals;
 void define_layer(nb::module_& m);
 void define_network(nb::module_& m);
 void define_output(nb::module_& m);
+void define_tensors(nb::module_& m);

@@ -18,18 +18,6 @@ namespace {
 
 std::atomic<int> threads{1};
 
-// The GIL, given up for work of so many multiplications or more; giving it up and getting it back can take as long as
-// a small step.
-class ReleasedForWork {
- public:
-  explicit ReleasedForWork(std::int64_t multiplications) {
-    if (multiplications >= 100'000) released_.emplace();
-  }
-
- private:
-  std::optional<Released> released_;
-};
-
 template <class T>
 std::int64_t work_of_row(const elman::Network<T>& network) {
   const std::int64_t units = network.hidden_size();

@@ -4,6 +4,8 @@
 #include <nanobind/nanobind.h>
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <thread>
 
 namespace nb = nanobind;
@@ -26,4 +28,16 @@ class Released {
 
  private:
   PyThreadState* state_;
+};
+
+// The GIL, given up for work of so many multiplications or more; giving it up and getting it back can take as long as
+// a small step.
+class ReleasedForWork {
+ public:
+  explicit ReleasedForWork(std::int64_t multiplications) {
+    if (multiplications >= 100'000) released_.emplace();
+  }
+
+ private:
+  std::optional<Released> released_;
 };

@@ -17,10 +17,14 @@ inline void require(bool holds, const char* message) {
 }
 
 // Whether the steps of a packed batch have `rows` rows in all. No sum of sizes that are not sizes can wrap around.
-inline bool has_rows(const BatchSizes& batch_sizes, std::int64_t rows) {
-  for (std::size_t t = 0; t < batch_sizes.shape(0); ++t) {
-    if (batch_sizes(t) < 0 || batch_sizes(t) > rows) return false;
-    rows -= batch_sizes(t);
+inline bool has_rows(const std::int64_t* batch_sizes, std::int64_t steps, std::int64_t rows) {
+  for (std::int64_t t = 0; t < steps; ++t) {
+    if (batch_sizes[t] < 0 || batch_sizes[t] > rows) return false;
+    rows -= batch_sizes[t];
   }
   return rows == 0;
+}
+
+inline bool has_rows(const BatchSizes& batch_sizes, std::int64_t rows) {
+  return has_rows(batch_sizes.data(), length(batch_sizes.shape(0)), rows);
 }

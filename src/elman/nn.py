@@ -6,8 +6,6 @@ implementation, whose results, warnings and errors are therefore the same to the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from operator import is_
 from typing import Any
 
 import torch
@@ -78,115 +76,97 @@ class RNN(torch.nn.RNN):
 
     def forward(self, input: Any, hx: Tensor | None = None) -> Any:
         if _gate.nothing_intercepts():
+            results = None
             if type(input) is PackedSequence:
-                weights = self._current_weights()
-                if self._takes_packed(input, hx, weights):
-                    return self._run_packed(input, hx, weights)
+                results = self._run_packed(input, hx)
             elif isinstance(input, Tensor):
-                weights = self._current_weights()
-                if self._takes(input, hx, weights):
-                    return self._run_padded(input, hx, weights)
+                results = self._run_padded(input, hx)
             elif _is_traced_by_fx(self, input):
                 return _as_fx_leaf(self, input, hx)
+            if results is not None:
+                return results
         return super().forward(input, hx)
 
-    def _current_weights(self) -> list[Tensor]:
-        # torch's own list, renewed as torch renews it; the comparison saves 6 of its 7 us
-        if not all(map(is_, map(self._parameters.get, self._flat_weights_names), self._flat_weights)):
-            self._update_flat_weights()
-        return self._flat_weights  # type: ignore[return-value]
+    # What the engine does not take, the next three answer with None.
 
-    def _run_padded(self, input: Tensor, hx: Tensor | None, weights: list[Tensor]) -> tuple[Tensor, Tensor]:
-        batched = input.dim() == 3
-        steps_first = input.unsqueeze(1) if not batched else input.transpose(0, 1) if self.batch_first else input
-        if hx is not None and not batched:
-            hx = hx.unsqueeze(1)
-        output, h_n = self._run(steps_first, None, hx, weights)
+    def _run_padded(self, input: Tensor, hx: Tensor | None) -> tuple[Tensor, Tensor] | None:
+        weights = self._admitted_weights(input, hx)
+        if weights is None:
+            return None
+        shape = input.shape
+        batched, steps_axis = len(shape) == 3, 1 if self.batch_first and len(shape) == 3 else 0
+        if not (batched or len(shape) == 2) or shape[steps_axis] == 0:
+            return None
+        if hx is not None and hx.shape != self._shape_of_states(*shape[1 - steps_axis : -1 - steps_axis]):
+            return None
         if not batched:
+            output, h_n = self._run(input.unsqueeze(1), None, None if hx is None else hx.unsqueeze(1), weights)
             return output.squeeze(1), h_n.squeeze(1)
-        return output.transpose(0, 1) if self.batch_first else output, h_n
+        if not steps_axis:
+            return self._run(input, None, hx, weights)
+        output, h_n = self._run(input.transpose(0, 1), None, hx, weights)
+        return output.transpose(0, 1), h_n
 
-    def _run_packed(
-        self, packed: PackedSequence, hx: Tensor | None, weights: list[Tensor]
-    ) -> tuple[PackedSequence, Tensor]:
+    def _run_packed(self, packed: PackedSequence, hx: Tensor | None) -> tuple[PackedSequence, Tensor] | None:
+        data, batch_sizes, sorted_indices, unsorted_indices = packed
+        weights = self._admitted_weights(data, hx)
+        if weights is None or data.dim() != 2:
+            return None
+        # batch sizes that no packing makes are PyTorch's to refuse
+        if not _gate.is_plain(batch_sizes) or batch_sizes.dim() != 1 or batch_sizes.dtype is not torch.int64:
+            return None
+        sizes = batch_sizes.tolist()
+        if not sizes or sizes[-1] < 1 or sizes != sorted(sizes, reverse=True) or sum(sizes) != data.shape[0]:
+            return None
         if hx is not None:
-            hx = self.permute_hidden(hx, packed.sorted_indices)
-        data, h_n = self._run(packed.data, packed.batch_sizes.contiguous(), hx, weights)
-        output = PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
-        return output, self.permute_hidden(h_n, packed.unsorted_indices)
+            if hx.shape != self._shape_of_states(sizes[0]):
+                return None
+            hx = self.permute_hidden(hx, sorted_indices)
+        output, h_n = self._run(data, batch_sizes.contiguous(), hx, weights)
+        packed_output = PackedSequence(output, batch_sizes, sorted_indices, unsorted_indices)
+        return packed_output, self.permute_hidden(h_n, unsorted_indices)
+
+    def _admitted_weights(self, input: Tensor, hx: Tensor | None) -> list[Tensor] | None:
+        """The weights, if the engine may be handed them, the input and hx; their other sizes are left to check."""
+        sizes = (
+            self.input_size,
+            self.hidden_size,
+            self.num_layers,
+            2 if self.bidirectional else 1,
+            bool(self.bias),
+        )
+        weights: list[Any] = [*map(self._parameters.get, self._flat_weights_names)]
+        if not _gate.admits(input, hx, weights, *sizes):
+            self._update_flat_weights()  # parametrized and the like: those are found as PyTorch finds them
+            weights = self._flat_weights
+            if not _gate.admits(input, hx, weights, *sizes):
+                return None
+        return weights if self.mode in _NONLINEARITIES else None
+
+    def _shape_of_states(self, *batch: int) -> tuple[int, ...]:
+        return self.num_layers * (2 if self.bidirectional else 1), *batch, self.hidden_size
 
     def _run(
         self, input: Tensor, batch_sizes: Tensor | None, hx: Tensor | None, weights: list[Tensor]
     ) -> tuple[Tensor, Tensor]:
-        directions = 2 if self.bidirectional else 1
-        each = len(weights) // self.num_layers
+        layers, directions, nonlinearity = self.num_layers, 2 if self.bidirectional else 1, _NONLINEARITIES[self.mode]
+        if layers == 1:
+            return ops.layer(input, batch_sizes, hx, weights, nonlinearity=nonlinearity, directions=directions)
+        each = len(weights) // layers
         final_states = []
-        for index in range(self.num_layers):
+        for index in range(layers):
             if index and self.dropout and self.training:
                 input = dropout(input, self.dropout, True)
             input, h_n = ops.layer(
                 input,
                 batch_sizes,
-                hx if hx is None or self.num_layers == 1 else hx[index * directions : (index + 1) * directions],
+                None if hx is None else hx[index * directions : (index + 1) * directions],
                 weights[index * each : (index + 1) * each],
-                nonlinearity=_NONLINEARITIES[self.mode],
+                nonlinearity=nonlinearity,
                 directions=directions,
             )
             final_states.append(h_n)
-        return input, torch.cat(final_states) if self.num_layers > 1 else final_states[0]
-
-    def _takes(self, input: Tensor, hx: Tensor | None, weights: Sequence[Tensor]) -> bool:
-        """Whether the engine can run this padded input."""
-        if not (_gate.is_plain(input) and input.dim() in (2, 3)):
-            return False
-        shape = input.shape
-        if shape[-1] != self.input_size or shape[1 if self.batch_first and len(shape) == 3 else 0] == 0:
-            return False
-        batch = () if len(shape) == 2 else (shape[0 if self.batch_first else 1],)
-        return self._takes_state(hx, batch, input.dtype) and self._takes_weights(weights, input.dtype)
-
-    def _takes_packed(self, packed: PackedSequence, hx: Tensor | None, weights: Sequence[Tensor]) -> bool:
-        """Whether the engine can run this packed input; batch sizes that no packing makes are PyTorch's to refuse."""
-        data, batch_sizes = packed.data, packed.batch_sizes
-        if not (_gate.is_plain(data) and _gate.is_plain(batch_sizes) and data.dim() == 2 and batch_sizes.dim() == 1):
-            return False
-        if batch_sizes.dtype is not torch.int64:
-            return False
-        sizes = batch_sizes.tolist()
-        if not sizes or sizes[-1] < 1 or sizes != sorted(sizes, reverse=True) or sum(sizes) != data.shape[0]:
-            return False
-        return (
-            data.shape[1] == self.input_size
-            and self._takes_state(hx, (sizes[0],), data.dtype)
-            and self._takes_weights(weights, data.dtype)
-        )
-
-    def _takes_state(self, hx: Tensor | None, batch: tuple[int, ...], dtype: torch.dtype) -> bool:
-        if hx is None:
-            return True
-        states = self.num_layers * (2 if self.bidirectional else 1)
-        return _gate.is_plain(hx) and hx.dtype is dtype and hx.shape == (states, *batch, self.hidden_size)
-
-    def _takes_weights(self, weights: Sequence[Tensor], dtype: torch.dtype) -> bool:
-        """Whether dtype and shapes are what the engine will read: a parameter's ``data`` may have been replaced."""
-        if dtype not in _gate.DTYPES or self.mode not in _NONLINEARITIES:
-            return False
-        hidden_size = self.hidden_size
-        directions = 2 if self.bidirectional else 1
-        each = 4 if self.bias else 2
-        if len(weights) != self.num_layers * directions * each:
-            return False
-        recurrent, bias = (hidden_size, hidden_size), (hidden_size,)
-        for index, weight in enumerate(weights):
-            kind = index % each
-            if kind == 0:
-                read = self.input_size if index < directions * each else directions * hidden_size
-                shape: tuple[int, ...] = (hidden_size, read)
-            else:
-                shape = recurrent if kind == 1 else bias
-            if not _gate.is_plain(weight) or weight.dtype is not dtype or weight.shape != shape:
-                return False
-        return True
+        return input, torch.cat(final_states)
 
     def __prepare_scriptable__(self) -> torch.nn.RNN:
         """What ``torch.jit.script`` compiles: TorchScript cannot call the engine, PyTorch's layer it knows."""
@@ -235,52 +215,32 @@ class RNNCell(torch.nn.RNNCell):
     def forward(self, input: Any, hx: Tensor | None = None) -> Tensor:
         if _gate.nothing_intercepts():
             if isinstance(input, Tensor):
-                weights = self._current_weights()
-                if self._takes(input, hx, weights):
-                    return self._run(input, hx, weights)
+                state = self._run(input, hx)
+                if state is not None:
+                    return state
             elif _is_traced_by_fx(self, input):
                 return _as_fx_leaf(self, input, hx)  # type: ignore[return-value]
         return super().forward(input, hx)
 
-    def _current_weights(self) -> list[Tensor]:
-        """The weights, and the biases where there are any."""
-        parameters = self._parameters
-        weights: list[Any] = []
-        for name in _CELL_WEIGHTS if self.bias else _CELL_WEIGHTS[:2]:
-            weight = parameters.get(name)  # a sixth of the time that an attribute of a module takes
-            weights.append(getattr(self, name) if weight is None else weight)
-        return weights
-
-    def _run(self, input: Tensor, hx: Tensor | None, weights: list[Tensor]) -> Tensor:
-        batched = input.dim() == 2
-        tensors = (input, *weights) if hx is None else (input, hx, *weights)
-        learns = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-        if batched and not learns and all(tensor.is_contiguous() for tensor in tensors):
-            biases = weights[2:] or (None, None)
-            return ops.step(input, hx, weights[0], weights[1], *biases, nonlinearity=self.nonlinearity)
-        one_step = input.unsqueeze(0) if batched else input[None, None]
-        if hx is not None:
-            hx = hx.unsqueeze(0) if batched else hx[None, None]
-        output, _ = ops.layer(one_step, None, hx, weights, nonlinearity=self.nonlinearity, directions=1)
-        return output.squeeze(0) if batched else output[0, 0]
-
-    def _takes(self, input: Tensor, hx: Tensor | None, weights: Sequence[Tensor]) -> bool:
-        """Whether the engine can run this step."""
-        if not (_gate.is_plain(input) and input.dim() in (1, 2)):
-            return False
-        dtype, hidden_size = input.dtype, self.hidden_size
-        if dtype not in _gate.DTYPES or self.nonlinearity not in ("tanh", "relu"):
-            return False
-        *batch, input_size = input.shape
-        if input_size != self.input_size:
-            return False
-        if hx is not None and not (_gate.is_plain(hx) and hx.dtype is dtype and hx.shape == (*batch, hidden_size)):
-            return False
-        shapes = ((hidden_size, input_size), (hidden_size, hidden_size), (hidden_size,), (hidden_size,))
-        for weight, shape in zip(weights, shapes, strict=False):
-            if not _gate.is_plain(weight) or weight.dtype is not dtype or weight.shape != shape:
-                return False
-        return True
+    def _run(self, input: Tensor, hx: Tensor | None) -> Tensor | None:
+        """The state after this step; None where the engine does not take it."""
+        sizes = self.input_size, self.hidden_size, 1, 1, bool(self.bias)
+        names = _CELL_WEIGHTS if self.bias else _CELL_WEIGHTS[:2]
+        weights: list[Any] = [*map(self._parameters.get, names)]
+        if not _gate.admits(input, hx, weights, *sizes):
+            weights = [getattr(self, name) for name in names]  # parametrized and the like
+            if not _gate.admits(input, hx, weights, *sizes):
+                return None
+        shape, nonlinearity = input.shape, self.nonlinearity
+        batched = len(shape) == 2
+        if not (batched or len(shape) == 1) or nonlinearity not in ("tanh", "relu"):
+            return None
+        if hx is not None and hx.shape != (*shape[:-1], self.hidden_size):
+            return None
+        if batched:
+            return ops.layer(input, None, hx, weights, nonlinearity=nonlinearity, directions=1)[0]
+        input, hx = input.unsqueeze(0), None if hx is None else hx.unsqueeze(0)
+        return ops.layer(input, None, hx, weights, nonlinearity=nonlinearity, directions=1)[0].squeeze(0)
 
     def __prepare_scriptable__(self) -> torch.nn.RNNCell:
         """What ``torch.jit.script`` compiles."""

@@ -4,8 +4,8 @@ The engine is handed addresses (0.1 us a tensor, where an exchange through DLPac
 for what the gate admits (``elman._gate``). Whoever calls these functions sees to that, and to the shapes.
 """
 
-from elman.ops._layer import layer, step
+from elman.ops._layer import layer
 from elman.ops._linear import linear
 from elman.ops._pool import pool
 
-__all__ = ["layer", "linear", "pool", "step"]
+__all__ = ["layer", "linear", "pool"]
