@@ -1,6 +1,7 @@
 // A layer over PyTorch's tensors of any strides. Each is looked at anew at every call.
 #include "bindings/tensors.h"
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -16,7 +17,7 @@ struct PyTorch {
   DLPackExchange* exchange;
   nb::object tensor, parameter;  // the types
   nb::object is_neg;             // the method
-  nb::str new_empty = nb::str("new_empty"), contiguous = nb::str("contiguous"), clone = nb::str("clone");
+  nb::str new_empty = nb::str("new_empty"), contiguous = nb::str("contiguous");
 };
 const PyTorch* torch = nullptr;  // never freed: threads may outlive the module
 
@@ -121,23 +122,53 @@ T* contiguous(nb::handle tensor, std::initializer_list<std::int64_t> shape) {
   return numbers.data<T>();
 }
 
-bool is_double(nb::handle tensor) {
-  TensorView view;
-  return TensorView::read(tensor, view) && view.holds<double>();
-}
-
 nb::object made_contiguous(nb::handle tensor) {
   TensorView view;
-  if (tensor.is_none() || (TensorView::read(tensor, view) && view.is_contiguous())) return nb::borrow(tensor);
-  return tensor.attr(torch->contiguous)();
+  return TensorView::read(tensor, view) && view.is_contiguous() ? nb::borrow(tensor)
+                                                                : tensor.attr(torch->contiguous)();
 }
+
+// Tensors, made contiguous where they are not and kept as long as this. Making them so runs Python.
+template <class T>
+class Contiguous {
+ public:
+  explicit Contiguous(nb::list tensors) {
+    objects_.reserve(tensors.size());
+    for (nb::handle tensor : tensors) objects_.push_back(nb::borrow(tensor));
+    views_.resize(objects_.size());
+    for (bool python_has_run = true; python_has_run;) {
+      python_has_run = false;
+      for (std::size_t i = 0; i < objects_.size(); ++i) {
+        if (objects_[i].is_none()) continue;
+        views_[i] = view<T>(objects_[i]);
+        if (views_[i].is_contiguous()) continue;
+        objects_[i] = objects_[i].attr(torch->contiguous)();
+        python_has_run = true;
+      }
+    }
+  }
+
+  std::size_t size() const { return objects_.size(); }
+  nb::handle operator[](std::size_t i) const { return objects_[i]; }
+
+  // Null for None.
+  const T* data(std::size_t i, std::initializer_list<std::int64_t> shape) const {
+    if (objects_[i].is_none()) return nullptr;
+    require(views_[i].has_shape(shape), "weights: expected other shapes");
+    return views_[i].template data<const T>();
+  }
+
+ private:
+  std::vector<nb::object> objects_;
+  std::vector<TensorView> views_;
+};
 
 // A sequence: (steps, batch, features), packed (rows, features), or one step (batch, features).
 template <class T>
 class Call {
  public:
-  Call(nb::handle input, nb::handle batch_sizes, int directions, std::int64_t units)
-      : input_(view<T>(input)), directions_(directions), units_(units) {
+  Call(const TensorView& input, nb::handle batch_sizes, int directions, std::int64_t units)
+      : input_(input), directions_(directions), units_(units) {
     require(directions == 1 || directions == 2, "directions: expected 1 or 2");
     require(input_.dimensions() == 2 || input_.dimensions() == 3, "input: expected 2 or 3 dimensions");
     is_padded_ = input_.dimensions() == 3;
@@ -152,6 +183,9 @@ class Call {
     sequence_ = {sizes.size(0), each[0], each, false};
     require(has_rows(each, sizes.size(0), rows_), "batch_sizes: expected a sum of as many as there are rows");
   }
+
+  Call(nb::handle input, nb::handle batch_sizes, int directions, std::int64_t units)
+      : Call(view<T>(input), batch_sizes, directions, units) {}
 
   elman::Sequence sequence(int direction) const {
     elman::Sequence sequence = sequence_;
@@ -173,16 +207,12 @@ class Call {
     return like.attr(torch->new_empty)(directions_, sequence_.batch, units_);
   }
 
+  elman::Rows<const T> input() const { return rows<const T>(input_, features(), 0); }
+
   // From feature `first` on, of `width`; none for None.
   template <class Element>
-  elman::Rows<Element> rows(nb::handle tensor, std::int64_t width, std::int64_t first = 0) const {
-    if (tensor.is_none()) return {};
-    const TensorView numbers = view<T>(tensor);
-    require(is_padded_ ? numbers.has_shape({sequence_.steps, sequence_.batch, width})
-                       : numbers.has_shape({rows_, width}),
-            "expected rows of another shape");
-    const std::ptrdiff_t feature = numbers.stride(-1);
-    return {numbers.data<Element>() + first * feature, is_padded_ ? numbers.stride(0) : 0, numbers.stride(-2), feature};
+  elman::Rows<Element> rows(nb::handle tensor, std::int64_t width, std::int64_t first) const {
+    return tensor.is_none() ? elman::Rows<Element>{} : rows<Element>(view<T>(tensor), width, first);
   }
 
   // Null for None.
@@ -194,51 +224,49 @@ class Call {
   }
 
  private:
+  template <class Element>
+  elman::Rows<Element> rows(const TensorView& numbers, std::int64_t width, std::int64_t first) const {
+    require(is_padded_ ? numbers.has_shape({sequence_.steps, sequence_.batch, width})
+                       : numbers.has_shape({rows_, width}),
+            "expected rows of another shape");
+    const std::ptrdiff_t feature = numbers.stride(-1);
+    return {numbers.data<Element>() + first * feature, is_padded_ ? numbers.stride(0) : 0, numbers.stride(-2), feature};
+  }
+
   TensorView input_;
   std::int64_t directions_, units_, rows_;
   bool is_padded_, is_one_step_;
   elman::Sequence sequence_;
 };
 
-using Objects = std::vector<nb::object>;
-
-Objects all_contiguous(nb::sequence tensors) {
-  Objects contiguous;
-  for (nb::handle tensor : tensors) contiguous.push_back(made_contiguous(tensor));
-  return contiguous;
-}
-
 template <class T>
-nb::tuple forward(elman::Nonlinearity nonlinearity, int threads, int directions, nb::object input, nb::object h_0,
-                  nb::object batch_sizes, nb::sequence all_weights) {
-  const Objects weights = all_contiguous(all_weights);
-  const nb::object initial = made_contiguous(h_0);
-  const bool bias = weights.size() == 4u * static_cast<unsigned>(directions);
-  require(bias || weights.size() == 2u * static_cast<unsigned>(directions), "weights: expected those of directions");
-  const std::int64_t units = view<T>(weights[1]).size(0);
-
+nb::tuple forward(const TensorView& x, elman::Nonlinearity nonlinearity, int threads, int directions, nb::object input,
+                  nb::object h_0, nb::object batch_sizes, nb::list all_weights, std::int64_t units) {
   nb::object output, h_n = nb::none();
   {
-    const Call<T> sizes(input, batch_sizes, directions, units);
+    const Call<T> sizes(x, batch_sizes, directions, units);
     output = sizes.fresh_rows(input, directions * units);
     if (!sizes.is_one_step()) h_n = sizes.fresh_states(input);
   }
-  // Python has run and may have changed anything: from here on it does not.
+  if (!h_0.is_none()) h_0 = made_contiguous(h_0);
+  const Contiguous<T> weights(all_weights);
+  const std::size_t each = weights.size() / static_cast<std::size_t>(directions);
+  require(each == 2 || each == 4, "weights: expected those of directions");
+  // Python has run and may have changed anything; from here on it does not run.
   const Call<T> sizes(input, batch_sizes, directions, units);
   std::array<elman::Forward<T>, 2> calls;
   for (int direction = 0; direction < directions; ++direction) {
-    const nb::object* of_direction = &weights[static_cast<std::size_t>(direction * (bias ? 4 : 2))];
+    const std::size_t w = static_cast<std::size_t>(direction) * each;
     calls[static_cast<std::size_t>(direction)] = {
         .sequence = sizes.sequence(direction),
         .nonlinearity = nonlinearity,
         .threads = threads,
-        .weights = {sizes.features(), units, contiguous<const T>(of_direction[0], {units, sizes.features()}),
-                    contiguous<const T>(of_direction[1], {units, units}),
-                    bias ? contiguous<const T>(of_direction[2], {units}) : nullptr,
-                    bias ? contiguous<const T>(of_direction[3], {units}) : nullptr},
+        .weights = {sizes.features(), units, weights.data(w, {units, sizes.features()}),
+                    weights.data(w + 1, {units, units}), each == 4 ? weights.data(w + 2, {units}) : nullptr,
+                    each == 4 ? weights.data(w + 3, {units}) : nullptr},
         .packed = nullptr,
-        .input = sizes.template rows<const T>(input, sizes.features()),
-        .initial_state = sizes.template states<const T>(initial, direction),
+        .input = sizes.input(),
+        .initial_state = sizes.template states<const T>(h_0, direction),
         .output = sizes.template rows<T>(output, directions * units, direction * units),
         .final_state = sizes.template states<T>(h_n, direction),
     };
@@ -253,56 +281,61 @@ nb::tuple forward(elman::Nonlinearity nonlinearity, int threads, int directions,
 }
 
 template <class T>
-nb::list backward(elman::Nonlinearity nonlinearity, int threads, int directions, nb::object input, nb::object h_0,
-                  nb::object batch_sizes, nb::sequence all_matrices, nb::object output_, nb::object d_output,
-                  nb::object d_h_n_, nb::sequence needed) {
-  const Objects matrices = all_contiguous(all_matrices);
-  const nb::object initial = made_contiguous(h_0), output = made_contiguous(output_), d_h_n = made_contiguous(d_h_n_);
-  require(matrices.size() == 2u * static_cast<unsigned>(directions), "matrices: expected those of directions");
-  const std::int64_t units = view<T>(matrices[1]).size(0);
-  std::vector<bool> needs;
-  for (nb::handle need : needed) needs.push_back(nb::cast<bool>(need));
-  const std::size_t each = needs.size() == 2 + 4u * static_cast<unsigned>(directions) ? 4 : 2;
-  require(needs.size() == 2 + each * static_cast<unsigned>(directions), "needed: expected one for each argument");
+nb::tuple backward(const TensorView& x, elman::Nonlinearity nonlinearity, int threads, int directions,
+                   nb::object input, nb::object h_0, nb::object batch_sizes, nb::list all_matrices,
+                   std::int64_t units, nb::object output, nb::object d_output, nb::object d_h_n, nb::tuple needed) {
+  const std::size_t each = needed.size() == 2 + 4u * static_cast<unsigned>(directions) ? 4 : 2;
+  require(needed.size() == 2 + each * static_cast<unsigned>(directions), "needed: expected one for each argument");
+  const auto needs = [&](std::size_t i) { return needed[i].is(Py_True); };
 
-  const nb::object none = nb::none();
-  nb::object d_input = none, d_h_0 = none;
-  Objects d_weights;
+  nb::object gradients[2 + 4 * 2];
+  for (nb::object& gradient : gradients) gradient = nb::none();
   {
-    const Call<T> sizes(input, batch_sizes, directions, units);
+    const Call<T> sizes(x, batch_sizes, directions, units);
     const std::int64_t features = sizes.features();
-    const auto fresh = [&](auto... shape) { return nb::object(input.attr(torch->new_empty)(shape...)); };
-    if (needs[0]) d_input = sizes.fresh_rows(input, features);
-    if (needs[1] && !h_0.is_none()) d_h_0 = sizes.fresh_states(input);
-    for (std::size_t first = 2; first < needs.size(); first += each) {
-      d_weights.push_back(needs[first] ? fresh(units, features) : none);
-      d_weights.push_back(needs[first + 1] ? fresh(units, units) : none);
-      d_weights.push_back(each == 4 && (needs[first + 2] || needs[first + 3]) ? fresh(units) : none);
+    if (needs(0)) gradients[0] = sizes.fresh_rows(input, features);
+    if (needs(1)) gradients[1] = sizes.fresh_states(input);
+    for (std::size_t w = 2; w < needed.size(); w += each) {
+      if (needs(w)) gradients[w] = input.attr(torch->new_empty)(units, features);
+      if (needs(w + 1)) gradients[w + 1] = input.attr(torch->new_empty)(units, units);
+      for (std::size_t bias = w + 2; bias < w + each; ++bias) {
+        if (needs(bias)) gradients[bias] = input.attr(torch->new_empty)(units);
+      }
     }
   }
-  // Python has run and may have changed anything: from here on it does not.
+  if (!h_0.is_none()) h_0 = made_contiguous(h_0);
+  if (!d_h_n.is_none()) d_h_n = made_contiguous(d_h_n);
+  output = made_contiguous(output);
+  const Contiguous<T> matrices(all_matrices);
+  require(matrices.size() == 2u * static_cast<unsigned>(directions), "matrices: expected those of directions");
+  // Python has run and may have changed anything; from here on it does not run.
   const Call<T> sizes(input, batch_sizes, directions, units);
   const std::int64_t features = sizes.features();
   std::array<elman::Backward<T>, 2> calls;
+  std::array<T*, 4> biases{};
   for (int direction = 0; direction < directions; ++direction) {
-    const std::size_t at = static_cast<std::size_t>(direction);
+    const std::size_t at = static_cast<std::size_t>(direction), w = 2 + at * each;
+    T* first = each == 4 ? contiguous<T>(gradients[w + 2], {units}) : nullptr;
+    T* second = each == 4 ? contiguous<T>(gradients[w + 3], {units}) : nullptr;
+    biases[2 * at] = first;
+    biases[2 * at + 1] = second;
     calls[at] = {
         .sequence = sizes.sequence(direction),
         .nonlinearity = nonlinearity,
         .threads = threads,
-        .weights = {features, units, contiguous<const T>(matrices[2 * at], {units, features}),
-                    contiguous<const T>(matrices[2 * at + 1], {units, units}), nullptr, nullptr},
-        .input = sizes.template rows<const T>(input, features),
-        .initial_state = sizes.template states<const T>(initial, direction),
+        .weights = {features, units, matrices.data(2 * at, {units, features}),
+                    matrices.data(2 * at + 1, {units, units}), nullptr, nullptr},
+        .input = sizes.input(),
+        .initial_state = sizes.template states<const T>(h_0, direction),
         .output = sizes.template rows<const T>(output, directions * units, direction * units),
         .d_output = sizes.template rows<const T>(d_output, directions * units, direction * units),
         .d_final_state = sizes.template states<const T>(d_h_n, direction),
-        .d_input = sizes.template rows<T>(d_input, features),
+        .d_input = sizes.template rows<T>(gradients[0], features, 0),
         .add_to_d_input = direction == 1,
-        .d_initial_state = sizes.template states<T>(d_h_0, direction),
-        .d_input_weights = contiguous<T>(d_weights[3 * at], {units, features}),
-        .d_recurrent_weights = contiguous<T>(d_weights[3 * at + 1], {units, units}),
-        .d_bias = contiguous<T>(d_weights[3 * at + 2], {units}),
+        .d_initial_state = sizes.template states<T>(gradients[1], direction),
+        .d_input_weights = contiguous<T>(gradients[w], {units, features}),
+        .d_recurrent_weights = contiguous<T>(gradients[w + 1], {units, units}),
+        .d_bias = first ? first : second,
     };
   }
   {
@@ -310,34 +343,37 @@ nb::list backward(elman::Nonlinearity nonlinearity, int threads, int directions,
     for (int direction = 0; direction < directions; ++direction) {
       elman::backward(calls[static_cast<std::size_t>(direction)]);
     }
+    // the biases have equal gradients, but no two parameters may share one
+    for (std::size_t bias = 0; bias < biases.size(); bias += 2) {
+      if (biases[bias] && biases[bias + 1]) std::copy_n(biases[bias], units, biases[bias + 1]);
+    }
   }
-  nb::list gradients;
-  gradients.append(d_input);
-  gradients.append(d_h_0);
-  for (std::size_t first = 2, at = 0; first < needs.size(); first += each, at += 3) {
-    gradients.append(d_weights[at]);
-    gradients.append(d_weights[at + 1]);
-    if (each != 4) continue;
-    // no two parameters may share a gradient
-    const nb::object& d_bias = d_weights[at + 2];
-    gradients.append(needs[first + 2] ? d_bias : none);
-    gradients.append(!needs[first + 3] ? none : needs[first + 2] ? d_bias.attr(torch->clone)() : d_bias);
-  }
-  return gradients;
+  nb::list results;
+  for (std::size_t i = 0; i < needed.size(); ++i) results.append(gradients[i]);
+  return nb::tuple(results);
 }
 
-// The layer of the input's dtype.
+// The dtype is the input's, whose sizes are good until Python runs.
+TensorView viewed(nb::handle input) {
+  TensorView view;
+  require(TensorView::read(input, view), "input: expected a plain tensor");
+  return view;
+}
+
 nb::tuple forward_tensors(elman::Nonlinearity nonlinearity, int threads, int directions, nb::object input,
-                          nb::object h_0, nb::object batch_sizes, nb::sequence weights) {
-  const auto f = is_double(input) ? &forward<double> : &forward<float>;
-  return f(nonlinearity, threads, directions, input, h_0, batch_sizes, weights);
+                          nb::object h_0, nb::object batch_sizes, nb::list weights, std::int64_t hidden_size) {
+  const TensorView x = viewed(input);
+  const auto f = x.holds<double>() ? &forward<double> : &forward<float>;
+  return f(x, nonlinearity, threads, directions, input, h_0, batch_sizes, weights, hidden_size);
 }
 
-nb::list backward_tensors(elman::Nonlinearity nonlinearity, int threads, int directions, nb::object input,
-                          nb::object h_0, nb::object batch_sizes, nb::sequence matrices, nb::object output,
-                          nb::object d_output, nb::object d_h_n, nb::sequence needed) {
-  const auto f = is_double(input) ? &backward<double> : &backward<float>;
-  return f(nonlinearity, threads, directions, input, h_0, batch_sizes, matrices, output, d_output, d_h_n, needed);
+nb::tuple backward_tensors(elman::Nonlinearity nonlinearity, int threads, int directions, nb::object input,
+                           nb::object h_0, nb::object batch_sizes, nb::list matrices, std::int64_t hidden_size,
+                           nb::object output, nb::object d_output, nb::object d_h_n, nb::tuple needed) {
+  const TensorView x = viewed(input);
+  const auto f = x.holds<double>() ? &backward<double> : &backward<float>;
+  return f(x, nonlinearity, threads, directions, input, h_0, batch_sizes, matrices, hidden_size, output, d_output,
+           d_h_n, needed);
 }
 
 }  // namespace
@@ -356,9 +392,9 @@ void define_tensors(nb::module_& m) {
         "Whether these are plain tensors of one dtype, float32 or float64, weights and input of these sizes.\n\n"
         "The other sizes of the input and those of h_0 are not looked at.");
   m.def("forward", &forward_tensors, "nonlinearity"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(),
-        "batch_sizes"_a.none(), "weights"_a, "One layer over tensors: output and h_n, as elman.ops.layer returns them.");
+        "batch_sizes"_a.none(), "weights"_a, "hidden_size"_a, "One layer over tensors: output and h_n, as elman.ops.layer returns them.");
   m.def("backward", &backward_tensors, "nonlinearity"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(),
-        "batch_sizes"_a.none(), "matrices"_a, "output"_a, "d_output"_a.none(), "d_h_n"_a.none(), "needed"_a,
+        "batch_sizes"_a.none(), "matrices"_a, "hidden_size"_a, "output"_a, "d_output"_a.none(), "d_h_n"_a.none(), "needed"_a,
         "The gradients of input, h_0 and weights; None for those that are not needed.\n\n"
         "`matrices` are the weights without the biases.");
 }

@@ -151,7 +151,7 @@ class RNN(torch.nn.RNN):
     ) -> tuple[Tensor, Tensor]:
         layers, directions, nonlinearity = self.num_layers, 2 if self.bidirectional else 1, _NONLINEARITIES[self.mode]
         if layers == 1:
-            return ops.layer(input, batch_sizes, hx, weights, nonlinearity=nonlinearity, directions=directions)
+            return ops.layer(input, batch_sizes, hx, weights, self.hidden_size, nonlinearity, directions)
         each = len(weights) // layers
         final_states = []
         for index in range(layers):
@@ -162,8 +162,9 @@ class RNN(torch.nn.RNN):
                 batch_sizes,
                 None if hx is None else hx[index * directions : (index + 1) * directions],
                 weights[index * each : (index + 1) * each],
-                nonlinearity=nonlinearity,
-                directions=directions,
+                self.hidden_size,
+                nonlinearity,
+                directions,
             )
             final_states.append(h_n)
         return input, torch.cat(final_states)
@@ -238,9 +239,9 @@ class RNNCell(torch.nn.RNNCell):
         if hx is not None and hx.shape != (*shape[:-1], self.hidden_size):
             return None
         if batched:
-            return ops.layer(input, None, hx, weights, nonlinearity=nonlinearity, directions=1)[0]
+            return ops.layer(input, None, hx, weights, self.hidden_size, nonlinearity, 1)[0]
         input, hx = input.unsqueeze(0), None if hx is None else hx.unsqueeze(0)
-        return ops.layer(input, None, hx, weights, nonlinearity=nonlinearity, directions=1)[0].squeeze(0)
+        return ops.layer(input, None, hx, weights, self.hidden_size, nonlinearity, 1)[0].squeeze(0)
 
     def __prepare_scriptable__(self) -> torch.nn.RNNCell:
         """What ``torch.jit.script`` compiles."""

@@ -7,19 +7,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_legacy_batchedtensor
 from torch.nn import Parameter
 
 from elman import _engine, reference
 from elman._gate import is_plain, nothing_intercepts
 
-__all__ = ["BACKWARD", "FORWARD", "description_of", "layer", "opening", "require_as_saved"]
+__all__ = ["BACKWARD", "FORWARD", "layer", "opening", "require_as_saved"]
 
 NONLINEARITY = {"tanh": _engine.Nonlinearity.tanh, "relu": _engine.Nonlinearity.relu}
 FORWARD = {torch.float32: _engine.forward_float32, torch.float64: _engine.forward_float64}
 BACKWARD = {torch.float32: _engine.backward_float32, torch.float64: _engine.backward_float64}
 
-Description = tuple[torch.Size, torch.dtype, int] | None
 Opening = tuple[_engine.Nonlinearity, int, int, int, int, bool, int, int, int, int]
 
 
@@ -28,7 +26,7 @@ def layer(
     batch_sizes: Tensor | None,
     h_0: Tensor | None,
     weights: Sequence[Tensor],
-    *,
+    hidden_size: int,
     nonlinearity: str,
     directions: int,
 ) -> tuple[Tensor, Tensor]:
@@ -40,6 +38,7 @@ def layer(
         batch_sizes: for packed input the rows of each step, ``(steps)``, int64, contiguous, never growing.
         h_0: ``(directions, batch, hidden_size)``, for one step ``(batch, hidden_size)``; None counts as zeros.
         weights: for each direction ``weight_ih, weight_hh`` and, with biases, ``bias_ih, bias_hh``.
+        hidden_size: that of the weights.
         nonlinearity: ``"tanh"`` or ``"relu"``.
         directions: 1, or 2 for a reverse direction beside the forward one.
 
@@ -52,10 +51,9 @@ def layer(
         or (h_0 is not None and h_0.requires_grad)
         or any(weight.requires_grad for weight in weights)
     ):
-        return _apply(input, batch_sizes, h_0, nonlinearity, directions, *weights)  # type: ignore[no-any-return]
-    return _engine.forward(
-        NONLINEARITY[nonlinearity], torch.get_num_threads(), directions, input, h_0, batch_sizes, weights
-    )
+        return _apply(input, batch_sizes, h_0, hidden_size, nonlinearity, directions, *weights)  # type: ignore[no-any-return]
+    f, threads = NONLINEARITY[nonlinearity], torch.get_num_threads()
+    return _engine.forward(f, threads, directions, input, h_0, batch_sizes, weights, hidden_size)  # type: ignore[return-value]
 
 
 def opening(
@@ -98,50 +96,50 @@ class _Layer(torch.autograd.Function):
         input: Tensor,
         batch_sizes: Tensor | None,
         h_0: Tensor | None,
+        hidden_size: int,
         nonlinearity: str,
         directions: int,
         *weights: Tensor,
     ) -> tuple[Tensor, Tensor]:
         f, threads = NONLINEARITY[nonlinearity], torch.get_num_threads()
-        output, h_n = _engine.forward(f, threads, directions, input, h_0, batch_sizes, weights)
+        output, h_n = _engine.forward(f, threads, directions, input, h_0, batch_sizes, list(weights), hidden_size)
         matrices, biases = _apart(weights, directions)
-        saved = (input, h_0, output.data, *matrices)
+        saved = [input, output.data, *matrices] if h_0 is None else [h_0, input, output.data, *matrices]
         ctx.save_for_backward(*saved)
-        ctx.saved_as = [description_of(tensor) for tensor in saved]
-        ctx.biases = [(bias, bias._version, description_of(bias)) for bias in biases]
+        ctx.saved_as = [(tensor.shape, tensor.dtype, tensor.data_ptr()) for tensor in saved]
+        ctx.biases = [(bias, bias._version, bias.data_ptr()) for bias in biases]
         ctx.writes = _Writes(output)
-        ctx.batch_sizes = None if batch_sizes is None else batch_sizes.clone()  # what is checked stays as it was
-        ctx.nonlinearity, ctx.directions = nonlinearity, directions
+        if batch_sizes is not None:
+            batch_sizes = batch_sizes.clone()  # what is checked stays as it was
+        ctx.arguments = h_0 is not None, batch_sizes, hidden_size, nonlinearity, directions
         ctx.set_materialize_grads(False)
         return output, h_n
 
     @staticmethod
     def backward(ctx: Any, d_output: Tensor | None, d_h_n: Tensor | None) -> tuple[Tensor | None, ...]:
         saved = ctx.saved_tensors  # once: checkpointing allows no second reading
-        input, h_0, output, *matrices = saved
-        needed = (ctx.needs_input_grad[0], ctx.needs_input_grad[2], *ctx.needs_input_grad[5:])
+        needs = ctx.needs_input_grad
         gradients = [gradient for gradient in (d_output, d_h_n) if gradient is not None]
         if not gradients:
-            return (None,) * len(ctx.needs_input_grad)
+            return (None,) * len(needs)
+        has_state, batch_sizes, hidden_size, nonlinearity, directions = ctx.arguments
+        h_0, input, output, *matrices = saved if has_state else (None, *saved)
+        needed = (needs[0], needs[2], *needs[6:])
         for tensor, description in zip(saved, ctx.saved_as, strict=True):
-            require_as_saved(tensor, description)
-        plain = (
-            nothing_intercepts()
-            and not any(map(is_legacy_batchedtensor, gradients))
-            and all(is_plain(tensor) for tensor in (*gradients, *saved) if tensor is not None)
-        )
-        if not plain or torch.is_grad_enabled():
+            require_as_saved(tensor, *description)
+        # what is no plain tensor, and what shall be differentiated again, is left to PyTorch's operations
+        if torch.is_grad_enabled() or not (nothing_intercepts() and all(map(is_plain, (*gradients, *saved)))):
             weights = _with_biases(matrices, ctx.biases)
             computed = _differentiable_backward(
-                input, ctx.batch_sizes, h_0, weights, ctx.nonlinearity, ctx.directions, d_output, d_h_n, needed
+                input, batch_sizes, h_0, weights, nonlinearity, directions, d_output, d_h_n, needed
             )
         else:
-            call = NONLINEARITY[ctx.nonlinearity], torch.get_num_threads(), ctx.directions, input, h_0, ctx.batch_sizes
+            call = NONLINEARITY[nonlinearity], torch.get_num_threads(), directions, input, h_0, batch_sizes
             if ctx.writes:
-                output, _ = _engine.forward(*call, _with_biases(matrices, ctx.biases))
-            computed = _engine.backward(*call, matrices, output, d_output, d_h_n, needed)
+                output, _ = _engine.forward(*call, _with_biases(matrices, ctx.biases), hidden_size)
+            computed = _engine.backward(*call, matrices, hidden_size, output, d_output, d_h_n, needed)
         d_input, d_h_0, *d_weights = computed
-        return d_input, None, d_h_0, None, None, *d_weights
+        return d_input, None, d_h_0, None, None, None, *d_weights
 
 
 # What PyTorch's own apply does first is look for transforms: the gate has seen to it that there are none.
@@ -151,14 +149,15 @@ _apply = super(torch.autograd.Function, _Layer).apply
 def _apart(weights: Sequence[Tensor], directions: int) -> tuple[list[Tensor], list[Tensor]]:
     """The matrices and the biases of all directions."""
     each = len(weights) // directions
-    matrices, biases = [], []
+    matrices: list[Tensor] = []
+    biases: list[Tensor] = []
     for first in range(0, len(weights), each):
         matrices += weights[first : first + 2]
         biases += weights[first + 2 : first + each]
     return matrices, biases
 
 
-def _with_biases(matrices: Sequence[Tensor], biases: Sequence[tuple[Tensor, int, Description]]) -> list[Tensor]:
+def _with_biases(matrices: Sequence[Tensor], biases: Sequence[tuple[Tensor, int, int]]) -> list[Tensor]:
     """The weights of :func:`layer`, from which the output is computed again; biases that have changed are refused."""
     if any(bias._version != version for bias, version, _ in biases):
         raise RuntimeError(
@@ -168,20 +167,13 @@ def _with_biases(matrices: Sequence[Tensor], biases: Sequence[tuple[Tensor, int,
     weights: list[Tensor] = []
     for pair in range(0, len(matrices), 2):
         weights += [*matrices[pair : pair + 2], *(bias for bias, _, _ in biases[pair : pair + 2])]
-    for bias, _, description in biases:
-        require_as_saved(bias, description)
+    for bias, _, address in biases:
+        require_as_saved(bias, matrices[1].shape[:1], matrices[1].dtype, address)
     return weights
 
 
-def description_of(tensor: Tensor | None) -> Description:
-    return None if tensor is None else (tensor.shape, tensor.dtype, tensor.data_ptr())
-
-
-def require_as_saved(tensor: Tensor | None, description: Description) -> None:
+def require_as_saved(tensor: Tensor, shape: torch.Size, dtype: torch.dtype, address: int) -> None:
     """Refuses a parameter that was given other data, which no version counter sees, and a hook's other tensor."""
-    if tensor is None or description is None:
-        return
-    shape, dtype, address = description
     replaced = type(tensor) is Parameter and is_plain(tensor) and tensor.data_ptr() != address
     if replaced or tensor.shape != shape or tensor.dtype is not dtype:
         raise RuntimeError(

@@ -6,11 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_legacy_batchedtensor
 
 from elman import _engine
 from elman._gate import is_plain, nothing_intercepts
-from elman.ops._layer import BACKWARD, FORWARD, description_of, opening, require_as_saved
+from elman.ops._layer import BACKWARD, FORWARD, opening, require_as_saved
 
 __all__ = ["linear"]
 
@@ -99,7 +98,9 @@ class _Linear(torch.autograd.Function):
         learns_input, learns_weight, _ = ctx.needs_input_grad
         saved = (input if learns_weight else None, weight if learns_input else None)
         ctx.save_for_backward(*saved)
-        ctx.saved_as = [description_of(tensor) for tensor in saved]
+        ctx.saved_as = [
+            tensor if tensor is None else (tensor.shape, tensor.dtype, tensor.data_ptr()) for tensor in saved
+        ]
         ctx.in_features = weight.shape[1]
         return _forward(input, weight, bias)
 
@@ -107,11 +108,11 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, d_output: Tensor) -> tuple[Tensor | None, ...]:
         input, weight = saved = ctx.saved_tensors
         for tensor, description in zip(saved, ctx.saved_as, strict=True):
-            require_as_saved(tensor, description)
+            if tensor is not None:
+                require_as_saved(tensor, *description)
         needed = ctx.needs_input_grad
         tensors = [tensor for tensor in (d_output, *saved) if tensor is not None]
-        plain = not is_legacy_batchedtensor(d_output) and all(map(is_plain, tensors))
-        if plain and nothing_intercepts() and not torch.is_grad_enabled():
+        if all(map(is_plain, tensors)) and nothing_intercepts() and not torch.is_grad_enabled():
             return _backward(d_output, input, weight, ctx.in_features, needed)
         # by operations that PyTorch can differentiate again
         return (
