@@ -71,6 +71,24 @@ bool is_plain(nb::handle tensor, TensorView& view) {
   return TensorView::read(tensor, view) && torch->is_neg(tensor).is(Py_False);
 }
 
+// By what a tensor that was saved is known again: its address, its kind of numbers and its sizes, as int64; None for one
+// that is not plain.
+nb::list describe(nb::list tensors) {
+  nb::list descriptions;
+  std::vector<std::int64_t> numbers;
+  for (nb::handle tensor : tensors) {
+    TensorView view;
+    if (!is_plain(tensor, view)) {
+      descriptions.append(nb::none());
+      continue;
+    }
+    numbers.assign({static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(view.data<void>())), view.kind()});
+    for (int i = 0; i < view.dimensions(); ++i) numbers.push_back(view.size(i));
+    descriptions.append(nb::bytes(numbers.data(), numbers.size() * sizeof(std::int64_t)));
+  }
+  return descriptions;
+}
+
 template <class T>
 bool are_weights(nb::list weights, std::int64_t input_size, std::int64_t hidden_size, int layers, int directions,
                  bool bias) {
@@ -386,6 +404,8 @@ void define_tensors(nb::module_& m) {
     return is_plain(tensor, view);
   }, "tensor"_a.none(),
         "Whether this is a tensor whose address, sizes and strides say all about it: no subclass, dense, on the CPU.");
+  m.def("describe", &describe, "tensors"_a,
+        "Address, kind of numbers and sizes of each tensor, as int64 in bytes; None for those that are not plain.");
   m.def("admits", nb::overload_cast<nb::handle, nb::handle, nb::list, std::int64_t, std::int64_t, int, int, bool>(&admits),
         "input"_a.none(), "h_0"_a.none(), "weights"_a, "input_size"_a, "hidden_size"_a, "layers"_a, "directions"_a,
         "bias"_a,

@@ -55,6 +55,8 @@ class TensorView {
     return view_.type.code == (std::is_integral_v<T> ? 0 : 2) && view_.type.bits == 8 * sizeof(T);
   }
 
+  int kind() const { return 1000 * view_.type.code + view_.type.bits; }
+
   template <class T>
   T* data() const {
     return reinterpret_cast<T*>(static_cast<char*>(view_.data) + view_.byte_offset);

@@ -5,6 +5,7 @@ from typing import Annotated, overload
 
 import numpy
 from numpy.typing import NDArray
+from typing_extensions import CapsuleType
 
 
 class Nonlinearity(enum.Enum):
@@ -126,6 +127,40 @@ def softmax(scores: Annotated[NDArray[numpy.float32], dict(shape=(None, None), o
 def softmax(scores: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], probabilities: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu')], logarithm: bool = False) -> None:
     """
     The probabilities of each row of scores, or their logarithms: elman/softmax.h.
+    """
+
+def use_tensors(exchange: CapsuleType, tensor: object, parameter: object) -> None:
+    """
+    Tell what tensors are: torch.Tensor.__dlpack_c_exchange_api__, torch.Tensor, torch.nn.Parameter.
+    """
+
+def is_plain(tensor: object | None) -> bool:
+    """
+    Whether this is a tensor whose address, sizes and strides say all about it: no subclass, dense, on the CPU.
+    """
+
+def describe(tensors: list) -> list:
+    """
+    Address, kind of numbers and sizes of each tensor, as int64 in bytes; None for those that are not plain.
+    """
+
+def admits(input: object | None, h_0: object | None, weights: list, input_size: int, hidden_size: int, layers: int, directions: int, bias: bool) -> bool:
+    """
+    Whether these are plain tensors of one dtype, float32 or float64, weights and input of these sizes.
+
+    The other sizes of the input and those of h_0 are not looked at.
+    """
+
+def forward(nonlinearity: Nonlinearity, threads: int, directions: int, input: object, h_0: object | None, batch_sizes: object | None, weights: list, hidden_size: int) -> tuple:
+    """
+    One layer over tensors: output and h_n, as elman.ops.layer returns them.
+    """
+
+def backward(nonlinearity: Nonlinearity, threads: int, directions: int, input: object, h_0: object | None, batch_sizes: object | None, matrices: list, hidden_size: int, output: object, d_output: object | None, d_h_n: object | None, needed: tuple) -> tuple:
+    """
+    The gradients of input, h_0 and weights; None for those that are not needed.
+
+    `matrices` are the weights without the biases.
     """
 
 def instruction_sets() -> list[str]:

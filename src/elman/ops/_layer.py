@@ -12,11 +12,14 @@ from torch.nn import Parameter
 from elman import _engine, reference
 from elman._gate import is_plain, nothing_intercepts
 
-__all__ = ["BACKWARD", "FORWARD", "layer", "opening", "require_as_saved"]
+__all__ = ["BACKWARD", "FORWARD", "are_plain_as_saved", "layer", "opening"]
 
 NONLINEARITY = {"tanh": _engine.Nonlinearity.tanh, "relu": _engine.Nonlinearity.relu}
 FORWARD = {torch.float32: _engine.forward_float32, torch.float64: _engine.forward_float64}
 BACKWARD = {torch.float32: _engine.backward_float32, torch.float64: _engine.backward_float64}
+
+# Of _engine.describe: 2 is DLPack's code of floats, 32 the bits.
+_KIND_OF_FLOAT32 = 2032
 
 Opening = tuple[_engine.Nonlinearity, int, int, int, int, bool, int, int, int, int]
 
@@ -106,8 +109,8 @@ class _Layer(torch.autograd.Function):
         matrices, biases = _apart(weights, directions)
         saved = [input, output.data, *matrices] if h_0 is None else [h_0, input, output.data, *matrices]
         ctx.save_for_backward(*saved)
-        ctx.saved_as = [(tensor.shape, tensor.dtype, tensor.data_ptr()) for tensor in saved]
-        ctx.biases = [(bias, bias._version, bias.data_ptr()) for bias in biases]
+        ctx.saved_as = _engine.describe(saved)
+        ctx.biases = biases, [bias._version for bias in biases], _engine.describe(biases)
         ctx.writes = _Writes(output)
         if batch_sizes is not None:
             batch_sizes = batch_sizes.clone()  # what is checked stays as it was
@@ -125,18 +128,17 @@ class _Layer(torch.autograd.Function):
         has_state, batch_sizes, hidden_size, nonlinearity, directions = ctx.arguments
         h_0, input, output, *matrices = saved if has_state else (None, *saved)
         needed = (needs[0], needs[2], *needs[6:])
-        for tensor, description in zip(saved, ctx.saved_as, strict=True):
-            require_as_saved(tensor, *description)
+        plain = are_plain_as_saved(saved, ctx.saved_as)
         # what is no plain tensor, and what shall be differentiated again, is left to PyTorch's operations
-        if torch.is_grad_enabled() or not (nothing_intercepts() and all(map(is_plain, (*gradients, *saved)))):
-            weights = _with_biases(matrices, ctx.biases)
+        if not plain or torch.is_grad_enabled() or not (nothing_intercepts() and all(map(is_plain, gradients))):
+            weights = _with_biases(matrices, *ctx.biases)
             computed = _differentiable_backward(
                 input, batch_sizes, h_0, weights, nonlinearity, directions, d_output, d_h_n, needed
             )
         else:
             call = NONLINEARITY[nonlinearity], torch.get_num_threads(), directions, input, h_0, batch_sizes
             if ctx.writes:
-                output, _ = _engine.forward(*call, _with_biases(matrices, ctx.biases), hidden_size)
+                output, _ = _engine.forward(*call, _with_biases(matrices, *ctx.biases), hidden_size)
             computed = _engine.backward(*call, matrices, hidden_size, output, d_output, d_h_n, needed)
         d_input, d_h_0, *d_weights = computed
         return d_input, None, d_h_0, None, None, None, *d_weights
@@ -157,30 +159,46 @@ def _apart(weights: Sequence[Tensor], directions: int) -> tuple[list[Tensor], li
     return matrices, biases
 
 
-def _with_biases(matrices: Sequence[Tensor], biases: Sequence[tuple[Tensor, int, int]]) -> list[Tensor]:
+def _with_biases(
+    matrices: Sequence[Tensor], biases: Sequence[Tensor], versions: list[int], descriptions: list[bytes | None]
+) -> list[Tensor]:
     """The weights of :func:`layer`, from which the output is computed again; biases that have changed are refused."""
-    if any(bias._version != version for bias, version, _ in biases):
+    if versions != [bias._version for bias in biases]:
         raise RuntimeError(
             "one of the variables needed for gradient computation has been modified by an inplace operation: "
             "a bias, which the output is computed from again"
         )
+    are_plain_as_saved(biases, descriptions)
     weights: list[Tensor] = []
     for pair in range(0, len(matrices), 2):
-        weights += [*matrices[pair : pair + 2], *(bias for bias, _, _ in biases[pair : pair + 2])]
-    for bias, _, address in biases:
-        require_as_saved(bias, matrices[1].shape[:1], matrices[1].dtype, address)
+        weights += [*matrices[pair : pair + 2], *biases[pair : pair + 2]]
     return weights
 
 
-def require_as_saved(tensor: Tensor, shape: torch.Size, dtype: torch.dtype, address: int) -> None:
-    """Refuses a parameter that was given other data, which no version counter sees, and a hook's other tensor."""
-    replaced = type(tensor) is Parameter and is_plain(tensor) and tensor.data_ptr() != address
-    if replaced or tensor.shape != shape or tensor.dtype is not dtype:
-        raise RuntimeError(
-            "one of the variables needed for gradient computation has been given other data since the forward pass: "
-            f"expected the {dtype} tensor of shape {list(shape)} that was saved, got {tensor.dtype} of shape "
-            f"{list(tensor.shape)}"
-        )
+def are_plain_as_saved(tensors: Sequence[Tensor | None], descriptions: list[bytes | None]) -> bool:
+    """Whether tensors that were saved are plain still.
+
+    Refuses a parameter that was given other data, which no version counter sees, and a hook's other tensor.
+    """
+    found = _engine.describe([*tensors])
+    if found == descriptions:
+        return True
+    for tensor, now, saved in zip(tensors, found, descriptions, strict=True):
+        if tensor is None or saved is None:
+            continue
+        address, kind, *shape = memoryview(saved).cast("q")
+        dtype = torch.float32 if kind == _KIND_OF_FLOAT32 else torch.float64
+        replaced = type(tensor) is Parameter and now is not None and memoryview(now).cast("q")[0] != address
+        if replaced or [*tensor.shape] != shape or tensor.dtype is not dtype:
+            raise RuntimeError(
+                "one of the variables needed for gradient computation has been given other data since the forward "
+                f"pass: expected the {dtype} tensor of shape {shape} that was saved, got {tensor.dtype} of shape "
+                f"{list(tensor.shape)}"
+            )
+    return all(now is not None for now, tensor in zip(found, tensors, strict=True) if tensor is not None)
+
+
+_NOTHING: dict[torch.dtype, Tensor] = {}
 
 
 class _Writes:
@@ -189,7 +207,10 @@ class _Writes:
     def __init__(self, tensor: Tensor) -> None:
         # a detached tensor shares the version counter, and keeps it when it is given other data
         self.alias = tensor.detach()
-        self.alias.data = tensor.new_empty(0)
+        nothing = _NOTHING.get(tensor.dtype)
+        if nothing is None:
+            nothing = _NOTHING[tensor.dtype] = tensor.new_empty(0)
+        self.alias.data = nothing
         self.version = tensor._version
 
     def __bool__(self) -> bool:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from elman import _engine
 from elman._gate import is_plain, nothing_intercepts
-from elman.ops._layer import BACKWARD, FORWARD, opening, require_as_saved
+from elman.ops._layer import BACKWARD, FORWARD, are_plain_as_saved, opening
 
 __all__ = ["linear"]
 
@@ -98,21 +98,16 @@ class _Linear(torch.autograd.Function):
         learns_input, learns_weight, _ = ctx.needs_input_grad
         saved = (input if learns_weight else None, weight if learns_input else None)
         ctx.save_for_backward(*saved)
-        ctx.saved_as = [
-            tensor if tensor is None else (tensor.shape, tensor.dtype, tensor.data_ptr()) for tensor in saved
-        ]
+        ctx.saved_as = _engine.describe([*saved])
         ctx.in_features = weight.shape[1]
         return _forward(input, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, d_output: Tensor) -> tuple[Tensor | None, ...]:
         input, weight = saved = ctx.saved_tensors
-        for tensor, description in zip(saved, ctx.saved_as, strict=True):
-            if tensor is not None:
-                require_as_saved(tensor, *description)
+        plain = are_plain_as_saved(saved, ctx.saved_as) and is_plain(d_output)
         needed = ctx.needs_input_grad
-        tensors = [tensor for tensor in (d_output, *saved) if tensor is not None]
-        if all(map(is_plain, tensors)) and nothing_intercepts() and not torch.is_grad_enabled():
+        if plain and nothing_intercepts() and not torch.is_grad_enabled():
             return _backward(d_output, input, weight, ctx.in_features, needed)
         # by operations that PyTorch can differentiate again
         return (
