@@ -110,6 +110,70 @@ void run(const elman::Network<T>& network, Array<const T> input, std::optional<B
   network.run(call);
 }
 
+// What results are made with. Never freed: threads may outlive the module.
+struct NumPy {
+  nb::object ndarray, empty, float32, float64;
+  static const NumPy& get() {
+    static const NumPy* const numpy = [] {
+      const nb::module_ module = nb::module_::import_("numpy");
+      const nb::object dtype = module.attr("dtype");
+      return new NumPy{module.attr("ndarray"), module.attr("empty"), dtype("float32"), dtype("float64")};
+    }();
+    return *numpy;
+  }
+  template <class T>
+  const nb::object& dtype() const {
+    return sizeof(T) == 4 ? float32 : float64;
+  }
+};
+
+// The common call of elman.runtime.RNN: arrays that the engine can read as they are. (output, h_n), or None for all
+// else, which is left to Python to convert or refuse.
+template <class T>
+nb::object run_plain(const elman::Network<T>& network, nb::handle x, nb::handle h_0, bool batch_first) {
+  const NumPy& numpy = NumPy::get();
+  // subclasses too are left: a masked array has more to say than its buffer
+  if (!x.type().is(numpy.ndarray) || !(h_0.is_none() || h_0.type().is(numpy.ndarray))) return nb::none();
+  const Buffer from(x, false);
+  const int dimensions = from.dimensions(), last = dimensions - 1;
+  if (!from.holds<T>() || (dimensions != 3 && dimensions != 2) || from.size(last) != network.input_size()) {
+    return nb::none();
+  }
+  const bool batched = dimensions == 3;
+  const int by_step = batched && batch_first ? 1 : 0, by_row = 1 - by_step;
+  const std::int64_t steps = from.size(by_step), batch = batched ? from.size(by_row) : 1;
+  const std::int64_t width = network.directions() * network.hidden_size();
+  const std::int64_t states = network.layers() * network.directions();
+  if (steps == 0 || batch == 0) return nb::none();
+  std::optional<Buffer> initial;
+  if (!h_0.is_none()) {
+    initial.emplace(h_0, false);
+    const bool fits = initial->holds<T>() && initial->is_contiguous() && initial->dimensions() == dimensions &&
+                      initial->size(0) == states && (!batched || initial->size(1) == batch) &&
+                      initial->size(last) == network.hidden_size();
+    if (!fits) return nb::none();
+  }
+  const nb::object& dtype = numpy.dtype<T>();
+  const auto empty = [&](auto... sizes) { return numpy.empty(nb::make_tuple(sizes...), dtype); };
+  const nb::object output = batched ? empty(from.size(0), from.size(1), width) : empty(steps, width);
+  const nb::object h_n =
+      batched ? empty(states, batch, network.hidden_size()) : empty(states, network.hidden_size());
+  const Buffer to(output, true), final(h_n, true);
+  {
+    const ReleasedForWork released(steps * batch * work_of_row(network));
+    network.run({
+        .sequence = {steps, batch, nullptr, false},
+        .threads = threads.load(std::memory_order_relaxed),
+        .input = {from.data<const T>(), from.stride<T>(by_step), batched ? from.stride<T>(by_row) : 0,
+                  from.stride<T>(last)},
+        .initial_states = initial ? initial->data<const T>() : nullptr,
+        .output = {to.data<T>(), to.stride<T>(by_step), batched ? to.stride<T>(by_row) : 0, 1},
+        .final_states = final.data<T>(),
+    });
+  }
+  return nb::make_tuple(output, h_n);
+}
+
 // A stream and what its steps need of Python.
 template <class T>
 class PythonStream {
@@ -205,7 +269,10 @@ void define(nb::module_& m, const char* network, const char* stream) {
            "A tuple (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None) for each layer and direction.")
       .def("run", &run<T>, "input"_a.noconvert(), "batch_sizes"_a.noconvert().none(), "h_0"_a.noconvert().none(),
            "output"_a.noconvert(), "h_n"_a.noconvert().none(),
-           "Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `h_n`.");
+           "Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `h_n`.")
+      .def("run_plain", &run_plain<T>, "x"_a.none(), "h_0"_a.none(), "batch_first"_a,
+           "elman.runtime.RNN's common call, which makes its results; None where arguments are none that can be read "
+           "as they are.");
   nb::class_<PythonStream<T>>(m, stream, "A batch of sequences read step by step: elman::Stream of elman/network.h.")
       .def(nb::init<std::shared_ptr<const elman::Network<T>>, std::int64_t, nb::object>(), "network"_a, "batch"_a,
            "convert"_a)

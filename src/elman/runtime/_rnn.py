@@ -136,6 +136,10 @@ class RNN:
         Raises:
             InputError: an argument is of another shape or dtype.
         """
+        if lengths is None and out is None:
+            results: tuple[Array, Array] | None = self._network.run_plain(x, h_0, self.batch_first)
+            if results is not None:
+                return results
         x = as_array(x, "x", self.dtype)
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
             leading = "([batch,] steps" if self.batch_first else "(steps[, batch]"
