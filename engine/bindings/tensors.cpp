@@ -1,6 +1,8 @@
 // A layer over PyTorch's tensors of any strides. Each is looked at anew at every call.
 #include "bindings/tensors.h"
 
+#include <nanobind/stl/optional.h>
+
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -29,9 +31,17 @@ void use_tensors(nb::capsule exchange, nb::object tensor, nb::object parameter) 
 
 }  // namespace
 
-bool TensorView::read(nb::handle object, TensorView& view) {
+namespace {
+
+bool is_of_type(nb::handle object) {
   const nb::handle type = object.type();
-  if (!torch || !(type.is(torch->tensor) || type.is(torch->parameter))) return false;
+  return torch && (type.is(torch->tensor) || type.is(torch->parameter));
+}
+
+}  // namespace
+
+bool TensorView::read(nb::handle object, TensorView& view) {
+  if (!is_of_type(object)) return false;
   if (torch->exchange->view(object.ptr(), &view.view_) != 0) {  // sparse, nested, a wrapper, on another device
     PyErr_Clear();
     return false;
@@ -66,15 +76,18 @@ bool TensorView::is_empty() const {
 
 namespace {
 
-// Whether the numbers of a tensor are those in its memory, too: not so in a view of them as negative.
+// Whether the numbers of a tensor are also those in its memory: not so in a view of them as negative.
 bool is_plain(nb::handle tensor, TensorView& view) {
-  return TensorView::read(tensor, view) && torch->is_neg(tensor).is(Py_False);
+  return is_of_type(tensor) && torch->is_neg(tensor).is(Py_False) && TensorView::read(tensor, view);
 }
+
+using List = nb::typed<nb::list, nb::object>;
+using Tuple = nb::typed<nb::tuple, nb::object, nb::ellipsis>;
 
 // By what a tensor that was saved is known again: its address, its kind of numbers and its sizes, as int64; None for one
 // that is not plain.
-nb::list describe(nb::list tensors) {
-  nb::list descriptions;
+nb::typed<nb::list, std::optional<nb::bytes>> describe(List tensors) {
+  nb::typed<nb::list, std::optional<nb::bytes>> descriptions;
   std::vector<std::int64_t> numbers;
   for (nb::handle tensor : tensors) {
     TensorView view;
@@ -95,7 +108,8 @@ bool are_weights(nb::list weights, std::int64_t input_size, std::int64_t hidden_
   const int each = bias ? 4 : 2;
   if (length(weights.size()) != std::int64_t{layers} * directions * each) return false;
   int index = 0;
-  for (nb::handle weight : weights) {
+  for (nb::handle borrowed : weights) {
+    const nb::object weight = nb::borrow(borrowed);
     TensorView view;
     if (!is_plain(weight, view) || !view.holds<T>()) return false;
     const int kind = index % each;
@@ -116,12 +130,25 @@ bool admits(const TensorView& x, nb::handle h_0, nb::list weights, std::int64_t 
          are_weights<T>(weights, input_size, hidden_size, layers, directions, bias);
 }
 
-bool admits(nb::handle input, nb::handle h_0, nb::list weights, std::int64_t input_size, std::int64_t hidden_size,
-            int layers, int directions, bool bias) {
+bool is_true(nb::handle object) {
+  const int truth = PyObject_IsTrue(object.ptr());
+  if (truth < 0) nb::raise_python_error();
+  return truth == 1;
+}
+
+// The sizes are a module's attributes, which may have been set to anything.
+bool admits(nb::handle input, nb::handle h_0, List weights, nb::handle input_size, nb::handle hidden_size,
+            nb::handle layers, nb::handle bidirectional, nb::handle bias) {
   TensorView x;
-  if (!is_plain(input, x) || x.dimensions() < 1 || x.size(-1) != input_size || hidden_size < 1) return false;
-  return admits<float>(x, h_0, weights, input_size, hidden_size, layers, directions, bias) ||
-         admits<double>(x, h_0, weights, input_size, hidden_size, layers, directions, bias);
+  std::int64_t features = 0, units = 0;
+  int count = 0;
+  if (!nb::try_cast(input_size, features) || !nb::try_cast(hidden_size, units) || !nb::try_cast(layers, count)) {
+    return false;
+  }
+  if (units < 1 || !is_plain(input, x) || x.dimensions() < 1 || x.size(-1) != features) return false;
+  const int directions = is_true(bidirectional) ? 2 : 1;
+  return admits<float>(x, h_0, weights, features, units, count, directions, is_true(bias)) ||
+         admits<double>(x, h_0, weights, features, units, count, directions, is_true(bias));
 }
 
 template <class T>
@@ -142,8 +169,8 @@ T* contiguous(nb::handle tensor, std::initializer_list<std::int64_t> shape) {
 
 nb::object made_contiguous(nb::handle tensor) {
   TensorView view;
-  return TensorView::read(tensor, view) && view.is_contiguous() ? nb::borrow(tensor)
-                                                                : tensor.attr(torch->contiguous)();
+  require(TensorView::read(tensor, view), "expected a plain tensor");
+  return view.is_contiguous() ? nb::borrow(tensor) : tensor.attr(torch->contiguous)();
 }
 
 // Tensors, made contiguous where they are not and kept as long as this. Making them so runs Python.
@@ -378,20 +405,20 @@ TensorView viewed(nb::handle input) {
   return view;
 }
 
-nb::tuple forward_tensors(elman::Nonlinearity nonlinearity, int threads, int directions, nb::object input,
-                          nb::object h_0, nb::object batch_sizes, nb::list weights, std::int64_t hidden_size) {
+Tuple forward_tensors(elman::Nonlinearity nonlinearity, int threads, int directions, nb::object input,
+                          nb::object h_0, nb::object batch_sizes, List weights, std::int64_t hidden_size) {
   const TensorView x = viewed(input);
   const auto f = x.holds<double>() ? &forward<double> : &forward<float>;
-  return f(x, nonlinearity, threads, directions, input, h_0, batch_sizes, weights, hidden_size);
+  return Tuple(f(x, nonlinearity, threads, directions, input, h_0, batch_sizes, weights, hidden_size));
 }
 
-nb::tuple backward_tensors(elman::Nonlinearity nonlinearity, int threads, int directions, nb::object input,
-                           nb::object h_0, nb::object batch_sizes, nb::list matrices, std::int64_t hidden_size,
-                           nb::object output, nb::object d_output, nb::object d_h_n, nb::tuple needed) {
+Tuple backward_tensors(elman::Nonlinearity nonlinearity, int threads, int directions, nb::object input,
+                           nb::object h_0, nb::object batch_sizes, List matrices, std::int64_t hidden_size,
+                           nb::object output, nb::object d_output, nb::object d_h_n, Tuple needed) {
   const TensorView x = viewed(input);
   const auto f = x.holds<double>() ? &backward<double> : &backward<float>;
-  return f(x, nonlinearity, threads, directions, input, h_0, batch_sizes, matrices, hidden_size, output, d_output,
-           d_h_n, needed);
+  return Tuple(f(x, nonlinearity, threads, directions, input, h_0, batch_sizes, matrices, hidden_size, output,
+                 d_output, d_h_n, needed));
 }
 
 }  // namespace
@@ -406,9 +433,11 @@ void define_tensors(nb::module_& m) {
         "Whether this is a tensor whose address, sizes and strides say all about it: no subclass, dense, on the CPU.");
   m.def("describe", &describe, "tensors"_a,
         "Address, kind of numbers and sizes of each tensor, as int64 in bytes; None for those that are not plain.");
-  m.def("admits", nb::overload_cast<nb::handle, nb::handle, nb::list, std::int64_t, std::int64_t, int, int, bool>(&admits),
-        "input"_a.none(), "h_0"_a.none(), "weights"_a, "input_size"_a, "hidden_size"_a, "layers"_a, "directions"_a,
-        "bias"_a,
+  m.def("admits",
+        nb::overload_cast<nb::handle, nb::handle, List, nb::handle, nb::handle, nb::handle, nb::handle, nb::handle>(
+            &admits),
+        "input"_a.none(), "h_0"_a.none(), "weights"_a, "input_size"_a.none(), "hidden_size"_a.none(),
+        "layers"_a.none(), "bidirectional"_a.none(), "bias"_a.none(),
         "Whether these are plain tensors of one dtype, float32 or float64, weights and input of these sizes.\n\n"
         "The other sizes of the input and those of h_0 are not looked at.");
   m.def("forward", &forward_tensors, "nonlinearity"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(),

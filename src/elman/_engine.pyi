@@ -58,6 +58,11 @@ class NetworkFloat32:
         Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `h_n`.
         """
 
+    def run_plain(self, x: object | None, h_0: object | None, batch_first: bool) -> object:
+        """
+        elman.runtime.RNN's common call, which makes its results; None where arguments are none that can be read as they are.
+        """
+
 class StreamFloat32:
     """
     A batch of sequences read step by step: elman::Stream of elman/network.h.
@@ -85,6 +90,11 @@ class NetworkFloat64:
     def run(self, input: Annotated[NDArray[numpy.float64], dict(device='cpu', writable=False)], batch_sizes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, h_0: Annotated[NDArray[numpy.float64], dict(device='cpu', writable=False)] | None, output: Annotated[NDArray[numpy.float64], dict(device='cpu')], h_n: Annotated[NDArray[numpy.float64], dict(device='cpu')] | None) -> None:
         """
         Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `h_n`.
+        """
+
+    def run_plain(self, x: object | None, h_0: object | None, batch_first: bool) -> object:
+        """
+        elman.runtime.RNN's common call, which makes its results; None where arguments are none that can be read as they are.
         """
 
 class StreamFloat64:
@@ -139,24 +149,24 @@ def is_plain(tensor: object | None) -> bool:
     Whether this is a tensor whose address, sizes and strides say all about it: no subclass, dense, on the CPU.
     """
 
-def describe(tensors: list) -> list:
+def describe(tensors: list[object]) -> list[bytes | None]:
     """
     Address, kind of numbers and sizes of each tensor, as int64 in bytes; None for those that are not plain.
     """
 
-def admits(input: object | None, h_0: object | None, weights: list, input_size: int, hidden_size: int, layers: int, directions: int, bias: bool) -> bool:
+def admits(input: object | None, h_0: object | None, weights: list[object], input_size: object | None, hidden_size: object | None, layers: object | None, bidirectional: object | None, bias: object | None) -> bool:
     """
     Whether these are plain tensors of one dtype, float32 or float64, weights and input of these sizes.
 
     The other sizes of the input and those of h_0 are not looked at.
     """
 
-def forward(nonlinearity: Nonlinearity, threads: int, directions: int, input: object, h_0: object | None, batch_sizes: object | None, weights: list, hidden_size: int) -> tuple:
+def forward(nonlinearity: Nonlinearity, threads: int, directions: int, input: object, h_0: object | None, batch_sizes: object | None, weights: list[object], hidden_size: int) -> tuple[object, ...]:
     """
     One layer over tensors: output and h_n, as elman.ops.layer returns them.
     """
 
-def backward(nonlinearity: Nonlinearity, threads: int, directions: int, input: object, h_0: object | None, batch_sizes: object | None, matrices: list, hidden_size: int, output: object, d_output: object | None, d_h_n: object | None, needed: tuple) -> tuple:
+def backward(nonlinearity: Nonlinearity, threads: int, directions: int, input: object, h_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object, d_output: object | None, d_h_n: object | None, needed: tuple[object, ...]) -> tuple[object, ...]:
     """
     The gradients of input, h_0 and weights; None for those that are not needed.
 

@@ -17,7 +17,7 @@ DTYPES = (torch.float32, torch.float64)
 
 # The engine reads tensors through DLPack's table of C functions, in 20 ns each, and looks at every one anew at every
 # call. Whatever it finds no sense in is PyTorch's to compute.
-_engine.use_tensors(torch.Tensor.__dlpack_c_exchange_api__, Tensor, Parameter)
+_engine.use_tensors(Tensor.__dlpack_c_exchange_api__, Tensor, Parameter)  # type: ignore[arg-type]
 is_plain, admits = _engine.is_plain, _engine.admits
 
 # looked up once: the gate is passed at every call

@@ -76,7 +76,7 @@ class RNN(torch.nn.RNN):
 
     def forward(self, input: Any, hx: Tensor | None = None) -> Any:
         if _gate.nothing_intercepts():
-            results = None
+            results: Any = None
             if type(input) is PackedSequence:
                 results = self._run_packed(input, hx)
             elif isinstance(input, Tensor):
@@ -128,17 +128,11 @@ class RNN(torch.nn.RNN):
 
     def _admitted_weights(self, input: Tensor, hx: Tensor | None) -> list[Tensor] | None:
         """The weights, if the engine may be handed them, the input and hx; their other sizes are left to check."""
-        sizes = (
-            self.input_size,
-            self.hidden_size,
-            self.num_layers,
-            2 if self.bidirectional else 1,
-            bool(self.bias),
-        )
+        sizes = self.input_size, self.hidden_size, self.num_layers, self.bidirectional, self.bias
         weights: list[Any] = [*map(self._parameters.get, self._flat_weights_names)]
         if not _gate.admits(input, hx, weights, *sizes):
             self._update_flat_weights()  # parametrized and the like: those are found as PyTorch finds them
-            weights = self._flat_weights
+            weights = [*self._flat_weights]
             if not _gate.admits(input, hx, weights, *sizes):
                 return None
         return weights if self.mode in _NONLINEARITIES else None
@@ -225,7 +219,7 @@ class RNNCell(torch.nn.RNNCell):
 
     def _run(self, input: Tensor, hx: Tensor | None) -> Tensor | None:
         """The state after this step; None where the engine does not take it."""
-        sizes = self.input_size, self.hidden_size, 1, 1, bool(self.bias)
+        sizes = self.input_size, self.hidden_size, 1, False, self.bias
         names = _CELL_WEIGHTS if self.bias else _CELL_WEIGHTS[:2]
         weights: list[Any] = [*map(self._parameters.get, names)]
         if not _gate.admits(input, hx, weights, *sizes):

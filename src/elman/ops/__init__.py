@@ -1,7 +1,7 @@
 """The engine under PyTorch: what its layers are made of, with their gradients.
 
-The engine is handed addresses (0.1 us a tensor, where an exchange through DLPack takes 3 us), so it is only asked
-for what the gate admits (``elman._gate``). Whoever calls these functions sees to that, and to the shapes.
+The engine reads and writes the memory of tensors, so it is only asked for what the gate admits (``elman._gate``).
+Whoever calls these functions sees to that. The shapes are looked at once more where the memory is.
 """
 
 from elman.ops._layer import layer

@@ -18,6 +18,8 @@ NONLINEARITY = {"tanh": _engine.Nonlinearity.tanh, "relu": _engine.Nonlinearity.
 FORWARD = {torch.float32: _engine.forward_float32, torch.float64: _engine.forward_float64}
 BACKWARD = {torch.float32: _engine.backward_float32, torch.float64: _engine.backward_float64}
 
+_forward: Any = _engine.forward
+_backward: Any = _engine.backward
 # Of _engine.describe: 2 is DLPack's code of floats, 32 the bits.
 _KIND_OF_FLOAT32 = 2032
 
@@ -56,7 +58,7 @@ def layer(
     ):
         return _apply(input, batch_sizes, h_0, hidden_size, nonlinearity, directions, *weights)  # type: ignore[no-any-return]
     f, threads = NONLINEARITY[nonlinearity], torch.get_num_threads()
-    return _engine.forward(f, threads, directions, input, h_0, batch_sizes, weights, hidden_size)  # type: ignore[return-value]
+    return _forward(f, threads, directions, input, h_0, batch_sizes, weights, hidden_size)  # type: ignore[no-any-return]
 
 
 def opening(
@@ -105,12 +107,12 @@ class _Layer(torch.autograd.Function):
         *weights: Tensor,
     ) -> tuple[Tensor, Tensor]:
         f, threads = NONLINEARITY[nonlinearity], torch.get_num_threads()
-        output, h_n = _engine.forward(f, threads, directions, input, h_0, batch_sizes, list(weights), hidden_size)
+        output, h_n = _forward(f, threads, directions, input, h_0, batch_sizes, list(weights), hidden_size)
         matrices, biases = _apart(weights, directions)
-        saved = [input, output.data, *matrices] if h_0 is None else [h_0, input, output.data, *matrices]
+        saved: list[Any] = [input, output.data, *matrices] if h_0 is None else [h_0, input, output.data, *matrices]
         ctx.save_for_backward(*saved)
-        ctx.saved_as = _engine.describe(saved)
-        ctx.biases = biases, [bias._version for bias in biases], _engine.describe(biases)
+        ctx.saved_as = _engine.describe([*saved])
+        ctx.biases = biases, [bias._version for bias in biases], _engine.describe([*biases])
         ctx.writes = _Writes(output)
         if batch_sizes is not None:
             batch_sizes = batch_sizes.clone()  # what is checked stays as it was
@@ -138,14 +140,14 @@ class _Layer(torch.autograd.Function):
         else:
             call = NONLINEARITY[nonlinearity], torch.get_num_threads(), directions, input, h_0, batch_sizes
             if ctx.writes:
-                output, _ = _engine.forward(*call, _with_biases(matrices, *ctx.biases), hidden_size)
-            computed = _engine.backward(*call, matrices, hidden_size, output, d_output, d_h_n, needed)
+                output, _ = _forward(*call, _with_biases(matrices, *ctx.biases), hidden_size)
+            computed = _backward(*call, matrices, hidden_size, output, d_output, d_h_n, needed)
         d_input, d_h_0, *d_weights = computed
         return d_input, None, d_h_0, None, None, None, *d_weights
 
 
 # What PyTorch's own apply does first is look for transforms: the gate has seen to it that there are none.
-_apply = super(torch.autograd.Function, _Layer).apply
+_apply: Any = super(torch.autograd.Function, _Layer).apply
 
 
 def _apart(weights: Sequence[Tensor], directions: int) -> tuple[list[Tensor], list[Tensor]]:

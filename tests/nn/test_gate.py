@@ -1,0 +1,362 @@
+"""Whatever is done to a layer that has run, or to its inputs: the engine is handed nothing that does not fit."""
+
+import threading
+import weakref
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from torch.nn.utils import parametrize, prune
+from torch.nn.utils.rnn import pack_padded_sequence
+
+import elman.nn
+from elman import _engine, _gate
+from tests.nn.cases import outcome
+
+KINDS = ["RNN", "RNN of two layers", "RNNCell"]
+
+
+def made(nn: ModuleType, kind: str) -> tuple[Any, Tensor, Tensor]:
+    torch.manual_seed(3)
+    if kind == "RNNCell":
+        return nn.RNNCell(3, 5), torch.randn(2, 3), torch.randn(2, 5)
+    layers = 2 if "two" in kind else 1
+    return nn.RNN(3, 5, layers), torch.randn(4, 2, 3), torch.randn(layers, 2, 5)
+
+
+def weight(layer: Any, name: str = "weight_hh") -> str:
+    return name if isinstance(layer, torch.nn.RNNCell) else f"{name}_l0"
+
+
+def other_data(value: Callable[[], Tensor], name: str = "weight_hh") -> Callable[[Any], None]:
+    def change(layer: Any) -> None:
+        getattr(layer, weight(layer, name)).data = value()
+
+    return change
+
+
+def registered(value: Callable[[], Any], name: str = "weight_hh") -> Callable[[Any], None]:
+    return lambda layer: setattr(layer, weight(layer, name), value())
+
+
+def swapped_behind(value: Callable[[], Any]) -> Callable[[Any], None]:
+    return lambda layer: layer._parameters.__setitem__(weight(layer), value())
+
+
+def attribute(name: str, value: Any) -> Callable[[Any], None]:
+    return lambda layer: setattr(layer, name, value)
+
+
+class Own(Parameter):
+    pass
+
+
+class Halved(torch.nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x / 2
+
+
+def normal(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(9))
+
+
+def shrink_storage(layer: Any) -> None:
+    getattr(layer, weight(layer)).untyped_storage().resize_(0)
+
+
+def through_numpy(layer: Any) -> None:
+    getattr(layer, weight(layer)).detach().numpy()[...] *= 2
+
+
+def tied(layer: Any) -> None:
+    setattr(layer, weight(layer, "bias_hh"), getattr(layer, weight(layer, "bias_ih")))
+
+
+def frozen_in_part(layer: Any) -> None:
+    getattr(layer, weight(layer)).requires_grad_(False)
+
+
+CHANGES: dict[str, Callable[[Any], Any]] = {
+    "other data": other_data(lambda: normal(5, 5)),
+    "smaller data": other_data(lambda: normal(2, 2)),
+    "larger data": other_data(lambda: normal(50, 50)),
+    "data of fewer dimensions": other_data(lambda: normal(25)),
+    "no data": other_data(lambda: torch.empty(0)),
+    "float64 data": other_data(lambda: normal(5, 5).double()),
+    "float16 data": other_data(lambda: normal(5, 5).half()),
+    "transposed data": other_data(lambda: normal(5, 5).t()),
+    "every other number": other_data(lambda: normal(5, 10)[:, ::2]),
+    "expanded data": other_data(lambda: normal(5, 1).expand(5, 5)),
+    "negated data": other_data(lambda: torch._neg_view(normal(5, 5))),
+    "an imaginary part": other_data(lambda: torch.complex(normal(5, 5), normal(5, 5)).conj().imag),
+    "shorter biases": other_data(lambda: normal(2), "bias_ih"),
+    "negated biases": other_data(lambda: torch._neg_view(normal(5)), "bias_hh"),
+    "narrower input weights": other_data(lambda: normal(5, 2), "weight_ih"),
+    "freed storage": shrink_storage,
+    "written through NumPy": through_numpy,
+    "another parameter": registered(lambda: Parameter(normal(5, 5))),
+    "a smaller parameter": registered(lambda: Parameter(normal(2, 2))),
+    "a parameter of float64": registered(lambda: Parameter(normal(5, 5).double())),
+    "a sparse parameter": registered(lambda: Parameter(normal(5, 5).to_sparse())),
+    "a parameter of zeros without memory": registered(lambda: Parameter(torch._efficientzerotensor((5, 5)))),
+    "a parameter of its own class": registered(lambda: Own(normal(5, 5))),
+    "another parameter behind the layer's back": swapped_behind(lambda: Parameter(normal(5, 5))),
+    "a tensor behind the layer's back": swapped_behind(lambda: normal(5, 5)),
+    "a smaller tensor behind the layer's back": swapped_behind(lambda: normal(2, 2)),
+    "tied biases": tied,
+    "frozen": lambda layer: layer.requires_grad_(False),
+    "frozen in part": frozen_in_part,
+    "to float64": lambda layer: layer.double(),
+    "to float64 and back": lambda layer: layer.double().float(),
+    "parametrized": lambda layer: parametrize.register_parametrization(layer, weight(layer), Halved()),
+    "pruned": lambda layer: prune.l1_unstructured(layer, weight(layer), amount=0.5),
+    "another hidden_size": attribute("hidden_size", 6),
+    "another input_size": attribute("input_size", 2),
+    "an input_size of NumPy": attribute("input_size", np.int64(3)),
+    "a broken input_size": attribute("input_size", 3.0),
+    "a hidden_size that is none": attribute("hidden_size", None),
+    "another nonlinearity": lambda layer: setattr(layer, *_relu(layer)),
+    "an unknown nonlinearity": lambda layer: setattr(layer, _relu(layer)[0], "softsign"),
+}
+
+
+def _relu(layer: Any) -> tuple[str, str]:
+    return ("nonlinearity", "relu") if isinstance(layer, torch.nn.RNNCell) else ("mode", "RNN_RELU")
+
+
+@pytest.mark.parametrize("how", ["inference", "no gradients", "gradients"])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_layer_that_has_run_and_is_changed_gives_what_it_gives_with_torch(
+    kind: str, change: Callable[[Any], Any], how: str
+) -> None:
+    def call(nn: ModuleType) -> Any:
+        layer, input, state = made(nn, kind)
+        layer(input), layer(input, state)
+        change(layer)
+        if how == "gradients":
+            output = layer(input, state)
+            output = output if kind == "RNNCell" else output[0]
+            learning = [p for p in layer.parameters() if p.requires_grad]
+            return output, *(torch.autograd.grad(output.square().sum(), learning) if learning else ())
+        with torch.no_grad() if how == "no gradients" else torch.inference_mode():
+            return layer(input), layer(input, state)
+
+    ours, theirs = (outcome(call, nn)[0] for nn in (elman.nn, torch.nn))
+    assert ours == theirs
+
+
+RNN_CHANGES = {
+    "fewer layers": attribute("num_layers", 1),
+    "more layers": attribute("num_layers", 3),
+    "bidirectional": attribute("bidirectional", True),
+    "no biases": attribute("bias", False),
+}
+
+
+@pytest.mark.parametrize("change", RNN_CHANGES.values(), ids=RNN_CHANGES)
+def test_sizes_that_do_not_fit_the_weights_are_never_taken(change: Callable[[Any], None]) -> None:
+    layer, input, _ = made(elman.nn, "RNN of two layers")
+    layer(input)
+    change(layer)
+    assert layer._admitted_weights(input, None) is None
+
+
+def test_names_that_do_not_fit_the_weights_are_never_taken() -> None:
+    layer, input, _ = made(elman.nn, "RNN of two layers")
+    layer._flat_weights_names = layer._flat_weights_names[:4]
+    layer._flat_weights = layer._flat_weights[:4]
+    layer._flat_weight_refs = layer._flat_weight_refs[:4]
+    assert layer._admitted_weights(input, None) is None
+
+
+def outlived(transform: Callable[..., Any]) -> Callable[[Tensor], Tensor]:
+    def wrapper(x: Tensor) -> Tensor:
+        kept: list[Tensor] = []
+        transform(lambda y: (kept.append(y), y.sum())[1])(x)
+        return kept[0]
+
+    return wrapper
+
+
+INPUTS: dict[str, Callable[[Tensor], Any]] = {
+    "as it is": lambda x: x,
+    "negated": torch._neg_view,
+    "of zeros without memory": lambda x: torch._efficientzerotensor(x.shape),
+    "expanded": lambda x: x[:1].expand(x.shape),
+    "transposed": lambda x: x.transpose(0, -1).contiguous().transpose(0, -1),
+    "from a gradient that is over": outlived(torch.func.grad),
+    "a parameter": Parameter,
+    "of its own class": lambda x: Own(x),
+    "float64": lambda x: x.double(),
+    "sparse": lambda x: x.to_sparse(),
+    "for MKL-DNN": lambda x: x.to_mkldnn(),
+    "on meta": lambda x: x.to("meta"),
+    "an inference tensor": lambda x: torch.inference_mode()(lambda: x * 1)(),
+    "with a name": lambda x: x.rename(*"abc"[: x.dim()]),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Named tensors:UserWarning")
+@pytest.mark.parametrize("target", ["input", "state"])
+@pytest.mark.parametrize("change", INPUTS.values(), ids=INPUTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_inputs_of_every_sort_give_what_they_give_with_torch(
+    kind: str, change: Callable[[Tensor], Any], target: str
+) -> None:
+    def call(nn: ModuleType) -> Any:
+        layer, input, state = made(nn, kind)
+        with torch.no_grad():
+            layer(input, state)
+            input, state = (change(input), state) if target == "input" else (input, change(state))
+            return layer(input, state)
+
+    ours, theirs = (outcome(call, nn)[0] for nn in (elman.nn, torch.nn))
+    assert ours == theirs
+
+
+def test_a_functional_tensor_is_not_plain() -> None:
+    for shape in ((4, 2, 3), (4, 0, 3)):
+        wrapped = torch._to_functional_tensor(torch.zeros(shape))
+        assert not _gate.is_plain(wrapped) or not wrapped.numel()
+
+
+def test_nothing_is_kept_of_a_call() -> None:
+    layer, input, state = made(elman.nn, "RNN")
+    output, h_n = layer(input, state)
+    (output.sum() + h_n.sum()).backward()
+    gone = [weakref.ref(tensor) for tensor in (layer.weight_hh_l0, input, state, output, h_n)]
+    del layer, input, state, output, h_n
+    assert [ref() for ref in gone] == [None] * 5
+
+
+NO_TENSORS = [
+    None,
+    3,
+    "x",
+    [1.0],
+    object(),
+    torch.zeros(2, 2).numpy(),
+    torch.zeros(5, 5).to_sparse(),
+    Own(torch.zeros(5)),
+    Parameter(torch.zeros(5, 5, device="meta")),
+]
+
+
+@pytest.mark.parametrize("wrong", NO_TENSORS, ids=lambda x: type(x).__name__)
+def test_the_binding_refuses_what_is_no_tensor(wrong: Any) -> None:
+    layer, input, _ = made(elman.nn, "RNN")
+    weights, f = list(layer.parameters()), _engine.Nonlinearity.tanh
+    assert not _engine.is_plain(wrong)
+    assert _engine.describe([wrong]) == [None]
+    assert not _engine.admits(wrong, None, weights, 3, 5, 1, False, True)
+    assert wrong is None or not _engine.admits(input, wrong, weights, 3, 5, 1, False, True)
+    assert not _engine.admits(input, None, [*weights[:3], wrong], 3, 5, 1, False, True)
+    with pytest.raises((ValueError, TypeError)):
+        _engine.forward(f, 1, 1, wrong, None, None, weights, 5)
+    if wrong is None:
+        return
+    for arguments in ((input, wrong, None, weights), (input, None, wrong, weights), (input, None, None, [wrong] * 4)):
+        with pytest.raises((ValueError, TypeError, AttributeError)):
+            _engine.forward(f, 1, 1, *arguments, 5)
+
+
+def test_the_binding_refuses_sizes_that_do_not_fit() -> None:
+    layer, input, state = made(elman.nn, "RNN")
+    weights, f = list(layer.parameters()), _engine.Nonlinearity.tanh
+    right = {"input": input, "h_0": state, "batch_sizes": None, "weights": weights, "hidden_size": 5}
+    _engine.forward(f, 1, 1, **right)
+    sizes = torch.tensor
+    packed = {"input": input.reshape(8, 3), "batch_sizes": sizes([2, 2, 2, 2])}
+    _engine.forward(f, 1, 1, **right | packed)
+    for wrong in (
+        {"input": input[..., :2]},
+        {"input": input.double()},
+        {"input": input[0, 0]},
+        {"input": input[None]},
+        {"h_0": state[:, :1]},
+        {"h_0": state.double()},
+        {"h_0": state[0]},
+        {"weights": weights[:3]},
+        {"weights": weights[:2] + weights[:2]},
+        {"weights": weights * 2},
+        {"weights": []},
+        {"hidden_size": 4},
+        {"hidden_size": 6},
+        packed | {"batch_sizes": sizes([2, 2, 2])},
+        packed | {"batch_sizes": sizes([2, 2, 2, 2, 2])},
+        packed | {"batch_sizes": sizes([2, -2, 4, 4])},
+        packed | {"batch_sizes": sizes([2.0, 2.0, 2.0, 2.0])},
+        packed | {"batch_sizes": sizes([2, 2, 2, 2], dtype=torch.int32)},
+        packed | {"batch_sizes": sizes([[2, 2, 2, 2]])},
+        packed | {"batch_sizes": sizes([], dtype=torch.int64)},
+    ):
+        with pytest.raises(ValueError, match="expected"):
+            _engine.forward(f, 1, 1, **right | wrong)
+    for directions in (0, -1, 2, 3):
+        with pytest.raises(ValueError, match="expected"):
+            _engine.forward(f, 1, directions, **right)
+    output, _ = _engine.forward(f, 1, 1, **right)
+    backward = {name: right[name] for name in ("input", "h_0", "batch_sizes", "hidden_size")}
+    backward |= {"matrices": weights[:2], "output": output, "d_output": output, "d_h_n": state, "needed": (True,) * 6}
+    assert all(gradient is not None for gradient in _engine.backward(f, 1, 1, **backward))
+    for wrong in (
+        {"matrices": weights[:1]},
+        {"matrices": weights},
+        {"output": output[:3]},
+        {"d_output": output[..., :4]},
+        {"d_output": output.double()},
+        {"d_h_n": state[:, :1]},
+        {"needed": (True,) * 5},
+        {"needed": ()},
+        {"hidden_size": 4},
+    ):
+        with pytest.raises(ValueError, match="expected"):
+            _engine.backward(f, 1, 1, **backward | wrong)
+
+
+@pytest.mark.parametrize("bias", [torch.zeros(2), torch.zeros(5), torch.zeros(5).double()], ids=str)
+def test_a_bias_given_other_data_is_refused_where_the_output_is_computed_again(bias: Tensor) -> None:
+    layer, input, _ = made(elman.nn, "RNN")
+    output, _ = layer(input)
+    loss = output.sum()
+    output.detach().zero_()
+    layer.bias_ih_l0.data = bias
+    with pytest.raises(RuntimeError, match="has been given other data since the forward pass"):
+        loss.backward()
+
+
+def test_weights_replaced_while_other_threads_call_are_the_old_or_the_new() -> None:
+    layer, input, state = made(elman.nn, "RNN of two layers")
+    packed = pack_padded_sequence(input, torch.tensor([4, 2]))
+    choices = [Parameter(normal(5, 5) * scale) for scale in (1, 2)]
+    right = []
+    with torch.no_grad():
+        for choice in choices:
+            layer.weight_hh_l1 = choice
+            right.append((layer(input, state)[0], layer(packed)[0].data))
+    wrong: list[str] = []
+    over = threading.Event()
+
+    def call() -> None:
+        with torch.no_grad():
+            while not over.is_set():
+                found = layer(input, state)[0], layer(packed)[0].data
+                for place in (0, 1):
+                    if not any(torch.equal(found[place], each[place]) for each in right):
+                        wrong.append("neither")
+
+    threads = [threading.Thread(target=call) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for turn in range(2000):
+        layer.weight_hh_l1 = choices[turn % 2]
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
