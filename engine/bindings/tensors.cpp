@@ -184,7 +184,6 @@ class Contiguous {
     for (bool python_has_run = true; python_has_run;) {
       python_has_run = false;
       for (std::size_t i = 0; i < objects_.size(); ++i) {
-        if (objects_[i].is_none()) continue;
         views_[i] = view<T>(objects_[i]);
         if (views_[i].is_contiguous()) continue;
         objects_[i] = objects_[i].attr(torch->contiguous)();
@@ -194,11 +193,8 @@ class Contiguous {
   }
 
   std::size_t size() const { return objects_.size(); }
-  nb::handle operator[](std::size_t i) const { return objects_[i]; }
 
-  // Null for None.
   const T* data(std::size_t i, std::initializer_list<std::int64_t> shape) const {
-    if (objects_[i].is_none()) return nullptr;
     require(views_[i].has_shape(shape), "weights: expected other shapes");
     return views_[i].template data<const T>();
   }
@@ -238,7 +234,6 @@ class Call {
     return sequence;
   }
   std::int64_t features() const { return input_.size(-1); }
-  std::int64_t units() const { return units_; }
   std::int64_t work() const { return rows_ * directions_ * units_ * (features() + units_); }
   bool is_one_step() const { return is_one_step_; }
 
