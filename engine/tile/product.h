@@ -26,15 +26,23 @@ struct Packed {
   }
 };
 
-inline constexpr int kPackedAtOnce = 4;
+inline constexpr int kSquare = 4;
 
+// Four rows of four elements, `from_row` apart, as columns, `to_row` apart.
 template <class T>
-inline void pack_columns(const T* from, std::ptrdiff_t k_stride, std::ptrdiff_t column_stride, std::ptrdiff_t depth,
-                         T* to) {
-  const T* columns[kPackedAtOnce];
-  for (int c = 0; c < kPackedAtOnce; ++c) columns[c] = from + c * column_stride;
-  for (std::ptrdiff_t k = 0; k < depth; ++k, to += kPanel<T>) {
-    for (int c = 0; c < kPackedAtOnce; ++c) to[c] = columns[c][k * k_stride];
+[[gnu::always_inline]] inline void transpose(const T* from, std::ptrdiff_t from_row, T* to, std::ptrdiff_t to_row) {
+  typedef T Four __attribute__((vector_size(kSquare * sizeof(T))));
+  Four row[kSquare], half[kSquare];
+  for (int i = 0; i < kSquare; ++i) __builtin_memcpy(&row[i], from + i * from_row, sizeof(Four));
+  for (int i = 0; i < kSquare; i += 2) {
+    half[i] = __builtin_shufflevector(row[i], row[i + 1], 0, 4, 1, 5);
+    half[i + 1] = __builtin_shufflevector(row[i], row[i + 1], 2, 6, 3, 7);
+  }
+  for (int i = 0; i < 2; ++i) {
+    const Four even = __builtin_shufflevector(half[i], half[i + 2], 0, 1, 4, 5);
+    const Four odd = __builtin_shufflevector(half[i], half[i + 2], 2, 3, 6, 7);
+    __builtin_memcpy(to + 2 * i * to_row, &even, sizeof even);
+    __builtin_memcpy(to + (2 * i + 1) * to_row, &odd, sizeof odd);
   }
 }
 
@@ -48,13 +56,17 @@ Packed<T> pack(const T* matrix, std::ptrdiff_t k_stride, std::ptrdiff_t column_s
   for (std::ptrdiff_t first = 0; first < columns; first += kWidth, panel += depth * kWidth) {
     const std::ptrdiff_t width = columns - first < kWidth ? columns - first : kWidth;
     const T* from = matrix + first * column_stride;
-    if (width == kWidth) {
-      for (int c = 0; c < kWidth; c += kPackedAtOnce) {
-        pack_columns(from + c * column_stride, k_stride, column_stride, depth, panel + c);
+    std::ptrdiff_t k = 0;
+    if (width == kWidth && column_stride == 1) {
+      for (; k < depth; ++k) __builtin_memcpy(panel + k * kWidth, from + k * k_stride, sizeof(T) * kWidth);
+    } else if (width == kWidth && k_stride == 1) {
+      for (; k + kSquare <= depth; k += kSquare) {
+        for (std::ptrdiff_t c = 0; c < kWidth; c += kSquare) {
+          transpose(from + k + c * column_stride, column_stride, panel + k * kWidth + c, kWidth);
+        }
       }
-      continue;
     }
-    for (std::ptrdiff_t k = 0; k < depth; ++k) {
+    for (; k < depth; ++k) {
       for (std::ptrdiff_t c = 0; c < width; ++c) panel[k * kWidth + c] = from[k * k_stride + c * column_stride];
       for (std::ptrdiff_t c = width; c < kWidth; ++c) panel[k * kWidth + c] = 0;
     }
