@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 ENGINE := $(shell find engine -name '*.h' -o -name '*.cpp' -o -name CMakeLists.txt)
 
-.PHONY: demo test test-slow lint sanitize fuzz benchmark stubs clean
+.PHONY: demo test test-slow lint sanitize account fuzz benchmark stubs clean
 .DEFAULT_GOAL := test
 
 demo: $(INSTALLED)
@@ -24,6 +24,10 @@ lint: $(INSTALLED)
 
 sanitize: $(INSTALLED)
 	VENV=$(VENV) sh tools/sanitize.sh
+
+SHAPES ?= 100,1,32,64 100,32,256,256
+account: $(INSTALLED)
+	VENV=$(VENV) sh tools/account.sh $(SHAPES)
 
 # There is no atheris for some Pythons: then the inputs are changed at random.
 SECONDS ?= 60

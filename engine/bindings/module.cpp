@@ -4,6 +4,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "elman/engine.h"
+#include "threads/account.h"
 
 NB_MODULE(_engine, m) {
 #ifdef NDEBUG
@@ -18,5 +19,14 @@ NB_MODULE(_engine, m) {
   m.def("instruction_set", &elman::instruction_set, "The instruction set in use; the variable ELMAN_ISA forces one.");
   m.def("use_instruction_set", &elman::use_instruction_set, "name"_a,
         "Use another instruction set from now on.\n\nRaises ValueError, naming the choices, for any other.");
+  m.def("take_account", [] {
+    std::int64_t nanoseconds[elman::kPhases];
+    elman::take_account(nanoseconds);
+    constexpr const char* kNames[] = {"packing", "input projection", "recurrent steps", "input gradients",
+                                      "weight gradients"};
+    nb::typed<nb::dict, nb::str, int> account;
+    for (int i = 0; elman::kAccount && i < elman::kPhases; ++i) account[kNames[i]] = nanoseconds[i];
+    return account;
+  }, "Nanoseconds that this thread's calls took since the last time, phase by phase; empty but in a build with ELMAN_ACCOUNT.");
   static_cast<void>(elman::instruction_set());  // a wrong ELMAN_ISA is told at import
 }

@@ -6,6 +6,7 @@
 
 #include "dispatch/level.h"
 #include "dispatch/sequence.h"
+#include "threads/account.h"
 #include "threads/pool.h"
 
 namespace elman {
@@ -84,7 +85,10 @@ void run_forward(const Forward<T>& call) {
   } else {
     const FunctionsOf<T>& functions = of<T>(*level().functions);
     const std::int64_t size = functions.packed_size(call.weights);
-    const LayerWeights<T> weights = functions.pack(call.weights, workspace_of<T>(Slot::weights, size));
+    const LayerWeights<T> weights = [&] {
+      const Timed timed(Phase::packing);
+      return functions.pack(call.weights, workspace_of<T>(Slot::weights, size));
+    }();
     functions.forward(call, weights);
     trim_workspace(Slot::weights);
   }

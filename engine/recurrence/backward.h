@@ -33,6 +33,7 @@ class BackwardPass {
     layout.take(Slot::call);
 
     schedule_ = Schedule(call.sequence, fill_offsets(call.sequence, layout[offsets]));
+    const Timed timed(Phase::packing);
     if (call.d_input.data) {
       input_weights_ = pack(weights.input, weights.input_size, 1, hidden_size_, weights.input_size, layout[input]);
     }
@@ -54,6 +55,7 @@ class BackwardPass {
     while (order > 0) {
       const std::int64_t begin = chunk_.take_steps(schedule_, order);
       parallel(groups.count(), threads, [&](std::int64_t group) {
+        const Timed timed(Phase::recurrent_steps);
         for (std::int64_t o = order - 1; o >= begin; --o) retreat(o, groups.begin(group), groups.begin(group + 1));
       });
       gradients.add_chunk(input_weights_, begin == 0, threads);

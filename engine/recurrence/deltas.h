@@ -2,6 +2,7 @@
 #pragma once
 
 #include "recurrence/schedule.h"
+#include "threads/account.h"
 #include "tile/product.h"
 
 namespace elman {

@@ -5,6 +5,7 @@
 
 #include "dispatch/level.h"
 #include "recurrence/schedule.h"
+#include "threads/account.h"
 #include "tile/product.h"
 
 namespace elman {
@@ -48,6 +49,7 @@ class ForwardPass {
     std::int64_t order = 0;
     while (order < schedule_.steps()) {
       const std::int64_t end = project_inputs(order, schedule_.steps(), first, last, {0, hidden_size_});
+      const Timed timed(Phase::recurrent_steps);
       for (; order < end; ++order) advance(order, first, last, {0, hidden_size_});
     }
   }
@@ -59,6 +61,7 @@ class ForwardPass {
       if (order % kChunkSteps == 0) {
         project_inputs(order, smaller(order + kChunkSteps, schedule_.steps()), 0, batch, parts[part]);
       }
+      const Timed timed(Phase::recurrent_steps);
       for (std::int64_t row = 0; order > 0 && row < batch; ++row) {  // other parts lie in other processors' caches
         const T* hidden = schedule_.at(call_.output, schedule_.step(order - 1), row);
         for (std::int64_t unit = 0; unit < hidden_size_; unit += 64 / sizeof(T)) __builtin_prefetch(hidden + unit);
@@ -70,6 +73,7 @@ class ForwardPass {
   // output = W_ih x + (b_ih + b_hh) for as many steps before `limit` as fit a chunk; returns the first that does not.
   std::int64_t project_inputs(std::int64_t order, std::int64_t limit, std::int64_t first, std::int64_t last,
                               Units units) const {
+    const Timed timed(Phase::input_projection);
     const T* from[kChunkRows];
     T* to[kChunkRows];
     std::int64_t rows = 0;

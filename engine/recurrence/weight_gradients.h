@@ -33,6 +33,7 @@ class WeightGradients {
     std::int64_t group = consumed_;
     std::int64_t depth = smaller(kGroupRows, end - group);
     parallel(blocks + (depth > 0 ? tiles : 0), threads, [&](std::int64_t task) {
+      const Timed timed(task < blocks ? Phase::input_gradients : Phase::weight_gradients);
       if (task < blocks) return differentiate_inputs(input_weights, chunk_.fresh + task * kInputRows);
       pack_tile(task - blocks, group, depth);
     });
@@ -40,7 +41,11 @@ class WeightGradients {
       add_group(group, depth, threads);
       group += depth;
       depth = smaller(kGroupRows, end - group);
-      if (depth > 0) parallel(tiles, threads, [&](std::int64_t task) { pack_tile(task, group, depth); });
+      if (depth == 0) break;
+      parallel(tiles, threads, [&](std::int64_t task) {
+        const Timed timed(Phase::weight_gradients);
+        pack_tile(task, group, depth);
+      });
     }
     consumed_ = end - chunk_.forget(end);
   }
@@ -71,6 +76,7 @@ class WeightGradients {
     // Few panels are cut into parts, lest one thread wait for the other's last.
     const std::int64_t parts = threads > 1 && all < 8 * threads ? 2 : 1;
     parallel((call_.d_bias ? 1 : 0) + all * parts, threads, [&](std::int64_t task) {
+      const Timed timed(Phase::weight_gradients);
       if (call_.d_bias && task-- == 0) return add_bias(group, depth);
       const std::int64_t panel = task / parts, first = hidden_size_ * (task % parts) / parts;
       const std::int64_t last = hidden_size_ * (task % parts + 1) / parts;
