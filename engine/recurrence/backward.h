@@ -73,8 +73,13 @@ class BackwardPass {
     if (first >= end) return;
 
     const T* later[RowGroups::kLargest];
+    const T* given[RowGroups::kLargest];
+    const T* hidden[RowGroups::kLargest];
+    T* const deltas = chunk_.delta(chunk_.position(order) + first);
     for (std::int64_t row = first; row < end; ++row) {
       const std::int64_t at = chunk_.position(order) + row;
+      given[row - first] = schedule_.at(d_output_, step, row);
+      hidden[row - first] = schedule_.at(call_.output, step, row);
       if (row < continuing) later[row - first] = chunk_.delta(chunk_.position(order + 1) + row);
       chunk_.inputs[at] = schedule_.at(call_.input, step, row);
       chunk_.previous[at] = row < before ? schedule_.at(call_.output, schedule_.step(order - 1), row) : initial(row);
@@ -83,21 +88,17 @@ class BackwardPass {
 
     const auto finish = [&](std::int64_t row, std::ptrdiff_t column, int lanes, Vector<T> from_later) {
       const std::ptrdiff_t stride = d_output_.feature_stride;
-      const Vector<T> given = load(schedule_.at(d_output_, step, row) + column * stride, stride, lanes);
-      Vector<T> hidden{};
-      if constexpr (Cell::kReadsHidden) hidden = load(schedule_.at(call_.output, step, row) + column, 1, lanes);
-      store(chunk_.delta(chunk_.position(order) + row) + column, lanes,
-            Cell::template differentiate<T>(given + from_later, hidden));
+      const Vector<T> gradient = load(given[row] + column * stride, stride, lanes) + from_later;
+      Vector<T> output{};
+      if constexpr (Cell::kReadsHidden) output = load(hidden[row] + column, 1, lanes);
+      store(deltas + row * chunk_.row_distance + column, lanes, Cell::template differentiate<T>(gradient, output));
     };
-    multiply<T, kBlock>(later, 1, continuing - first, recurrent_weights_,
-                        [&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
-                          finish(first + row, column, lanes, sums);
-                        });
+    multiply<T, kBlock>(later, 1, continuing - first, recurrent_weights_, finish);
     for (std::int64_t row = larger(first, continuing); row < end; ++row) {
       const T* d_final = call_.d_final_state ? call_.d_final_state + row * hidden_size_ : zeros_;
       for (std::int64_t column = 0; column < hidden_size_; column += kLanes<T>) {
         const int lanes = static_cast<int>(smaller(kLanes<T>, hidden_size_ - column));
-        finish(row, column, lanes, load(d_final + column, 1, lanes));
+        finish(row - first, column, lanes, load(d_final + column, 1, lanes));
       }
     }
     if (call_.d_initial_state) differentiate_initial(order, larger(first, before), end);
