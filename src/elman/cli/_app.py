@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from elman._errors import InputError, OptionError
+from elman.cli._bench import add_bench
 from elman.cli._evaluate import add_evaluate
 from elman.cli._export import add_export
 from elman.cli._forecast import add_forecast
@@ -26,7 +27,7 @@ def build_parser() -> Parser:
         "--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help="Show the version and exit"
     )
     commands = parser.add_commands("command")
-    for add in (add_train, add_evaluate, add_predict, add_generate, add_forecast, add_info, add_export):
+    for add in (add_train, add_evaluate, add_predict, add_generate, add_forecast, add_info, add_export, add_bench):
         add(commands)
     return parser
 

@@ -5,13 +5,11 @@ from argparse import Namespace
 from pathlib import Path
 
 from elman.cli._arguments import add_encoding, add_model, add_threads, integer, number, use_threads
-from elman.cli._extras import Extra
+from elman.cli._outputs import may_plot, require_places
 from elman.cli._parser import Commands, add_command
 from elman.cli._texts import use_utf_8
 
 __all__ = ["add_forecast", "forecast"]
-
-PLOT = Extra("plot", ("matplotlib",))
 
 
 def add_forecast(commands: Commands) -> None:
@@ -33,23 +31,15 @@ def add_forecast(commands: Commands) -> None:
 
 
 def forecast(options: Namespace) -> int:
-    from elman._errors import InputError
     from elman._files import write_files
     from elman.cli.kinds.forecaster import checked_format, read_context, written
     from elman.runtime import Forecaster
     from elman.runtime._forecaster.context import Context
-    from elman.runtime._saving import require_free
 
     form = checked_format(options.format)
-    if options.plot and (absent := PLOT.absent()):
-        print(f"elman: --plot needs {absent}: pip install 'elman[plot]'", file=sys.stderr)
+    if options.plot and not may_plot(options.plot):
         return 1
-    if options.plot and options.plot.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise InputError(f"--plot: expected a file named .png, .svg or .pdf, got {options.plot}")
-    for place in filter(None, (options.out, options.plot)):
-        require_free(place, options.overwrite)
-        if not place.parent.is_dir():
-            raise InputError(f"{place}: expected a place in a folder that exists, there is no {place.parent}")
+    require_places((options.out, options.plot), options.overwrite)
     use_threads(options.threads)
     use_utf_8()
     model = Forecaster.load(options.model)

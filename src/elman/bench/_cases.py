@@ -1,0 +1,84 @@
+"""What is timed: shapes and kinds of work."""
+
+from typing import NamedTuple
+
+from elman._errors import OptionError
+
+__all__ = ["KINDS", "SHAPES", "STEPS", "Case", "Shape", "cases_of"]
+
+KINDS = ("inference", "training", "step")
+
+
+class Shape(NamedTuple):
+    """The sizes of one layer and its input."""
+
+    steps: int
+    batch: int
+    input_size: int
+    hidden_size: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Shape":
+        """Read ``steps,batch,input,hidden``.
+
+        Raises:
+            OptionError: it is no such text.
+        """
+        try:
+            shape = cls(*map(int, text.split(",")))
+        except (TypeError, ValueError):
+            shape = cls(0, 0, 0, 0)
+        if min(shape) < 1:
+            raise OptionError("shape", "STEPS,BATCH,INPUT,HIDDEN, four integers of at least 1", text)
+        return shape
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self))
+
+
+class Case(NamedTuple):
+    """A shape and what is done at it."""
+
+    kind: str
+    shape: Shape
+
+    @property
+    def flops(self) -> int:
+        """Those of the matrix products: input projection and recurrence; backward has each twice."""
+        steps, batch, input_size, hidden_size = self.shape
+        return 2 * steps * batch * hidden_size * (input_size + hidden_size) * (3 if self.kind == "training" else 1)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.shape}"
+
+
+SHAPES = (
+    Shape(1, 1, 4, 6),
+    Shape(3, 1, 2, 4),
+    Shape(100, 1, 32, 64),
+    Shape(100, 1, 128, 256),
+    Shape(1000, 1, 16, 32),
+    Shape(100, 32, 64, 64),
+    Shape(100, 32, 128, 128),
+    Shape(100, 32, 256, 256),
+    Shape(100, 64, 512, 512),
+    Shape(50, 64, 1024, 1024),
+    Shape(200, 16, 40, 128),
+)
+STEPS = (Shape(1, 1, 4, 6), Shape(1, 1, 64, 64))  # of which one step is timed
+
+
+def cases_of(kinds: list[str], shapes: list[Shape]) -> list[Case]:
+    """Return the cases of some kinds (none: all) at some shapes (none: the usual ones).
+
+    Raises:
+        OptionError: there is no such kind, or a single step is asked for, and no shape has one step and one row.
+    """
+    for kind in kinds:
+        if kind not in KINDS:
+            raise OptionError("what", f"one of {', '.join(KINDS)}", kind)
+    single = [shape for shape in shapes if shape.steps == shape.batch == 1]
+    if shapes and "step" in kinds and not single:
+        raise OptionError("what", "inference or training, or a --shape that begins with 1,1", "step")
+    of_kind = {"inference": shapes or SHAPES, "training": shapes or SHAPES, "step": single if shapes else STEPS}
+    return [Case(kind, shape) for kind in KINDS if kind in (kinds or KINDS) for shape in of_kind[kind]]

@@ -1,0 +1,66 @@
+"""Who takes part."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple
+
+from elman._errors import OptionError
+
+__all__ = ["OURS", "PEERS", "Contender", "peers_of"]
+
+
+class Contender(NamedTuple):
+    """Something that runs a recurrent layer.
+
+    Attributes:
+        name: as it is called on the command line and in tables.
+        module: the file with its functions ``inference``, ``training`` and ``step``, those that it can do: each takes
+            a problem and a number of threads, and yields variants.
+        packages: what is to be installed.
+    """
+
+    name: str
+    module: str
+    packages: tuple[str, ...]
+
+    def missing(self) -> str | None:
+        """Say what is to be installed; None if nothing is."""
+        return f"pip install {' '.join(self.packages)}" if None in self.versions().values() else None
+
+    def versions(self) -> dict[str, str | None]:
+        """Return the versions of its packages, None of those that are not installed."""
+        return {package: _version(package) for package in self.packages}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _known(name: str, *packages: str) -> Contender:
+    return Contender(name, f"elman.bench.peers.{name.replace(' ', '_')}", packages)
+
+
+OURS = (_known("elman layer", "torch"), _known("elman runtime", "numpy"))
+PEERS = (
+    _known("torch", "torch"),
+    _known("jax", "jax"),
+    _known("onnxruntime", "onnxruntime", "onnx"),
+    _known("openvino", "openvino", "onnx"),
+    _known("numba", "numba", "scipy"),
+    _known("onednn", "onednn-cpu-gomp", "onednn-devel-cpu-gomp"),
+)
+
+
+def peers_of(names: list[str]) -> list[Contender]:
+    """Return the peers of these names, all of them if there are none.
+
+    Raises:
+        OptionError: there is no such peer.
+    """
+    known = {peer.name: peer for peer in PEERS}
+    for name in names:
+        if name not in known:
+            raise OptionError("peer", f"one of {', '.join(known)}", name)
+    return [peer for peer in PEERS if peer.name in (names or known)]

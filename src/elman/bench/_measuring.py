@@ -1,0 +1,91 @@
+"""The run: every contender in turn, round by round."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from elman.bench._cases import Case
+from elman.bench._contenders import OURS, Contender
+from elman.bench._machine import describe, versions
+from elman.bench._problem import draw, solve
+from elman.bench._process import Failed, Process
+from elman.bench._report import Failure, Report, Timing
+
+__all__ = ["measure"]
+
+Notice = Callable[[str], object]
+
+
+def measure(
+    cases: list[Case], peers: list[Contender], threads: list[int], rounds: int, seconds: float, advance: Notice
+) -> Report:
+    """Time our contenders and the peers that are there.
+
+    Args:
+        cases: what is done.
+        peers: beside ours.
+        threads: each contender runs with each of these numbers.
+        rounds: how many each of them has at each case.
+        seconds: of a round.
+        advance: is told what begins: first ``len(cases) * (rounds + 1)`` parts are still to come, then one less.
+    """
+    settings = {"rounds": rounds, "seconds": seconds, "threads": threads}
+    missing = {peer.name: needed for peer in peers if (needed := peer.missing())}
+    present = [*OURS, *(peer for peer in peers if peer.name not in missing)]
+    report = Report(describe() | {"rates": {}}, versions(present), settings, missing)
+    with ExitStack() as stack:
+        rater = stack.enter_context(Process(OURS[0], max(threads)))  # asked for nothing but the rates
+        processes = [stack.enter_context(Process(contender, number)) for contender in present for number in threads]
+        for process in processes:  # all at once
+            process.start()
+        running = [process for process in processes if _runs(process, report)]
+        for case in cases:
+            _measure(case, running, rater, report, rounds, seconds, advance)
+    return report
+
+
+def _runs(process: Process, report: Report) -> bool:
+    """Whether a contender can be imported; if not, the report says why."""
+    try:
+        return bool(process.kinds())
+    except Failed as failure:
+        report.missing[process.contender.name] = str(failure)
+        return False
+
+
+def _measure(
+    case: Case,
+    processes: list[Process],
+    rater: Process,
+    report: Report,
+    rounds: int,
+    seconds: float,
+    advance: Notice,
+) -> None:
+    """Check all, then let them take turns; who fails is out for this case."""
+    advance(f"{case}: checking")
+    rates = report.machine["rates"]
+    for name, rate in rater.ask("rates").items():
+        rates[name] = max(rate, rates.get(name, 0.0))
+    problem = draw(case)
+    right = solve(problem)
+    taken: dict[Process, Timing] = {}
+
+    def fail(process: Process, failure: Failed) -> None:
+        taken.pop(process, None)
+        report.failures.append(Failure(*case, process.contender.name, process.threads, str(failure)))
+
+    for process in processes:
+        try:
+            if case.kind in process.kinds():
+                variant = process.ask("prepare", problem, right)
+                taken[process] = Timing(*case, process.contender.name, process.threads, variant, [])
+        except Failed as failure:
+            fail(process, failure)
+    for number in range(rounds):
+        advance(f"{case}: round {number + 1} of {rounds}")
+        for process in list(taken):
+            try:
+                taken[process].rounds.append(process.ask("time", seconds))
+            except Failed as failure:
+                fail(process, failure)
+    report.timings += taken.values()

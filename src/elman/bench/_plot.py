@@ -1,0 +1,83 @@
+"""A picture: time a step against hidden size, a line for each contender, a panel for each kind of work and batch."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+from elman._files import write_files
+from elman.bench._contenders import OURS, PEERS
+from elman.bench._report import LONG, Report, Row
+
+__all__ = ["plot"]
+
+PANEL, DOTS = (3.6, 3.2), 110  # inches, and dots of an inch
+INK, MUTED = "#1a1a1a", "#6b6b6b"
+OWN = [contender.name for contender in OURS]
+PALETTE = ("#c2410c", "#f59e0b", "#1d4ed8", "#7c3aed", "#0f766e", "#65a30d", "#db2777", "#475569")
+COLOURS = dict(zip((contender.name for contender in (*OURS, *PEERS)), PALETTE, strict=True))
+
+
+def plot(path: Path, report: Report) -> None:
+    """Draw the best rounds and write the picture, as the suffix of its name says."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    lines = _panels(report)
+    height, width = len(lines), max(map(len, lines.values()))
+    figure = Figure(figsize=(PANEL[0] * width, PANEL[1] * height + 0.5), layout="constrained", dpi=DOTS)
+    FigureCanvasAgg(figure)
+    handles: dict[str, Any] = {}
+    for line, (kind, batches) in enumerate(lines.items()):
+        for column, (batch, rows) in enumerate(batches.items()):
+            panel = figure.add_subplot(height, width, line * width + column + 1)
+            panel.set_title(f"{kind}, batch {batch}", loc="left", fontsize=10, color=INK)
+            handles |= _draw(panel, rows)
+    figure.supylabel("µs a step", fontsize=9, color=MUTED)
+    style: dict[str, Any] = {"ncols": 3 * width, "frameon": False, "fontsize": 8}
+    figure.legend(handles.values(), handles.keys(), loc="outside upper left", **style)
+    picture = io.BytesIO()
+    figure.savefig(picture, format=path.suffix[1:].lower())
+    write_files(path.parent, {path.name: picture.getvalue()})
+
+
+def _panels(report: Report) -> dict[str, dict[int, list[Row]]]:
+    """Return the rows by kind and batch.
+
+    Without those of few steps, whose time is that of a call, and without lone points; unless there is nothing else.
+    """
+    found: dict[str, dict[int, list[Row]]] = {}
+    for row in report.rows():
+        found.setdefault(row.case.kind, {}).setdefault(row.case.shape.batch, []).append(row)
+    for kind, batches in found.items():
+        long = {batch: [row for row in rows if row.case.shape.steps >= LONG] for batch, rows in batches.items()}
+        fit = {batch: rows for batch, rows in sorted(long.items()) if len(rows) > 1}
+        found[kind] = fit or dict(sorted(batches.items()))
+    return found
+
+
+def _draw(panel: Any, rows: list[Row]) -> dict[str, Any]:
+    """Draw the lines of a panel and return them by contender."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    lines = {}
+    for name, colour in COLOURS.items():
+        timings = [row.timings[name] for row in rows if name in row.timings]
+        points = sorted((timing.shape.hidden_size, timing.best / timing.shape.steps) for timing in timings)
+        if points:
+            width = 2.2 if name in OWN else 1.1
+            (lines[name],) = panel.plot(
+                *zip(*points, strict=True), color=colour, marker="o", markersize=3, linewidth=width
+            )
+    sizes = sorted({row.case.shape.hidden_size for row in rows})
+    panel.set_xscale("log", base=2)
+    panel.set_xticks(sizes, [str(size) for size in sizes])
+    panel.set_xlabel("hidden size", fontsize=9, color=MUTED)
+    panel.set_yscale("log")
+    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panel.yaxis.set_major_formatter("{x:g}")
+    for axis in (panel.xaxis, panel.yaxis):
+        axis.set_minor_locator(NullLocator())
+    panel.grid(axis="y", color="#dddddd", linewidth=0.6)
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.tick_params(labelsize=8, colors=MUTED)
+    return lines

@@ -1,0 +1,133 @@
+"""What was measured, as it lies in a JSON file, and the figures that are read off it."""
+
+import json
+import math
+import statistics
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from elman.bench._cases import Case, Shape
+from elman.bench._contenders import OURS
+
+__all__ = ["FORMAT", "LONG", "Failure", "Report", "Row", "Timing", "geometric_mean"]
+
+FORMAT = "elman bench 1"
+LONG = 50  # steps, from which a shape counts in the geometric means
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A contender at a case with a number of threads: microseconds a call, of each round."""
+
+    kind: str
+    shape: Shape
+    contender: str
+    threads: int
+    variant: str
+    rounds: list[float]
+
+    @property
+    def best(self) -> float:
+        return min(self.rounds)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.rounds)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A contender that did not do a case, or did it wrong."""
+
+    kind: str
+    shape: Shape
+    contender: str
+    threads: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A case with each contender at its best number of threads."""
+
+    case: Case
+    timings: dict[str, Timing]
+
+    @property
+    def ours(self) -> Timing | None:
+        return _fastest(self.timings[each.name] for each in OURS if each.name in self.timings)
+
+    @property
+    def best_peer(self) -> Timing | None:
+        own = {each.name for each in OURS}
+        return _fastest(timing for name, timing in self.timings.items() if name not in own)
+
+    def ratio(self, peer: str | None = None) -> float | None:
+        """Return how many times as long a peer takes, the best one if no name is given; None if it is not there."""
+        other = self.timings.get(peer) if peer else self.best_peer
+        return other.best / self.ours.best if other and self.ours else None
+
+
+@dataclass
+class Report:
+    """A whole run.
+
+    Attributes:
+        machine: see :func:`elman.bench._machine.describe`, and the best of all ``rates``: see
+            :func:`elman.bench._rates.rates`.
+        versions: of every package that took part.
+        settings: ``rounds``, ``seconds`` of each, ``threads``.
+        missing: what to install for each peer that is not there, or why it cannot be imported.
+    """
+
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    settings: dict[str, Any]
+    missing: dict[str, str]
+    timings: list[Timing] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    def rows(self) -> list[Row]:
+        """Return a row for each case, in the order in which they were measured."""
+        found: dict[Case, dict[str, list[Timing]]] = {}
+        for timing in self.timings:
+            by_name = found.setdefault(Case(timing.kind, timing.shape), {})
+            by_name.setdefault(timing.contender, []).append(timing)
+        fastest = {case: {name: _fastest(each) for name, each in of.items()} for case, of in found.items()}
+        return [Row(case, {name: each for name, each in of.items() if each}) for case, of in fastest.items()]
+
+    @property
+    def gflops(self) -> float:
+        """The machine's matrix product: the better of MKL's and OpenBLAS's."""
+        return float(max(self.machine["rates"]["torch"], self.machine["rates"]["numpy"]))
+
+    def to_json(self) -> str:
+        """Write it down, a contender's rounds a line."""
+        parts = []
+        for name, value in ({"format": FORMAT} | asdict(self)).items():
+            lines = ",\n".join(json.dumps(each) for each in value) if isinstance(value, list) else ""
+            parts.append(f"{json.dumps(name)}: " + (f"[\n{lines}\n]" if lines else json.dumps(value)))
+        return "{\n" + ",\n".join(parts) + "\n}\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Report":
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        content = json.loads(text)
+        if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+            raise ValueError(f"expected a file of the format {FORMAT!r}")
+        for name, kind in (("timings", Timing), ("failures", Failure)):
+            content[name] = [kind(**each | {"shape": Shape(*each["shape"])}) for each in content[name]]
+        return cls(**content)
+
+
+def geometric_mean(values: Iterable[float]) -> float:
+    return math.exp(statistics.fmean(map(math.log, values)))
+
+
+def _fastest(timings: Iterable[Timing]) -> Timing | None:
+    return min(timings, key=lambda timing: timing.best, default=None)

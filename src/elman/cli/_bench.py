@@ -1,0 +1,101 @@
+"""``elman bench``."""
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from elman.cli._arguments import integer, number
+from elman.cli._extras import Extra
+from elman.cli._outputs import may_plot, require_places
+from elman.cli._parser import Commands, add_command
+
+__all__ = ["add_bench", "bench"]
+
+BENCH = Extra("bench", ("torch", "rich"))
+
+
+def add_bench(commands: Commands) -> None:
+    summary = "Time the layer and the runtime beside other libraries, each result checked."
+    add = add_command(commands, "bench", summary, bench, BENCH).options.add_argument
+    add("--what", metavar="KIND", action="append", help="inference, training or step (default: all); may be repeated")
+    shape = "Of a layer and its input; may be repeated (default: 11 shapes)"
+    add("--shape", metavar="STEPS,BATCH,INPUT,HIDDEN", action="append", help=shape)
+    peer = "torch, jax, onnxruntime, openvino, numba or onednn (default: all that are installed); may be repeated"
+    add("--peer", metavar="NAME", action="append", help=peer)
+    add("--threads", metavar="N", help="One number, or several of which the best counts (default: 1,2)")
+    add("--rounds", metavar="N", type=integer, default=11, help="Of each contender at each shape")
+    add("--seconds", metavar="S", type=number, default=0.02, help="Length of a round")
+    add("--json", metavar="FILE", type=Path, help="Where to write all rounds, the machine and the versions")
+    add("--plot", metavar="FILE", type=Path, help="Picture to draw: .png, .svg or .pdf (needs the extra plot)")
+    add("--overwrite", action="store_true", help="Replace the files of --json and --plot")
+
+
+def bench(options: Namespace) -> int:
+    from elman._errors import OptionError
+    from elman._files import write_files
+    from elman.bench._cases import Shape, cases_of
+    from elman.bench._contenders import OURS, peers_of
+    from elman.bench._measuring import measure
+    from elman.bench._table import show
+
+    cases = cases_of(_split(options.what), [Shape.parse(text) for text in options.shape or ()])
+    peers, threads = peers_of(_split(options.peer)), _threads(options.threads)
+    if options.rounds < 1:
+        raise OptionError("rounds", "an integer of at least 1", options.rounds)
+    if not 0 < options.seconds <= 60:
+        raise OptionError("seconds", "a number above 0 and up to 60", options.seconds)
+    if options.plot and not may_plot(options.plot):
+        return 1
+    require_places((options.json, options.plot), options.overwrite)
+
+    with _progress(len(cases) * (options.rounds + 1)) as advance:
+        report = measure(cases, peers, threads, options.rounds, options.seconds, advance)
+    if options.json:
+        write_files(options.json.parent, {options.json.name: report.to_json().encode()})
+    if options.plot:
+        from elman.bench._plot import plot
+
+        plot(options.plot, report)
+    show(report)
+    ours = {our.name for our in OURS}
+    return 1 if ours & ({failure.contender for failure in report.failures} | report.missing.keys()) else 0
+
+
+def _split(given: list[str] | None) -> list[str]:
+    return [word for text in given or () for word in text.split(",")]
+
+
+def _threads(text: str | None) -> list[int]:
+    from elman._errors import OptionError
+    from elman.bench._machine import cores
+    from elman.runtime._threads import MOST
+
+    if text is None:
+        return sorted({1, min(2, cores())})
+    if not all(word.isdecimal() and 1 <= int(word) <= MOST for word in text.split(",")):
+        raise OptionError("threads", f"integers from 1 to {MOST} with commas between", text)
+    return sorted(set(map(int, text.split(","))))
+
+
+@contextmanager
+def _progress(parts: int) -> Iterator[Callable[[str], None]]:
+    """Draw a bar on standard error while it is a terminal; yield what is told the next part."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, transient=True, refresh_per_second=2, disable=not sys.stderr.isatty()
+    ) as bar:
+        task = bar.add_task("starting", total=parts)
+        done = -1
+
+        def advance(what: str) -> None:
+            nonlocal done
+            done += 1
+            bar.update(task, description=what, completed=done)
+
+        yield advance

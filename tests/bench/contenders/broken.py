@@ -1,0 +1,3 @@
+"""Cannot be imported."""
+
+raise ImportError("libsomething.so: no such file")

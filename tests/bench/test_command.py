@@ -1,0 +1,68 @@
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.bench.reports import whole_report
+from tests.cli.conftest import elman  # noqa: F401
+
+QUICK = ("--shape", "3,1,2,4", "--rounds", "2", "--seconds", "0.001", "--peer", "torch")
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_table_on_standard_output_and_all_rounds_in_a_file(elman):  # noqa: F811
+    done = elman("bench", *QUICK, "--json", "rounds.json", "--plot", "times.png")
+    assert (done.code, done.err) == (0, "")
+    for part in ("instruction set ", "matrix product ", "inference: µs a call", "training: µs a call", "\n3,1,2,4 "):
+        assert part in done.out
+    report = json.loads(Path("rounds.json").read_text())
+    assert report["format"] == "elman bench 1"
+    assert report["settings"]["rounds"] == 2
+    assert {each["contender"] for each in report["timings"]} == {"elman layer", "elman runtime", "torch"}
+    assert all(len(each["rounds"]) == 2 for each in report["timings"])
+    assert report["failures"] == []
+    assert Path("times.png").read_bytes().startswith(b"\x89PNG")
+    for option, file in (("--json", "rounds.json"), ("--plot", "times.png")):
+        again = elman("bench", *QUICK, option, file)
+        expected = "expected a new file, there is one already; choose another name, or overwrite it"
+        assert (again.code, again.out, again.err) == (2, "", f"elman: {file}: {expected}\n")
+
+
+@pytest.mark.skipif(bool(find_spec("jax")), reason="jax is installed")
+def test_a_missing_peer_is_named(elman):  # noqa: F811
+    done = elman("bench", *QUICK, "--peer", "jax", "--what", "inference", "--threads", "1")
+    assert done.code == 0
+    assert "missing: jax (pip install jax)\n" in done.out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--shape", "1,2,3"], "--shape: expected STEPS,BATCH,INPUT,HIDDEN, four integers of at least 1, got '1,2,3'"),
+        (["--what", "inference,speed"], "--what: expected one of inference, training, step, got 'speed'"),
+        (["--peer", "keras"], "--peer: expected one of torch, jax, onnxruntime, openvino, numba, onednn, got 'keras'"),
+        (["--threads", "0"], "--threads: expected integers from 1 to 4096 with commas between, got '0'"),
+        (["--threads", "1,x"], "--threads: expected integers from 1 to 4096 with commas between, got '1,x'"),
+        (["--rounds", "0"], "--rounds: expected an integer of at least 1, got 0"),
+        (["--seconds", "0"], "--seconds: expected a number above 0 and up to 60, got 0.0"),
+        (["--seconds", "nan"], "--seconds: expected a number above 0 and up to 60, got nan"),
+        (["--plot", "x.gif"], "--plot: expected a file named .png, .svg or .pdf, got x.gif"),
+        (["--json", "none/x"], "none/x: expected a place in a folder that exists, there is no none"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(elman, words, said):  # noqa: F811
+    done = elman("bench", *words)
+    assert (done.code, done.out, done.err) == (2, "", f"elman: {said}\n")
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_pictures(suffix):
+    from elman.bench._plot import plot
+
+    plot(Path(f"x.{suffix}"), whole_report())
+    assert Path(f"x.{suffix}").stat().st_size > 10_000
