@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 ENGINE := $(shell find engine -name '*.h' -o -name '*.cpp' -o -name CMakeLists.txt)
 
-.PHONY: demo test test-slow lint sanitize account fuzz benchmark stubs clean
+.PHONY: demo test test-slow lint sanitize account fuzz benchmark scaling targets stubs clean
 .DEFAULT_GOAL := test
 
 demo: $(INSTALLED)
@@ -35,18 +35,37 @@ fuzz: $(INSTALLED)
 	-$(BIN)/python -m pip install --quiet --constraint constraints.txt 'elman[fuzz]'
 	$(BIN)/python -m fuzz --seconds $(SECONDS)
 
-benchmark: $(INSTALLED)
-	$(BIN)/python benchmarks/speed.py
-	$(BIN)/python benchmarks/accuracy.py
-	$(BIN)/python benchmarks/runtime.py
+# Speed beside the other libraries: some ten minutes on an idle machine of 2 cores. What is measured lies in
+# benchmarks/results, and is written into benchmarks/RESULTS.md and the README.
+PEERS := .venv-benchmark
+SIZES := $(foreach batch,1 32,$(foreach hidden,8 32 128 512,--shape 100,$(batch),$(hidden),$(hidden)))
+# A kernel that the environment forces on OpenBLAS would be no measure of the machine.
+MEASURE := env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PEERS)/bin
+RESULTS := benchmarks/results
+
+benchmark: $(PEERS)/installed
+	$(MEASURE)/elman bench --json $(RESULTS)/table.json --overwrite
+	$(MEASURE)/elman bench --what inference,training $(SIZES) --rounds 7 --json $(RESULTS)/sizes.json \
+		--plot docs/images/speed.png --overwrite
+	$(PEERS)/bin/python benchmarks/results.py
+
+# How the layer scales, and what else it is held to: some fifteen minutes.
+scaling targets: $(PEERS)/installed
+	$(MEASURE)/python benchmarks/$@.py --json $(RESULTS)/$@.json
+	$(PEERS)/bin/python benchmarks/results.py
+
+$(PEERS)/installed: $(PEERS)/bin/python benchmarks/requirements.txt pyproject.toml constraints.txt CMakeLists.txt $(ENGINE)
+	$(PEERS)/bin/python -m pip install --quiet --constraint constraints.txt --requirement benchmarks/requirements.txt \
+		--editable '.[bench,plot,train]' --config-settings cmake.define.ELMAN_WARNINGS_AS_ERRORS=ON
+	@touch $@
 
 stubs: $(INSTALLED)
 	$(BIN)/python -m nanobind.stubgen -m elman._engine -o src/elman/_engine.pyi
 
 # Debian's python3 has no ensurepip: there the environment gets its pip from the system's.
-$(BIN)/python:
-	$(PYTHON) -m venv $(VENV) 2>/dev/null || { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
-		$(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+$(BIN)/python $(PEERS)/bin/python:
+	$(PYTHON) -m venv $(@:/bin/python=) 2>/dev/null || { $(PYTHON) -m venv --clear --without-pip $(@:/bin/python=) && \
+		$(PYTHON) -m pip --python $@ install --quiet pip; }
 
 $(INSTALLED): $(BIN)/python pyproject.toml constraints.txt CMakeLists.txt $(ENGINE)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' \

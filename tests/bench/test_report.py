@@ -54,7 +54,7 @@ def test_each_contender_counts_with_its_better_number_of_threads():
 def test_the_table_shows_best_round_median_threads_best_peer_and_share():
     text = as_text(small_report(elman_layer=(4.0, 3.0), elman_runtime=(1.28, 5.0), torch=(12345.0, 99999.0)))
     head, *lines = text.partition("inference: ")[2].splitlines()
-    assert head == "µs a call, best of 2 rounds above their median; 2 threads, /1: 1"
+    assert head == "µs a call, best of 2 rounds above their median; 2 threads, 1 where it says /1"
     assert lines[:4] == [
         "steps,batch, elman   elman         best peer    of",
         "input,hidden layer runtime   torch    / ours sgemm",

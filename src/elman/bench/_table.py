@@ -72,11 +72,9 @@ def _wrapped(parts: list[str]) -> list[str]:
 
 def _legend(kind: str, report: Report) -> Text:
     *fewer, most = sorted(report.settings["threads"])
-    marked = "".join(f", /{number}: {number}" for number in fewer)
-    return Text.assemble(
-        ("\n" + kind, "bold"),
-        f": µs a call, best of {report.settings['rounds']} rounds above their median; {most} threads{marked}",
-    )
+    threads = f"{most} thread{'s' * (most > 1)}" + "".join(f", {number} where it says /{number}" for number in fewer)
+    rounds = report.settings["rounds"]
+    return Text.assemble(("\n" + kind, "bold"), f": µs a call, best of {rounds} rounds above their median; {threads}")
 
 
 def _table(rows: list[Row], report: Report) -> Table:

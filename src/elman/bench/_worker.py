@@ -10,6 +10,7 @@ from typing import Any
 from elman.bench._cases import KINDS
 from elman.bench._problem import Problem, Results, difference
 from elman.bench._rates import rates
+from elman.bench._settling import settle
 from elman.bench._variant import Variant
 
 __all__ = ["main"]
@@ -54,13 +55,13 @@ class Worker:
         with self._variant.within():
             self._variant.seconds(2 if self._seconds < seconds else 1)  # to be warm again
             self._seconds = self._variant.seconds(max(1, round(seconds / self._seconds)))
-        _settle()
+        settle()
         return float(f"{self._seconds * 1e6:.5g}")
 
     def rates(self) -> dict[str, float]:
         """Return the machine's rates, as :func:`elman.bench._rates.rates` does."""
         found = rates()
-        _settle()
+        settle()
         return found
 
 
@@ -74,16 +75,6 @@ def _trial(variant: Variant) -> float:
         if time.perf_counter() > until:
             break
     return best
-
-
-def _settle(limit: float = 0.5) -> None:
-    """Wait until this process's threads are asleep: many spin for a while, and would take the next one's cores."""
-    until = time.perf_counter() + limit
-    busy = True
-    while busy and time.perf_counter() < until:
-        before = time.process_time()  # of all threads
-        time.sleep(0.001)
-        busy = time.process_time() - before > 0.0003
 
 
 def main() -> None:

@@ -4,8 +4,9 @@ Called from Python with NumPy arrays.
 """
 
 import math
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from typing import Any
 
 import numba
 import numpy as np
@@ -50,17 +51,22 @@ def _products(x: Array, weight_ih: Array, weight_hh: Array, bias: Array, output:
         output[t] = h
 
 
-advance = numba.njit(fastmath=True)(_advance)
+@cache
+def compiled(function: Callable[..., None], parallel: bool) -> Any:
+    return numba.njit(fastmath=True, parallel=parallel)(function)
+
+
+advance = compiled(_advance, False)
 
 
 def inference(problem: Problem, threads: int) -> Iterator[Variant]:
-    compiled = numba.njit(fastmath=True, parallel=threads > 1 and problem.case.shape.batch > 1)
+    parallel = threads > 1 and problem.case.shape.batch > 1
     weights, output = (problem.weight_ih, problem.weight_hh), np.empty_like(problem.d_output)
     ways = {"products": (_products, [np.ascontiguousarray(weight.T) for weight in weights])}
     if problem.case.flops <= MOST_FLOPS:
         ways["loops"] = _loops, list(weights)
     for name, (function, arrays) in ways.items():
-        call = partial(compiled(function), problem.x, *arrays, problem.bias, output)
+        call = partial(compiled(function, parallel), problem.x, *arrays, problem.bias, output)
         yield Variant(name, call, lambda _: {"output": output})
 
 

@@ -1,0 +1,125 @@
+"""Writes what was measured into RESULTS.md and the README.
+
+    python benchmarks/results.py        reads benchmarks/results: table.json and, as far as there are, the others
+
+``make benchmark``, ``make scaling`` and ``make targets`` measure, and then call this.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from elman.bench._report import LONG, Report, Row, geometric_mean
+from elman.bench._table import as_text
+
+HERE = Path(__file__).parent
+README, PAGE, MEASURED = HERE.parent / "README.md", HERE / "RESULTS.md", HERE / "results"
+BLOCK = re.compile(r"(<!-- speed:.*?-->\n).*?(<!-- end of speed -->)", re.DOTALL)
+KINDS = ("inference", "training")
+
+HEAD = """\
+# Speed
+
+Written by `make benchmark`, `make scaling` and `make targets`; what they measured lies in [results](results).
+
+## Beside other libraries
+
+A cell is the microseconds of one call: the best round and, below it, the median of all; contenders take turns round by
+round, each in processes of its own, on one thread and on two, of which the better counts, and each one's numbers are
+checked against the equations in float64 before it is timed. `elman layer` is `elman.nn.RNN` (`RNNCell` for a step) on
+PyTorch tensors and `elman runtime` is `elman.runtime.RNN` (its stream) on NumPy arrays, both with all that a call from
+Python costs, autograd and every gradient where it is training; oneDNN is called from C++, ONNX Runtime and numba with
+arrays of their own. Read the ratios, taken side by side in one run: `best peer / ours` is how many times as long the
+best other library takes, and `of sgemm` is our rate as a share of the machine's own matrix product in the same run.
+"""
+
+
+def main() -> None:
+    report = Report.from_json((MEASURED / "table.json").read_text(encoding="utf-8"))
+    parts = [HEAD, "```\n" + as_text(report) + "```\n"]
+    parts += ["![time a step against hidden size](../docs/images/speed.png)\n"]
+    targets, scaling = (_read(name) for name in ("targets.json", "scaling.json"))
+    if targets:
+        parts.append("\n".join(_targets(targets)))
+    if scaling:
+        parts.append("\n".join(_scaling(scaling)))
+    PAGE.write_text("\n".join(parts), encoding="utf-8")
+    headline, text = "\n".join(_headline(report)), README.read_text(encoding="utf-8")
+    README.write_text(BLOCK.sub(lambda found: found[1] + headline + found[2], text), encoding="utf-8")
+
+
+def _read(name: str) -> Any:
+    path = MEASURED / name
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _headline(report: Report) -> Iterator[str]:
+    """Yield the lines of the README's table: the long shapes, ours, and how many times as long others take."""
+    rows = {(row.case.kind, row.case.shape): row for row in report.rows() if row.case.shape.steps >= LONG}
+    yield "| steps, batch, input, hidden | inference | best peer | torch | training | best peer | torch |"
+    yield "|---|---|---|---|---|---|---|"
+    for shape in dict.fromkeys(shape for _, shape in rows):
+        cells = [cell for kind in KINDS for cell in _cells(rows[kind, shape])]
+        yield f"| {', '.join(map(str, shape))} | {' | '.join(cells)} |"
+    means = [
+        cell
+        for kind in KINDS
+        for cell in ("", *(f"**{_figure(_mean(rows, kind, peer))}x**" for peer in (None, "torch")))
+    ]
+    yield f"| geometric mean | {' | '.join(means)} |"
+    yield ""
+
+
+def _cells(row: Row) -> tuple[str, str, str]:
+    ours, peer, ratio, torch = row.ours, row.best_peer, row.ratio(), row.ratio("torch")
+    if not (ours and peer and ratio and torch):
+        return "", "", ""
+    best = f"{ours.best:.0f} µs" if ours.best < 1e4 else f"{ours.best / 1e3:.1f} ms"
+    return best, f"{_figure(ratio)}x ({peer.contender})", f"{_figure(torch)}x"
+
+
+def _figure(value: float) -> str:
+    """Return three figures, or all before the point."""
+    return f"{value:#.3g}".removesuffix(".") if value < 100 else f"{value:,.0f}"
+
+
+def _mean(rows: dict[Any, Row], kind: str, peer: str | None) -> float:
+    return geometric_mean(ratio for row in rows.values() if row.case.kind == kind and (ratio := row.ratio(peer)))
+
+
+def _machine(results: dict[str, Any]) -> str:
+    machine, versions = results["machine"], ", ".join(map(" ".join, results["versions"].items()))
+    return (
+        f"{machine['processor']}, {machine['cores']} cores, instruction set {machine['instruction_set']}; {versions}."
+    )
+
+
+def _targets(results: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines of the table of targets."""
+    yield f"## What else speed is held to\n\n{_machine(results)}\n"
+    yield "| | steps, batch, input, hidden | elman | torch | target | |\n|---|---|---|---|---|---|"
+    for row in results["rows"]:
+        ours, theirs = (f"{_figure(value)} {row['unit']}" if value else "" for value in (row["figure"], row["torch"]))
+        mark = "met" if row["met"] else "missed"
+        yield f"| {row['what']} | {row['at']} | {ours} | {theirs} | {row['target']} | {mark} |"
+    yield ""
+
+
+def _scaling(results: dict[str, Any]) -> Iterator[str]:
+    """Yield the picture and the tables of the scaling study."""
+    yield f"## How it scales\n\n{_machine(results)}\n\n![the scaling study](../docs/images/scaling.png)\n"
+    for series in results["series"]:
+        kinds = [kind for kind in KINDS if kind in series["points"][0]]
+        heads = [f"{kind}: {name}" for kind in kinds for name in ("elman", "torch")]
+        yield f"{series['unit']} at {series['at']}:\n"
+        yield f"| {series['name']} | {' | '.join(heads)} |\n|---{'|---' * len(heads)}|"
+        for point in series["points"]:
+            cells = [_figure(point[kind][name]) for kind in kinds for name in ("elman", "torch")]
+            yield f"| {point['x']} | {' | '.join(cells)} |"
+        yield ""
+
+
+if __name__ == "__main__":
+    main()

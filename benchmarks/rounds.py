@@ -1,0 +1,73 @@
+"""Layers in one process, in turns: what scaling.py and targets.py measure with."""
+
+import timeit
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch.nn.utils.rnn import PackedSequence
+
+import elman.nn
+from elman.bench._settling import settle
+
+__all__ = ["KINDS", "Call", "Input", "alternate", "beside", "call_of", "in_turns", "pair"]
+
+KINDS = ("inference", "training")
+Call = Callable[[], object]
+Input = torch.Tensor | PackedSequence
+MOST_SECONDS = 3.0  # of each, where one call takes long
+
+
+def alternate(calls: Mapping[str, Call], rounds: int = 11, seconds: float = 0.02) -> dict[str, float]:
+    """Return the microseconds of a call in the best round; no thread spins through another's round."""
+    best: dict[str, float] = {}
+    spent = dict.fromkeys(calls, 0.0)
+    for done in range(rounds):
+        for name, call in calls.items():
+            if done < 3 or spent[name] < MOST_SECONDS:
+                timer = timeit.Timer(call)
+                warm = timer.timeit(1)
+                number = max(1, int(seconds / min(warm, best.get(name, warm))))
+                taken = timer.timeit(number) / number
+                spent[name] += warm + taken * number
+                best[name] = min(taken, best.get(name, taken))
+                settle()
+    return {name: value * 1e6 for name, value in best.items()}
+
+
+def pair(*sizes: int, **options: Any) -> dict[str, torch.nn.RNN]:
+    """Return our layer and PyTorch's with the same weights."""
+    ours, theirs = elman.nn.RNN(*sizes, **options), torch.nn.RNN(*sizes, **options)
+    ours.load_state_dict(theirs.state_dict())
+    return {"elman": ours, "torch": theirs}
+
+
+def beside(kind: str, layers: Mapping[str, torch.nn.Module], x: Input) -> dict[str, float]:
+    """Return the microseconds of each layer over the same input."""
+    return in_turns(kind, {name: call_of(kind, layer, x) for name, layer in layers.items()})
+
+
+def in_turns(kind: str, calls: Mapping[str, Call]) -> dict[str, float]:
+    """Return the microseconds of each call; the inference mode is entered once, as programs do."""
+    with torch.inference_mode(kind == "inference"):
+        return alternate(calls)
+
+
+def call_of(kind: str, layer: torch.nn.Module, x: Input) -> Call:
+    """Return a call of the layer; in training with backward and the gradients of the input and all parameters."""
+    if kind == "inference":
+        return partial(layer, x)
+    leaf = _values(x).detach().requires_grad_()
+    given = x._replace(data=leaf) if isinstance(x, PackedSequence) else leaf
+    d_output = torch.randn_like(_values(layer(given)[0]))
+
+    def train() -> object:
+        output = _values(layer(given)[0])
+        return torch.autograd.grad(output, [leaf, *layer.parameters()], d_output)
+
+    return train
+
+
+def _values(x: Input) -> torch.Tensor:
+    return x.data if isinstance(x, PackedSequence) else x

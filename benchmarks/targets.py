@@ -1,0 +1,209 @@
+"""What the speed of this package is held to beyond the table of elman bench: each figure, its target, met or missed.
+
+    python benchmarks/targets.py                                         all, some ten minutes
+    python benchmarks/targets.py --only packed --only memory             some
+    python benchmarks/targets.py --json benchmarks/results/targets.json
+
+Ours and PyTorch's take turns in one process; figures are best rounds, or ratios of them.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import timeit
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from rounds import KINDS, beside, call_of, in_turns, pair
+from scaling import growth
+from torch.nn.utils.rnn import pack_padded_sequence
+
+import elman
+import elman.nn
+from elman.bench._contenders import OURS
+from elman.bench._machine import describe, versions
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+class Row(NamedTuple):
+    """A figure beside its target."""
+
+    what: str
+    at: str
+    figure: float
+    unit: str
+    target: str
+    met: bool
+    torch: float | None = None
+
+    @classmethod
+    def at_most(cls, what: str, at: str, figure: float, unit: str, most: float, torch: float | None = None) -> "Row":
+        return cls(what, at, figure, unit, f"≤ {most:g} {unit}".strip(), figure <= most, torch)
+
+    @classmethod
+    def at_least(cls, what: str, at: str, figure: float, least: float) -> "Row":
+        return cls(what, at, figure, "x", f"≥ {least:g}x", figure >= least)
+
+    def __str__(self) -> str:
+        beside = f" (torch {self.torch:.3g})" if self.torch is not None else ""
+        mark = "met" if self.met else "MISSED"
+        return f"{self.what:44} {self.at:28} {self.figure:7.3g} {self.unit:2}{beside:16} {self.target:10} {mark}"
+
+
+def calls() -> Iterator[Row]:
+    """One call of little work: what a call costs."""
+    layers, x = pair(2, 4), torch.randn(3, 1, 2)
+    runtime, array = elman.runtime.RNN(layers["torch"].state_dict()), x.numpy()
+    calls = {name: partial(layer, x) for name, layer in layers.items()} | {"runtime": partial(runtime, array)}
+    found = in_turns("inference", calls)
+    yield Row.at_most("one call of the layer, inference_mode", "3,1,2,4", found["elman"], "µs", 8, found["torch"])
+    yield Row.at_most("one call of the runtime", "3,1,2,4", found["runtime"], "µs", 2.5)
+    found = beside("training", layers, x)
+    yield Row.at_most("forward and backward", "3,1,2,4", found["elman"], "µs", 50, found["torch"])
+
+
+def cells() -> Iterator[Row]:
+    for input_size, hidden_size in ((4, 6), (64, 64)):
+        kinds = {"elman": elman.nn.RNNCell, "torch": torch.nn.RNNCell}
+        x, h = torch.randn(1, input_size), torch.zeros(1, hidden_size)
+        calls = {name: partial(kind(input_size, hidden_size), x, h) for name, kind in kinds.items()}
+        found = in_turns("inference", calls)
+        at = f"1,1,{input_size},{hidden_size}"
+        yield Row.at_most("RNNCell, inference_mode", at, found["elman"], "µs", 5, found["torch"])
+
+
+def streams() -> Iterator[Row]:
+    for input_size, hidden_size, most in ((4, 6, 0.6), (64, 64, 1.5)):
+        stream = elman.runtime.RNN(torch.nn.RNN(input_size, hidden_size).state_dict()).stream()
+        names = {"stream": stream, "x": np.ones(input_size, "f"), "y": np.empty(hidden_size, "f")}
+        best = min(timeit.repeat("stream.step(x, out=y)", globals=names, repeat=15, number=20_000)) / 20_000
+        yield Row.at_most("stream.step(x, out=y)", f"1,1,{input_size},{hidden_size}", best * 1e6, "µs", most)
+
+
+BUSY = ((100, 16, 128, 128), (200, 16, 40, 128), (100, 32, 128, 128), (100, 32, 256, 256), (100, 64, 512, 512))
+ODD = (
+    (1, 1, 4, 6), (3, 1, 2, 4), (100, 1, 32, 64), (1000, 1, 16, 32), (100, 1, 128, 256), (30, 1, 300, 650),
+    (100, 1, 1, 1), (100, 2, 7, 7), (100, 3, 100, 100), (50, 20, 1, 300), (20, 48, 1000, 100), (50, 128, 32, 7),
+    (100, 8, 16, 20), (100, 32, 64, 64),
+)  # fmt: skip
+
+
+def threads() -> Iterator[Row]:
+    """Two threads beside one, with the same layer and numbers."""
+    for kind in KINDS:
+        gains = {shape: _gain(kind, shape) for shape in (*BUSY, *ODD)}
+        busy = {shape: gains[shape] for shape in BUSY}
+        for name, of, least in (("much work", busy, 1.8), ("any shape", gains, 0.97)):
+            gain, shape = min((gain, shape) for shape, gain in of.items())
+            yield Row.at_least(f"2 threads over 1, {name}, {kind}", f"least, at {_joined(shape)}", gain, least)
+
+
+def _joined(sizes: tuple[int, ...]) -> str:
+    return ",".join(map(str, sizes))
+
+
+def _gain(kind: str, shape: tuple[int, int, int, int]) -> float:
+    steps, batch, input_size, hidden_size = shape
+    layer, x = elman.nn.RNN(input_size, hidden_size), torch.randn(steps, batch, input_size)
+    call = call_of(kind, layer, x)
+    usual = torch.get_num_threads()
+
+    def with_threads(number: int) -> object:
+        torch.set_num_threads(number)
+        return call()
+
+    found = in_turns(kind, {str(number): partial(with_threads, number) for number in (1, 2)})
+    torch.set_num_threads(usual)
+    return found["1"] / found["2"]
+
+
+def memory() -> Iterator[Row]:
+    sizes = (1000, 32, 128, 256)
+    ours, theirs = (growth(sizes, name) for name in ("elman", "torch"))
+    yield Row.at_most("growth of memory in a training step", _joined(sizes), ours, "MB", 75, theirs)
+
+
+def packed() -> Iterator[Row]:
+    """The time of a valid step: lengths are uniform in 1 to 100."""
+    steps, batch, size = 100, 64, 128
+    layer, x = elman.nn.RNN(size, size), torch.randn(steps, batch, size)
+    lengths = torch.randint(1, steps + 1, (batch,))
+    given = pack_padded_sequence(x, lengths, enforce_sorted=False)
+    share = int(lengths.sum()) / (steps * batch)
+    at = f"{steps} at most,{batch},{size},{size}"
+    for kind in KINDS:
+        found = in_turns(kind, {"padded": call_of(kind, layer, x), "packed": call_of(kind, layer, given)})
+        yield Row.at_most(f"packed over padded, {kind}", at, found["packed"] / share / found["padded"], "x", 1.15)
+
+
+def bidirectional() -> Iterator[Row]:
+    """Two layers of two directions over their four parts."""
+    steps, batch, size = 100, 32, 128
+    layers = {"whole": elman.nn.RNN(size, size, num_layers=2, bidirectional=True)}
+    layers |= {"lower": elman.nn.RNN(size, size), "upper": elman.nn.RNN(2 * size, size)}
+    inputs = {name: torch.randn(steps, batch, layer.input_size) for name, layer in layers.items()}
+    for kind in KINDS:
+        found = in_turns(kind, {name: call_of(kind, layer, inputs[name]) for name, layer in layers.items()})
+        share = found["whole"] / (2 * found["lower"] + 2 * found["upper"])
+        at = f"{steps},{batch},{size},{size}"
+        yield Row.at_most(f"2 layers, 2 directions over parts, {kind}", at, share, "x", 1.05)
+
+
+def doubles() -> Iterator[Row]:
+    steps, batch, size = 100, 32, 128
+    layers, x = pair(size, size, dtype=torch.float64), torch.randn(steps, batch, size, dtype=torch.float64)
+    for kind in KINDS:
+        found = beside(kind, layers, x)
+        at = f"{steps},{batch},{size},{size}"
+        yield Row.at_least(f"torch over ours in float64, {kind}", at, found["torch"] / found["elman"], 1.5)
+
+
+def commands(epochs: int = 5) -> Iterator[Row]:
+    """``elman train classify`` from start to end, for equally many epochs."""
+    total = dict.fromkeys(("elman", "torch"), 0.0)
+    names = ("chinese_genres_train.csv", "names_train.csv", "japanese_vowels_train.ts")
+    for name in names:
+        for engine in total:
+            total[engine] += _train(DATA / name, engine, epochs)
+    at = f"{len(names)} data sets, {epochs} epochs"
+    yield Row.at_least("train classify --engine torch over ours", at, total["torch"] / total["elman"], 2)
+
+
+def _train(file: Path, engine: str, epochs: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["-m", "elman", "train", "classify", str(file), "--out", f"{folder}/model", "--epochs", str(epochs)]
+        run = partial(subprocess.run, [sys.executable, *words, "--engine", engine], check=True, capture_output=True)
+        return timeit.timeit(run, number=1)
+
+
+GROUPS: dict[str, Callable[[], Iterator[Row]]] = {
+    each.__name__: each for each in (calls, cells, streams, threads, memory, packed, bidirectional, doubles, commands)
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=GROUPS, action="append")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    rows: list[Row] = []
+    for name in options.only or GROUPS:
+        for row in GROUPS[name]():
+            print(row, flush=True)
+            rows.append(row)
+    if options.json:
+        results: dict[str, Any] = {"machine": describe(), "versions": versions(OURS)}
+        results["rows"] = [row._asdict() for row in rows]
+        options.json.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

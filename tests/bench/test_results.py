@@ -1,0 +1,54 @@
+"""What was measured, as RESULTS.md and the README show it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks import results
+from tests.bench.reports import MACHINE, whole_report
+
+ROOT = Path(__file__).parents[2]
+MEASURED = {"machine": MACHINE, "versions": {"elman": "0.1.0"}}
+TARGET = {
+    "what": "a call", "at": "3,1,2,4", "figure": 7.891, "unit": "µs", "target": "≤ 8 µs", "met": True, "torch": 41.0,
+}  # fmt: skip
+SERIES = {
+    "name": "steps", "at": "x,1,32,64", "unit": "µs a step",
+    "points": [{"x": 10, "inference": {"elman": 1.0, "torch": 9.0}, "training": {"elman": 2.0, "torch": 30.0}}],
+}  # fmt: skip
+
+
+def test_results_are_written_into_the_page_and_the_readme(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "MEASURED", tmp_path)
+    for name in ("README", "PAGE"):
+        monkeypatch.setattr(results, name, tmp_path / name)
+    (tmp_path / "README").write_text("a\n<!-- speed: b -->\nold\n<!-- end of speed -->\nc\n")
+    (tmp_path / "table.json").write_text(whole_report().to_json())
+    results.main()
+    page, readme = (tmp_path / name for name in ("PAGE", "README"))
+    assert "\n100,64,512,512" in page.read_text()
+    assert "What else" not in page.read_text()
+    first, second, *table, last, end = readme.read_text().splitlines()
+    assert [first, second, last, end] == ["a", "<!-- speed: b -->", "<!-- end of speed -->", "c"]
+    assert len([line for line in table if line[2:3].isdigit()]) == 9
+    assert "old" not in readme.read_text()
+
+    (tmp_path / "targets.json").write_text(json.dumps(MEASURED | {"rows": [TARGET]}))
+    (tmp_path / "scaling.json").write_text(json.dumps(MEASURED | {"series": [SERIES]}))
+    before = readme.read_text()
+    results.main()
+    assert "| a call | 3,1,2,4 | 7.89 µs | 41.0 µs | ≤ 8 µs | met |" in page.read_text()
+    assert "| steps | inference: elman | inference: torch | training: elman | training: torch |" in page.read_text()
+    assert "| 10 | 1.00 | 9.00 | 2.00 | 30.0 |" in page.read_text()
+    assert readme.read_text() == before
+
+
+def test_the_readme_has_a_place_for_results():
+    assert results.BLOCK.search((ROOT / "README.md").read_text(encoding="utf-8"))
+
+
+def test_targets_are_measured():
+    command = [sys.executable, ROOT / "benchmarks/targets.py", "--only", "streams"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["out=y)", "out=y)"]
