@@ -1,7 +1,8 @@
 """Where the time of a layer's call goes, in microseconds, beside the least that the machine's own product would take.
 
-Run by tools/account.sh, whose build of the engine keeps the account. The nonlinearity's share is the difference to a call
-without one; what the engine does not account for is Python, the binding, and making the results.
+Run by tools/account.sh, whose build of the engine keeps the account of the calling thread. The share of tanh is the
+difference to a call with relu; what the engine does not account for is Python, the binding, making the results, and
+waiting for other threads.
 """
 
 import argparse
@@ -37,7 +38,7 @@ def account(call: Callable[[], object], rounds: int) -> Account:
         if whole < best["whole call"]:
             phases = {phase: nanoseconds / 1e3 for phase, nanoseconds in _engine.take_account().items()}
             best = {"whole call": whole, **phases}
-    best["Python, binding, results"] = 2 * best["whole call"] - sum(best.values())
+    best["Python, results, waiting"] = 2 * best["whole call"] - sum(best.values())
     return best
 
 
@@ -57,7 +58,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     best_rate = rate()
-    print(f"instruction set {_engine.instruction_set()}, threads {options.threads}, torch's product {best_rate / 1e9:.0f} Gflop/s")
+    print(f"instruction set {_engine.instruction_set()}, {options.threads} threads, ", end="")
+    print(f"torch's matrix product {best_rate / 1e9:.0f} Gflop/s")
     for shape in options.shapes:
         steps, batch, input_size, hidden_size = map(int, shape.split(","))
         layer = elman.nn.RNN(input_size, hidden_size)

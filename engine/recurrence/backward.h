@@ -48,24 +48,51 @@ class BackwardPass {
   void run() {
     const std::int64_t depth = call_.weights.input_size + hidden_size_;
     const int threads = useful_threads(call_.threads, 3 * schedule_.total_rows() * hidden_size_ * depth);
-    const RowGroups groups(schedule_.batch(), threads, sizeof(T) * static_cast<std::size_t>(hidden_size_ * hidden_size_));
+    const std::size_t unit_bytes = sizeof(T) * static_cast<std::size_t>(recurrent_weights_.depth);
+    const UnitParts parts(schedule_.batch(), hidden_size_, kPanel<T>, unit_bytes, threads);
+    const RowGroups groups(schedule_.batch(), threads, unit_bytes * static_cast<std::size_t>(hidden_size_));
 
     WeightGradients<T> gradients(call_, chunk_, tiles_);
     std::int64_t order = schedule_.steps();  // steps still to be taken; BPTT takes the last first
     while (order > 0) {
       const std::int64_t begin = chunk_.take_steps(schedule_, order);
-      parallel(groups.count(), threads, [&](std::int64_t group) {
-        const Timed timed(Phase::recurrent_steps);
-        for (std::int64_t o = order - 1; o >= begin; --o) retreat(o, groups.begin(group), groups.begin(group + 1));
-      });
+      if (parts.count() > 1) {
+        run_parts(begin, order, parts);
+      } else {
+        parallel(groups.count(), threads,
+                 [&](std::int64_t group) { run_group(begin, order, groups.begin(group), groups.begin(group + 1)); });
+      }
       gradients.add_chunk(input_weights_, begin == 0, threads);
       order = begin;
     }
   }
 
  private:
-  // d_t of the group's rows, and dh_0 of those whose first step this is.
-  void retreat(std::int64_t order, std::int64_t first, std::int64_t last) {
+  // Rows first to last - 1 through the steps taken begin-th to before `end`, the last of them first.
+  void run_group(std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last) {
+    const Timed timed(Phase::recurrent_steps);
+    for (std::int64_t order = end - 1; order >= begin; --order) {
+      retreat(order, first, last, {0, hidden_size_});
+      differentiate_initial(order, first, last);
+    }
+  }
+
+  // All rows, step by step, each step's units shared out.
+  void run_parts(std::int64_t begin, std::int64_t end, const UnitParts& parts) {
+    const Timed timed(Phase::recurrent_steps);
+    const std::int64_t batch = schedule_.batch();
+    Stages::run(end - begin, parts.count(), [&](std::int64_t stage, int part) {
+      const std::int64_t order = end - 1 - stage;
+      for (std::int64_t row = 0; row < schedule_.rows_in_order(order + 1); ++row) {
+        prefetch(chunk_.delta(chunk_.position(order + 1) + row), hidden_size_);
+      }
+      retreat(order, 0, batch, parts[part]);
+    });
+    for (std::int64_t order = end - 1; order >= begin; --order) differentiate_initial(order, 0, batch);
+  }
+
+  // d_t of the rows, for some of their units.
+  void retreat(std::int64_t order, std::int64_t first, std::int64_t last, Units units) {
     const std::int64_t step = schedule_.step(order);
     const std::int64_t end = smaller(schedule_.rows_in_order(order), last);
     const std::int64_t continuing = smaller(schedule_.rows_in_order(order + 1), end);
@@ -81,31 +108,36 @@ class BackwardPass {
       given[row - first] = schedule_.at(d_output_, step, row);
       hidden[row - first] = schedule_.at(call_.output, step, row);
       if (row < continuing) later[row - first] = chunk_.delta(chunk_.position(order + 1) + row);
+      if (units.begin > 0) continue;  // whoever has the first notes where the row's other factors lie
       chunk_.inputs[at] = schedule_.at(call_.input, step, row);
       chunk_.previous[at] = row < before ? schedule_.at(call_.output, schedule_.step(order - 1), row) : initial(row);
       chunk_.d_inputs[at] = call_.d_input.data ? schedule_.at(call_.d_input, step, row) : nullptr;
     }
 
-    const auto finish = [&](std::int64_t row, std::ptrdiff_t column, int lanes, Vector<T> from_later) {
+    const auto finish = [&](std::int64_t row, std::ptrdiff_t at, int lanes, Vector<T> from_later) {
+      const std::ptrdiff_t column = units.begin + at;
       const std::ptrdiff_t stride = d_output_.feature_stride;
       const Vector<T> gradient = load(given[row] + column * stride, stride, lanes) + from_later;
       Vector<T> output{};
       if constexpr (Cell::kReadsHidden) output = load(hidden[row] + column, 1, lanes);
       store(deltas + row * chunk_.row_distance + column, lanes, Cell::template differentiate<T>(gradient, output));
     };
-    multiply<T, kBlock>(later, 1, continuing - first, recurrent_weights_, finish);
+    multiply<T, kBlock>(later, 1, continuing - first, recurrent_weights_.part(units.begin, units.end), finish);
     for (std::int64_t row = larger(first, continuing); row < end; ++row) {
       const T* d_final = call_.d_final_state ? call_.d_final_state + row * hidden_size_ : zeros_;
-      for (std::int64_t column = 0; column < hidden_size_; column += kLanes<T>) {
-        const int lanes = static_cast<int>(smaller(kLanes<T>, hidden_size_ - column));
-        finish(row - first, column, lanes, load(d_final + column, 1, lanes));
+      for (std::int64_t column = units.begin; column < units.end; column += kLanes<T>) {
+        const int lanes = static_cast<int>(smaller(kLanes<T>, units.end - column));
+        finish(row - first, column - units.begin, lanes, load(d_final + column, 1, lanes));
       }
     }
-    if (call_.d_initial_state) differentiate_initial(order, larger(first, before), end);
   }
 
-  // dh_0 = W_hh^T d_1
-  void differentiate_initial(std::int64_t order, std::int64_t first, std::int64_t end) {
+  // dh_0 = W_hh^T d_1 of the rows whose first step this is.
+  void differentiate_initial(std::int64_t order, std::int64_t first, std::int64_t last) {
+    if (!call_.d_initial_state) return;
+    first = larger(first, schedule_.rows_in_order(order - 1));
+    const std::int64_t end = smaller(schedule_.rows_in_order(order), last);
+    if (first >= end) return;
     const T* from[RowGroups::kLargest];
     for (std::int64_t row = first; row < end; ++row) from[row - first] = chunk_.delta(chunk_.position(order) + row);
     multiply<T, kBlock>(from, 1, end - first, recurrent_weights_,

@@ -62,9 +62,8 @@ class ForwardPass {
         project_inputs(order, smaller(order + kChunkSteps, schedule_.steps()), 0, batch, parts[part]);
       }
       const Timed timed(Phase::recurrent_steps);
-      for (std::int64_t row = 0; order > 0 && row < batch; ++row) {  // other parts lie in other processors' caches
-        const T* hidden = schedule_.at(call_.output, schedule_.step(order - 1), row);
-        for (std::int64_t unit = 0; unit < hidden_size_; unit += 64 / sizeof(T)) __builtin_prefetch(hidden + unit);
+      for (std::int64_t row = 0; row < schedule_.rows_in_order(order - 1); ++row) {
+        prefetch(schedule_.at(call_.output, schedule_.step(order - 1), row), hidden_size_);
       }
       advance(order, 0, batch, parts[part]);
     });

@@ -105,6 +105,12 @@ class UnitParts {
   int count_ = 1;
 };
 
+// Asks for a row of which other threads have written parts: they lie in other processors' caches.
+template <class T>
+void prefetch(const T* row, std::int64_t size) {
+  for (std::int64_t i = 0; i < size; i += 64 / sizeof(T)) __builtin_prefetch(row + i);
+}
+
 // Lays arrays out behind one another; offsets first, memory once all are known.
 class Layout {
  public:

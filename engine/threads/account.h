@@ -9,37 +9,38 @@ namespace elman {
 enum class Phase : std::uint8_t { packing, input_projection, recurrent_steps, input_gradients, weight_gradients };
 inline constexpr int kPhases = 5;
 
+// Nanoseconds of each phase since the last call, of all calls of this thread; zeros where no account is kept.
+void take_account(std::int64_t (&nanoseconds)[kPhases]);
+void add_to_account(Phase phase, std::int64_t nanoseconds);
+
 #ifdef ELMAN_ACCOUNT
 inline constexpr bool kAccount = true;
 #else
 inline constexpr bool kAccount = false;
 #endif
 
-// Nanoseconds of each phase since the last call, of all calls of this thread; zeros where no account is kept.
-void take_account(std::int64_t (&nanoseconds)[kPhases]);
-void add_to_account(Phase phase, std::int64_t nanoseconds);
-
 namespace {  // each instruction set has its own
 
 // Adds the time from its construction to its end.
+#ifdef ELMAN_ACCOUNT
 class Timed {
  public:
   explicit Timed(Phase phase) : phase_(phase), begin_(now()) {}
-  ~Timed() {
-    if constexpr (kAccount) add_to_account(phase_, now() - begin_);
-  }
+  ~Timed() { add_to_account(phase_, now() - begin_); }
   Timed(const Timed&) = delete;
   Timed& operator=(const Timed&) = delete;
 
  private:
-  static std::int64_t now() {
-    if constexpr (!kAccount) return 0;
-    return std::chrono::steady_clock::now().time_since_epoch().count();
-  }
+  static std::int64_t now() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
   Phase phase_;
   std::int64_t begin_;
 };
+#else
+struct Timed {
+  explicit Timed(Phase) {}
+};
+#endif
 
 }  // namespace
 }  // namespace elman
