@@ -11,26 +11,43 @@ from torch.nn.utils.rnn import PackedSequence
 import elman.nn
 from elman.bench._settling import settle
 
-__all__ = ["KINDS", "Call", "Input", "alternate", "beside", "call_of", "in_turns", "pair"]
+__all__ = ["KINDS", "Call", "Input", "beside", "call_of", "in_turns", "pair"]
 
 KINDS = ("inference", "training")
 Call = Callable[[], object]
 Input = torch.Tensor | PackedSequence
-MOST_SECONDS = 3.0  # of each, where one call takes long
+ROUNDS, SECONDS = 11, 0.02  # of each call; of a round
+LONG, LEAST, MOST = 0.5, 2, 3.0  # seconds of a call that is a round itself; rounds; seconds of all rounds
 
 
-def alternate(calls: Mapping[str, Call], rounds: int = 11, seconds: float = 0.02) -> dict[str, float]:
-    """Return the microseconds of a call in the best round; no thread spins through another's round."""
+def in_turns(
+    kind: str, calls: Mapping[str, Call], begin: Callable[[str], object] = lambda name: None
+) -> dict[str, float]:
+    """Return the microseconds of a call in the best round.
+
+    Args:
+        kind: of work; the inference mode is entered once, as programs do.
+        calls: each with a name. No thread spins through another's round.
+        begin: what is done with a name before its round.
+    """
+    with torch.inference_mode(kind == "inference"):
+        return _alternate(calls, begin)
+
+
+def _alternate(calls: Mapping[str, Call], begin: Callable[[str], object]) -> dict[str, float]:
     best: dict[str, float] = {}
     spent = dict.fromkeys(calls, 0.0)
-    for done in range(rounds):
+    for done in range(ROUNDS):
         for name, call in calls.items():
-            if done < 3 or spent[name] < MOST_SECONDS:
+            if done < LEAST or spent[name] < MOST:
+                begin(name)
                 timer = timeit.Timer(call)
-                warm = timer.timeit(1)
-                number = max(1, int(seconds / min(warm, best.get(name, warm))))
-                taken = timer.timeit(number) / number
-                spent[name] += warm + taken * number
+                taken = timer.timeit(1)
+                number = 1
+                if taken < LONG:  # it only was to be warm again
+                    number = max(1, int(SECONDS / min(taken, best.get(name, taken))))
+                    taken = timer.timeit(number) / number
+                spent[name] += taken * number
                 best[name] = min(taken, best.get(name, taken))
                 settle()
     return {name: value * 1e6 for name, value in best.items()}
@@ -46,12 +63,6 @@ def pair(*sizes: int, **options: Any) -> dict[str, torch.nn.RNN]:
 def beside(kind: str, layers: Mapping[str, torch.nn.Module], x: Input) -> dict[str, float]:
     """Return the microseconds of each layer over the same input."""
     return in_turns(kind, {name: call_of(kind, layer, x) for name, layer in layers.items()})
-
-
-def in_turns(kind: str, calls: Mapping[str, Call]) -> dict[str, float]:
-    """Return the microseconds of each call; the inference mode is entered once, as programs do."""
-    with torch.inference_mode(kind == "inference"):
-        return alternate(calls)
 
 
 def call_of(kind: str, layer: torch.nn.Module, x: Input) -> Call:

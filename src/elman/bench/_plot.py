@@ -8,10 +8,11 @@ from elman._files import write_files
 from elman.bench._contenders import OURS, PEERS
 from elman.bench._report import LONG, Report, Row
 
-__all__ = ["plot"]
+__all__ = ["finish", "plot"]
 
 PANEL, DOTS = (3.6, 3.2), 110  # inches, and dots of an inch
 INK, MUTED = "#1a1a1a", "#6b6b6b"
+MANY = 2000  # times the least value: too many for values between the powers of ten
 OWN = [contender.name for contender in OURS]
 PALETTE = ("#c2410c", "#f59e0b", "#1d4ed8", "#7c3aed", "#0f766e", "#65a30d", "#db2777", "#475569")
 COLOURS = dict(zip((contender.name for contender in (*OURS, *PEERS)), PALETTE, strict=True))
@@ -57,8 +58,6 @@ def _panels(report: Report) -> dict[str, dict[int, list[Row]]]:
 
 def _draw(panel: Any, rows: list[Row]) -> dict[str, Any]:
     """Draw the lines of a panel and return them by contender."""
-    from matplotlib.ticker import LogLocator, NullLocator
-
     lines = {}
     for name, colour in COLOURS.items():
         timings = [row.timings[name] for row in rows if name in row.timings]
@@ -70,14 +69,22 @@ def _draw(panel: Any, rows: list[Row]) -> dict[str, Any]:
             )
     sizes = sorted({row.case.shape.hidden_size for row in rows})
     panel.set_xscale("log", base=2)
-    panel.set_xticks(sizes, [str(size) for size in sizes])
+    panel.set_xticks(sizes, [str(size) for size in sizes], minor=False)
+    panel.set_xticks([], minor=True)
     panel.set_xlabel("hidden size", fontsize=9, color=MUTED)
+    finish(panel)
+    return lines
+
+
+def finish(panel: Any) -> None:
+    """Give a panel whose lines are drawn a logarithmic axis of values, and what all panels have."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
     panel.set_yscale("log")
-    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    least, most = panel.get_ylim()
+    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if most < MANY * least else (1,)))
+    panel.yaxis.set_minor_locator(NullLocator())
     panel.yaxis.set_major_formatter("{x:g}")
-    for axis in (panel.xaxis, panel.yaxis):
-        axis.set_minor_locator(NullLocator())
     panel.grid(axis="y", color="#dddddd", linewidth=0.6)
     panel.spines[["top", "right"]].set_visible(False)
     panel.tick_params(labelsize=8, colors=MUTED)
-    return lines
