@@ -47,7 +47,7 @@ class BackwardPass {
 
   void run() {
     const std::int64_t depth = call_.weights.input_size + hidden_size_;
-    const int threads = useful_threads(call_.threads, 3 * schedule_.total_rows() * hidden_size_ * depth);
+    const int threads = useful_threads(call_.threads, schedule_.total_rows() * hidden_size_ * depth);
     const std::size_t unit_bytes = sizeof(T) * static_cast<std::size_t>(recurrent_weights_.depth);
     const UnitParts parts(schedule_.batch(), hidden_size_, kPanel<T>, unit_bytes, threads);
     const RowGroups groups(schedule_.batch(), threads, unit_bytes * static_cast<std::size_t>(hidden_size_));

@@ -54,7 +54,8 @@ class RowGroups {
     const std::int64_t height = weight_bytes > kCache ? kLargest : kLargest / 2;
     count_ = (batch + height - 1) / height;
     if (threads > 1) count_ = (count_ + threads - 1) / threads * threads;
-    if (count_ > batch) count_ = batch;
+    // A row alone takes as long as two: the weights are read once for either.
+    if (count_ > batch / 2) count_ = larger(batch / 2, 1);
   }
 
   std::int64_t count() const { return count_; }
@@ -81,7 +82,7 @@ struct Units {
 // that outgrow the second-level cache, which is then read once for all.
 class UnitParts {
  public:
-  static constexpr std::int64_t kFewRows = 4;
+  static constexpr std::int64_t kFewRows = 8;
 
   // `panel` units are taken together, each of them has `unit_bytes` of weights.
   UnitParts(std::int64_t batch, std::int64_t units, std::int64_t panel, std::size_t unit_bytes, int threads)
