@@ -93,8 +93,8 @@ class Pool {
     }
   }
 
-  // A short wait awake: a layer posts several jobs in a row, and waking a sleeper takes 50 to 150 us.
-  static constexpr int kSpins = 2000;
+  // A wait awake of some 0.1 ms: a layer posts several jobs in a row, and waking a sleeper takes 50 to 150 us.
+  static constexpr int kSpins = 10'000;
 
   std::mutex busy_;
   std::mutex lock_;
