@@ -66,3 +66,12 @@ class TensorView {
   int from_start(int dimension) const { return dimension < 0 ? dimension + view_.dimensions : dimension; }
   DLTensor view_{};
 };
+
+// What there is to know of PyTorch, told once by elman._gate.
+struct PyTorch {
+  DLPackExchange* exchange;
+  nb::object tensor, parameter;  // the types
+  nb::object is_neg;             // the method
+  nb::str new_empty = nb::str("new_empty"), contiguous = nb::str("contiguous");
+};
+extern const PyTorch* torch;  // null until told; never freed: threads may outlive the module

@@ -78,8 +78,8 @@ struct Units {
   std::int64_t begin, end;
 };
 
-// How the units of a step are shared out among threads where the batch has too few rows to share: one, or a few of weights
-// that outgrow the second-level cache, which is then read once for all.
+// How the units of a step are shared out among threads where the batch has too few rows to share: one, or a few of
+// weights that outgrow the second-level cache, which is then read once for all.
 class UnitParts {
  public:
   static constexpr std::int64_t kFewRows = 8;

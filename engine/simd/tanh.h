@@ -1,5 +1,5 @@
-// tanh(x) = 1 - 2 / (e^{2x} + 1) with the divisor, the quotient and the difference carried with their rounding errors, so
-// that the result is off by little more than the last rounding (at most 0.54 units in the last place in float32).
+// tanh(x) = 1 - 2 / (e^{2x} + 1) with the divisor, the quotient and the difference carried with their rounding errors,
+// so that the result is off by little more than the last rounding (at most 0.54 units in the last place in float32).
 // tanh of 1 ulp would make a hidden size of 1 less exact than PyTorch's.
 #pragma once
 
@@ -80,8 +80,8 @@ template <class T>
 #endif
 }
 
-// 4 (e^r - 1 - r - r^2/2) / r^3 at r = 2h, where square = h^2. Beyond the first term even and odd powers are summed apart,
-// which shortens the wait for the last of them.
+// 4 (e^r - 1 - r - r^2/2) / r^3 at r = 2h, where square = h^2. Beyond the first term even and odd powers are summed
+// apart, which shortens the wait for the last of them.
 template <class T>
 [[gnu::always_inline]] inline Vector<T> series(Vector<T> h, Vector<T> square) {
   using C = TanhConstants<T>;

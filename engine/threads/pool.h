@@ -11,6 +11,17 @@ namespace elman {
 void run_tasks(std::int64_t tasks, int threads, void (*body)(const void* context, std::int64_t task),
                const void* context);
 
+namespace {  // each instruction set has its own
+
+template <class Body>
+void parallel(std::int64_t tasks, int threads, const Body& body) {
+  run_tasks(
+      tasks, threads, [](const void* context, std::int64_t task) { (*static_cast<const Body*>(context))(task); },
+      &body);
+}
+
+}  // namespace
+
 // Memory of the calling thread for `slot`, 64-byte aligned, contents unspecified, valid until the same thread asks
 // for the same slot again. Kept between calls: fresh pages cost more than the arithmetic.
 enum class Slot : std::uint8_t { weights, layers, call, task };

@@ -7,15 +7,8 @@
 namespace elman {
 namespace {
 
-template <class Body>
-void parallel(std::int64_t tasks, int threads, const Body& body) {
-  run_tasks(
-      tasks, threads, [](const void* context, std::int64_t task) { (*static_cast<const Body*>(context))(task); },
-      &body);
-}
-
-// An atomic value, read with acquire and written with release. std::atomic's functions are the linker's to share, between
-// instruction sets too.
+// An atomic value, read with acquire and written with release. std::atomic's functions are the linker's to share,
+// between instruction sets too.
 template <class V>
 class Atomic {
  public:
@@ -28,14 +21,14 @@ class Atomic {
   V value_;
 };
 
-// Threads that wait for one another after each stage, awake. The caller begins with all parts; a thread that comes later is
-// given its own from some stage on, so that none waits for one that has not come.
+// Threads that wait for one another after each stage, awake. The caller begins with all parts; a thread that comes later
+// is given its own from some stage on, so that none waits for one that has not come.
 class Stages {
  public:
   static constexpr int kMostParts = 16;
 
-  // Calls body(stage, part) for 1 to kMostParts parts of each stage; what it reads of others' parts is of stages before.
-  // `body` may not throw.
+  // Calls body(stage, part) for 1 to kMostParts parts of each stage; what it reads of others' parts is of stages
+  // before. `body` may not throw.
   template <class Body>
   static void run(std::int64_t stages, int parts, const Body& body) {
     Stages shared(stages, parts);

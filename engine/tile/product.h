@@ -121,7 +121,7 @@ void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, con
   alignas(64) T sums[kTilesAtOnce * kTileSize];
   const int at_once = rows == 1 ? 4 : rows <= 3 ? 2 : 1;
   const std::ptrdiff_t part = rows <= kTileRows ? b.depth : kDepthAtOnce<T>;
-  // Rows are dealt out evenly: 32 as 6 6 5 5 5 5, for a tile of 2 leaves most of the processor idle.
+  // Rows are dealt out evenly, for a tile of 2 leaves most of the processor idle.
   const std::ptrdiff_t tiles = panels(rows, kTileRows);
   const auto first_row = [&](std::ptrdiff_t tile) { return (tile * rows) / tiles; };
 

@@ -12,18 +12,14 @@ from torch.nn import Parameter
 from elman import _engine, reference
 from elman._gate import is_plain, nothing_intercepts
 
-__all__ = ["BACKWARD", "FORWARD", "are_plain_as_saved", "layer", "opening"]
+__all__ = ["are_plain_as_saved", "layer"]
 
 NONLINEARITY = {"tanh": _engine.Nonlinearity.tanh, "relu": _engine.Nonlinearity.relu}
-FORWARD = {torch.float32: _engine.forward_float32, torch.float64: _engine.forward_float64}
-BACKWARD = {torch.float32: _engine.backward_float32, torch.float64: _engine.backward_float64}
 
 _forward: Any = _engine.forward
 _backward: Any = _engine.backward
 # Of _engine.describe: 2 is DLPack's code of floats, 32 the bits.
 _KIND_OF_FLOAT32 = 2032
-
-Opening = tuple[_engine.Nonlinearity, int, int, int, int, bool, int, int, int, int]
 
 
 def layer(
@@ -59,32 +55,6 @@ def layer(
         return _apply(input, batch_sizes, h_0, hidden_size, nonlinearity, directions, *weights)  # type: ignore[no-any-return]
     f, threads = NONLINEARITY[nonlinearity], torch.get_num_threads()
     return _forward(f, threads, directions, input, h_0, batch_sizes, weights, hidden_size)  # type: ignore[no-any-return]
-
-
-def opening(
-    nonlinearity: _engine.Nonlinearity,
-    sequence: tuple[int, int, int],
-    reverse: bool,
-    sizes: tuple[int, int],
-    weight_ih: Tensor | None,
-    weight_hh: Tensor | None,
-) -> Opening:
-    """The arguments with which the engine's forward and backward functions begin.
-
-    Args:
-        nonlinearity: the engine's.
-        sequence: steps, the batch, and the address of the batch sizes (0: padded).
-        reverse: from the last step to the first.
-        sizes: input_size and hidden_size.
-        weight_ih: (hidden_size, input_size), contiguous; None where it is not read.
-        weight_hh: (hidden_size, hidden_size), contiguous; None: no recurrent term.
-    """
-    threads = torch.get_num_threads()
-    return nonlinearity, threads, *sequence, reverse, *sizes, _address(weight_ih), _address(weight_hh)
-
-
-def _address(tensor: Tensor | None) -> int:
-    return 0 if tensor is None else tensor.data_ptr()
 
 
 class _Layer(torch.autograd.Function):

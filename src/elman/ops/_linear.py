@@ -9,11 +9,14 @@ from torch import Tensor
 
 from elman import _engine
 from elman._gate import is_plain, nothing_intercepts
-from elman.ops._layer import BACKWARD, FORWARD, are_plain_as_saved, opening
+from elman.ops._layer import are_plain_as_saved
 
 __all__ = ["linear"]
 
-_IDENTITY = _engine.Nonlinearity.identity
+FORWARD = {torch.float32: _engine.forward_float32, torch.float64: _engine.forward_float64}
+BACKWARD = {torch.float32: _engine.backward_float32, torch.float64: _engine.backward_float64}
+
+Opening = tuple[_engine.Nonlinearity, int, int, int, int, bool, int, int, int, int]
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -34,12 +37,19 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return _forward(input, weight, bias)
 
 
+def _opening(rows: int, in_features: int, out_features: int, weight: Tensor | None) -> Opening:
+    """The arguments with which both begin: one step of a layer, without a nonlinearity and a recurrent term."""
+    address = 0 if weight is None else weight.data_ptr()
+    identity, threads = _engine.Nonlinearity.identity, torch.get_num_threads()
+    return identity, threads, 1, rows, 0, False, in_features, out_features, address, 0
+
+
 def _forward(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     rows, (out_features, in_features) = input.shape[0], weight.shape
     output = input.new_empty((rows, out_features))
     weight, bias = weight.contiguous(), None if bias is None else bias.contiguous()
     FORWARD[input.dtype](
-        *opening(_IDENTITY, (1, rows, 0), False, (in_features, out_features), weight, None),
+        *_opening(rows, in_features, out_features, weight),
         0 if bias is None else bias.data_ptr(),
         0,
         input.data_ptr(),
@@ -65,7 +75,7 @@ def _backward(
     d_bias = d_output.new_empty(out_features) if needed[2] else None
     weight = None if weight is None else weight.contiguous()
     BACKWARD[d_output.dtype](
-        *opening(_IDENTITY, (1, rows, 0), False, (in_features, out_features), weight, None),
+        *_opening(rows, in_features, out_features, weight),
         0 if input is None else input.data_ptr(),
         0,
         0 if input is None else input.stride(0),
