@@ -49,7 +49,7 @@ benchmark: $(PEERS)/installed
 		--plot docs/images/speed.png --overwrite
 	$(PEERS)/bin/python benchmarks/results.py
 
-# How the layer scales, and what else it is held to: some fifteen minutes.
+# How the layer scales, and what else its speed is held to: some ten minutes.
 scaling targets: $(PEERS)/installed
 	$(MEASURE)/python benchmarks/$@.py --json $(RESULTS)/$@.json
 	$(PEERS)/bin/python benchmarks/results.py

@@ -3,7 +3,7 @@
 import timeit
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.nn.utils.rnn import PackedSequence
@@ -15,42 +15,43 @@ __all__ = ["KINDS", "Call", "Input", "beside", "call_of", "in_turns", "pair"]
 
 KINDS = ("inference", "training")
 Call = Callable[[], object]
+Key = TypeVar("Key")
 Input = torch.Tensor | PackedSequence
 ROUNDS, SECONDS = 11, 0.02  # of each call; of a round
 LONG, LEAST, MOST = 0.5, 2, 3.0  # seconds of a call that is a round itself; rounds; seconds of all rounds
 
 
 def in_turns(
-    kind: str, calls: Mapping[str, Call], begin: Callable[[str], object] = lambda name: None
-) -> dict[str, float]:
-    """Return the microseconds of a call in the best round.
+    kind: str, calls: Mapping[Key, Call], begin: Callable[[Key], object] = lambda key: None
+) -> dict[Key, float]:
+    """Return the microseconds of a call in the best round; no thread spins through another's round.
 
     Args:
         kind: of work; the inference mode is entered once, as programs do.
-        calls: each with a name. No thread spins through another's round.
-        begin: what is done with a name before its round.
+        calls: each by a name.
+        begin: what is done with a name before each of its rounds.
     """
     with torch.inference_mode(kind == "inference"):
-        return _alternate(calls, begin)
+        return _in_turns(calls, begin)
 
 
-def _alternate(calls: Mapping[str, Call], begin: Callable[[str], object]) -> dict[str, float]:
-    best: dict[str, float] = {}
+def _in_turns(calls: Mapping[Key, Call], begin: Callable[[Key], object]) -> dict[Key, float]:
+    best: dict[Key, float] = {}
     spent = dict.fromkeys(calls, 0.0)
     for done in range(ROUNDS):
-        for name, call in calls.items():
-            if done < LEAST or spent[name] < MOST:
-                begin(name)
+        for key, call in calls.items():
+            if done < LEAST or spent[key] < MOST:
+                begin(key)
                 timer = timeit.Timer(call)
                 taken = timer.timeit(1)
                 number = 1
                 if taken < LONG:  # it only was to be warm again
-                    number = max(1, int(SECONDS / min(taken, best.get(name, taken))))
+                    number = max(1, int(SECONDS / min(taken, best.get(key, taken))))
                     taken = timer.timeit(number) / number
-                spent[name] += taken * number
-                best[name] = min(taken, best.get(name, taken))
+                spent[key] += taken * number
+                best[key] = min(taken, best.get(key, taken))
                 settle()
-    return {name: value * 1e6 for name, value in best.items()}
+    return {key: value * 1e6 for key, value in best.items()}
 
 
 def pair(*sizes: int, **options: Any) -> dict[str, torch.nn.RNN]:
@@ -60,9 +61,18 @@ def pair(*sizes: int, **options: Any) -> dict[str, torch.nn.RNN]:
     return {"elman": ours, "torch": theirs}
 
 
-def beside(kind: str, layers: Mapping[str, torch.nn.Module], x: Input) -> dict[str, float]:
-    """Return the microseconds of each layer over the same input."""
-    return in_turns(kind, {name: call_of(kind, layer, x) for name, layer in layers.items()})
+def beside(
+    kind: str, layers: Mapping[str, torch.nn.Module], x: Input, threads: tuple[int, ...] = (1, 2)
+) -> dict[str, float]:
+    """Return the microseconds of each layer over the same input, on its better number of threads."""
+    usual = torch.get_num_threads()
+    calls: dict[tuple[str, int], Call] = {}
+    for name, layer in layers.items():
+        call = call_of(kind, layer, x)
+        calls |= {(name, number): call for number in threads}
+    found = in_turns(kind, calls, lambda key: torch.set_num_threads(key[1]))
+    torch.set_num_threads(usual)
+    return {name: min(found[name, number] for number in threads) for name in layers}
 
 
 def call_of(kind: str, layer: torch.nn.Module, x: Input) -> Call:

@@ -1,6 +1,8 @@
 """How our layer and PyTorch's scale: time a step against steps, batch, hidden size, layers and threads; memory.
 
-python benchmarks/scaling.py --json benchmarks/results/scaling.json     measures, some five minutes
+Each layer is timed on one thread and on two, of which the better counts.
+
+python benchmarks/scaling.py --json benchmarks/results/scaling.json     measures, some six minutes
 python benchmarks/scaling.py --json … --draw                            draws anew what was measured
 """
 
@@ -59,13 +61,10 @@ MEMORY = Series("steps", ("x", 32, 128, 256), (10, 100, 1000, 10_000))
 def point(series: Series, value: int) -> dict[str, Any]:
     """Return the microseconds a step of each layer and kind of work."""
     steps, batch, *sizes = series.sizes(value)
-    usual = torch.get_num_threads()
-    if series.name == "threads":
-        torch.set_num_threads(value)
+    threads = (value,) if series.name == "threads" else (1, 2)
     layers, x = pair(*sizes), torch.randn(steps, batch, sizes[0])
-    found = {kind: {name: time / steps for name, time in beside(kind, layers, x).items()} for kind in KINDS}
-    torch.set_num_threads(usual)
-    return {"x": value} | found
+    found = {kind: beside(kind, layers, x, threads) for kind in KINDS}
+    return {"x": value} | {kind: {name: time / steps for name, time in of.items()} for kind, of in found.items()}
 
 
 def growth(sizes: Iterable[int], name: str) -> float:

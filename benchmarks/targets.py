@@ -1,10 +1,11 @@
 """What the speed of this package is held to beyond the table of elman bench: each figure, its target, met or missed.
 
-    python benchmarks/targets.py                                         all, some ten minutes
+    python benchmarks/targets.py                                         all, some four minutes
     python benchmarks/targets.py --only packed --only memory             some
     python benchmarks/targets.py --json benchmarks/results/targets.json
 
-Ours and PyTorch's take turns in one process; figures are best rounds, or ratios of them.
+Ours and PyTorch's take turns in one process, each on its better number of threads; figures are best rounds, or ratios
+of them.
 """
 
 import argparse
@@ -113,9 +114,9 @@ def _gain(kind: str, shape: tuple[int, int, int, int]) -> float:
     steps, batch, input_size, hidden_size = shape
     layer, x = elman.nn.RNN(input_size, hidden_size), torch.randn(steps, batch, input_size)
     call, usual = call_of(kind, layer, x), torch.get_num_threads()
-    found = in_turns(kind, {"1": call, "2": call}, lambda name: torch.set_num_threads(int(name)))
+    found = in_turns(kind, {1: call, 2: call}, torch.set_num_threads)
     torch.set_num_threads(usual)
-    return found["1"] / found["2"]
+    return found[1] / found[2]
 
 
 def memory() -> Iterator[Row]:
