@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -16,10 +17,13 @@ __all__ = ["are_plain_as_saved", "layer"]
 
 NONLINEARITY = {"tanh": _engine.Nonlinearity.tanh, "relu": _engine.Nonlinearity.relu}
 
+_requires_grad = attrgetter("requires_grad")
 _forward: Any = _engine.forward
 _backward: Any = _engine.backward
 # Of _engine.describe: 2 is DLPack's code of floats, 32 the bits.
 _KIND_OF_FLOAT32 = 2032
+# nonlinearity, directions, hidden size and, of packed input, the rows of each step
+_Call = tuple[str, int, int, Tensor | None]
 
 
 def layer(
@@ -47,14 +51,18 @@ def layer(
         The output, shaped as the input with ``directions * hidden_size`` features, and h_n
         ``(directions, batch, hidden_size)``; None instead after one step, whose output it is.
     """
+    call = nonlinearity, directions, hidden_size, batch_sizes
     if torch.is_grad_enabled() and (
-        input.requires_grad
-        or (h_0 is not None and h_0.requires_grad)
-        or any(weight.requires_grad for weight in weights)
+        any(map(_requires_grad, (*weights, input))) or (h_0 is not None and h_0.requires_grad)
     ):
-        return _apply(input, batch_sizes, h_0, hidden_size, nonlinearity, directions, *weights)  # type: ignore[no-any-return]
+        return _apply(call, input, h_0, *weights)  # type: ignore[no-any-return]
+    return _run(call, input, h_0, weights)
+
+
+def _run(call: _Call, input: Tensor, h_0: Tensor | None, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    nonlinearity, directions, hidden_size, batch_sizes = call
     f, threads = NONLINEARITY[nonlinearity], torch.get_num_threads()
-    return _forward(f, threads, directions, input, h_0, batch_sizes, weights, hidden_size)  # type: ignore[no-any-return]
+    return _forward(f, threads, directions, input, h_0, batch_sizes, [*weights], hidden_size)  # type: ignore[no-any-return]
 
 
 class _Layer(torch.autograd.Function):
@@ -66,69 +74,50 @@ class _Layer(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        input: Tensor,
-        batch_sizes: Tensor | None,
-        h_0: Tensor | None,
-        hidden_size: int,
-        nonlinearity: str,
-        directions: int,
-        *weights: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        f, threads = NONLINEARITY[nonlinearity], torch.get_num_threads()
-        output, h_n = _forward(f, threads, directions, input, h_0, batch_sizes, list(weights), hidden_size)
-        matrices, biases = _apart(weights, directions)
-        saved: list[Any] = [input, output.data, *matrices] if h_0 is None else [h_0, input, output.data, *matrices]
+    def forward(ctx: Any, call: _Call, input: Tensor, h_0: Tensor | None, *weights: Tensor) -> tuple[Tensor, Tensor]:
+        output, h_n = _run(call, input, h_0, weights)
+        nonlinearity, directions, hidden_size, batch_sizes = call
+        each = len(weights) // directions
+        saved = input, h_0, output.data, *weights[:2], *weights[each : each + 2]
+        biases = *weights[2:each], *weights[each + 2 :]
         ctx.save_for_backward(*saved)
-        ctx.saved_as = _engine.describe([*saved])
-        ctx.biases = biases, [bias._version for bias in biases], _engine.describe([*biases])
-        ctx.writes = _Writes(output)
         if batch_sizes is not None:
-            batch_sizes = batch_sizes.clone()  # what is checked stays as it was
-        ctx.arguments = h_0 is not None, batch_sizes, hidden_size, nonlinearity, directions
+            call = nonlinearity, directions, hidden_size, batch_sizes.clone()  # what is checked stays as it was
+        of_biases = biases, [bias._version for bias in biases], _engine.describe([*biases])
+        ctx.kept = call, _engine.describe([*saved]), of_biases, _Writes(output)
         ctx.set_materialize_grads(False)
         return output, h_n
 
     @staticmethod
     def backward(ctx: Any, d_output: Tensor | None, d_h_n: Tensor | None) -> tuple[Tensor | None, ...]:
-        saved = ctx.saved_tensors  # once: checkpointing allows no second reading
-        needs = ctx.needs_input_grad
-        gradients = [gradient for gradient in (d_output, d_h_n) if gradient is not None]
-        if not gradients:
-            return (None,) * len(needs)
-        has_state, batch_sizes, hidden_size, nonlinearity, directions = ctx.arguments
-        h_0, input, output, *matrices = saved if has_state else (None, *saved)
-        needed = (needs[0], needs[2], *needs[6:])
-        plain = are_plain_as_saved(saved, ctx.saved_as)
-        # what is no plain tensor, and what shall be differentiated again, is left to PyTorch's operations
-        if not plain or torch.is_grad_enabled() or not (nothing_intercepts() and all(map(is_plain, gradients))):
-            weights = _with_biases(matrices, *ctx.biases)
-            computed = _differentiable_backward(
+        input, h_0, output, *matrices = saved = ctx.saved_tensors  # once: checkpointing allows no second reading
+        needed = ctx.needs_input_grad[1:]
+        if d_output is None and d_h_n is None:
+            return None, *[None] * len(needed)
+        call, saved_as, of_biases, writes = ctx.kept
+        nonlinearity, directions, hidden_size, batch_sizes = call
+        if not (
+            are_plain_as_saved(saved, saved_as)
+            and (d_output is None or is_plain(d_output))
+            and (d_h_n is None or is_plain(d_h_n))
+            and not torch.is_grad_enabled()
+            and nothing_intercepts()
+        ):
+            # what is no plain tensor, and what shall be differentiated again, is left to PyTorch's operations
+            weights = _with_biases(matrices, *of_biases)
+            return None, *_differentiable_backward(
                 input, batch_sizes, h_0, weights, nonlinearity, directions, d_output, d_h_n, needed
             )
-        else:
-            call = NONLINEARITY[nonlinearity], torch.get_num_threads(), directions, input, h_0, batch_sizes
-            if ctx.writes:
-                output, _ = _forward(*call, _with_biases(matrices, *ctx.biases), hidden_size)
-            computed = _backward(*call, matrices, hidden_size, output, d_output, d_h_n, needed)
-        d_input, d_h_0, *d_weights = computed
-        return d_input, None, d_h_0, None, None, None, *d_weights
+        if writes:
+            output, _ = _run(call, input, h_0, _with_biases(matrices, *of_biases))
+        f, threads = NONLINEARITY[nonlinearity], torch.get_num_threads()
+        return None, *_backward(
+            f, threads, directions, input, h_0, batch_sizes, matrices, hidden_size, output, d_output, d_h_n, needed
+        )
 
 
 # What PyTorch's own apply does first is look for transforms: the gate has seen to it that there are none.
 _apply: Any = super(torch.autograd.Function, _Layer).apply
-
-
-def _apart(weights: Sequence[Tensor], directions: int) -> tuple[list[Tensor], list[Tensor]]:
-    """The matrices and the biases of all directions."""
-    each = len(weights) // directions
-    matrices: list[Tensor] = []
-    biases: list[Tensor] = []
-    for first in range(0, len(weights), each):
-        matrices += weights[first : first + 2]
-        biases += weights[first + 2 : first + each]
-    return matrices, biases
 
 
 def _with_biases(
