@@ -87,7 +87,7 @@ void run_forward(const Forward<T>& call) {
     const std::int64_t size = functions.packed_size(call.weights);
     const LayerWeights<T> weights = [&] {
       const Timed timed(Phase::packing);
-      return functions.pack(call.weights, workspace_of<T>(Slot::weights, size));
+      return functions.pack(call.weights, workspace_of<T>(Slot::weights, size), call.threads);
     }();
     functions.forward(call, weights);
     trim_workspace(Slot::weights);
@@ -97,9 +97,7 @@ void run_forward(const Forward<T>& call) {
 
 template <class T>
 void run_backward(const Backward<T>& call) {
-  const bool rows = check(call.sequence);
-  clear_gradients(call);
-  if (!rows) return;
+  if (!check(call.sequence)) return clear_gradients(call);
   of<T>(*level().functions).backward(call);
   trim_workspace(Slot::call);
 }
@@ -112,7 +110,7 @@ template <class T>
 PackedWeights<T>::PackedWeights(const Weights<T>& weights) : functions_(level().functions), memory_(nullptr, release) {
   const auto size = static_cast<std::size_t>(of<T>(*functions_).packed_size(weights));
   memory_.reset(static_cast<T*>(::operator new(size * sizeof(T), std::align_val_t{64})));
-  layer_ = std::make_unique<LayerWeights<T>>(of<T>(*functions_).pack(weights, memory_.get()));
+  layer_ = std::make_unique<LayerWeights<T>>(of<T>(*functions_).pack(weights, memory_.get(), 1));
 }
 
 template <class T>

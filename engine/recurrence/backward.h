@@ -6,6 +6,7 @@
 // which dx and the weight gradients are taken before the next chunk (weight_gradients.h).
 #pragma once
 
+#include "recurrence/layer_weights.h"
 #include "recurrence/weight_gradients.h"
 
 namespace elman {
@@ -24,7 +25,8 @@ class BackwardPass {
 
     Layout layout;
     const auto offsets = layout.reserve<std::int64_t>(call.sequence.batch_sizes ? call.sequence.steps : 0);
-    const auto input = layout.reserve<T>(call.d_input.data ? Packed<T>::size(hidden_size_, weights.input_size) : 0);
+    const std::int64_t inputs = call.d_input.data ? weights.input_size : 0;
+    const auto input = layout.reserve<T>(Packed<T>::size(hidden_size_, inputs));
     const std::int64_t depth = weights.recurrent ? hidden_size_ : 0;
     const auto recurrent = layout.reserve<T>(Packed<T>::size(depth, hidden_size_));
     const auto zeros = layout.reserve<T>(hidden_size_);
@@ -34,10 +36,10 @@ class BackwardPass {
 
     schedule_ = Schedule(call.sequence, fill_offsets(call.sequence, layout[offsets]));
     const Timed timed(Phase::packing);
-    if (call.d_input.data) {
-      input_weights_ = pack(weights.input, weights.input_size, 1, hidden_size_, weights.input_size, layout[input]);
-    }
-    recurrent_weights_ = pack(weights.recurrent, hidden_size_, 1, depth, hidden_size_, layout[recurrent]);
+    input_weights_ = {layout[input], hidden_size_, inputs};
+    recurrent_weights_ = {layout[recurrent], depth, hidden_size_};
+    pack_both<T>({weights.input, weights.input_size, 1, hidden_size_, inputs, layout[input]},
+                 {weights.recurrent, hidden_size_, 1, depth, hidden_size_, layout[recurrent]}, call.threads);
     zeros_ = layout[zeros];
     for (std::int64_t i = 0; i < hidden_size_; ++i) layout[zeros][i] = 0;
     chunk_ = DeltaChunk<T>(layout, chunk, capacity, hidden_size_);
@@ -122,7 +124,7 @@ class BackwardPass {
       if constexpr (Cell::kReadsHidden) output = load(hidden[row] + column, 1, lanes);
       store(deltas + row * chunk_.row_distance + column, lanes, Cell::template differentiate<T>(gradient, output));
     };
-    multiply<T, kBlock>(later, 1, continuing - first, recurrent_weights_.part(units.begin, units.end), finish);
+    multiply<T, kBlock>(later, 1, continuing - first, recurrent_weights_.part(units.begin, units.end), finish, order);
     for (std::int64_t row = larger(first, continuing); row < end; ++row) {
       const T* d_final = call_.d_final_state ? call_.d_final_state + row * hidden_size_ : zeros_;
       for (std::int64_t column = units.begin; column < units.end; column += kLanes<T>) {

@@ -108,7 +108,8 @@ class ForwardPass {
                         [&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
                           T* hidden = to[row] + units.begin + column;
                           store(hidden, lanes, Cell::template activate<T>(load(hidden, 1, lanes) + sums));
-                        });
+                        },
+                        order);
     if (!call_.final_state) return;
     for (std::int64_t row = larger(first, schedule_.rows_in_order(order + 1)); row < end; ++row) {
       __builtin_memcpy(call_.final_state + row * hidden_size_ + units.begin, to[row - first] + units.begin,

@@ -1,7 +1,8 @@
-// Packing a layer's weights for the recurrence.
+// Packing a layer's weights for the recurrence: for the forward pass their transposes, for BPTT themselves.
 #pragma once
 
 #include "dispatch/level.h"
+#include "threads/pool.h"
 #include "tile/product.h"
 
 namespace elman {
@@ -27,16 +28,41 @@ std::int64_t packed_size(const Weights<T>& weights) {
          on_lines<T>(units);
 }
 
+// What `pack` is told of a matrix.
 template <class T>
-LayerWeights<T> pack_layer(const Weights<T>& weights, T* memory) {
+struct Unpacked {
+  const T* matrix;
+  std::int64_t k_stride, column_stride, depth, columns;
+  T* to;
+
+  std::int64_t panels() const { return depth > 0 ? elman::panels(columns, kPanel<T>) : 0; }
+
+  void pack_panel(std::int64_t panel) const {
+    const std::int64_t first = panel * kPanel<T>, width = columns - first < kPanel<T> ? columns - first : kPanel<T>;
+    pack(matrix + first * column_stride, k_stride, column_stride, depth, width, to + first * depth);
+  }
+};
+
+// Packs two matrices, their panels shared out among threads where they are large.
+template <class T>
+void pack_both(const Unpacked<T>& a, const Unpacked<T>& b, int threads) {
+  constexpr std::int64_t kWorthSharing = (std::int64_t{1} << 20) / sizeof(T);  // some 40 us
+  const std::int64_t of_a = a.panels(), of_both = of_a + b.panels();
+  const bool large = a.depth * a.columns + b.depth * b.columns > kWorthSharing;
+  parallel(of_both, large ? threads : 1,
+           [&](std::int64_t panel) { panel < of_a ? a.pack_panel(panel) : b.pack_panel(panel - of_a); });
+}
+
+template <class T>
+LayerWeights<T> pack_layer(const Weights<T>& weights, T* memory, int threads) {
   const std::int64_t inputs = weights.input_size, units = weights.hidden_size, depth = recurrent_depth(weights);
   T* input = memory;
   T* recurrent = input + on_lines<T>(Packed<T>::size(inputs, units));
   T* bias = recurrent + on_lines<T>(Packed<T>::size(depth, units));
   T* zeros = bias + on_lines<T>(units + kLanes<T>);
 
-  pack(weights.input, 1, inputs, inputs, units, input);
-  pack(weights.recurrent, 1, depth, depth, units, recurrent);
+  pack_both<T>({weights.input, 1, inputs, inputs, units, input}, {weights.recurrent, 1, depth, depth, units, recurrent},
+               threads);
   for (std::int64_t i = 0; i < units; ++i) {
     bias[i] = (weights.input_bias ? weights.input_bias[i] : T(0)) +
               (weights.recurrent_bias ? weights.recurrent_bias[i] : T(0));

@@ -12,7 +12,6 @@
 namespace elman {
 namespace {
 
-// Adds to gradients that are zero when it begins.
 template <class T>
 class WeightGradients {
  public:
@@ -27,18 +26,19 @@ class WeightGradients {
   void add_chunk(const Packed<T>& input_weights, bool last, int threads) {
     const std::int64_t complete = (chunk_.filled - consumed_) / kGroupRows * kGroupRows;
     const std::int64_t end = last ? chunk_.filled : consumed_ + complete;
-    const std::int64_t blocks = call_.d_input.data ? panels(chunk_.filled - chunk_.fresh, kInputRows) : 0;
+    const InputBlocks blocks(chunk_.fresh, call_.d_input.data ? chunk_.filled : chunk_.fresh, input_size_, threads);
     const std::int64_t tiles =
         call_.d_input_weights || call_.d_recurrent_weights ? GroupTiles<T>::count(hidden_size_) : 0;
     std::int64_t group = consumed_;
     std::int64_t depth = smaller(kGroupRows, end - group);
-    parallel(blocks + (depth > 0 ? tiles : 0), threads, [&](std::int64_t task) {
-      const Timed timed(task < blocks ? Phase::input_gradients : Phase::weight_gradients);
-      if (task < blocks) return differentiate_inputs(input_weights, chunk_.fresh + task * kInputRows);
-      pack_tile(task - blocks, group, depth);
+    parallel(blocks.count() + (depth > 0 ? tiles : 0), threads, [&](std::int64_t task) {
+      const Timed timed(task < blocks.count() ? Phase::input_gradients : Phase::weight_gradients);
+      if (task < blocks.count()) return differentiate_inputs(input_weights, blocks[task]);
+      pack_tile(task - blocks.count(), group, depth);
     });
     while (depth > 0) {
       add_group(group, depth, threads);
+      is_first_ = false;
       group += depth;
       depth = smaller(kGroupRows, end - group);
       if (depth == 0) break;
@@ -53,14 +53,44 @@ class WeightGradients {
  private:
   static constexpr std::int64_t kInputRows = 96;
 
+  struct InputBlock {
+    std::int64_t first_row, rows, first_column, last_column;
+  };
+
+  // How dx is shared out: blocks of rows, and where these are few also of columns.
+  class InputBlocks {
+   public:
+    InputBlocks(std::int64_t first, std::int64_t last, std::int64_t columns, int threads)
+        : first_(first), last_(last), columns_(columns), tiles_(panels(last - first, kTileRows)) {
+      down_ = panels(tiles_, kInputRows / kTileRows);
+      constexpr std::int64_t kEach = 2;  // for each thread, lest one wait for the other's last
+      if (threads > 1 && down_ > 0) across_ = smaller(panels(kEach * threads, down_), panels(columns, kPanel<T>));
+    }
+
+    std::int64_t count() const { return down_ * across_; }
+
+    InputBlock operator[](std::int64_t block) const {
+      const std::int64_t row = block / across_, column = block % across_;
+      const std::int64_t first = first_row(row);
+      return {first, first_row(row + 1) - first, first_column(column), first_column(column + 1)};
+    }
+
+   private:
+    std::int64_t first_row(std::int64_t row) const { return smaller(first_ + tiles_ * row / down_ * kTileRows, last_); }
+    std::int64_t first_column(std::int64_t column) const {
+      return smaller(panels(columns_, kPanel<T>) * column / across_ * kPanel<T>, columns_);
+    }
+
+    std::int64_t first_, last_, columns_, tiles_, down_ = 0, across_ = 1;
+  };
+
   // dx = W_ih^T d
-  void differentiate_inputs(const Packed<T>& weights, std::int64_t first) const {
+  void differentiate_inputs(const Packed<T>& weights, const InputBlock& block) const {
     const T* from[kInputRows];
-    const std::int64_t rows = smaller(kInputRows, chunk_.filled - first);
-    for (std::int64_t row = 0; row < rows; ++row) from[row] = chunk_.delta(first + row);
-    multiply<T, kBlock>(from, 1, rows, weights,
-                        [&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
-                          T* to = chunk_.d_inputs[first + row] + column;
+    for (std::int64_t row = 0; row < block.rows; ++row) from[row] = chunk_.delta(block.first_row + row);
+    multiply<T, kBlock>(from, 1, block.rows, weights.part(block.first_column, block.last_column),
+                        [&](std::ptrdiff_t row, std::ptrdiff_t at, int lanes, Vector<T> sums) {
+                          T* to = chunk_.d_inputs[block.first_row + row] + block.first_column + at;
                           store(to, lanes, call_.add_to_d_input ? load(to, 1, lanes) + sums : sums);
                         });
   }
@@ -111,7 +141,7 @@ class WeightGradients {
     multiply<T, kChain>(tiles_.units() + first_unit, kTileRows, last_unit - first_unit, Packed<T>{packed, depth, width},
                         [&](std::ptrdiff_t unit, std::ptrdiff_t column, int lanes, Vector<T> sums) {
                           T* to = gradient + (first_unit + unit) * columns + first + column;
-                          store(to, lanes, load(to, 1, lanes) + sums);
+                          store(to, lanes, (is_first_ ? Vector<T>{} : load(to, 1, lanes)) + sums);
                         });
   }
 
@@ -142,7 +172,7 @@ class WeightGradients {
     for (int i = 0; i < kVectors; ++i) {
       error[i] = error[i] == error[i] ? error[i] : Vector<T>{};  // NaN, once the sum is infinite
       T* to = call_.d_bias + first + i * kLanes<T>;
-      store(to, lanes, load(to, 1, lanes) + (sum[i] + error[i]));
+      store(to, lanes, (is_first_ ? Vector<T>{} : load(to, 1, lanes)) + (sum[i] + error[i]));
     }
   }
 
@@ -152,6 +182,7 @@ class WeightGradients {
   std::int64_t input_size_;
   std::int64_t hidden_size_;
   std::int64_t consumed_ = 0;  // rows of the chunk that are in the sums
+  bool is_first_ = true;       // the gradients hold nothing yet
 };
 
 }  // namespace

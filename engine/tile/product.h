@@ -48,9 +48,9 @@ template <class T>
 
 // matrix[k * k_stride + column * column_stride] in panels at `to`.
 template <class T>
-Packed<T> pack(const T* matrix, std::ptrdiff_t k_stride, std::ptrdiff_t column_stride, std::ptrdiff_t depth,
-               std::ptrdiff_t columns, T* to) {
-  if (depth == 0) return {to, depth, columns};  // the matrix may be null
+void pack(const T* matrix, std::ptrdiff_t k_stride, std::ptrdiff_t column_stride, std::ptrdiff_t depth,
+          std::ptrdiff_t columns, T* to) {
+  if (depth == 0) return;  // the matrix may be null
   constexpr std::ptrdiff_t kWidth = kPanel<T>;
   T* panel = to;
   for (std::ptrdiff_t first = 0; first < columns; first += kWidth, panel += depth * kWidth) {
@@ -71,7 +71,6 @@ Packed<T> pack(const T* matrix, std::ptrdiff_t k_stride, std::ptrdiff_t column_s
       for (std::ptrdiff_t c = width; c < kWidth; ++c) panel[k * kWidth + c] = 0;
     }
   }
-  return {to, depth, columns};
 }
 
 template <class T, int kRows, int kBlockLength, class... Rest>
@@ -109,16 +108,23 @@ template <class T>
 inline constexpr std::ptrdiff_t kDepthAtOnce = (24 << 10) / (kPanel<T> * static_cast<int>(sizeof(T)));
 inline constexpr std::ptrdiff_t kTilesAtOnce = 8;
 
+// Panels that outgrow a second-level cache of 2 MiB are walked to and fro in turn: each walk begins with what the one
+// before has left there. Smaller ones are walked one way, in which processors read ahead.
+inline constexpr std::size_t kWalkedToAndFro = std::size_t{3} << 19;
+
 // Calls finish(row, column, lanes, sums) for every vector of A B, where A's rows begin at a[row] and its columns
-// are a_step apart; lanes counts the columns that exist.
+// are a_step apart; lanes counts the columns that exist. `walk` counts the products with the same B, for the way that
+// its panels are walked.
 template <class T, int kBlockLength, class Finish>
-void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, const Packed<T>& b,
-              const Finish& finish) {
+void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, const Packed<T>& b, const Finish& finish,
+              std::int64_t walk = 0) {
   static_assert(kDepthAtOnce<T> % kBlockLength == 0);
   if (rows <= 0) return;
   constexpr std::ptrdiff_t kWidth = kPanel<T>;
   constexpr std::ptrdiff_t kTileSize = kTileVectors * kLanes<T>;
   alignas(64) T sums[kTilesAtOnce * kTileSize];
+  const auto bytes = sizeof(T) * static_cast<std::size_t>(b.depth * b.columns);
+  const bool back = walk % 2 != 0 && bytes > kWalkedToAndFro;
   const int at_once = rows == 1 ? 4 : rows <= 3 ? 2 : 1;
   const std::ptrdiff_t part = rows <= kTileRows ? b.depth : kDepthAtOnce<T>;
   // Rows are dealt out evenly, for a tile of 2 leaves most of the processor idle.
@@ -127,7 +133,9 @@ void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, con
 
   for (std::ptrdiff_t begin = 0; begin < tiles; begin += kTilesAtOnce) {
     const std::ptrdiff_t end = tiles - begin < kTilesAtOnce ? tiles : begin + kTilesAtOnce;
-    for (std::ptrdiff_t first = 0; first < b.columns; first += at_once * kWidth) {
+    const std::ptrdiff_t strips = panels(b.columns, at_once * kWidth);
+    for (std::ptrdiff_t strip = 0; strip < strips; ++strip) {
+      const std::ptrdiff_t first = (back ? strips - 1 - strip : strip) * at_once * kWidth;
       const std::ptrdiff_t width = b.columns - first < at_once * kWidth ? b.columns - first : at_once * kWidth;
       const int count = static_cast<int>(panels(width, kWidth));
       const T* panel = b.data + first * b.depth;
