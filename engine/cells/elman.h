@@ -1,5 +1,5 @@
 // The Elman cell: h = f(a), and what the gradient of h becomes at a. A cell sees one vector of hidden units at a
-// time and knows nothing of steps, weights or memory.
+// time, or several side by side, and knows nothing of steps, weights or memory.
 #pragma once
 
 #include "simd/tanh.h"
@@ -10,8 +10,8 @@ namespace {
 struct TanhCell {
   static constexpr bool kReadsHidden = true;  // whether differentiate looks at h
 
-  template <class T>
-  [[gnu::always_inline]] static Vector<T> activate(Vector<T> a) {
+  template <class T, class X>
+  [[gnu::always_inline]] static X activate(const X& a) {
     return tanh<T>(a);
   }
 
@@ -25,9 +25,9 @@ struct TanhCell {
 struct ReluCell {
   static constexpr bool kReadsHidden = true;
 
-  template <class T>
-  [[gnu::always_inline]] static Vector<T> activate(Vector<T> a) {
-    return a <= 0 ? Vector<T>{} : a;  // NaN stays
+  template <class T, class X>
+  [[gnu::always_inline]] static X activate(const X& a) {
+    return on_each([](Vector<T> each) { return each <= 0 ? Vector<T>{} : each; }, a);  // NaN stays
   }
 
   // A select, as in PyTorch: an infinite gradient is 0 where the unit is off, not NaN.
@@ -41,8 +41,8 @@ struct ReluCell {
 struct IdentityCell {
   static constexpr bool kReadsHidden = false;
 
-  template <class T>
-  [[gnu::always_inline]] static Vector<T> activate(Vector<T> a) {
+  template <class T, class X>
+  [[gnu::always_inline]] static X activate(const X& a) {
     return a;
   }
 

@@ -124,7 +124,8 @@ class BackwardPass {
       if constexpr (Cell::kReadsHidden) output = load(hidden[row] + column, 1, lanes);
       store(deltas + row * chunk_.row_distance + column, lanes, Cell::template differentiate<T>(gradient, output));
     };
-    multiply<T, kBlock>(later, 1, continuing - first, recurrent_weights_.part(units.begin, units.end), finish, order);
+    multiply<T, kBlock>(later, 1, continuing - first, recurrent_weights_.part(units.begin, units.end),
+                        vector_by_vector(finish), order);
     for (std::int64_t row = larger(first, continuing); row < end; ++row) {
       const T* d_final = call_.d_final_state ? call_.d_final_state + row * hidden_size_ : zeros_;
       for (std::int64_t column = units.begin; column < units.end; column += kLanes<T>) {
@@ -143,9 +144,9 @@ class BackwardPass {
     const T* from[RowGroups::kLargest];
     for (std::int64_t row = first; row < end; ++row) from[row - first] = chunk_.delta(chunk_.position(order) + row);
     multiply<T, kBlock>(from, 1, end - first, recurrent_weights_,
-                        [&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
+                        vector_by_vector([&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
                           store(call_.d_initial_state + (first + row) * hidden_size_ + column, lanes, sums);
-                        });
+                        }));
   }
 
   const T* initial(std::int64_t row) const {

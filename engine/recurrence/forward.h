@@ -86,10 +86,10 @@ class ForwardPass {
       }
     }
     multiply<T, kBlock>(from, call_.input.feature_stride, rows, input_weights_.part(units.begin, units.end),
-                        [&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
+                        vector_by_vector([&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
                           const std::ptrdiff_t unit = units.begin + column;
                           store(to[row] + unit, lanes, sums + load(weights_.bias + unit));
-                        });
+                        }));
     return order;
   }
 
@@ -105,9 +105,10 @@ class ForwardPass {
       to[row - first] = schedule_.at(call_.output, step, row);
     }
     multiply<T, kBlock>(from, 1, end - first, recurrent_weights_.part(units.begin, units.end),
-                        [&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
-                          T* hidden = to[row] + units.begin + column;
-                          store(hidden, lanes, Cell::template activate<T>(load(hidden, 1, lanes) + sums));
+                        [&](const TileSums<T>& tile) {
+                          tile.add_and_store(
+                              [&](std::ptrdiff_t row, std::ptrdiff_t column) { return to[row] + units.begin + column; },
+                              [](const auto& a) __attribute__((always_inline)) { return Cell::template activate<T>(a); });
                         },
                         order);
     if (!call_.final_state) return;

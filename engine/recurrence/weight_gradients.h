@@ -89,10 +89,10 @@ class WeightGradients {
     const T* from[kInputRows];
     for (std::int64_t row = 0; row < block.rows; ++row) from[row] = chunk_.delta(block.first_row + row);
     multiply<T, kBlock>(from, 1, block.rows, weights.part(block.first_column, block.last_column),
-                        [&](std::ptrdiff_t row, std::ptrdiff_t at, int lanes, Vector<T> sums) {
+                        vector_by_vector([&](std::ptrdiff_t row, std::ptrdiff_t at, int lanes, Vector<T> sums) {
                           T* to = chunk_.d_inputs[block.first_row + row] + block.first_column + at;
                           store(to, lanes, call_.add_to_d_input ? load(to, 1, lanes) + sums : sums);
-                        });
+                        }));
   }
 
   void pack_tile(std::int64_t tile, std::int64_t group, std::int64_t depth) const {
@@ -139,10 +139,10 @@ class WeightGradients {
       for (std::int64_t c = 0; c < kPanel<T>; ++c) to[c] = c < width ? from[c * feature_stride] : T(0);
     }
     multiply<T, kChain>(tiles_.units() + first_unit, kTileRows, last_unit - first_unit, Packed<T>{packed, depth, width},
-                        [&](std::ptrdiff_t unit, std::ptrdiff_t column, int lanes, Vector<T> sums) {
+                        vector_by_vector([&](std::ptrdiff_t unit, std::ptrdiff_t column, int lanes, Vector<T> sums) {
                           T* to = gradient + (first_unit + unit) * columns + first + column;
                           store(to, lanes, (is_first_ ? Vector<T>{} : load(to, 1, lanes)) + sums);
-                        });
+                        }));
   }
 
   // PyTorch sums biases' gradients by halves, more exactly than chains do; with its error carried along, a sum of

@@ -3,7 +3,7 @@
 // tanh of 1 ulp would make a hidden size of 1 less exact than PyTorch's.
 #pragma once
 
-#include "simd/vector.h"
+#include "simd/several.h"
 
 namespace elman {
 namespace {
@@ -42,16 +42,10 @@ struct TanhConstants<double> {
                                        1.6084831332283696025e-10};
 };
 
-// sum + error == a + b exactly; `a` must be the larger of the two, or zero.
-template <class V>
-struct Sum {
-  V sum, error;
-};
-
-template <class V>
-[[gnu::always_inline]] inline Sum<V> add_exactly(V a, V b) {
-  const V sum = a + b;
-  return {sum, b - (sum - a)};
+// a + b - sum, where sum = a + b rounded; `a` must be the larger of the two, or zero.
+template <class A, class B, class X>
+[[gnu::always_inline]] inline X sum_error(const A& a, const B& b, const X& sum) {
+  return b - (sum - a);
 }
 
 // a * b - product, where product = a * b rounded.
@@ -82,58 +76,83 @@ template <class T>
 
 // 4 (e^r - 1 - r - r^2/2) / r^3 at r = 2h, where square = h^2. Beyond the first term even and odd powers are summed
 // apart, which shortens the wait for the last of them.
-template <class T>
-[[gnu::always_inline]] inline Vector<T> series(Vector<T> h, Vector<T> square) {
+template <class T, class X>
+[[gnu::always_inline]] inline X series(const X& h, const X& square) {
   using C = TanhConstants<T>;
   constexpr int last = sizeof(C::kSeries) / sizeof(T) - 1;
   const auto term = [](int i) { return broadcast(C::kSeries[i] * T(4 << i)); };
-  Vector<T> ends_last = term(last), ends_before = term(last - 1);
+  X ends_last = multiply_add(term(last), square, term(last - 2));
+  X ends_before = multiply_add(term(last - 1), square, term(last - 3));
 #pragma GCC unroll 8
-  for (int i = last - 2; i > 0; i -= 2) ends_last = multiply_add(ends_last, square, term(i));
+  for (int i = last - 4; i > 0; i -= 2) ends_last = multiply_add(ends_last, square, term(i));
 #pragma GCC unroll 8
-  for (int i = last - 3; i > 0; i -= 2) ends_before = multiply_add(ends_before, square, term(i));
+  for (int i = last - 5; i > 0; i -= 2) ends_before = multiply_add(ends_before, square, term(i));
   constexpr bool last_is_odd = last % 2 == 1;  // then that sum holds the term of h, the other that of h^2
-  const Vector<T> odd = last_is_odd ? ends_last : ends_before, even = last_is_odd ? ends_before : ends_last;
+  const X &odd = last_is_odd ? ends_last : ends_before, &even = last_is_odd ? ends_before : ends_last;
   return multiply_add(multiply_add(even, h, odd), h, term(0));
 }
 
+// What tanh does to the bits of a vector.
 template <class T>
-[[gnu::always_inline]] inline Vector<T> tanh(Vector<T> x) {
+struct TanhBits {
   using V = Vector<T>;
   using Bits = typename VectorOf<T>::Bits;
   using C = TanhConstants<T>;
-  const Bits sign = reinterpret_cast<Bits>(broadcast(T(-0.0)));
-  V magnitude = reinterpret_cast<V>(reinterpret_cast<Bits>(x) & ~sign);
-  magnitude = magnitude > C::kLargest ? broadcast(C::kLargest) : magnitude;  // NaN compares false and stays
+
+  static V magnitude(V x) {  // at most kLargest
+    const V magnitude = reinterpret_cast<V>(reinterpret_cast<Bits>(x) & ~sign());
+    return magnitude > C::kLargest ? broadcast(C::kLargest) : magnitude;  // NaN compares false and stays
+  }
+
+  // 2^-n for n + kRound
+  static V scale(V shifted) {
+    const Bits exponent = reinterpret_cast<Bits>(shifted) << C::kMantissaBits;
+    return reinterpret_cast<V>(reinterpret_cast<Bits>(broadcast(T(1))) - exponent);
+  }
+
+  static V result(V x, V magnitude, V tanh) {
+    tanh = magnitude < C::kSmallest ? magnitude : tanh;  // whose last bits the corrections do not reach
+    return reinterpret_cast<V>(reinterpret_cast<Bits>(tanh) | (reinterpret_cast<Bits>(x) & sign()));
+  }
+
+ private:
+  static Bits sign() { return reinterpret_cast<Bits>(broadcast(T(-0.0))); }
+};
+
+// Of a vector, or of several.
+template <class T, class X>
+[[gnu::always_inline]] inline X tanh(const X& x) {
+  using C = TanhConstants<T>;
 
   // |x| = n ln(2)/2 + h + h_rest, |h| <= ln(2)/4, so that 2|x| = n ln 2 + 2h
-  const V shifted = multiply_add(magnitude, broadcast(T(2.8853900817779268)), broadcast(C::kRound));
-  const V n = shifted - C::kRound;
-  const V h_high = multiply_add(-n, broadcast(C::kHalfLogarithm), magnitude);  // exact
-  const V h = multiply_add(-n, broadcast(C::kHalfLogarithmRest), h_high);
-  const V h_rest = multiply_add(-n, broadcast(C::kHalfLogarithmRest), h_high - h);
+  const X magnitude = on_each(TanhBits<T>::magnitude, x);
+  const X shifted = multiply_add(magnitude, broadcast(T(2.8853900817779268)), broadcast(C::kRound));
+  const X minus_n = broadcast(C::kRound) - shifted;
+  const X h_high = multiply_add(minus_n, broadcast(C::kHalfLogarithm), magnitude);  // exact
+  const X h = multiply_add(minus_n, broadcast(C::kHalfLogarithmRest), h_high);
+  const X h_rest = multiply_add(minus_n, broadcast(C::kHalfLogarithmRest), h_high - h);
 
   // (e^{2h} - 1) / 2 = h + square + rest
-  const V square = h * h;
-  const V rest = multiply_add(square * h, series<T>(h, square), product_error<T>(h, h, square)) + h_rest;
+  const X square = h * h;
+  const X rest = multiply_add(square * h, series<T>(h, square), on_each(product_error<T>, h, h, square)) + h_rest;
 
   // below = (2^-n + e^{2h}) / 2, largest terms first
-  const Bits exponent = reinterpret_cast<Bits>(shifted) << C::kMantissaBits;
-  const V scale = reinterpret_cast<V>(reinterpret_cast<Bits>(broadcast(T(1))) - exponent);  // 2^-n
-  const Sum<V> linear = add_exactly(multiply_add(scale, broadcast(T(0.5)), broadcast(T(0.5))), h);
-  const Sum<V> quadratic = add_exactly(linear.sum, square);
-  const Sum<V> all = add_exactly(quadratic.sum, rest);
-  const V below = all.sum;
-  const V below_rest = linear.error + quadratic.error + all.error;
+  const X scale = on_each(TanhBits<T>::scale, shifted);
+  const X first = multiply_add(scale, broadcast(T(0.5)), broadcast(T(0.5)));
+  const X linear = first + h;
+  const X quadratic = linear + square;
+  const X below = quadratic + rest;
+  const X below_rest =
+      sum_error(first, h, linear) + sum_error(linear, square, quadratic) + sum_error(quadratic, rest, below);
 
   // 1 - 2^-n / below: with the rounded quotient, and what that left over
-  const V inverse = T(1) / below;
-  const V quotient = scale * inverse;  // exact
-  const V correction = multiply_add(-inverse, below_rest, remainder<T>(broadcast(T(1)), inverse, below));
-  const Sum<V> difference = add_exactly(broadcast(T(1)), -quotient);
-  V result = difference.sum + multiply_add(-quotient, correction, difference.error);
-  result = magnitude < C::kSmallest ? magnitude : result;  // whose last bits the corrections do not reach
-  return reinterpret_cast<V>(reinterpret_cast<Bits>(result) | (reinterpret_cast<Bits>(x) & sign));
+  const X inverse = broadcast(T(1)) / below;
+  const X quotient = scale * inverse;  // exact
+  const X correction = multiply_add(-inverse, below_rest, on_each(remainder<T>, broadcast(T(1)), inverse, below));
+  const X difference = broadcast(T(1)) - quotient;
+  const X difference_error = (broadcast(T(1)) - difference) - quotient;
+  return on_each(TanhBits<T>::result, x, magnitude,
+                 difference + multiply_add(-quotient, correction, difference_error));
 }
 
 }  // namespace

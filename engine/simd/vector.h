@@ -5,6 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#if ELMAN_VECTOR_BYTES > 16
+#include <immintrin.h>
+#endif
+
 namespace elman {
 namespace {
 
@@ -34,7 +38,7 @@ inline double fused_multiply_add(double a, double b, double c) { return __builti
 
 // a * b + c, rounded once wherever the processor can (g++ has no vector spelling for it; the loop becomes one
 // instruction).
-template <class V>
+template <class V, class = decltype(V{}[0])>
 [[gnu::always_inline]] inline V multiply_add(V a, V b, V c) {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
   constexpr int lanes = sizeof(V) / sizeof(a[0]);
@@ -63,10 +67,50 @@ template <class T>
   __builtin_memcpy(to, &value, sizeof value);
 }
 
+// The first `count` lanes, fewer than all; nothing behind them is touched, and what is loaded for the others is zero.
+#if ELMAN_VECTOR_BYTES == 64
+inline Vector<float> load_part(const float* from, int count) {
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), from);
+}
+inline Vector<double> load_part(const double* from, int count) {
+  return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), from);
+}
+inline void store_part(float* to, int count, Vector<float> value) {
+  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), value);
+}
+inline void store_part(double* to, int count, Vector<double> value) {
+  _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1u << count) - 1), value);
+}
+#elif ELMAN_VECTOR_BYTES == 32
+inline __m256i first_floats(int count) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+inline __m256i first_doubles(int count) {
+  return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+inline Vector<float> load_part(const float* from, int count) { return _mm256_maskload_ps(from, first_floats(count)); }
+inline Vector<double> load_part(const double* from, int count) { return _mm256_maskload_pd(from, first_doubles(count)); }
+inline void store_part(float* to, int count, Vector<float> value) { _mm256_maskstore_ps(to, first_floats(count), value); }
+inline void store_part(double* to, int count, Vector<double> value) {
+  _mm256_maskstore_pd(to, first_doubles(count), value);
+}
+#else
+template <class T>
+inline Vector<T> load_part(const T* from, int count) {
+  Vector<T> value{};
+  for (int i = 0; i < count; ++i) value[i] = from[i];
+  return value;
+}
+template <class T>
+inline void store_part(T* to, int count, Vector<T> value) {
+  for (int i = 0; i < count; ++i) to[i] = value[i];
+}
+#endif
+
 // The first `count` lanes, `stride` elements apart; the others are zero.
 template <class T>
 inline Vector<T> load(const T* from, std::ptrdiff_t stride, int count) {
-  if (stride == 1 && count == kLanes<T>) return load(from);
+  if (stride == 1) return count == kLanes<T> ? load(from) : load_part(from, count);
   Vector<T> value{};
   for (int i = 0; i < count; ++i) value[i] = from[i * stride];
   return value;
@@ -74,8 +118,7 @@ inline Vector<T> load(const T* from, std::ptrdiff_t stride, int count) {
 
 template <class T>
 inline void store(T* to, int count, Vector<T> value) {
-  if (count == kLanes<T>) return store(to, value);
-  for (int i = 0; i < count; ++i) to[i] = value[i];
+  count == kLanes<T> ? store(to, value) : store_part(to, count, value);
 }
 
 }  // namespace

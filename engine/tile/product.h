@@ -1,6 +1,7 @@
 // Blocked products made of the micro-kernel, and the packing of their right-hand side.
 #pragma once
 
+#include "tile/sums.h"
 #include "tile/tile.h"
 
 namespace elman {
@@ -112,9 +113,8 @@ inline constexpr std::ptrdiff_t kTilesAtOnce = 8;
 // before has left there. Smaller ones are walked one way, in which processors read ahead.
 inline constexpr std::size_t kWalkedToAndFro = std::size_t{3} << 19;
 
-// Calls finish(row, column, lanes, sums) for every vector of A B, where A's rows begin at a[row] and its columns
-// are a_step apart; lanes counts the columns that exist. `walk` counts the products with the same B, for the way that
-// its panels are walked.
+// Calls finish(TileSums) for the tiles of A B, where A's rows begin at a[row] and its columns are a_step apart. `walk`
+// counts the products with the same B, for the way that its panels are walked.
 template <class T, int kBlockLength, class Finish>
 void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, const Packed<T>& b, const Finish& finish,
               std::int64_t walk = 0) {
@@ -148,14 +148,7 @@ void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, con
           T* of_tile = sums + (tile - begin) * kTileSize;
           multiply_rows<T, kBlockLength>(height, count, a + row, k * a_step, a_step, panel + k * kWidth,
                                          b.depth * kWidth, depth, k > 0, of_tile);
-          if (k + depth < b.depth) continue;
-          const std::ptrdiff_t whole = width / kLanes<T> * kLanes<T>;
-          for (int r = 0; r < height; ++r, of_tile += count * kWidth) {
-            for (std::ptrdiff_t c = 0; c < whole; c += kLanes<T>) {
-              finish(row + r, first + c, kLanes<T>, load(of_tile + c));
-            }
-            if (whole < width) finish(row + r, first + whole, static_cast<int>(width - whole), load(of_tile + whole));
-          }
+          if (k + depth == b.depth) finish(TileSums<T>{row, height, first, width, of_tile, count * kWidth});
         }
         k += depth;
       } while (k < b.depth);

@@ -1,0 +1,72 @@
+// What becomes of a product's sums.
+#pragma once
+
+#include "simd/several.h"
+
+namespace elman {
+namespace {
+
+// Some rows and columns of a product, as `multiply` hands them on.
+template <class T>
+struct TileSums {
+  std::ptrdiff_t first_row, rows, first_column, columns;
+  const T* sums;
+  std::ptrdiff_t distance;  // of rows
+
+  // f(row, column, lanes, sums) for each vector; lanes counts the columns that exist.
+  template <class F>
+  [[gnu::always_inline]] void vector_by_vector(const F& f) const {
+    const std::ptrdiff_t whole = columns / kLanes<T> * kLanes<T>;
+    const T* from = sums;
+    for (std::ptrdiff_t row = first_row; row < first_row + rows; ++row, from += distance) {
+      for (std::ptrdiff_t c = 0; c < whole; c += kLanes<T>) f(row, first_column + c, kLanes<T>, load(from + c));
+      if (whole < columns) f(row, first_column + whole, static_cast<int>(columns - whole), load(from + whole));
+    }
+  }
+
+  // f(what is at(row, column) + sums) in its place: the vectors of a row in pairs, what is left over of several rows
+  // side by side.
+  template <class At, class F>
+  [[gnu::always_inline]] void add_and_store(const At& at, const F& f) const {
+    constexpr std::ptrdiff_t kPair = 2 * kLanes<T>;
+    const std::ptrdiff_t paired = columns / kPair * kPair;
+    for (std::ptrdiff_t row = 0; row < rows; ++row) {
+      T* const to = at(first_row + row, first_column);
+      const T* const from = sums + row * distance;
+      for (std::ptrdiff_t c = 0; c < paired; c += kPair) {
+        store_several<T>(to + c, f(load_several<2>(to + c) + load_several<2>(from + c)));
+      }
+    }
+    for (std::ptrdiff_t c = paired; c < columns; c += kLanes<T>) {
+      const int lanes = static_cast<int>(columns - c < kLanes<T> ? columns - c : kLanes<T>);
+      std::ptrdiff_t row = 0;
+      for (; row + kSideBySide <= rows; row += kSideBySide) add_and_store_rows<kSideBySide>(row, c, lanes, at, f);
+      for (; row < rows; ++row) add_and_store_rows<1>(row, c, lanes, at, f);
+    }
+  }
+
+  // The same for a vector of each of a few rows.
+  template <int kRows, class At, class F>
+  [[gnu::always_inline]] void add_and_store_rows(std::ptrdiff_t row, std::ptrdiff_t column, int lanes, const At& at,
+                                                 const F& f) const {
+    T* to[kRows];
+    Several<Vector<T>, kRows> values;
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) {
+      to[i] = at(first_row + row + i, first_column + column);
+      values.each[i] = load(to[i], 1, lanes) + load(sums + (row + i) * distance + column);
+    }
+    values = f(values);
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) store(to[i], lanes, values.each[i]);
+  }
+};
+
+// What to do with each vector of a tile, for `multiply`.
+template <class F>
+auto vector_by_vector(const F& f) {
+  return [&f](const auto& tile) __attribute__((always_inline)) { tile.vector_by_vector(f); };
+}
+
+}  // namespace
+}  // namespace elman
