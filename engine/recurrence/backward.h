@@ -49,10 +49,15 @@ class BackwardPass {
 
   void run() {
     const std::int64_t depth = call_.weights.input_size + hidden_size_;
-    const int threads = useful_threads(call_.threads, schedule_.total_rows() * hidden_size_ * depth);
+    const std::int64_t multiplications = schedule_.total_rows() * hidden_size_ * depth;
+    const int threads = useful_threads(call_.threads, multiplications);
     const std::size_t unit_bytes = sizeof(T) * static_cast<std::size_t>(recurrent_weights_.depth);
     const UnitParts parts(schedule_.batch(), hidden_size_, kPanel<T>, unit_bytes, threads);
     const RowGroups groups(schedule_.batch(), threads, unit_bytes * static_cast<std::size_t>(hidden_size_));
+
+    // Steps that are not shared out are long enough for the other threads to fall asleep.
+    const bool shared = parts.count() > 1 || groups.count() > 1;
+    const int gradient_threads = shared ? threads : useful_threads(threads, multiplications / 4);
 
     WeightGradients<T> gradients(call_, chunk_, tiles_);
     std::int64_t order = schedule_.steps();  // steps still to be taken; BPTT takes the last first
@@ -64,7 +69,7 @@ class BackwardPass {
         parallel(groups.count(), threads,
                  [&](std::int64_t group) { run_group(begin, order, groups.begin(group), groups.begin(group + 1)); });
       }
-      gradients.add_chunk(input_weights_, begin == 0, threads);
+      gradients.add_chunk(input_weights_, begin == 0, gradient_threads);
       order = begin;
     }
   }
