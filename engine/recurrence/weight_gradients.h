@@ -52,6 +52,7 @@ class WeightGradients {
 
  private:
   static constexpr std::int64_t kInputRows = 96;
+  static constexpr std::int64_t kMostPanels = 4;  // at once, of weight gradients
 
   struct InputBlock {
     std::int64_t first_row, rows, first_column, last_column;
@@ -103,44 +104,51 @@ class WeightGradients {
     const std::int64_t input_panels = call_.d_input_weights ? panels(input_size_, kPanel<T>) : 0;
     const std::int64_t recurrent_panels = call_.d_recurrent_weights ? panels(hidden_size_, kPanel<T>) : 0;
     const std::int64_t all = input_panels + recurrent_panels;
-    // Few panels are cut into parts, lest one thread wait for the other's last.
+    // Many panels are taken a few at a time, for each time d^T is read anew; few are cut into parts, lest one thread
+    // wait for the other's last.
+    const std::int64_t at_once = larger(1, smaller(all / (4 * threads), kMostPanels));
     const std::int64_t parts = threads > 1 && all < 8 * threads ? 2 : 1;
-    parallel((call_.d_bias ? 1 : 0) + all * parts, threads, [&](std::int64_t task) {
+    const std::int64_t input_tasks = panels(input_panels, at_once) * parts;
+    const std::int64_t recurrent_tasks = panels(recurrent_panels, at_once) * parts;
+    parallel((call_.d_bias ? 1 : 0) + input_tasks + recurrent_tasks, threads, [&](std::int64_t task) {
       const Timed timed(Phase::weight_gradients);
       if (call_.d_bias && task-- == 0) return add_bias(group, depth);
-      const std::int64_t panel = task / parts, first = hidden_size_ * (task % parts) / parts;
-      const std::int64_t last = hidden_size_ * (task % parts + 1) / parts;
-      if (panel < input_panels) {
-        add_panel(chunk_.inputs + group, call_.input.feature_stride, call_.d_input_weights, input_size_, panel, first,
-                  last, depth);
+      const Units units{hidden_size_ * (task % parts) / parts, hidden_size_ * (task % parts + 1) / parts};
+      if (task < input_tasks) {
+        const std::int64_t first = task / parts * at_once * kPanel<T>;
+        const std::int64_t width = smaller(at_once * kPanel<T>, input_size_ - first);
+        add_columns(chunk_.inputs + group, call_.input.feature_stride, call_.d_input_weights, input_size_, first, width,
+                    units, depth);
       } else {
-        add_panel(chunk_.previous + group, 1, call_.d_recurrent_weights, hidden_size_, panel - input_panels, first, last,
-                  depth);
+        const std::int64_t first = (task - input_tasks) / parts * at_once * kPanel<T>;
+        const std::int64_t width = smaller(at_once * kPanel<T>, hidden_size_ - first);
+        add_columns(chunk_.previous + group, 1, call_.d_recurrent_weights, hidden_size_, first, width, units, depth);
       }
     });
   }
 
-  // One panel of columns of a weight gradient, for the units from first_unit to last_unit - 1.
-  void add_panel(const T* const* factors, std::ptrdiff_t feature_stride, T* gradient, std::int64_t columns,
-                 std::int64_t panel, std::int64_t first_unit, std::int64_t last_unit, std::int64_t depth) const {
-    const std::int64_t first = panel * kPanel<T>;
-    const std::int64_t width = smaller(kPanel<T>, columns - first);
+  // Some columns of a weight gradient, for some units.
+  void add_columns(const T* const* factors, std::ptrdiff_t feature_stride, T* gradient, std::int64_t columns,
+                   std::int64_t first, std::int64_t width, Units units, std::int64_t depth) const {
     Layout layout;
-    const auto place = layout.reserve<T>(depth * kPanel<T>);
+    const auto place = layout.reserve<T>(Packed<T>::size(depth, width));
     layout.take(Slot::task);
     T* const packed = layout[place];
     for (std::int64_t k = 0; k < depth; ++k) {
-      const T* from = factors[k] + first * feature_stride;
       T* to = packed + k * kPanel<T>;
-      if (width == kPanel<T> && feature_stride == 1) {
-        __builtin_memcpy(to, from, sizeof(T) * kPanel<T>);
-        continue;
+      for (std::int64_t begin = 0; begin < width; begin += kPanel<T>, to += depth * kPanel<T>) {
+        const T* from = factors[k] + (first + begin) * feature_stride;
+        if (width - begin >= kPanel<T> && feature_stride == 1) {
+          __builtin_memcpy(to, from, sizeof(T) * kPanel<T>);
+          continue;
+        }
+        for (std::int64_t c = 0; c < kPanel<T>; ++c) to[c] = begin + c < width ? from[c * feature_stride] : T(0);
       }
-      for (std::int64_t c = 0; c < kPanel<T>; ++c) to[c] = c < width ? from[c * feature_stride] : T(0);
     }
-    multiply<T, kChain>(tiles_.units() + first_unit, kTileRows, last_unit - first_unit, Packed<T>{packed, depth, width},
+    multiply<T, kChain>(tiles_.units() + units.begin, kTileRows, units.end - units.begin,
+                        Packed<T>{packed, depth, width},
                         vector_by_vector([&](std::ptrdiff_t unit, std::ptrdiff_t column, int lanes, Vector<T> sums) {
-                          T* to = gradient + (first_unit + unit) * columns + first + column;
+                          T* to = gradient + (units.begin + unit) * columns + first + column;
                           store(to, lanes, (is_first_ ? Vector<T>{} : load(to, 1, lanes)) + sums);
                         }));
   }
