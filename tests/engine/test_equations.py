@@ -55,6 +55,15 @@ def test_every_number_of_units_inputs_and_rows(dtype, relu):
 
 
 @dtypes
+@pytest.mark.parametrize("batch", [1, 5, 9])
+def test_weights_that_outgrow_a_cache(dtype, batch):
+    # packed by all threads, walked to and fro, their gradients made of several panels at a time
+    this = case(290, 650, 4, batch, dtype=dtype)
+    assert_equations_hold(this)
+    assert_same_bits(run(this, 2), run(this), "on two threads")
+
+
+@dtypes
 def test_every_number_of_rows_at_the_edges_of_vectors(dtype):
     for hidden_size in (1, 7, 8, 9, 16, 17, 31, 33, 48, 65):
         for batch in range(1, 21):
