@@ -50,7 +50,7 @@ template <class A, class B, class X>
 
 // a * b - product, where product = a * b rounded.
 template <class T>
-[[gnu::always_inline]] inline Vector<T> product_error(Vector<T> a, Vector<T> b, Vector<T> product) {
+[[gnu::always_inline]] inline Vector<T> product_error(Vector<T> a, Vector<T> b, Vector<T> product) noexcept {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
   return multiply_add(a, b, -product);
 #else
@@ -65,7 +65,7 @@ template <class T>
 
 // a - q * b for a quotient q of a and b, which is exact.
 template <class T>
-[[gnu::always_inline]] inline Vector<T> remainder(Vector<T> a, Vector<T> q, Vector<T> b) {
+[[gnu::always_inline]] inline Vector<T> remainder(Vector<T> a, Vector<T> q, Vector<T> b) noexcept {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
   return multiply_add(-q, b, a);
 #else
@@ -99,24 +99,24 @@ struct TanhBits {
   using Bits = typename VectorOf<T>::Bits;
   using C = TanhConstants<T>;
 
-  static V magnitude(V x) {  // at most kLargest
+  static V magnitude(V x) noexcept {  // at most kLargest
     const V magnitude = reinterpret_cast<V>(reinterpret_cast<Bits>(x) & ~sign());
     return magnitude > C::kLargest ? broadcast(C::kLargest) : magnitude;  // NaN compares false and stays
   }
 
   // 2^-n for n + kRound
-  static V scale(V shifted) {
+  static V scale(V shifted) noexcept {
     const Bits exponent = reinterpret_cast<Bits>(shifted) << C::kMantissaBits;
     return reinterpret_cast<V>(reinterpret_cast<Bits>(broadcast(T(1))) - exponent);
   }
 
-  static V result(V x, V magnitude, V tanh) {
+  static V result(V x, V magnitude, V tanh) noexcept {
     tanh = magnitude < C::kSmallest ? magnitude : tanh;  // whose last bits the corrections do not reach
     return reinterpret_cast<V>(reinterpret_cast<Bits>(tanh) | (reinterpret_cast<Bits>(x) & sign()));
   }
 
  private:
-  static Bits sign() { return reinterpret_cast<Bits>(broadcast(T(-0.0))); }
+  static Bits sign() noexcept { return reinterpret_cast<Bits>(broadcast(T(-0.0))); }
 };
 
 // Of a vector, or of several.
