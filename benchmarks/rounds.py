@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 import elman.nn
 from elman.bench._settling import settle
 
-__all__ = ["KINDS", "Call", "Input", "beside", "call_of", "in_turns", "pair"]
+__all__ = ["KINDS", "Call", "Input", "beside", "by_threads", "call_of", "in_turns", "pair"]
 
 KINDS = ("inference", "training")
 Call = Callable[[], object]
@@ -65,6 +65,14 @@ def beside(
     kind: str, layers: Mapping[str, torch.nn.Module], x: Input, threads: tuple[int, ...] = (1, 2)
 ) -> dict[str, float]:
     """Return the microseconds of each layer over the same input, on its better number of threads."""
+    found = by_threads(kind, layers, x, threads)
+    return {name: min(found[name, number] for number in threads) for name in layers}
+
+
+def by_threads(
+    kind: str, layers: Mapping[str, torch.nn.Module], x: Input, threads: tuple[int, ...]
+) -> dict[tuple[str, int], float]:
+    """Return the microseconds of each layer over the same input, on each number of threads."""
     usual = torch.get_num_threads()
     calls: dict[tuple[str, int], Call] = {}
     for name, layer in layers.items():
@@ -72,7 +80,7 @@ def beside(
         calls |= {(name, number): call for number in threads}
     found = in_turns(kind, calls, lambda key: torch.set_num_threads(key[1]))
     torch.set_num_threads(usual)
-    return {name: min(found[name, number] for number in threads) for name in layers}
+    return found
 
 
 def call_of(kind: str, layer: torch.nn.Module, x: Input) -> Call:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from rounds import KINDS, beside, call_of, in_turns, pair
+from rounds import KINDS, beside, by_threads, call_of, in_turns, pair
 from scaling import growth
 from torch.nn.utils.rnn import pack_padded_sequence
 
@@ -113,10 +113,8 @@ def _joined(sizes: tuple[int, ...]) -> str:
 def _gain(kind: str, shape: tuple[int, int, int, int]) -> float:
     steps, batch, input_size, hidden_size = shape
     layer, x = elman.nn.RNN(input_size, hidden_size), torch.randn(steps, batch, input_size)
-    call, usual = call_of(kind, layer, x), torch.get_num_threads()
-    found = in_turns(kind, {1: call, 2: call}, torch.set_num_threads)
-    torch.set_num_threads(usual)
-    return found[1] / found[2]
+    found = by_threads(kind, {"elman": layer}, x, (1, 2))
+    return found["elman", 1] / found["elman", 2]
 
 
 def memory() -> Iterator[Row]:

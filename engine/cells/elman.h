@@ -1,5 +1,5 @@
-// The Elman cell: h = f(a), and what the gradient of h becomes at a. A cell sees one vector of hidden units at a
-// time, or several side by side, and knows nothing of steps, weights or memory.
+// The Elman cell: h = f(a), and what the gradient of h becomes at a. A cell sees a few vectors of hidden units at
+// a time and knows nothing of steps, weights or memory.
 #pragma once
 
 #include "simd/tanh.h"

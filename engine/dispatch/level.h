@@ -19,7 +19,7 @@ struct LayerWeights {
 
 template <class T>
 struct FunctionsOf {
-  std::int64_t (*packed_size)(const Weights<T>&);            // elements that packing takes
+  std::int64_t (*packed_size)(const Weights<T>&);                      // elements that packing takes
   LayerWeights<T> (*pack)(const Weights<T>&, T* memory, int threads);  // memory: 64-byte aligned, kept by the caller
   void (*forward)(const Forward<T>&, const LayerWeights<T>&);
   void (*backward)(const Backward<T>&);

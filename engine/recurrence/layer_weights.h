@@ -2,7 +2,7 @@
 #pragma once
 
 #include "dispatch/level.h"
-#include "threads/pool.h"
+#include "recurrence/schedule.h"
 #include "tile/product.h"
 
 namespace elman {
@@ -28,7 +28,7 @@ std::int64_t packed_size(const Weights<T>& weights) {
          on_lines<T>(units);
 }
 
-// What `pack` is told of a matrix.
+// A matrix, and where its panels go. Without depth it may be null.
 template <class T>
 struct Unpacked {
   const T* matrix;
@@ -37,9 +37,10 @@ struct Unpacked {
 
   std::int64_t panels() const { return depth > 0 ? elman::panels(columns, kPanel<T>) : 0; }
 
-  void pack_panel(std::int64_t panel) const {
-    const std::int64_t first = panel * kPanel<T>, width = columns - first < kPanel<T> ? columns - first : kPanel<T>;
-    pack(matrix + first * column_stride, k_stride, column_stride, depth, width, to + first * depth);
+  void pack(std::int64_t panel) const {
+    const std::int64_t first = panel * kPanel<T>;
+    pack_panel(matrix + first * column_stride, k_stride, column_stride, depth, smaller(kPanel<T>, columns - first),
+               to + first * depth);
   }
 };
 
@@ -50,7 +51,7 @@ void pack_both(const Unpacked<T>& a, const Unpacked<T>& b, int threads) {
   const std::int64_t of_a = a.panels(), of_both = of_a + b.panels();
   const bool large = a.depth * a.columns + b.depth * b.columns > kWorthSharing;
   parallel(of_both, large ? threads : 1,
-           [&](std::int64_t panel) { panel < of_a ? a.pack_panel(panel) : b.pack_panel(panel - of_a); });
+           [&](std::int64_t panel) { panel < of_a ? a.pack(panel) : b.pack(panel - of_a); });
 }
 
 template <class T>

@@ -114,22 +114,21 @@ class WeightGradients {
       const Timed timed(Phase::weight_gradients);
       if (call_.d_bias && task-- == 0) return add_bias(group, depth);
       const Units units{hidden_size_ * (task % parts) / parts, hidden_size_ * (task % parts + 1) / parts};
+      const std::int64_t width = at_once * kPanel<T>;
       if (task < input_tasks) {
-        const std::int64_t first = task / parts * at_once * kPanel<T>;
-        const std::int64_t width = smaller(at_once * kPanel<T>, input_size_ - first);
-        add_columns(chunk_.inputs + group, call_.input.feature_stride, call_.d_input_weights, input_size_, first, width,
-                    units, depth);
+        add_columns(chunk_.inputs + group, call_.input.feature_stride, call_.d_input_weights, input_size_,
+                    task / parts * width, width, units, depth);
       } else {
-        const std::int64_t first = (task - input_tasks) / parts * at_once * kPanel<T>;
-        const std::int64_t width = smaller(at_once * kPanel<T>, hidden_size_ - first);
-        add_columns(chunk_.previous + group, 1, call_.d_recurrent_weights, hidden_size_, first, width, units, depth);
+        add_columns(chunk_.previous + group, 1, call_.d_recurrent_weights, hidden_size_,
+                    (task - input_tasks) / parts * width, width, units, depth);
       }
     });
   }
 
-  // Some columns of a weight gradient, for some units.
+  // Columns of a weight gradient, up to `most` from the first on, for some units.
   void add_columns(const T* const* factors, std::ptrdiff_t feature_stride, T* gradient, std::int64_t columns,
-                   std::int64_t first, std::int64_t width, Units units, std::int64_t depth) const {
+                   std::int64_t first, std::int64_t most, Units units, std::int64_t depth) const {
+    const std::int64_t width = smaller(most, columns - first);
     Layout layout;
     const auto place = layout.reserve<T>(Packed<T>::size(depth, width));
     layout.take(Slot::task);

@@ -36,14 +36,10 @@ template <class V, int kCount>
 template <class F, class... X>
 [[gnu::always_inline]] inline auto on_each(const F& f, const X&... x) {
   constexpr int kCount = (how_many<X> | ...);
-  if constexpr (kCount == 0) {
-    return f(x...);
-  } else {
-    const auto on = [&](int i) __attribute__((always_inline)) { return f(part(x, i)...); };
-    return [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) {
-      return Several<decltype(on(0)), kCount>{{on(i)...}};
-    }(std::make_integer_sequence<int, kCount>{});
-  }
+  const auto on = [&](int i) __attribute__((always_inline)) { return f(part(x, i)...); };
+  return [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) {
+    return Several<decltype(on(0)), kCount>{{on(i)...}};
+  }(std::make_integer_sequence<int, kCount>{});
 }
 
 // The operators of a vector, for several and for several with one that is the same for each.

@@ -119,7 +119,7 @@ struct TanhBits {
   static Bits sign() noexcept { return reinterpret_cast<Bits>(broadcast(T(-0.0))); }
 };
 
-// Of a vector, or of several.
+// X is several vectors.
 template <class T, class X>
 [[gnu::always_inline]] inline X tanh(const X& x) {
   using C = TanhConstants<T>;

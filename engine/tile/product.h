@@ -47,30 +47,24 @@ template <class T>
   }
 }
 
-// matrix[k * k_stride + column * column_stride] in panels at `to`.
+// matrix[k * k_stride + column * column_stride] as a panel at `to`, of up to kPanel columns.
 template <class T>
-void pack(const T* matrix, std::ptrdiff_t k_stride, std::ptrdiff_t column_stride, std::ptrdiff_t depth,
-          std::ptrdiff_t columns, T* to) {
-  if (depth == 0) return;  // the matrix may be null
+void pack_panel(const T* matrix, std::ptrdiff_t k_stride, std::ptrdiff_t column_stride, std::ptrdiff_t depth,
+                std::ptrdiff_t columns, T* to) {
   constexpr std::ptrdiff_t kWidth = kPanel<T>;
-  T* panel = to;
-  for (std::ptrdiff_t first = 0; first < columns; first += kWidth, panel += depth * kWidth) {
-    const std::ptrdiff_t width = columns - first < kWidth ? columns - first : kWidth;
-    const T* from = matrix + first * column_stride;
-    std::ptrdiff_t k = 0;
-    if (width == kWidth && column_stride == 1) {
-      for (; k < depth; ++k) __builtin_memcpy(panel + k * kWidth, from + k * k_stride, sizeof(T) * kWidth);
-    } else if (width == kWidth && k_stride == 1) {
-      for (; k + kSquare <= depth; k += kSquare) {
-        for (std::ptrdiff_t c = 0; c < kWidth; c += kSquare) {
-          transpose(from + k + c * column_stride, column_stride, panel + k * kWidth + c, kWidth);
-        }
+  std::ptrdiff_t k = 0;
+  if (columns == kWidth && column_stride == 1) {
+    for (; k < depth; ++k) __builtin_memcpy(to + k * kWidth, matrix + k * k_stride, sizeof(T) * kWidth);
+  } else if (columns == kWidth && k_stride == 1) {
+    for (; k + kSquare <= depth; k += kSquare) {
+      for (std::ptrdiff_t c = 0; c < kWidth; c += kSquare) {
+        transpose(matrix + k + c * column_stride, column_stride, to + k * kWidth + c, kWidth);
       }
     }
-    for (; k < depth; ++k) {
-      for (std::ptrdiff_t c = 0; c < width; ++c) panel[k * kWidth + c] = from[k * k_stride + c * column_stride];
-      for (std::ptrdiff_t c = width; c < kWidth; ++c) panel[k * kWidth + c] = 0;
-    }
+  }
+  for (; k < depth; ++k) {
+    for (std::ptrdiff_t c = 0; c < columns; ++c) to[k * kWidth + c] = matrix[k * k_stride + c * column_stride];
+    for (std::ptrdiff_t c = columns; c < kWidth; ++c) to[k * kWidth + c] = 0;
   }
 }
 

@@ -30,7 +30,7 @@ def layer(
     input: Tensor,
     batch_sizes: Tensor | None,
     h_0: Tensor | None,
-    weights: Sequence[Tensor],
+    weights: list[Tensor],
     hidden_size: int,
     nonlinearity: str,
     directions: int,
@@ -59,10 +59,10 @@ def layer(
     return _run(call, input, h_0, weights)
 
 
-def _run(call: _Call, input: Tensor, h_0: Tensor | None, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+def _run(call: _Call, input: Tensor, h_0: Tensor | None, weights: list[Tensor]) -> tuple[Tensor, Tensor]:
     nonlinearity, directions, hidden_size, batch_sizes = call
     f, threads = NONLINEARITY[nonlinearity], torch.get_num_threads()
-    return _forward(f, threads, directions, input, h_0, batch_sizes, [*weights], hidden_size)  # type: ignore[no-any-return]
+    return _forward(f, threads, directions, input, h_0, batch_sizes, weights, hidden_size)  # type: ignore[no-any-return]
 
 
 class _Layer(torch.autograd.Function):
@@ -75,7 +75,7 @@ class _Layer(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, call: _Call, input: Tensor, h_0: Tensor | None, *weights: Tensor) -> tuple[Tensor, Tensor]:
-        output, h_n = _run(call, input, h_0, weights)
+        output, h_n = _run(call, input, h_0, [*weights])
         nonlinearity, directions, hidden_size, batch_sizes = call
         each = len(weights) // directions
         saved = input, h_0, output.data, *weights[:2], *weights[each : each + 2]
