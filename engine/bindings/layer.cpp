@@ -1,5 +1,5 @@
-// One layer and direction by addresses and sizes, nothing checked but the sequence: what the linear layer and the tests of
-// the engine call, which see to it that the addresses are good.
+// One layer and direction by addresses and sizes, nothing checked but the sequence: what the tests of the engine call, which
+// see to it that the addresses are good.
 #include "bindings/module.h"
 #include "bindings/released.h"
 #include "elman/engine.h"

@@ -16,6 +16,7 @@ NB_MODULE(_engine, m) {
   define_output(m);
   define_tensors(m);
   define_tensor_layer(m);
+  define_tensor_linear(m);
   m.def("instruction_sets", &elman::instruction_sets, "The instruction sets that this machine has, best first.");
   m.def("instruction_set", &elman::instruction_set, "The instruction set in use; the variable ELMAN_ISA forces one.");
   m.def("use_instruction_set", &elman::use_instruction_set, "name"_a,

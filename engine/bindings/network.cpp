@@ -19,9 +19,10 @@ namespace {
 std::atomic<int> threads{1};
 
 template <class T>
-std::int64_t work_of_row(const elman::Network<T>& network) {
+double multiplications(const elman::Network<T>& network, std::int64_t steps, std::int64_t rows) {
   const std::int64_t units = network.hidden_size();
-  return network.layers() * network.directions() * units * (network.input_size() + units);
+  return static_cast<double>(network.layers() * network.directions()) * static_cast<double>(units) *
+         static_cast<double>(network.input_size() + units) * static_cast<double>(steps) * static_cast<double>(rows);
 }
 
 template <class T>
@@ -89,11 +90,10 @@ void run(const elman::Network<T>& network, Array<const T> input, std::optional<B
   require(length(output.shape(last)) == width && output.stride(last) == 1, "output: expected other features");
 
   elman::Sequence sequence{length(input.shape(0)), packed ? 0 : length(input.shape(1)), nullptr, false};
+  std::vector<std::int64_t> sizes;
   if (packed) {
-    sequence.steps = length(batch_sizes->shape(0));
-    sequence.batch_sizes = batch_sizes->data();
-    sequence.batch = sequence.steps ? batch_sizes->data()[0] : 0;
-    require(has_rows(*batch_sizes, length(input.shape(0))), "batch_sizes: expected a sum of as many as there are rows");
+    sizes = checked_copy(*batch_sizes, length(input.shape(0)));
+    sequence = {length(sizes.size()), sizes.empty() ? 0 : sizes.front(), sizes.data(), false};
   }
   const std::int64_t states = network.layers() * network.directions() * sequence.batch * network.hidden_size();
   require(!final || (length(final->size()) == states && is_contiguous(*final)), "h_n: expected other sizes");
@@ -105,35 +105,28 @@ void run(const elman::Network<T>& network, Array<const T> input, std::optional<B
       .output = rows(output),
       .final_states = final ? final->data() : nullptr,
   };
-  const std::int64_t total = packed ? length(input.shape(0)) : sequence.steps * sequence.batch;
-  const ReleasedForWork released(total * work_of_row(network));
+  const std::int64_t rows_of_step = packed ? 1 : sequence.batch;
+  const ReleasedIf released(is_worth_the_gil(multiplications(network, length(input.shape(0)), rows_of_step)));
   network.run(call);
 }
 
-// What results are made with. Never freed: threads may outlive the module.
+// What results are made with: fetched while the module is made, for an import at the first call would give up the GIL there.
+// Never freed: threads may outlive the module.
 struct NumPy {
   nb::object ndarray, empty, float32, float64;
-  static const NumPy& get() {
-    static const NumPy* const numpy = [] {
-      const nb::module_ module = nb::module_::import_("numpy");
-      const nb::object dtype = module.attr("dtype");
-      return new NumPy{module.attr("ndarray"), module.attr("empty"), dtype("float32"), dtype("float64")};
-    }();
-    return *numpy;
-  }
   template <class T>
   const nb::object& dtype() const {
     return sizeof(T) == 4 ? float32 : float64;
   }
 };
+const NumPy* numpy = nullptr;
 
 // The common call of elman.runtime.RNN: arrays that the engine can read as they are. (output, h_n), or None for all
 // else, which is left to Python to convert or refuse.
 template <class T>
 nb::object run_plain(const elman::Network<T>& network, nb::handle x, nb::handle h_0, bool batch_first) {
-  const NumPy& numpy = NumPy::get();
   // subclasses too are left: a masked array has more to say than its buffer
-  if (!x.type().is(numpy.ndarray) || !(h_0.is_none() || h_0.type().is(numpy.ndarray))) return nb::none();
+  if (!x.type().is(numpy->ndarray) || !(h_0.is_none() || h_0.type().is(numpy->ndarray))) return nb::none();
   const Buffer from(x, false);
   const int dimensions = from.dimensions(), last = dimensions - 1;
   if (!from.holds<T>() || (dimensions != 3 && dimensions != 2) || from.size(last) != network.input_size()) {
@@ -153,14 +146,14 @@ nb::object run_plain(const elman::Network<T>& network, nb::handle x, nb::handle 
                       initial->size(last) == network.hidden_size();
     if (!fits) return nb::none();
   }
-  const nb::object& dtype = numpy.dtype<T>();
-  const auto empty = [&](auto... sizes) { return numpy.empty(nb::make_tuple(sizes...), dtype); };
+  const nb::object& dtype = numpy->dtype<T>();
+  const auto empty = [&](auto... sizes) { return numpy->empty(nb::make_tuple(sizes...), dtype); };
   const nb::object output = batched ? empty(from.size(0), from.size(1), width) : empty(steps, width);
   const nb::object h_n =
       batched ? empty(states, batch, network.hidden_size()) : empty(states, network.hidden_size());
   const Buffer to(output, true), final(h_n, true);
   {
-    const ReleasedForWork released(steps * batch * work_of_row(network));
+    const ReleasedIf released(is_worth_the_gil(multiplications(network, steps, batch)));
     network.run({
         .sequence = {steps, batch, nullptr, false},
         .threads = threads.load(std::memory_order_relaxed),
@@ -182,19 +175,15 @@ class PythonStream {
   // write as they are; it calls step again with such as are, or raises.
   PythonStream(std::shared_ptr<const elman::Network<T>> network, std::int64_t batch, nb::object convert)
       : stream_(std::move(network), batch), convert_(std::move(convert)) {
-    const nb::module_ numpy = nb::module_::import_("numpy");
     const elman::Network<T>& net = stream_.network();
-    ndarray_ = numpy.attr("ndarray");
-    empty_ = numpy.attr("empty");
-    dtype_ = numpy.attr("dtype")(sizeof(T) == 4 ? "float32" : "float64");
     row_ = nb::make_tuple(net.hidden_size());
     rows_ = nb::make_tuple(batch, net.hidden_size());
-    work_ = batch * work_of_row(net);
+    gives_up_gil_ = is_worth_the_gil(multiplications(net, 1, batch));
   }
 
   nb::object step(nb::handle input, nb::handle out) {
     // subclasses too are left to `convert`: a masked array has more to say than its buffer
-    if (!input.type().is(ndarray_) || !(out.is_none() || out.type().is(ndarray_))) {
+    if (!input.type().is(numpy->ndarray) || !(out.is_none() || out.type().is(numpy->ndarray))) {
       return convert_(nb::find(*this), input, out);
     }
     const Buffer from(input, false);
@@ -204,7 +193,7 @@ class PythonStream {
         from.size(from.dimensions() - 1) != network.input_size()) {
       return convert_(nb::find(*this), input, out);
     }
-    nb::object result = out.is_none() ? empty_(one ? row_ : rows_, dtype_) : nb::borrow(out);
+    nb::object result = out.is_none() ? numpy->empty(one ? row_ : rows_, numpy->dtype<T>()) : nb::borrow(out);
     const Buffer to(result, true);
     if (!to.holds<T>() || !to.is_contiguous() || to.dimensions() != from.dimensions() ||
         to.size(to.dimensions() - 1) != network.hidden_size() || (!one && to.size(0) != stream_.batch())) {
@@ -213,7 +202,7 @@ class PythonStream {
     const Use use(*this);
     const std::ptrdiff_t row = one ? 0 : from.stride<T>(0), feature = from.stride<T>(from.dimensions() - 1);
     {
-      const ReleasedForWork released(work_);
+      const ReleasedIf released(gives_up_gil_);
       stream_.step(from.data<T>(), row, feature, to.data<T>(), threads.load(std::memory_order_relaxed));
     }
     return result;
@@ -258,8 +247,8 @@ class PythonStream {
 
   elman::Stream<T> stream_;
   std::atomic<bool> busy_{false};
-  nb::object convert_, ndarray_, empty_, dtype_, row_, rows_;
-  std::int64_t work_;
+  nb::object convert_, row_, rows_;
+  bool gives_up_gil_;
 };
 
 template <class T>
@@ -284,6 +273,9 @@ void define(nb::module_& m, const char* network, const char* stream) {
 }  // namespace
 
 void define_network(nb::module_& m) {
+  const nb::module_ module = nb::module_::import_("numpy");
+  const nb::object dtype = module.attr("dtype");
+  numpy = new NumPy{module.attr("ndarray"), module.attr("empty"), dtype("float32"), dtype("float64")};
   define<float>(m, "NetworkFloat32", "StreamFloat32");
   define<double>(m, "NetworkFloat64", "StreamFloat64");
   m.def(

@@ -13,12 +13,12 @@ using Matrix = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 template <class T>
 void pool(Matrix<const T> states, BatchSizes batch_sizes, Matrix<T> pooled) {
   const std::int64_t features = length(states.shape(1));
-  const std::int64_t batch = batch_sizes.shape(0) ? batch_sizes(0) : 0;
-  require(has_rows(batch_sizes, length(states.shape(0))) && length(pooled.shape(0)) >= batch &&
-              length(pooled.shape(1)) >= 2 * features,
-          "pool: expected the rows of all steps and room for twice the features");
+  const std::vector<std::int64_t> sizes = checked_copy(batch_sizes, length(states.shape(0)));
+  const std::int64_t batch = sizes.empty() ? 0 : sizes.front();
+  require(length(pooled.shape(0)) >= batch && length(pooled.shape(1)) >= 2 * features,
+          "pooled: expected room for twice the features of every sequence");
   const elman::Pooling<T> call{
-      .sequence = {length(batch_sizes.shape(0)), batch, batch_sizes.data(), false},
+      .sequence = {length(sizes.size()), batch, sizes.data(), false},
       .features = features,
       .input = {states.data(), 0, features, 1},
       .largest = pooled.data(),

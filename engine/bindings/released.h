@@ -4,7 +4,6 @@
 #include <nanobind/nanobind.h>
 
 #include <chrono>
-#include <cstdint>
 #include <optional>
 #include <thread>
 
@@ -30,12 +29,14 @@ class Released {
   PyThreadState* state_;
 };
 
-// The GIL, given up for work of so many multiplications or more; giving it up and getting it back can take as long as
-// a small step.
-class ReleasedForWork {
+// Whether the GIL is given up for so many multiplications: giving it up and getting it back can take as long as a small
+// step. Counted in floating point, for sizes of views may multiply to anything.
+inline bool is_worth_the_gil(double multiplications) { return multiplications >= 100'000; }
+
+class ReleasedIf {
  public:
-  explicit ReleasedForWork(std::int64_t multiplications) {
-    if (multiplications >= 100'000) released_.emplace();
+  explicit ReleasedIf(bool condition) {
+    if (condition) released_.emplace();
   }
 
  private:

@@ -1,8 +1,7 @@
 // What the engine may be handed of PyTorch: each tensor is looked at anew at every call.
 #include "bindings/tensors.h"
 
-#include <nanobind/stl/optional.h>
-
+#include <cstring>
 #include <vector>
 
 #include "bindings/module.h"
@@ -15,7 +14,7 @@ namespace {
 void use_tensors(nb::capsule exchange, nb::object tensor, nb::object parameter) {
   auto* functions = static_cast<DLPackExchange*>(exchange.data("dlpack_exchange_api"));
   require(functions->version.major == 1, "exchange: expected DLPack 1");
-  torch = new PyTorch{functions, tensor, parameter, tensor.attr("is_neg")};
+  torch = new PyTorch{functions, tensor, parameter, tensor.attr("is_neg"), tensor.attr("untyped_storage")};
 }
 
 bool is_of_type(nb::handle object) {
@@ -68,22 +67,26 @@ bool is_plain(nb::handle tensor, TensorView& view) {
 
 using List = nb::typed<nb::list, nb::object>;
 
-// By what a tensor that was saved is known again: its address, its kind of numbers and its sizes, as int64; None for one
-// that is not plain.
-nb::typed<nb::list, std::optional<nb::bytes>> describe(List tensors) {
-  nb::typed<nb::list, std::optional<nb::bytes>> descriptions;
-  std::vector<std::int64_t> numbers;
+bool are_plain(List tensors) {
   for (nb::handle tensor : tensors) {
     TensorView view;
-    if (!is_plain(tensor, view)) {
-      descriptions.append(nb::none());
-      continue;
-    }
-    numbers.assign({static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(view.data<void>())), view.kind()});
-    for (int i = 0; i < view.dimensions(); ++i) numbers.push_back(view.size(i));
-    descriptions.append(nb::bytes(numbers.data(), numbers.size() * sizeof(std::int64_t)));
+    if (!tensor.is_none() && !is_plain(nb::borrow(tensor), view)) return false;
   }
-  return descriptions;
+  return true;
+}
+
+// The numbers of a vector as they are now.
+nb::bytes copy(nb::handle tensor) {
+  TensorView view;
+  require(TensorView::read(tensor, view) && view.dimensions() == 1, "tensor: expected a plain vector");
+  const std::size_t size = view.holds<double>() ? 8 : 4;
+  require(size == 8 || view.holds<float>(), "tensor: expected float32 or float64");
+  std::vector<char> numbers(static_cast<std::size_t>(view.size(0)) * size);
+  for (std::int64_t i = 0; i < view.size(0); ++i) {
+    const std::ptrdiff_t at = i * view.stride(0) * static_cast<std::ptrdiff_t>(size);
+    std::memcpy(numbers.data() + static_cast<std::size_t>(i) * size, view.data<const char>() + at, size);
+  }
+  return nb::bytes(numbers.data(), numbers.size());
 }
 
 template <class T>
@@ -145,8 +148,8 @@ void define_tensors(nb::module_& m) {
     return is_plain(tensor, view);
   }, "tensor"_a.none(),
         "Whether this is a tensor whose address, sizes and strides say all about it: no subclass, dense, on the CPU.");
-  m.def("describe", &describe, "tensors"_a,
-        "Address, kind of numbers and sizes of each tensor, as int64 in bytes; None for those that are not plain.");
+  m.def("are_plain", &are_plain, "tensors"_a, "Whether each of these is None or plain.");
+  m.def("copy", &copy, "tensor"_a, "The numbers of a plain vector, float32 or float64, as they are now.");
   m.def("admits",
         nb::overload_cast<nb::handle, nb::handle, List, nb::handle, nb::handle, nb::handle, nb::handle, nb::handle>(
             &admits),

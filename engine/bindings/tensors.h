@@ -4,10 +4,13 @@
 
 #include <nanobind/nanobind.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <type_traits>
+
+#include "bindings/sizes.h"
 
 namespace nb = nanobind;
 
@@ -37,7 +40,7 @@ struct DLPackExchange {
 };
 
 // A tensor of PyTorch whose memory can be used as its address, sizes and strides say: a Tensor or Parameter itself and no
-// subclass, dense, on the CPU, with its storage. Good until Python runs again.
+// subclass, dense, on the CPU, with its storage. Good until Python runs again, in this thread or another.
 class TensorView {
  public:
   static bool read(nb::handle object, TensorView& view);
@@ -55,8 +58,6 @@ class TensorView {
     return view_.type.code == (std::is_integral_v<T> ? 0 : 2) && view_.type.bits == 8 * sizeof(T);
   }
 
-  int kind() const { return 1000 * view_.type.code + view_.type.bits; }
-
   template <class T>
   T* data() const {
     return reinterpret_cast<T*>(static_cast<char*>(view_.data) + view_.byte_offset);
@@ -70,8 +71,82 @@ class TensorView {
 // What there is to know of PyTorch, told once by elman._gate.
 struct PyTorch {
   DLPackExchange* exchange;
-  nb::object tensor, parameter;  // the types
-  nb::object is_neg;             // the method
+  nb::object tensor, parameter;        // the types
+  nb::object is_neg, untyped_storage;  // methods of tensors
   nb::str new_empty = nb::str("new_empty"), contiguous = nb::str("contiguous");
 };
 extern const PyTorch* torch;  // null until told; never freed: threads may outlive the module
+
+// A tensor that a call has made and no one else knows of; None counts as no tensor.
+class Result {
+ public:
+  explicit Result(nb::handle tensor) : is_there_(!tensor.is_none()) {
+    require(!is_there_ || TensorView::read(tensor, view_), "expected a plain tensor");
+  }
+  const TensorView* view() const { return is_there_ ? &view_ : nullptr; }
+  template <class T>
+  T* data() const {
+    return is_there_ ? view_.data<T>() : nullptr;
+  }
+
+ private:
+  bool is_there_;
+  TensorView view_;
+};
+
+// What a call of the engine reads of tensors. Python runs while this is made: in other threads, which may give a tensor
+// other data. It stays as it is from settle() on: where the GIL will be given up, their storages are kept too.
+template <class T>
+class Operands {
+ public:
+  explicit Operands(bool gil_is_given_up) : keeps_storages_(gil_is_given_up) {}
+
+  // The number under which it is found again. None counts as no tensor.
+  std::size_t add(nb::handle tensor, bool made_contiguous) {
+    require(count_ < kMost, "expected fewer tensors");
+    all_[count_] = {nb::borrow(tensor), nb::object(), TensorView(), made_contiguous};
+    return count_++;
+  }
+
+  // Looks until a whole round finds what the one before has found: in such a round no Python has run.
+  void settle() {
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (std::size_t i = 0; i < count_; ++i) changed |= all_[i].changes(keeps_storages_);
+    }
+  }
+
+  // Null for None.
+  const TensorView* find(std::size_t i) const { return all_[i].tensor.is_none() ? nullptr : &all_[i].view; }
+
+  const T* data(std::size_t i, std::initializer_list<std::int64_t> shape) const {
+    require(find(i) && find(i)->has_shape(shape), "expected a tensor of another shape");
+    return find(i)->template data<const T>();
+  }
+
+ private:
+  struct Operand {
+    nb::object tensor, storage;
+    TensorView view;
+    bool made_contiguous = false;
+
+    bool changes(bool keeps_storage) {
+      if (tensor.is_none()) return false;
+      require(TensorView::read(tensor, view) && view.holds<T>(), "expected a plain tensor of the input's dtype");
+      if (made_contiguous && !view.is_contiguous()) {
+        tensor = tensor.attr(torch->contiguous)();
+        return true;
+      }
+      if (!keeps_storage) return false;
+      nb::object now = torch->untyped_storage(tensor);
+      if (now.is(storage)) return false;
+      storage = std::move(now);
+      return true;
+    }
+  };
+
+  static constexpr std::size_t kMost = 12;
+  std::array<Operand, kMost> all_;
+  std::size_t count_ = 0;
+  bool keeps_storages_;
+};

@@ -149,10 +149,11 @@ def is_plain(tensor: object | None) -> bool:
     Whether this is a tensor whose address, sizes and strides say all about it: no subclass, dense, on the CPU.
     """
 
-def describe(tensors: list[object]) -> list[bytes | None]:
-    """
-    Address, kind of numbers and sizes of each tensor, as int64 in bytes; None for those that are not plain.
-    """
+def are_plain(tensors: list[object]) -> bool:
+    """Whether each of these is None or plain."""
+
+def copy(tensor: object) -> bytes:
+    """The numbers of a plain vector, float32 or float64, as they are now."""
 
 def admits(input: object | None, h_0: object | None, weights: list[object], input_size: object | None, hidden_size: object | None, layers: object | None, bidirectional: object | None, bias: object | None) -> bool:
     """
@@ -171,6 +172,18 @@ def backward(nonlinearity: Nonlinearity, threads: int, directions: int, input: o
     The gradients of input, h_0 and weights; None for those that are not needed.
 
     `matrices` are the weights without the biases.
+    """
+
+def linear(threads: int, input: object, weight: object, bias: object | None) -> object:
+    """
+    input W^T + b over tensors, (rows, in_features) to (rows, out_features).
+    """
+
+def linear_backward(threads: int, d_output: object, input: object | None, weight: object | None, in_features: int, needed: tuple[object, ...]) -> tuple[object, ...]:
+    """
+    The gradients of input, weight and bias; None for those that are not needed.
+
+    `weight` is read for the first of them, `input` for the second.
     """
 
 def instruction_sets() -> list[str]:

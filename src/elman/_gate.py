@@ -11,14 +11,14 @@ from torch.utils._device import DeviceContext
 
 from elman import _engine
 
-__all__ = ["DTYPES", "admits", "is_plain", "nothing_intercepts"]
+__all__ = ["DTYPES", "admits", "are_plain", "is_plain", "nothing_intercepts"]
 
 DTYPES = (torch.float32, torch.float64)
 
 # The engine reads tensors through DLPack's table of C functions, in 20 ns each, and looks at every one anew at every
 # call. Whatever it finds no sense in is PyTorch's to compute.
 _engine.use_tensors(Tensor.__dlpack_c_exchange_api__, Tensor, Parameter)  # type: ignore[arg-type]
-is_plain, admits = _engine.is_plain, _engine.admits
+is_plain, are_plain, admits = _engine.is_plain, _engine.are_plain, _engine.admits
 
 # looked up once: the gate is passed at every call
 _is_compiling = torch.compiler.is_compiling

@@ -1,5 +1,6 @@
 """The recurrent network of the runtime over whole sequences."""
 
+import builtins
 import copy
 import pickle
 
@@ -263,3 +264,13 @@ def test_counts_of_threads():
     for count in (0, -1, 1.5, True, "2", 5000):
         with pytest.raises(InputError, match="count: expected an integer from 1 to 4096, got"):
             elman.set_num_threads(count)
+
+
+def test_nothing_is_imported_by_a_call(monkeypatch):
+    """Under a tracer written in Python an import gives up the GIL: in the middle of a first call it once hung."""
+    rnn, x, imported = network(2, 3), normal(4, 2, 2), []
+    real = builtins.__import__
+    monkeypatch.setattr(builtins, "__import__", lambda *args: (imported.append(args[0]), real(*args))[1])
+    rnn(x), rnn(x[:, 0]), rnn.stream(2).step(x[0])
+    monkeypatch.undo()
+    assert "numpy" not in imported

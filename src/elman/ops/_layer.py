@@ -8,20 +8,19 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
 
 from elman import _engine, reference
-from elman._gate import is_plain, nothing_intercepts
+from elman._gate import are_plain, nothing_intercepts
+from elman.ops._kept import joined, kept, leaf, own
 
-__all__ = ["are_plain_as_saved", "layer"]
+__all__ = ["layer"]
 
 NONLINEARITY = {"tanh": _engine.Nonlinearity.tanh, "relu": _engine.Nonlinearity.relu}
 
 _requires_grad = attrgetter("requires_grad")
 _forward: Any = _engine.forward
 _backward: Any = _engine.backward
-# Of _engine.describe: 2 is DLPack's code of floats, 32 the bits.
-_KIND_OF_FLOAT32 = 2032
+_copy = _engine.copy
 # nonlinearity, directions, hidden size and, of packed input, the rows of each step
 _Call = tuple[str, int, int, Tensor | None]
 
@@ -55,7 +54,7 @@ def layer(
     if torch.is_grad_enabled() and (
         any(map(_requires_grad, (*weights, input))) or (h_0 is not None and h_0.requires_grad)
     ):
-        return _apply(call, input, h_0, *weights)  # type: ignore[no-any-return]
+        return _apply(call, *map(own, (input, h_0, *weights)))  # type: ignore[no-any-return]
     return _run(call, input, h_0, weights)
 
 
@@ -75,41 +74,37 @@ class _Layer(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, call: _Call, input: Tensor, h_0: Tensor | None, *weights: Tensor) -> tuple[Tensor, Tensor]:
-        output, h_n = _run(call, input, h_0, [*weights])
         nonlinearity, directions, hidden_size, batch_sizes = call
-        each = len(weights) // directions
-        saved = input, h_0, output.data, *weights[:2], *weights[each : each + 2]
-        biases = *weights[2:each], *weights[each + 2 :]
-        ctx.save_for_backward(*saved)
+        matrices, biases = _apart(weights, directions)
+        given = input, h_0, *matrices
+        saved: list[Any] = [*map(kept, given)]
+        output, h_n = _run(call, saved[0], saved[1], _together(saved[2:], biases))
+        ctx.save_for_backward(output.data, *saved)
         if batch_sizes is not None:
             call = nonlinearity, directions, hidden_size, batch_sizes.clone()  # what is checked stays as it was
-        of_biases = biases, [bias._version for bias in biases], _engine.describe([*biases])
-        ctx.kept = call, _engine.describe([*saved]), of_biases, _Writes(output)
+        ctx.kept = call, [*map(leaf, given)], biases, [*map(_copy, biases)], _Writes(output)
         ctx.set_materialize_grads(False)
         return output, h_n
 
     @staticmethod
     def backward(ctx: Any, d_output: Tensor | None, d_h_n: Tensor | None) -> tuple[Tensor | None, ...]:
-        input, h_0, output, *matrices = saved = ctx.saved_tensors  # once: checkpointing allows no second reading
+        output, *saved = ctx.saved_tensors  # once: checkpointing allows no second reading
         needed = ctx.needs_input_grad[1:]
         if d_output is None and d_h_n is None:
             return None, *[None] * len(needed)
-        call, saved_as, of_biases, writes = ctx.kept
+        call, leaves, biases, numbers, writes = ctx.kept
         nonlinearity, directions, hidden_size, batch_sizes = call
-        if not (
-            are_plain_as_saved(saved, saved_as)
-            and (d_output is None or is_plain(d_output))
-            and (d_h_n is None or is_plain(d_h_n))
-            and not torch.is_grad_enabled()
-            and nothing_intercepts()
-        ):
+        input, h_0, *matrices = saved
+        as_they_were = _vectors(numbers, biases) if writes or torch.is_grad_enabled() else biases
+        if torch.is_grad_enabled() or not are_plain([output, *saved, d_output, d_h_n]) or not nothing_intercepts():
             # what is no plain tensor, and what shall be differentiated again, is left to PyTorch's operations
-            weights = _with_biases(matrices, *of_biases)
+            given = input, h_0, *_together(matrices, as_they_were)
+            originals = *leaves[:2], *_together(leaves[2:], biases)
             return None, *_differentiable_backward(
-                input, batch_sizes, h_0, weights, nonlinearity, directions, d_output, d_h_n, needed
+                given, originals, batch_sizes, nonlinearity, directions, d_output, d_h_n, needed
             )
         if writes:
-            output, _ = _run(call, input, h_0, _with_biases(matrices, *of_biases))
+            output, _ = _run(call, input, h_0, _together(matrices, as_they_were))
         f, threads = NONLINEARITY[nonlinearity], torch.get_num_threads()
         return None, *_backward(
             f, threads, directions, input, h_0, batch_sizes, matrices, hidden_size, output, d_output, d_h_n, needed
@@ -120,43 +115,21 @@ class _Layer(torch.autograd.Function):
 _apply: Any = super(torch.autograd.Function, _Layer).apply
 
 
-def _with_biases(
-    matrices: Sequence[Tensor], biases: Sequence[Tensor], versions: list[int], descriptions: list[bytes | None]
-) -> list[Tensor]:
-    """The weights of :func:`layer`, from which the output is computed again; biases that have changed are refused."""
-    if versions != [bias._version for bias in biases]:
-        raise RuntimeError(
-            "one of the variables needed for gradient computation has been modified by an inplace operation: "
-            "a bias, which the output is computed from again"
-        )
-    are_plain_as_saved(biases, descriptions)
-    weights: list[Tensor] = []
+def _apart(weights: Sequence[Tensor], directions: int) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    """The matrices and the biases of :func:`layer`'s weights."""
+    each = len(weights) // directions
+    return (*weights[:2], *weights[each : each + 2]), (*weights[2:each], *weights[each + 2 :])
+
+
+def _together(matrices: Sequence[Any], biases: Sequence[Any]) -> list[Any]:
+    weights: list[Any] = []
     for pair in range(0, len(matrices), 2):
         weights += [*matrices[pair : pair + 2], *biases[pair : pair + 2]]
     return weights
 
 
-def are_plain_as_saved(tensors: Sequence[Tensor | None], descriptions: list[bytes | None]) -> bool:
-    """Whether tensors that were saved are plain still.
-
-    Refuses a parameter that was given other data, which no version counter sees, and a hook's other tensor.
-    """
-    found = _engine.describe([*tensors])
-    if found == descriptions:
-        return True
-    for tensor, now, saved in zip(tensors, found, descriptions, strict=True):
-        if tensor is None or saved is None:
-            continue
-        address, kind, *shape = memoryview(saved).cast("q")
-        dtype = torch.float32 if kind == _KIND_OF_FLOAT32 else torch.float64
-        replaced = type(tensor) is Parameter and now is not None and memoryview(now).cast("q")[0] != address
-        if replaced or [*tensor.shape] != shape or tensor.dtype is not dtype:
-            raise RuntimeError(
-                "one of the variables needed for gradient computation has been given other data since the forward "
-                f"pass: expected the {dtype} tensor of shape {shape} that was saved, got {tensor.dtype} of shape "
-                f"{list(tensor.shape)}"
-            )
-    return all(now is not None for now, tensor in zip(found, tensors, strict=True) if tensor is not None)
+def _vectors(numbers: Sequence[bytes], like: Sequence[Tensor]) -> list[Tensor]:
+    return [torch.frombuffer(bytearray(copy), dtype=tensor.dtype) for copy, tensor in zip(numbers, like, strict=True)]
 
 
 _NOTHING: dict[torch.dtype, Tensor] = {}
@@ -179,21 +152,23 @@ class _Writes:
 
 
 def _differentiable_backward(
-    input: Tensor,
+    given: Sequence[Tensor | None],
+    originals: Sequence[Tensor | None],
     batch_sizes: Tensor | None,
-    h_0: Tensor | None,
-    weights: Sequence[Tensor],
     nonlinearity: str,
     directions: int,
     d_output: Tensor | None,
     d_h_n: Tensor | None,
     needed: Sequence[bool],
 ) -> list[Tensor | None]:
-    """What the engine computes, by operations that PyTorch can differentiate again."""
+    """What the engine computes, by operations that PyTorch can differentiate again.
+
+    ``given`` are input, h_0 and weights, ``originals`` where autograd goes on from them: see :func:`joined`.
+    """
     create_graph = torch.is_grad_enabled()
     with torch.enable_grad():
-        # aliases, lest a tensor that is passed twice gets the gradient of both its uses twice
-        aliases: list[Any] = [None if tensor is None else tensor.view_as(tensor) for tensor in (input, h_0, *weights)]
+        # an alias each, lest a tensor that is passed twice gets the gradient of both its uses twice
+        aliases = [*map(joined, given, originals)]
         x, h, *parameters = aliases
         one_step = x.dim() == 2 and batch_sizes is None
         if one_step:

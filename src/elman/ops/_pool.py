@@ -30,7 +30,7 @@ def pool(states: Tensor, batch_sizes: Tensor) -> Tensor:
 class _Pool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, states: Tensor, batch_sizes: Tensor) -> Tensor:
-        states = states.contiguous()
+        states = states.detach().contiguous()  # an alias: no one else can give it other data
         pooled = states.new_empty((int(batch_sizes[0]), 2 * states.shape[1]))
         _engine.pool(states.numpy(), batch_sizes.numpy(), pooled.numpy())
         ctx.save_for_backward(states, batch_sizes, pooled)

@@ -1,0 +1,66 @@
+"""Calls that give up the GIL, while another thread takes their tensors' memory away."""
+
+import os
+import subprocess
+import sys
+
+# Blocks of memory are mapped one by one and unmapped when they are freed: reading one too late ends the process.
+MAPPED = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
+
+SWAPPING = """
+import threading, time
+import torch
+from torch.nn.utils.rnn import PackedSequence
+import elman.nn
+
+torch.set_num_threads(2)
+layer, linear = elman.nn.RNN(200, 150), elman.nn.Linear(200, 150)
+x, h_0 = torch.randn(60, 120, 200, requires_grad=True), torch.randn(1, 120, 150)
+gradient, batch_sizes = torch.randn(60, 120, 150), torch.full((60,), 120)
+packed = PackedSequence(x.detach().reshape(-1, 200), batch_sizes)
+
+def while_another_thread_does(change, run):
+    ended = threading.Event()
+    def keep_on():
+        while not ended.is_set():
+            change()
+            time.sleep(1e-4)
+    thread = threading.Thread(target=keep_on)
+    thread.start()
+    try:
+        for _ in range(8):
+            run()
+    finally:
+        ended.set()
+        thread.join()
+
+def through(module, *state):
+    output = module(x, *state)
+    torch.autograd.grad(output if module is linear else output[0], [x], gradient)
+
+for tensor in (x, h_0, layer.weight_ih_l0, layer.weight_hh_l0, gradient):
+    while_another_thread_does(lambda: setattr(tensor, "data", torch.zeros(tensor.shape)), lambda: through(layer, h_0))
+for tensor in (x, linear.weight):
+    while_another_thread_does(lambda: setattr(tensor, "data", torch.zeros(tensor.shape)), lambda: through(linear))
+
+def write():
+    batch_sizes.fill_(10**12)
+    batch_sizes.fill_(120)
+
+def run_packed():
+    try:
+        layer(packed)
+    except (RuntimeError, ValueError):
+        pass  # seen while it was wrong
+
+while_another_thread_does(write, run_packed)
+print("survived")
+"""
+
+
+def test_tensors_may_be_given_other_data_while_another_thread_runs_over_them() -> None:
+    command = [sys.executable, "-c", SWAPPING]
+    finished = subprocess.run(
+        command, env=os.environ | MAPPED, capture_output=True, text=True, check=False, timeout=100
+    )
+    assert (finished.returncode, finished.stdout) == (0, "survived\n"), finished.stderr
