@@ -233,9 +233,9 @@ class RNNCell(torch.nn.RNNCell):
         if hx is not None and hx.shape != (*shape[:-1], self.hidden_size):
             return None
         if batched:
-            return ops.layer(input, None, hx, weights, self.hidden_size, nonlinearity, 1)[0]
+            return ops.step(input, hx, weights, self.hidden_size, nonlinearity)
         input, hx = input.unsqueeze(0), None if hx is None else hx.unsqueeze(0)
-        return ops.layer(input, None, hx, weights, self.hidden_size, nonlinearity, 1)[0].squeeze(0)
+        return ops.step(input, hx, weights, self.hidden_size, nonlinearity).squeeze(0)
 
     def __prepare_scriptable__(self) -> torch.nn.RNNCell:
         """What ``torch.jit.script`` compiles."""

@@ -7,5 +7,6 @@ Whoever calls these functions sees to that. The shapes are looked at once more w
 from elman.ops._layer import layer
 from elman.ops._linear import linear
 from elman.ops._pool import pool
+from elman.ops._step import step
 
-__all__ = ["layer", "linear", "pool"]
+__all__ = ["layer", "linear", "pool", "step"]

@@ -8,34 +8,44 @@ counter, and no one else can give it other data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["joined", "kept", "leaf", "own"]
+__all__ = ["aliases_of", "computed", "joined", "leaves", "originals"]
 
 
-def own(tensor: Tensor | None) -> Tensor | None:
-    """What a function is applied to: of a tensor that autograd has to follow further, an alias; else itself."""
-    return tensor if tensor is None or tensor.grad_fn is None else tensor.view_as(tensor)
+def aliases_of(tensors: Sequence[Tensor | None]) -> list[Any]:
+    """What a function saves, and its backward pass computes with."""
+    return [None if tensor is None else tensor.detach() for tensor in tensors]
 
 
-def kept(tensor: Tensor | None) -> Tensor | None:
-    """What the function saves of what :func:`own` gave it."""
-    return tensor if tensor is None or tensor.grad_fn is not None else tensor.detach()
+# Gradients of gradients go on to the tensors themselves. The computed ones are saved behind the aliases, for only what
+# is saved is freed by the backward pass; leaves live on anyway.
 
 
-def leaf(tensor: Tensor | None) -> Tensor | None:
-    """The tensor itself, where what is saved of it does not lead autograd back to it."""
-    return tensor if tensor is not None and tensor.grad_fn is None and tensor.requires_grad else None
+def computed(tensors: Sequence[Tensor | None]) -> list[Tensor]:
+    """Those that are not leaves."""
+    return [tensor for tensor in tensors if tensor is not None and not tensor.is_leaf]
+
+
+def leaves(tensors: Sequence[Tensor | None]) -> list[Any]:
+    """The leaves in their places, ``...`` for what is computed, None for what needs no gradient."""
+    return [
+        None if tensor is None or not tensor.requires_grad else tensor if tensor.is_leaf else ... for tensor in tensors
+    ]
+
+
+def originals(leaves: Sequence[Any], computed: Sequence[Tensor]) -> list[Tensor | None]:
+    """Leaves and computed tensors, each in its place."""
+    remaining = iter(computed)
+    return [next(remaining) if tensor is ... else tensor for tensor in leaves]
 
 
 def joined(numbers: Any, original: Tensor | None) -> Any:
-    """An alias of ``numbers``, from which autograd goes on to ``original``, whatever data that has now.
-
-    Where there is no original, ``numbers`` are none, need no gradient, or lead on by themselves.
-    """
+    """An alias of ``numbers``, from which autograd goes on to ``original``, whatever data that has now."""
     if original is not None:
         return _Joined.apply(numbers, original)  # type: ignore[no-untyped-call]
     return None if numbers is None else numbers.view_as(numbers)

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elman import _engine, reference
+from elman import _engine
 from elman._gate import are_plain, nothing_intercepts
-from elman.ops._kept import joined, kept, leaf, own
+from elman.ops._differentiable import differentiable_backward
+from elman.ops._kept import aliases_of, computed, leaves, originals
 
-__all__ = ["layer"]
+__all__ = ["NONLINEARITY", "layer"]
 
 NONLINEARITY = {"tanh": _engine.Nonlinearity.tanh, "relu": _engine.Nonlinearity.relu}
 
@@ -37,10 +38,9 @@ def layer(
     """One layer of an Elman network in one or two directions.
 
     Args:
-        input: ``(steps, batch, input_size)`` of any strides, packed ``(rows, input_size)``, or one step
-            ``(batch, input_size)``.
+        input: ``(steps, batch, input_size)`` of any strides, or packed ``(rows, input_size)``.
         batch_sizes: for packed input the rows of each step, ``(steps)``, int64, contiguous, never growing.
-        h_0: ``(directions, batch, hidden_size)``, for one step ``(batch, hidden_size)``; None counts as zeros.
+        h_0: ``(directions, batch, hidden_size)``; None counts as zeros.
         weights: for each direction ``weight_ih, weight_hh`` and, with biases, ``bias_ih, bias_hh``.
         hidden_size: that of the weights.
         nonlinearity: ``"tanh"`` or ``"relu"``.
@@ -48,13 +48,13 @@ def layer(
 
     Returns:
         The output, shaped as the input with ``directions * hidden_size`` features, and h_n
-        ``(directions, batch, hidden_size)``; None instead after one step, whose output it is.
+        ``(directions, batch, hidden_size)``.
     """
     call = nonlinearity, directions, hidden_size, batch_sizes
     if torch.is_grad_enabled() and (
         any(map(_requires_grad, (*weights, input))) or (h_0 is not None and h_0.requires_grad)
     ):
-        return _apply(call, *map(own, (input, h_0, *weights)))  # type: ignore[no-any-return]
+        return _apply(call, input, h_0, *weights)  # type: ignore[no-any-return]
     return _run(call, input, h_0, weights)
 
 
@@ -77,12 +77,12 @@ class _Layer(torch.autograd.Function):
         nonlinearity, directions, hidden_size, batch_sizes = call
         matrices, biases = _apart(weights, directions)
         given = input, h_0, *matrices
-        saved: list[Any] = [*map(kept, given)]
-        output, h_n = _run(call, saved[0], saved[1], _together(saved[2:], biases))
-        ctx.save_for_backward(output.data, *saved)
+        aliases = aliases_of(given)
+        output, h_n = _run(call, aliases[0], aliases[1], _together(aliases[2:], biases))
+        ctx.save_for_backward(output.data, *aliases, *computed(given))
         if batch_sizes is not None:
             call = nonlinearity, directions, hidden_size, batch_sizes.clone()  # what is checked stays as it was
-        ctx.kept = call, [*map(leaf, given)], biases, [*map(_copy, biases)], _Writes(output)
+        ctx.kept = call, leaves(given), biases, [*map(_copy, biases)], _Writes(output)
         ctx.set_materialize_grads(False)
         return output, h_n
 
@@ -94,14 +94,24 @@ class _Layer(torch.autograd.Function):
             return None, *[None] * len(needed)
         call, leaves, biases, numbers, writes = ctx.kept
         nonlinearity, directions, hidden_size, batch_sizes = call
-        input, h_0, *matrices = saved
-        as_they_were = _vectors(numbers, biases) if writes or torch.is_grad_enabled() else biases
-        if torch.is_grad_enabled() or not are_plain([output, *saved, d_output, d_h_n]) or not nothing_intercepts():
+        input, h_0, *matrices = aliases = saved[: len(leaves)]
+        in_engine = (
+            not torch.is_grad_enabled() and are_plain([output, *aliases, d_output, d_h_n]) and nothing_intercepts()
+        )
+        if writes or not in_engine:
+            as_they_were = [torch.frombuffer(bytearray(copy), dtype=input.dtype) for copy in numbers]
+        if not in_engine:
             # what is no plain tensor, and what shall be differentiated again, is left to PyTorch's operations
-            given = input, h_0, *_together(matrices, as_they_were)
-            originals = *leaves[:2], *_together(leaves[2:], biases)
-            return None, *_differentiable_backward(
-                given, originals, batch_sizes, nonlinearity, directions, d_output, d_h_n, needed
+            leads = originals(leaves, saved[len(leaves) :])
+            return None, *differentiable_backward(
+                (input, h_0, *_together(matrices, as_they_were)),
+                (*leads[:2], *_together(leads[2:], biases)),
+                batch_sizes,
+                nonlinearity,
+                directions,
+                d_output,
+                d_h_n,
+                needed,
             )
         if writes:
             output, _ = _run(call, input, h_0, _together(matrices, as_they_were))
@@ -128,10 +138,6 @@ def _together(matrices: Sequence[Any], biases: Sequence[Any]) -> list[Any]:
     return weights
 
 
-def _vectors(numbers: Sequence[bytes], like: Sequence[Tensor]) -> list[Tensor]:
-    return [torch.frombuffer(bytearray(copy), dtype=tensor.dtype) for copy, tensor in zip(numbers, like, strict=True)]
-
-
 _NOTHING: dict[torch.dtype, Tensor] = {}
 
 
@@ -149,54 +155,3 @@ class _Writes:
 
     def __bool__(self) -> bool:
         return self.alias._version != self.version
-
-
-def _differentiable_backward(
-    given: Sequence[Tensor | None],
-    originals: Sequence[Tensor | None],
-    batch_sizes: Tensor | None,
-    nonlinearity: str,
-    directions: int,
-    d_output: Tensor | None,
-    d_h_n: Tensor | None,
-    needed: Sequence[bool],
-) -> list[Tensor | None]:
-    """What the engine computes, by operations that PyTorch can differentiate again.
-
-    ``given`` are input, h_0 and weights, ``originals`` where autograd goes on from them: see :func:`joined`.
-    """
-    create_graph = torch.is_grad_enabled()
-    with torch.enable_grad():
-        # an alias each, lest a tensor that is passed twice gets the gradient of both its uses twice
-        aliases = [*map(joined, given, originals)]
-        x, h, *parameters = aliases
-        one_step = x.dim() == 2 and batch_sizes is None
-        if one_step:
-            x, h = x[None], None if h is None else h[None]
-        outputs, states = [], []
-        each = len(parameters) // directions
-        for direction in range(directions):
-            of_direction = parameters[direction * each : (direction + 1) * each]
-            output, h_n = reference.layer(
-                x,
-                batch_sizes,
-                None if h is None else h[direction],
-                *of_direction,
-                *[None] * (4 - each),
-                nonlinearity=nonlinearity,
-                reverse=direction == 1,
-            )
-            outputs.append(output)
-            states.append(h_n)
-        output = torch.cat(outputs, -1)
-        results = [(output[0] if one_step else output, d_output), (torch.stack(states), d_h_n)]
-        results = [(result, gradient) for result, gradient in results if gradient is not None]
-        gradients = torch.autograd.grad(
-            [result for result, _ in results],
-            [tensor for tensor, need in zip(aliases, needed, strict=True) if need],
-            [gradient for _, gradient in results],
-            create_graph=create_graph,
-            allow_unused=True,
-        )
-    remaining = iter(gradients)
-    return [next(remaining) if need else None for need in needed]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from elman import _engine
 from elman._gate import are_plain, nothing_intercepts
-from elman.ops._kept import joined, kept, leaf, own
+from elman.ops._kept import aliases_of, computed, joined, leaves, originals
 
 __all__ = ["linear"]
 
@@ -31,7 +31,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if torch.is_grad_enabled() and (
         input.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad)
     ):
-        return _Linear.apply(*map(own, (input, weight, bias)))  # type: ignore[no-any-return,no-untyped-call]
+        return _Linear.apply(input, weight, bias)  # type: ignore[no-any-return,no-untyped-call]
     return _forward(torch.get_num_threads(), input, weight, bias)  # type: ignore[no-any-return]
 
 
@@ -41,21 +41,21 @@ class _Linear(torch.autograd.Function):
         # as PyTorch does, only what the gradients that are wanted will need
         learns_input, learns_weight, _ = ctx.needs_input_grad
         given = (input if learns_weight else None, weight if learns_input else None)
-        saved = [*map(kept, given)]
-        ctx.save_for_backward(*saved)
-        ctx.leaves, ctx.in_features = [*map(leaf, given)], weight.shape[1]
-        x, w = saved[0] if learns_weight else input, saved[1] if learns_input else weight
+        aliases = aliases_of(given)
+        ctx.save_for_backward(*aliases, *computed(given))
+        ctx.leaves, ctx.in_features = leaves(given), weight.shape[1]
+        x, w = aliases[0] if learns_weight else input, aliases[1] if learns_input else weight
         return _forward(torch.get_num_threads(), x, w, bias)  # type: ignore[no-any-return]
 
     @staticmethod
     def backward(ctx: Any, d_output: Tensor) -> tuple[Tensor | None, ...]:
-        input, weight = saved = ctx.saved_tensors
+        input, weight, *of_originals = ctx.saved_tensors
         needed = ctx.needs_input_grad
-        if are_plain([d_output, *saved]) and nothing_intercepts() and not torch.is_grad_enabled():
+        if are_plain([d_output, input, weight]) and nothing_intercepts() and not torch.is_grad_enabled():
             threads = torch.get_num_threads()
             return _backward(threads, d_output, input, weight, ctx.in_features, needed)  # type: ignore[no-any-return]
         # by operations that PyTorch can differentiate again
-        input, weight = map(joined, saved, ctx.leaves)
+        input, weight = map(joined, (input, weight), originals(ctx.leaves, of_originals))
         return (
             d_output @ weight if needed[0] else None,
             d_output.transpose(0, 1) @ input if needed[1] else None,
