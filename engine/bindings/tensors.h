@@ -108,9 +108,11 @@ class Operands {
     return count_++;
   }
 
-  // Looks until a whole round finds what the one before has found: in such a round no Python has run.
+  // Looks until a whole round finds what the one before has found: in such a round no Python has run. A few are enough
+  // unless storages are wrapped anew at each look, which no PyTorch known does.
   void settle() {
-    for (bool changed = true; changed;) {
+    bool changed = true;
+    for (int round = 0; changed && round < 8; ++round) {
       changed = false;
       for (std::size_t i = 0; i < count_; ++i) changed |= all_[i].changes(keeps_storages_);
     }

@@ -193,7 +193,7 @@ def test_sizes_that_would_wrap_around_are_refused():
     network, sizes = network_of([case(4, 6, 1, 1)]), np.array([2**62 + 1] * 4)
     with pytest.raises(ValueError, match="batch_sizes: expected a sum"):
         network.run(np.zeros((4, 4), "f"), sizes, None, np.zeros((4, 6), "f"), None)
-    with pytest.raises(ValueError, match="pool: expected the rows of all steps"):
+    with pytest.raises(ValueError, match="batch_sizes: expected a sum of as many as there are rows"):
         _engine.pool(np.zeros((4, 2), "f"), sizes, np.zeros((4, 4), "f"))
 
 

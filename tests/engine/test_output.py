@@ -108,9 +108,9 @@ def test_exponentials_over_their_whole_range(dtype):
 
 
 def test_sizes_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="pool: expected the rows of all steps"):
+    with pytest.raises(ValueError, match="batch_sizes: expected a sum of as many as there are rows"):
         _engine.pool(np.zeros((3, 2), "f"), np.array([2, 2]), np.zeros((2, 4), "f"))
-    with pytest.raises(ValueError, match="pool: expected the rows of all steps"):
+    with pytest.raises(ValueError, match="pooled: expected room"):
         _engine.pool(np.zeros((4, 2), "f"), np.array([2, 2]), np.zeros((2, 3), "f"))
     with pytest.raises(ValueError, match="softmax: expected two arrays of one shape"):
         _engine.softmax(np.zeros((3, 2), "f"), np.zeros((2, 3), "f"))

@@ -14,28 +14,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["aliases_of", "computed", "joined", "leaves", "originals"]
+__all__ = ["joined", "keep", "originals"]
 
 
-def aliases_of(tensors: Sequence[Tensor | None]) -> list[Any]:
-    """What a function saves, and its backward pass computes with."""
-    return [None if tensor is None else tensor.detach() for tensor in tensors]
+def keep(tensors: Sequence[Tensor | None]) -> tuple[list[Any], list[Tensor], list[Any]]:
+    """What a function saves of the tensors that it is given, and what it keeps by other means.
 
-
-# Gradients of gradients go on to the tensors themselves. The computed ones are saved behind the aliases, for only what
-# is saved is freed by the backward pass; leaves live on anyway.
-
-
-def computed(tensors: Sequence[Tensor | None]) -> list[Tensor]:
-    """Those that are not leaves."""
-    return [tensor for tensor in tensors if tensor is not None and not tensor.is_leaf]
-
-
-def leaves(tensors: Sequence[Tensor | None]) -> list[Any]:
-    """The leaves in their places, ``...`` for what is computed, None for what needs no gradient."""
-    return [
-        None if tensor is None or not tensor.requires_grad else tensor if tensor.is_leaf else ... for tensor in tensors
-    ]
+    Returns:
+        Aliases, with which the backward pass computes. The tensors that are no leaves, to be saved too: gradients of
+        gradients go on to the tensors themselves, and only what is saved is freed by the backward pass. The leaves in
+        their places, with ``...`` for what is no leaf and None for what needs no gradient: leaves live on anyway.
+    """
+    aliases: list[Any] = []
+    computed: list[Tensor] = []
+    leaves: list[Any] = []
+    for tensor in tensors:
+        if tensor is None:
+            aliases.append(None)
+            leaves.append(None)
+            continue
+        aliases.append(tensor.detach())
+        if not tensor.is_leaf:
+            computed.append(tensor)
+            leaves.append(...)
+        else:
+            leaves.append(tensor if tensor.requires_grad else None)
+    return aliases, computed, leaves
 
 
 def originals(leaves: Sequence[Any], computed: Sequence[Tensor]) -> list[Tensor | None]:

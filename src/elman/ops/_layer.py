@@ -12,7 +12,7 @@ from torch import Tensor
 from elman import _engine
 from elman._gate import are_plain, nothing_intercepts
 from elman.ops._differentiable import differentiable_backward
-from elman.ops._kept import aliases_of, computed, leaves, originals
+from elman.ops._kept import keep, originals
 
 __all__ = ["NONLINEARITY", "layer"]
 
@@ -76,13 +76,12 @@ class _Layer(torch.autograd.Function):
     def forward(ctx: Any, call: _Call, input: Tensor, h_0: Tensor | None, *weights: Tensor) -> tuple[Tensor, Tensor]:
         nonlinearity, directions, hidden_size, batch_sizes = call
         matrices, biases = _apart(weights, directions)
-        given = input, h_0, *matrices
-        aliases = aliases_of(given)
+        aliases, computed, leaves = keep((input, h_0, *matrices))
         output, h_n = _run(call, aliases[0], aliases[1], _together(aliases[2:], biases))
-        ctx.save_for_backward(output.data, *aliases, *computed(given))
+        ctx.save_for_backward(output.data, *aliases, *computed)
         if batch_sizes is not None:
             call = nonlinearity, directions, hidden_size, batch_sizes.clone()  # what is checked stays as it was
-        ctx.kept = call, leaves(given), biases, [*map(_copy, biases)], _Writes(output)
+        ctx.kept = call, leaves, biases, [*map(_copy, biases)], _Writes(output)
         ctx.set_materialize_grads(False)
         return output, h_n
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from elman import _engine
 from elman._gate import are_plain, nothing_intercepts
-from elman.ops._kept import aliases_of, computed, joined, leaves, originals
+from elman.ops._kept import joined, keep, originals
 
 __all__ = ["linear"]
 
@@ -40,10 +40,9 @@ class _Linear(torch.autograd.Function):
     def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         # as PyTorch does, only what the gradients that are wanted will need
         learns_input, learns_weight, _ = ctx.needs_input_grad
-        given = (input if learns_weight else None, weight if learns_input else None)
-        aliases = aliases_of(given)
-        ctx.save_for_backward(*aliases, *computed(given))
-        ctx.leaves, ctx.in_features = leaves(given), weight.shape[1]
+        aliases, computed, leaves = keep((input if learns_weight else None, weight if learns_input else None))
+        ctx.save_for_backward(*aliases, *computed)
+        ctx.leaves, ctx.in_features = leaves, weight.shape[1]
         x, w = aliases[0] if learns_weight else input, aliases[1] if learns_input else weight
         return _forward(torch.get_num_threads(), x, w, bias)  # type: ignore[no-any-return]
 

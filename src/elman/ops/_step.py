@@ -10,7 +10,7 @@ from torch import Tensor
 from elman import _engine
 from elman._gate import are_plain, nothing_intercepts
 from elman.ops._differentiable import differentiable_backward
-from elman.ops._kept import aliases_of, computed, leaves, originals
+from elman.ops._kept import keep, originals
 from elman.ops._layer import NONLINEARITY
 
 __all__ = ["step"]
@@ -50,12 +50,12 @@ class _Step(torch.autograd.Function):
     def forward(
         ctx: Any, nonlinearity: str, hidden_size: int, input: Tensor, h: Tensor | None, *weights: Tensor
     ) -> Tensor:
-        given = input, h, *weights[:2]
-        x, h_before, *matrices = aliases = aliases_of(given)
+        aliases, computed, leaves = keep((input, h, *weights[:2]))
+        x, h_before, *matrices = aliases
         f, threads = NONLINEARITY[nonlinearity], torch.get_num_threads()
         state, _ = _forward(f, threads, 1, x, h_before, None, [*matrices, *weights[2:]], hidden_size)
-        ctx.save_for_backward(state, *aliases, *computed(given))
-        ctx.kept = nonlinearity, hidden_size, leaves(given), weights[2:]
+        ctx.save_for_backward(state, *aliases, *computed)
+        ctx.kept = nonlinearity, hidden_size, leaves, weights[2:]
         return state  # type: ignore[no-any-return]
 
     @staticmethod
