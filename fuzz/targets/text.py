@@ -8,6 +8,7 @@ from elman.runtime._classifiers.text import TextClassifier
 from elman.runtime._classifiers.text_settings import Network, Text, TextSettings
 from elman.runtime._classifiers.text_stream import TextStream
 from elman.runtime._vocabulary import SPECIAL_TOKENS, Vocabulary, choose_tokens, tokenize
+from elman.runtime._words import NEWEST
 from fuzz.choices import Choices
 from fuzz.rule import REFUSED, attempt
 
@@ -51,7 +52,7 @@ def model(word: bool, max_length: int) -> TextClassifier:
         "output.bias": (2,),
     }
     tensors = {name: np.sin(np.arange(1, np.prod(s) + 1, dtype="f") ** 2).reshape(s) for name, s in shapes.items()}
-    text = Text("word" if word else "char", max_length, {})
+    text = Text("word" if word else "char", max_length, {}, NEWEST)
     settings = TextSettings(["x", "y"], text, Network(3, 4, 1, bidirectional=False))
     return TextClassifier(settings, tensors, {"vocabulary": vocabulary})
 

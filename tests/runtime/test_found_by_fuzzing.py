@@ -162,7 +162,8 @@ def test_a_piece_that_is_no_string_is_refused(piece):
 
 
 def test_a_text_that_was_cut_is_said_to_be():
-    assert tokenize("İ", "word", 1) == (["i"], True)  # in lower case two characters, and tokens
+    assert tokenize("İ", "older word", 1) == (["i"], True)  # in lower case two characters, and tokens
+    assert tokenize("İ", "word", 1) == (["i\u0307"], False)
     assert tokenize("\u1100\u1161\u11a8" * 40, "char", 20) == (["각"] * 20, True)  # three make one
     assert tokenize("\u1100\u1161\u11a8" * 20, "char", 20) == (["각"] * 20, False)
 

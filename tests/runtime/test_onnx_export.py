@@ -105,6 +105,7 @@ def stand_in():
         output_bias=tensors["output.bias"],
         classes=config["classes"],
         tokens=config["text"]["tokens"],
+        segmentation="older",
         max_length=config["text"]["max_length"],
         vocabulary=Vocabulary.from_lines((VERSION_1 / "vocabulary.txt").read_text("utf-8"), "vocabulary.txt"),
     )

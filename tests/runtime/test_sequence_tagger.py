@@ -16,6 +16,7 @@ from elman.runtime._tagger.tagger import SequenceTagger
 from elman.runtime._tagger.tags import first_fault, tag_spans
 from elman.runtime._tagger.words import joined, split
 from elman.runtime._vocabulary import Vocabulary
+from elman.runtime._words import NEWEST
 from tests.runtime.refusals import refusal
 
 SCHEMES = {
@@ -28,7 +29,7 @@ NEVER_SEEN = "Überraschung"
 
 def tagger(scheme="BIO", *, character_size=3, layers=1, bidirectional=True, tokens="word", seed=0):
     network = TaggerNetwork(5, character_size, 8, layers, bidirectional)
-    read = TaggerSettings(SCHEMES[scheme], scheme, tokens, {}, network)
+    read = TaggerSettings(SCHEMES[scheme], scheme, tokens, {}, network, NEWEST)
     vocabularies = {"words": Vocabulary(["to", "rome", "我", "é"]), "characters": Vocabulary("tromeR我")}
     generator = np.random.default_rng(seed)
     shapes = read.shapes({name: len(vocabulary) for name, vocabulary in vocabularies.items()})

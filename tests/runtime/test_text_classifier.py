@@ -15,6 +15,7 @@ from elman import InputError
 from elman.runtime._classifiers.base import READING_BATCH
 from elman.runtime._classifiers.text_settings import Network, Text, TextSettings
 from elman.runtime._vocabulary import SPECIAL_TOKENS, Vocabulary
+from elman.runtime._words import NEWEST
 from tests.runtime.networks import parameters
 
 ROOT = Path(__file__).parents[1]
@@ -31,7 +32,7 @@ def classifier(*, bidirectional=True, tokens="char", layers=1, max_length=20, se
         "output.weight": generator.standard_normal((3, features)).astype("f"),
         "output.bias": generator.standard_normal(3).astype("f"),
     }
-    read = TextSettings(["x", "y", "z"], Text(tokens, max_length, {}), Network(5, 8, layers, bidirectional))
+    read = TextSettings(["x", "y", "z"], Text(tokens, max_length, {}, NEWEST), Network(5, 8, layers, bidirectional))
     return elman.runtime.TextClassifier(read, tensors, {"vocabulary": vocabulary})
 
 

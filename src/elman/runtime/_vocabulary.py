@@ -1,16 +1,17 @@
 """Texts to numbers: tokens, and the vocabulary that numbers them."""
 
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from elman._errors import InputError
+from elman.runtime._words import SPACELESS
+from elman.runtime._words.older import lowered_words
+from elman.runtime._words.segmentation import composed, lookup, words
 
 __all__ = [
     "PADDING",
-    "SPACELESS",
     "SPECIAL_TOKENS",
     "START",
     "UNKNOWN",
@@ -25,10 +26,6 @@ __all__ = [
 SPECIAL_TOKENS = ("<padding>", "<unknown>", "<start>", "<end>")
 PADDING, UNKNOWN, START, END = range(4)
 
-# Scripts written without spaces: Chinese, Japanese, Thai, Lao, Khmer, Burmese.
-SPACELESS = r"\u2e80-\u2fff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff" \
-    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\U00020000-\U0003ffff"  # fmt: skip
-_WORDS = re.compile(rf"[{SPACELESS}]|[^\W{SPACELESS}]+(?:['’][^\W{SPACELESS}]+)*|[^\w\s]")
 _SPACELESS_CHARACTER = re.compile(f"[{SPACELESS}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPE = re.compile(r"\\(?:(\\)|u\{([0-9a-f]{1,6})\})")
@@ -41,16 +38,16 @@ def tokenize(text: str, tokens: str, max_length: int) -> tuple[list[str], bool]:
     """Split a text into at most ``max_length`` tokens, and say whether it was cut.
 
     ``char``: its characters, composed (NFC). ``word``: its words in lower case, each punctuation mark, and
-    each character of a script written without spaces.
+    each character of a script written without spaces. ``older word``: those of older models.
     """
     if tokens == "char":
         cut = text if len(text) <= max_length else text[: 4 * max_length + 16]  # composing makes one of four at most
-        characters = list(unicodedata.normalize("NFC", cut))
+        characters = list(composed(cut))
         return characters[:max_length], len(characters) > max_length
     cut = text[: (max_length + 1) * LONGEST_WORD]
-    found = islice(_WORDS.finditer(unicodedata.normalize("NFC", cut).lower()), max_length + 1)
-    words = [match.group() for match in found]
-    return words[:max_length], len(cut) < len(text) or len(words) > max_length
+    split = lowered_words if tokens == "older word" else _words
+    found = list(islice(split(cut), max_length + 1))
+    return found[:max_length], len(cut) < len(text) or len(found) > max_length
 
 
 def choose_tokens(texts: Sequence[str]) -> str:
@@ -118,6 +115,11 @@ class Vocabulary:
         if len(set(tokens)) != len(tokens):
             raise InputError(f"{name}: expected every token once")
         return cls(tokens[len(SPECIAL_TOKENS) :])
+
+
+def _words(text: str) -> Iterator[str]:
+    whole = composed(text)
+    return (lookup(whole[start:end]) for start, end in words(whole))
 
 
 def _escape(token: str) -> str:

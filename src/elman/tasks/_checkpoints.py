@@ -18,7 +18,7 @@ from elman.tasks._training import Progress
 __all__ = ["CHECKPOINT_FOLDER", "CheckpointStore", "remove_checkpoint"]
 
 CHECKPOINT_FOLDER = "checkpoint"
-VERSION = 2
+VERSION = 3  # 3: words as UAX 29 has them
 RECORD = "checkpoint.json"
 
 

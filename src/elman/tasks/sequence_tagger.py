@@ -15,8 +15,9 @@ from elman._errors import InputError, shown
 from elman.runtime._tagger.tagger import SequenceTagger as Trained
 from elman.runtime._tagger.tagger import checked_sentences
 from elman.runtime._tagger.tags import OUTSIDE, PLAIN, detect_scheme, marked
-from elman.runtime._tagger.words import choose_tokens, normalize
+from elman.runtime._tagger.words import choose_tokens
 from elman.runtime._vocabulary import Vocabulary
+from elman.runtime._words.segmentation import composed, lookup
 from elman.tasks._estimator import Estimator, Running
 from elman.tasks._splitting import stratified_split
 from elman.tasks._tagger.sound_tags import IOB1, sound_tags
@@ -218,8 +219,8 @@ class SequenceTagger(Estimator):
         self.tokens_ = choose_tokens(sentences)
         self.character_size_ = 0 if self.tokens_ == "char" else self.character_size
         rare = 2 if len(sentences) >= LARGE else 1
-        self.words_ = Vocabulary.build(([normalize(token) for token in sentence] for sentence in sentences), rare)
-        spelled = (list(token) for sentence in sentences for token in sentence) if self.character_size_ else ()
+        self.words_ = Vocabulary.build(([lookup(token) for token in sentence] for sentence in sentences), rare)
+        spelled = (composed(token) for sentence in sentences for token in sentence) if self.character_size_ else ()
         self.characters_ = Vocabulary.build(spelled, rare)
         tokens = sum(map(len, sentences))
         self.epochs_ = self.epochs or min(40, max(5, int(2500 / tokens**0.45)))

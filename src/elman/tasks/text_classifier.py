@@ -13,6 +13,7 @@ from elman.runtime._classifiers.text import TextClassifier as Trained
 from elman.runtime._classifiers.text import checked_texts
 from elman.runtime._classifiers.text_settings import Network, Text, TextSettings
 from elman.runtime._vocabulary import Vocabulary, choose_tokens, encode, tokenize
+from elman.runtime._words import NEWEST
 from elman.tasks._classifiers.base import Classifier
 from elman.tasks._estimator import Running
 
@@ -197,7 +198,7 @@ class TextClassifier(Classifier):
         )
 
     def _trained(self, tensors: Mapping[str, Array]) -> Trained:
-        text = Text(self.tokens_, self.max_length, {})
+        text = Text(self.tokens_, self.max_length, {}, NEWEST)
         network = Network(self.embedding_size, self.hidden_size, self.layers, self.bidirectional)
         settings = TextSettings(self.classes_.tolist(), text, network)
         return Trained(settings, tensors, {"vocabulary": self.vocabulary_})

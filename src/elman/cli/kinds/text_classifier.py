@@ -46,4 +46,5 @@ def describe(classifier: TextClassifier) -> dict[str, str]:
 def _is_cut(classifier: TextClassifier, text: str) -> bool:
     from elman.runtime._vocabulary import tokenize
 
-    return len(text) > classifier.max_length and tokenize(text, classifier.tokens, classifier.max_length)[1]
+    most, kind = classifier.max_length, classifier.settings.text.kind_of_tokens
+    return len(text) > most and tokenize(text, kind, most)[1]

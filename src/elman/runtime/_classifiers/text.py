@@ -57,11 +57,9 @@ class TextClassifier(Classifier):
     ) -> None:
         super().__init__(settings, tensors, vocabularies)
         self.vocabulary = vocabularies["vocabulary"]
-        self.tokens, self.max_length, self.columns = (
-            settings.text.tokens,
-            settings.text.max_length,
-            settings.text.columns,
-        )
+        text = settings.text
+        self.tokens, self.segmentation = text.tokens, text.segmentation
+        self.max_length, self.columns = text.max_length, text.columns
         self.embedding = self._tensors["embedding.weight"]
 
     def with_columns(self, columns: Mapping[str, Any]) -> TextClassifier:
@@ -88,7 +86,7 @@ class TextClassifier(Classifier):
 
     def encode(self, text: str) -> list[int]:
         """Return the numbers of a text's tokens between the marks of its start and end."""
-        return encode(text, self.vocabulary, self.tokens, self.max_length)
+        return encode(text, self.vocabulary, self.settings.text.kind_of_tokens, self.max_length)
 
     def _read(self, rows: Array) -> Array:
         return self.embedding[rows]

@@ -10,6 +10,7 @@ import numpy as np
 from elman._errors import InputError
 from elman._schema import Range
 from elman.runtime._parameters import Sizes
+from elman.runtime._words import OLDER, Segmentation, kind_of_tokens
 
 __all__ = ["Network", "Size", "Text", "TextSettings", "check_classes"]
 
@@ -35,6 +36,11 @@ class Text:
     tokens: Literal["char", "word"]
     max_length: Size
     columns: dict[str, str]
+    segmentation: Segmentation = OLDER
+
+    @property
+    def kind_of_tokens(self) -> str:
+        return kind_of_tokens(self.tokens, self.segmentation)
 
 
 @dataclass(frozen=True)

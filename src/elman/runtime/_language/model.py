@@ -93,11 +93,8 @@ class LanguageModel(TrainedModel):
         self, settings: LanguageSettings, tensors: Mapping[str, Array], vocabularies: Mapping[str, Vocabulary]
     ) -> None:
         super().__init__(settings, tensors, vocabularies)
-        self.vocabulary, self.tokens, self.context = (
-            vocabularies["vocabulary"],
-            settings.tokens,
-            settings.network.ngram - 1,
-        )
+        self.vocabulary, self.context = vocabularies["vocabulary"], settings.network.ngram - 1
+        self.tokens, self.kind_of_tokens = settings.tokens, settings.kind_of_tokens
         parameters = self.tensors()
         self._embedding, self._ngrams = parameters["embedding.weight"], parameters.get("ngrams.weight")
         self.rnn = RNN(self.tensors_under("rnn."))
@@ -114,7 +111,7 @@ class LanguageModel(TrainedModel):
         Raises:
             InputError: ``text`` is no string.
         """
-        numbers = self.numbers(split(_checked(text), self.tokens))
+        numbers = self.numbers(split(_checked(text), self.kind_of_tokens))
         stream = self.stream()
         return log_softmax(np.concatenate([stream.scores[None], stream.read(numbers)])[: len(numbers)])
 
@@ -134,7 +131,7 @@ class LanguageModel(TrainedModel):
         A token that the model does not know costs what ``<unknown>`` does, and its spelling (:meth:`spelling_bits`).
         """
         stream, bits, spelling, tokens, characters, unknown = self.stream(), 0.0, 0.0, 0, 0, 0
-        for part in _regrouped(split_blocks(blocks, self.tokens)):
+        for part in _regrouped(split_blocks(blocks, self.kind_of_tokens)):
             numbers = self.numbers(part)
             scores = np.concatenate([stream.scores[None], stream.read(numbers)])[: len(numbers)]
             logarithms = log_softmax(scores)[np.arange(len(numbers)), numbers].tolist()
@@ -231,7 +228,7 @@ class LanguageModel(TrainedModel):
         return math.fsum(sums) / -math.log(2) * len(numbers) / (lanes * (span - 1))
 
     def _known_numbers(self, prompt: str) -> NDArray[np.int64]:
-        tokens = split(_checked(prompt, "prompt"), self.tokens)
+        tokens = split(_checked(prompt, "prompt"), self.kind_of_tokens)
         numbers = self.numbers(tokens)
         if len(numbers) and numbers[0] == UNKNOWN:  # a word that the text has after a space alone
             numbers[0] = self.numbers([f" {tokens[0]}"])[0]

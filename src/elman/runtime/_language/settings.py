@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from elman._schema import Range
 from elman.runtime._classifiers.text_settings import Size
 from elman.runtime._parameters import Sizes
+from elman.runtime._words import OLDER, Segmentation, kind_of_tokens
 
 __all__ = ["MOST_NGRAM", "LanguageNetwork", "LanguageSettings"]
 
@@ -34,6 +35,11 @@ class LanguageSettings:
     tokens: Literal["char", "word"]
     network: LanguageNetwork
     columns: dict[str, str] = field(default_factory=dict)  # a text has none
+    segmentation: Segmentation = OLDER
+
+    @property
+    def kind_of_tokens(self) -> str:
+        return kind_of_tokens(self.tokens, self.segmentation)
 
     def check(self, name: str) -> None:
         """Nothing here can contradict anything else."""

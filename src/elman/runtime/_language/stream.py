@@ -52,7 +52,7 @@ class LanguageStream:
         """
         if not isinstance(text, str):
             raise InputError(f"text: expected a string, got {shown(text)}")
-        self.read(self.model.numbers(split(text, self.model.tokens)))
+        self.read(self.model.numbers(split(text, self.model.kind_of_tokens)))
         probabilities: Array = softmax(self.scores[None])[0]
         return probabilities
 

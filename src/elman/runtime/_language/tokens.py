@@ -1,19 +1,24 @@
 """A text as tokens that give the text back when joined, read in blocks that may be cut anywhere."""
 
-import re
 from collections.abc import Iterable, Iterator
 
-from elman.runtime._vocabulary import SPACELESS
+from elman.runtime._words.older import language_tokens
+from elman.runtime._words.segmentation import segments
 
 __all__ = ["split", "split_blocks"]
 
-# A word or a mark takes the space before it along; other white space is a token by the character.
-_WORDS = re.compile(rf" ?[{SPACELESS}]| ?[^\W{SPACELESS}]+(?:['’][^\W{SPACELESS}]+)*| ?[^\w\s]|\s")
-
 
 def split(text: str, tokens: str) -> list[str]:
-    """Return a text's tokens: its characters, as they are (``char``), or words and marks (``word``)."""
-    return list(text) if tokens == "char" else _WORDS.findall(text)
+    """Return a text's tokens.
+
+    Args:
+        text: the text.
+        tokens: ``char``: its characters, as they are; ``word``: words and marks, each with the space before it, and
+            other white space by the character; ``older word``: as older models have them.
+    """
+    if tokens == "char":
+        return list(text)
+    return language_tokens(text) if tokens == "older word" else _words(text)
 
 
 def split_blocks(blocks: Iterable[str], tokens: str) -> Iterator[list[str]]:
@@ -26,3 +31,14 @@ def split_blocks(blocks: Iterable[str], tokens: str) -> Iterator[list[str]]:
         rest = text[whole:]
         yield split(text[:whole], tokens)
     yield split(rest, tokens)
+
+
+def _words(text: str) -> list[str]:
+    found: list[str] = []
+    end = 0
+    for start, following in segments(text):
+        first = start - 1 if start > end and text[start - 1] == " " else start
+        found += text[end:first]  # white space
+        found.append(text[first:following])
+        end = following
+    return [*found, *text[end:]]

@@ -28,7 +28,7 @@ def export(model: Any, path: str | PathLike[str], *, overwrite: bool = False) ->
     A text classifier has the inputs ``tokens`` (batch, steps), the numbers of each text's tokens, then 0, and
     ``lengths`` (batch,), how many there are, from 1, both int64; the output ``probabilities`` (batch, classes). The
     file's metadata hold under ``text_classifier``, as JSON, what turns a text into numbers and a row into an answer:
-    ``classes``, ``tokens`` (``"char"`` or ``"word"``), ``max_length`` and ``vocabulary``.
+    ``classes``, ``tokens`` (``"char"`` or ``"word"``), ``segmentation`` (of words), ``max_length`` and ``vocabulary``.
 
     Args:
         model: a model folder or a file that :func:`elman.save` wrote; or an :class:`elman.runtime.RNN`, an
@@ -87,8 +87,8 @@ def write_text_classifier(model: Any, path: str | PathLike[str], *, overwrite: b
 
     Args:
         model: has ``embedding`` (tokens, embedding_size), ``rnn``, ``output_weight`` (classes, 3 * directions *
-            hidden_size), ``output_bias`` (classes,), ``classes``, ``tokens``, ``max_length`` and ``vocabulary``, as an
-            :class:`elman.runtime.TextClassifier`.
+            hidden_size), ``output_bias`` (classes,), ``classes``, ``tokens``, ``segmentation``, ``max_length`` and
+            ``vocabulary``, as an :class:`elman.runtime.TextClassifier`.
         path: the file to write.
         overwrite: whether a file that is there may be replaced.
     """
@@ -115,6 +115,7 @@ def write_text_classifier(model: Any, path: str | PathLike[str], *, overwrite: b
     reading = {
         "classes": classes,
         "tokens": model.tokens,
+        "segmentation": model.segmentation,
         "max_length": model.max_length,
         "vocabulary": list(model.vocabulary.tokens),
     }

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elman.runtime._packing import Packing
-from elman.runtime._tagger.words import normalize
 from elman.runtime._vocabulary import Vocabulary
+from elman.runtime._words import older
+from elman.runtime._words.segmentation import composed, lookup
 
 __all__ = ["EncodedSentences", "SentenceBatch"]
 
@@ -46,22 +47,27 @@ class EncodedSentences:
 
     Args:
         sentences: the tokens of each.
-        words: the vocabulary of words as :func:`normalize` gives them.
-        characters: that of the characters in them.
+        words: the vocabulary of words as :func:`elman.runtime._words.segmentation.lookup` gives them.
+        characters: that of the characters in them, composed (NFC).
+        tokens: ``older word``: as older models look words up, and their characters as they are.
 
     Attributes:
         lengths: (sentences,) the tokens of each.
     """
 
-    def __init__(self, sentences: Sequence[Sequence[str]], words: Vocabulary, characters: Vocabulary) -> None:
+    def __init__(
+        self, sentences: Sequence[Sequence[str]], words: Vocabulary, characters: Vocabulary, tokens: str = "word"
+    ) -> None:
+        known_as = older.lookup if tokens == "older word" else lookup
+        read_as = str if tokens == "older word" else composed
         self.lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
         self.starts = np.cumsum(self.lengths) - self.lengths
         distinct: dict[str, int] = {}
         numbers = [distinct.setdefault(token, len(distinct)) for sentence in sentences for token in sentence]
         self._spellings = np.array(numbers, dtype=np.int64)
-        of_distinct = np.array(words.numbers([normalize(token) for token in distinct]), dtype=np.int64)
+        of_distinct = np.array(words.numbers([known_as(token) for token in distinct]), dtype=np.int64)
         self._words = of_distinct[self._spellings]
-        spelled = [characters.encode(token[:LONGEST_SPELLING]) for token in distinct]
+        spelled = [characters.encode(read_as(token)[:LONGEST_SPELLING]) for token in distinct]
         self._spelling_lengths = np.array([len(spelling) for spelling in spelled], dtype=np.int64)
         self._spelling_starts = np.cumsum(self._spelling_lengths) - self._spelling_lengths
         self._characters = np.array([number for spelling in spelled for number in spelling], dtype=np.int64)

@@ -9,6 +9,7 @@ from elman._schema import Range
 from elman.runtime._classifiers.text_settings import Size, check_classes
 from elman.runtime._parameters import Sizes
 from elman.runtime._tagger.tags import OUTSIDE, PLAIN, is_tag_of
+from elman.runtime._words import OLDER, Segmentation, kind_of_tokens
 
 __all__ = ["TaggerNetwork", "TaggerSettings"]
 
@@ -34,6 +35,11 @@ class TaggerSettings:
     tokens: Literal["char", "word"]
     columns: dict[str, str]
     network: TaggerNetwork
+    segmentation: Segmentation = OLDER
+
+    @property
+    def kind_of_tokens(self) -> str:
+        return kind_of_tokens(self.tokens, self.segmentation)
 
     def check(self, name: str) -> None:
         check_classes(list(self.tags), name)

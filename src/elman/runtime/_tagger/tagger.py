@@ -103,12 +103,12 @@ class SequenceTagger(TrainedModel):
 
     def split(self, text: str) -> list[Token]:
         """Return the tokens of a text, split as the training data suggest, with their places."""
-        return split(text, self.settings.tokens)
+        return split(text, self.settings.kind_of_tokens)
 
     def encode(self, sentences: Sequence[Sequence[str]]) -> EncodedSentences:
         """Return sentences as numbers."""
-        vocabularies = self.vocabularies
-        return EncodedSentences(checked_sentences(sentences), vocabularies["words"], vocabularies["characters"])
+        words, characters = (self.vocabularies[name] for name in self.vocabulary_names)
+        return EncodedSentences(checked_sentences(sentences), words, characters, self.settings.kind_of_tokens)
 
     def scores(self, encoded: EncodedSentences) -> Array:
         """Return the scores, (tokens, tags), of the tokens of all sentences."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from elman.runtime._vocabulary import SPACELESS
+from elman.runtime._words.older import tagger_words
+from elman.runtime._words.segmentation import words
 
-__all__ = ["Token", "choose_tokens", "joined", "normalize", "split"]
+__all__ = ["Token", "choose_tokens", "joined", "split"]
 
-# A word keeps the marks within it (R&B, I'm, 8:30, twenty-one) and loses those around it.
-_WORD = re.compile(rf"[{SPACELESS}]|[^\W{SPACELESS}](?:[^\s{SPACELESS}]*[^\W{SPACELESS}])?|[^\w\s]")
 _CHARACTER = re.compile(r"\S")
 
 
@@ -30,10 +28,12 @@ def split(text: str, tokens: str) -> list[Token]:
     Args:
         text: a sentence.
         tokens: ``char``: its characters but spaces; ``word``: words, each punctuation mark, and each character of a
-            script written without spaces.
+            script written without spaces; ``older word``: as older models have them.
     """
-    pattern = _CHARACTER if tokens == "char" else _WORD
-    return [Token(match.group(), *match.span()) for match in pattern.finditer(text)]
+    if tokens == "char":
+        return [Token(match.group(), *match.span()) for match in _CHARACTER.finditer(text)]
+    spans = tagger_words(text) if tokens == "older word" else words(text)
+    return [Token(text[start:end], start, end) for start, end in spans]
 
 
 def choose_tokens(sentences: Iterable[Iterable[str]]) -> str:
@@ -41,15 +41,10 @@ def choose_tokens(sentences: Iterable[Iterable[str]]) -> str:
     return "char" if all(len(token) == 1 for tokens in sentences for token in tokens) else "word"
 
 
-def normalize(word: str) -> str:
-    """Return what a word is looked up as; its characters are read as they are."""
-    return unicodedata.normalize("NFC", word).lower()
-
-
-def joined(words: list[str], tokens: str) -> tuple[str, list[Token]]:
+def joined(sentence: list[str], tokens: str) -> tuple[str, list[Token]]:
     """Return a text of tokens and their places in it, with spaces between words and none between characters."""
     space, places, start = "" if tokens == "char" else " ", [], 0
-    for word in words:
+    for word in sentence:
         places.append(Token(word, start, start + len(word)))
         start += len(word) + len(space)
-    return space.join(words), places
+    return space.join(sentence), places

@@ -15,6 +15,7 @@ from elman.runtime._language.model import Measure
 from elman.runtime._language.ngrams import ngram_rows
 from elman.runtime._language.settings import LanguageNetwork, LanguageSettings
 from elman.runtime._vocabulary import PADDING
+from elman.runtime._words import NEWEST
 from elman.tasks._language.corpus import LONGEST_EPOCH, Corpus
 from elman.tasks._layers import recurrent_layer
 from elman.tasks._training import Task
@@ -130,7 +131,7 @@ class Modelling(Task):
         gained = {
             name: EMBEDDING_GAIN * tensors[name] for name in ("embedding.weight", "ngrams.weight") if name in tensors
         }
-        settings = LanguageSettings(self.corpus.tokens, self.network.sizes)
+        settings = LanguageSettings(self.corpus.tokens, self.network.sizes, segmentation=NEWEST)
         return Trained(settings, tensors | gained, {"vocabulary": self.corpus.vocabulary})
 
     def validate(self) -> dict[str, float]:

@@ -16,6 +16,7 @@ from elman.runtime._tagger.sentences import EncodedSentences, SentenceBatch
 from elman.runtime._tagger.settings import TaggerNetwork, TaggerSettings
 from elman.runtime._tagger.tagger import SequenceTagger as Trained
 from elman.runtime._vocabulary import PADDING, SPECIAL_TOKENS, UNKNOWN
+from elman.runtime._words import NEWEST
 from elman.tasks._batching import shuffled_batches
 from elman.tasks._layers import EMBEDDING_SCALE, recurrent_layer
 from elman.tasks._tagger.metrics import tagging_report
@@ -139,7 +140,7 @@ class TaggingTask(Task):
 def _settings(tagger: "SequenceTagger") -> TaggerSettings:
     sizes = tagger.embedding_size, tagger.character_size_, tagger.hidden_size, tagger.layers, tagger.bidirectional
     known, scheme, tokens = tagger.classes_.tolist(), cast("Any", tagger.scheme_), cast("Any", tagger.tokens_)
-    return TaggerSettings(known, scheme, tokens, {}, TaggerNetwork(*sizes))
+    return TaggerSettings(known, scheme, tokens, {}, TaggerNetwork(*sizes), NEWEST)
 
 
 def _embedding(tokens: int, size: int) -> nn.Embedding:
