@@ -13,7 +13,7 @@ from elman import InputError
 from elman.runtime._tagger.sentences import LONGEST_SPELLING
 from elman.runtime._tagger.settings import TaggerNetwork, TaggerSettings
 from elman.runtime._tagger.tagger import SequenceTagger
-from elman.runtime._tagger.tags import first_fault, tag_spans
+from elman.runtime._tagger.tags import first_fault, marked
 from elman.runtime._tagger.words import joined, split
 from elman.runtime._vocabulary import Vocabulary
 from elman.runtime._words import NEWEST
@@ -60,7 +60,7 @@ def test_tags_are_well_formed_whatever_the_network_says(given_sentences, scheme,
     model = tagger(scheme, seed=seed)
     for tags in model.predict(given_sentences):
         assert first_fault(tags, scheme) is None
-    assert model.spans(given_sentences) == [tag_spans(tags) for tags in model.predict(given_sentences)]
+    assert model.spans(given_sentences) == [marked(tags, scheme) for tags in model.predict(given_sentences)]
 
 
 def test_the_logarithms_are_those_of_the_tags_chosen():

@@ -12,25 +12,28 @@ from elman.runtime._tagger.tags import (
     detect_scheme,
     encode_spans,
     first_fault,
+    is_bare,
     marked,
     tag_spans,
     transitions,
 )
 from elman.runtime._tagger.viterbi import likeliest_path
 
-LETTERS = {"BIO": "BI", "BIOES": "BIES", "BILOU": "BILU"}
+LETTERS = {"BIO": "BI", "BIOES": "BIES", "BILOU": "BILU", "BMES": "BMES", "BMEW": "BMEW"}
+LETTERS |= {f"bare {scheme}": letters for scheme, letters in LETTERS.items()}
 schemes = st.sampled_from(sorted(LETTERS))
 
 
 def tags_of(scheme):
-    return ["O", *(f"{letter}-{kind}" for letter in LETTERS[scheme] for kind in ("city", "X-ray"))]
+    kinds = ("",) if is_bare(scheme) else ("-city", "-X-ray")
+    return ["O", *(f"{letter}{kind}" for letter in LETTERS[scheme] for kind in kinds)]
 
 
 @st.composite
-def spans(draw):
+def spans(draw, types="ab"):
     """A sentence's length and spans in it that do not overlap."""
     found, end = [], 0
-    for gap, length, kind in draw(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4), st.sampled_from("ab")))):
+    for gap, length, kind in draw(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4), st.sampled_from(types)))):
         found.append(Span(kind, end + gap, end + gap + length))
         end += gap + length
     return end + draw(st.integers(0, 3)), found
@@ -42,9 +45,9 @@ def sentences_of_tags(draw):
     return scheme, draw(st.lists(st.sampled_from(tags_of(scheme)), max_size=12))
 
 
-@given(spans(), schemes)
-def test_spans_become_well_formed_tags_and_are_read_back(sentence, scheme):
-    length, found = sentence
+@given(st.data(), schemes)
+def test_spans_become_well_formed_tags_and_are_read_back(data, scheme):
+    length, found = data.draw(spans([""] if is_bare(scheme) else "ab"))
     tags = encode_spans(found, length, scheme)
     assert len(tags) == length
     assert first_fault(tags, scheme) is None
@@ -78,6 +81,10 @@ def test_the_table_of_transitions_says_the_same_as_the_search_for_a_fault(case):
         (["I-a", "I-b", "I-b", "B-b"], [("a", 0, 1), ("b", 1, 3), ("b", 3, 4)]),
         (["O", "E-a", "S-a", "B-a", "E-a", "I-a"], [("a", 1, 2), ("a", 2, 3), ("a", 3, 5), ("a", 5, 6)]),
         (["B-a", "L-a", "U-b", "O"], [("a", 0, 2), ("b", 2, 3)]),
+        (["B-a", "M-a", "M-a", "E-a", "S-b", "O"], [("a", 0, 4), ("b", 4, 5)]),
+        (["B-a", "E-a", "W-b", "W-b"], [("a", 0, 2), ("b", 2, 3), ("b", 3, 4)]),
+        (["B", "M", "E", "S", "O", "B", "E"], [("", 0, 3), ("", 3, 4), ("", 5, 7)]),
+        (["O", "B", "I", "O", "B"], [("", 1, 3), ("", 4, 5)]),
         ([], []),
     ],
 )
@@ -109,6 +116,16 @@ def test_nervaluate_reads_the_same_spans_of_bio(case):
         ([["O", "O"]], "plain"),
         ([["B-a", "B-b", "tag"]], "BIO"),  # a mistake, for others to find
         ([["I-", "B-"]], "plain"),
+        ([["B-ORG", "M-ORG", "E-ORG", "S-X", "O"]], "BMES"),
+        ([["B-a", *["M-a"] * 9, "E-a"]], "BMES"),  # more in the middle than elsewhere
+        ([["B-a", "M-a", "E-a", "W-a"]], "BMEW"),
+        ([["B", "M", "E", "S"], ["S", "B", "E"]], "bare BMES"),
+        ([["B", "E", "S"], ["S", "B", "E"]], "bare BIOES"),
+        ([["O", "B", "I"], ["B", "O"]], "bare BIO"),
+        ([["O", "B", "I"], ["I", "O"], ["B"]], "bare BIO"),  # a mistake
+        ([["I", "B"], ["I"], ["B"]], "plain"),
+        ([["B", "O"], ["S", "O"]], "plain"),
+        ([["E", "M"], ["S"]], "plain"),
     ],
 )
 def test_the_scheme_is_detected(sentences, scheme):
@@ -121,7 +138,7 @@ def test_plain_tags_mark_a_token_each():
 
 @given(schemes, st.integers(1, 4), st.randoms(use_true_random=False))
 def test_the_path_is_the_likeliest_of_all_well_formed_ones(scheme, steps, random):
-    tags = ["O", *(f"{letter}-a" for letter in LETTERS[scheme])]
+    tags = ["O", *(tag for tag in tags_of(scheme) if tag[1:] in ("", "-city") and tag != "O")]
     logarithms = np.array([[random.uniform(-9, 0) for _ in tags] for _ in range(steps)], np.float32)
     path = likeliest_path(logarithms, transitions(tags, scheme))
 

@@ -93,12 +93,22 @@ def test_manners_of_scikit_learn():
         SequenceTagger().predict(SENTENCES)
 
 
-@pytest.mark.parametrize("scheme", ["BIOES", "BILOU"])
+@pytest.mark.parametrize("scheme", ["BIOES", "BILOU", "BMEW"])
 def test_other_schemes_stay_what_they_are(scheme):
     tags = [encode_spans(tag_spans(each), len(each), scheme) for each in TAGS]
     tagger = SequenceTagger(**SMALL, epochs=1).fit(SENTENCES, tags)
     assert tagger.scheme_ == scheme
     assert all(first_fault(each, scheme) is None for each in tagger.predict(SENTENCES))
+
+
+def test_word_segmentation_predicts_words():
+    words = [["我们", "在", "北京市"], ["他们", "去", "上海市"]] * 10
+    sentences = [list("".join(each)) for each in words]
+    tags = [list("".join("S" if len(w) == 1 else f"B{'M' * (len(w) - 2)}E" for w in each)) for each in words]
+    tagger = SequenceTagger(**SMALL, epochs=30, validation=0).fit(sentences, tags)
+    assert tagger.scheme_ == "bare BMES"
+    assert tagger.score(sentences, tags) == 1
+    assert tagger.model_.spans([list("他们在北京市")]) == [[("", 0, 2), ("", 2, 3), ("", 3, 6)]]
 
 
 def test_iob1_becomes_bio():

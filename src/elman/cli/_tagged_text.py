@@ -25,7 +25,7 @@ def marked_text(text: str, tokens: Sequence[Token], tags: Sequence[str], scheme:
     for kind, first, last in marked(tags, scheme):
         start, stop = tokens[first].start, tokens[last - 1].end
         words = printable(text[start:stop])
-        mark = f"{words}/{printable(kind)}" if scheme == PLAIN else f"[{words} {printable(kind)}]"
+        mark = f"{words}/{printable(kind)}" if scheme == PLAIN else f"[{f'{words} {printable(kind)}'.rstrip()}]"
         if kind in types:
             mark = f"\x1b[{COLOURS[types.index(kind) % len(COLOURS)]}m{mark}\x1b[0m"
         pieces += [printable(text[end:start]), mark]

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from elman._errors import InputError, shown
 from elman.runtime._tagger.tagger import SequenceTagger as Trained
 from elman.runtime._tagger.tagger import checked_sentences
-from elman.runtime._tagger.tags import OUTSIDE, PLAIN, detect_scheme, marked
+from elman.runtime._tagger.tags import OUTSIDE, PLAIN, detect_scheme, is_bare, marked
 from elman.runtime._tagger.words import choose_tokens
 from elman.runtime._vocabulary import Vocabulary
 from elman.runtime._words.segmentation import composed, lookup
@@ -38,9 +38,9 @@ class SequenceTagger(Estimator):
     """Tag the tokens of sentences: named entities, slots, parts of speech, punctuation.
 
     A network over the characters of each word and one over the words of the sentence, so that words never seen have
-    tags too. Tags in BIO, IOB1, BIOES or BILOU mark spans, and predicted ones are always well-formed; others are plain.
-    The defaults suit languages with words and without, a hundred sentences and ten thousands. ``None``: chosen from
-    the data.
+    tags too. Tags in BIO, IOB1, BIOES, BILOU, BMES or BMEW mark spans, with types or without, and predicted ones are
+    always well-formed; others are plain. The defaults suit languages with words and without, a hundred sentences and
+    ten thousands. ``None``: chosen from the data.
 
     Args:
         hidden_size: units of each recurrent layer over words and direction.
@@ -64,7 +64,8 @@ class SequenceTagger(Estimator):
 
     Attributes:
         classes_: (tags,) the tags, sorted.
-        scheme_: ``"BIO"``, ``"BIOES"``, ``"BILOU"`` or ``"plain"``; IOB1 has become BIO.
+        scheme_: ``"BIO"``, ``"BIOES"``, ``"BILOU"``, ``"BMES"``, ``"BMEW"``, with ``"bare "`` before it if the tags
+            have no types, or ``"plain"``; IOB1 has become BIO.
         tokens_: ``"char"`` if all tokens are single characters, else ``"word"``: how texts are split.
         words_, characters_: those known.
         model_: the :class:`elman.runtime.SequenceTagger` that predicts, without PyTorch.
@@ -237,9 +238,9 @@ class SequenceTagger(Estimator):
     def _tell(self, running: Running, detected: str) -> None:
         data, kinds = self.data_, {"char": "tokens are single characters", "word": "tokens are words"}
         types = len(data["training_by_class"])
-        scheme = (
-            f"{len(self.classes_)} plain tags" if self.scheme_ == PLAIN else f"{self.scheme_} tags of {types} types"
-        )
+        scheme = f"{self.scheme_} tags" + ("" if is_bare(self.scheme_) else f" of {types} types")
+        if self.scheme_ == PLAIN:
+            scheme = f"{len(self.classes_)} plain tags"
         running.notice(
             f"{data['training']:,} sentences of {data['tokens']:,} tokens to train on, {data['validation']:,} to "
             f"validate; {scheme}; {kinds[self.tokens_]}, {len(self.words_):,} known"

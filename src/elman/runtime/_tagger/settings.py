@@ -8,7 +8,7 @@ from elman._errors import InputError, shown
 from elman._schema import Range
 from elman.runtime._classifiers.text_settings import Size, check_classes
 from elman.runtime._parameters import Sizes
-from elman.runtime._tagger.tags import OUTSIDE, PLAIN, is_tag_of
+from elman.runtime._tagger.tags import OUTSIDE, PLAIN, Scheme, is_tag_of
 from elman.runtime._words import OLDER, Segmentation, kind_of_tokens
 
 __all__ = ["TaggerNetwork", "TaggerSettings"]
@@ -31,7 +31,7 @@ class TaggerSettings:
     """The tags, what they are written in, how a text becomes tokens, what the training file's columns were called."""
 
     tags: list[str]
-    scheme: Literal["plain", "BIO", "BIOES", "BILOU"]
+    scheme: Scheme
     tokens: Literal["char", "word"]
     columns: dict[str, str]
     network: TaggerNetwork

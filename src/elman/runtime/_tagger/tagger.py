@@ -14,7 +14,7 @@ from elman.runtime._linear import Linear, log_softmax, softmax
 from elman.runtime._rnn import RNN
 from elman.runtime._tagger.sentences import EncodedSentences, SentenceBatch
 from elman.runtime._tagger.settings import TaggerSettings
-from elman.runtime._tagger.tags import PLAIN, Span, tag_spans, transitions
+from elman.runtime._tagger.tags import PLAIN, Span, marked, transitions
 from elman.runtime._tagger.viterbi import likeliest_path
 from elman.runtime._tagger.words import Token, split
 from elman.runtime._trained import TrainedModel
@@ -84,8 +84,11 @@ class SequenceTagger(TrainedModel):
         return [tagged.tags for tagged in self.tag(sentences)]
 
     def spans(self, sentences: Sequence[Sequence[str]]) -> list[list[Span]]:
-        """Return what the tags of each sentence mark: type, first token, and the token after the last."""
-        return [tag_spans(tags) for tags in self.predict(sentences)]
+        """Return what the tags of each sentence mark: type, first token, and the token after the last.
+
+        Plain tags but ``O`` mark a token each; the type of those that have none (B M E S) is "".
+        """
+        return [marked(tags, self.settings.scheme) for tags in self.predict(sentences)]
 
     def predict_proba(self, sentences: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]:
         """Return of each sentence the probability of each tag, (tokens, tags), in the order of ``tags``."""

@@ -1,10 +1,14 @@
-"""Tags of spans: BIO, BIOES and their like, from and to the spans that they mark."""
+"""Tags of spans: BIO, BIOES and their like, from and to the spans that they mark.
+
+Tags without a type, as those of word segmentation are (B M E S), are of a scheme of their own, such as ``bare BMES``;
+the type of their spans is "".
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence, Set
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +16,33 @@ from numpy.typing import NDArray
 __all__ = [
     "OUTSIDE",
     "PLAIN",
+    "Scheme",
     "Span",
     "detect_scheme",
     "encode_spans",
     "first_fault",
+    "is_bare",
     "is_tag_of",
+    "letters_of",
     "marked",
     "tag_spans",
     "transitions",
 ]
 
 OUTSIDE, PLAIN = "O", "plain"
-# What begins a span, goes on in it, ends it, and is one by itself.
-SCHEMES = {"BIO": ("B", "I", "I", "B"), "BIOES": ("B", "I", "E", "S"), "BILOU": ("B", "I", "L", "U")}
-BEGINS, CONTINUES, ENDS = "BSU", "IEL", "ESLU"
+SCHEMES = {
+    "BIO": ("B", "I", "I", "B"),
+    "BIOES": ("B", "I", "E", "S"),
+    "BILOU": ("B", "I", "L", "U"),
+    "BMES": ("B", "M", "E", "S"),
+    "BMEW": ("B", "M", "E", "W"),
+}
+BEGINS, CONTINUES, OPEN, ENDS = "BSUW", "IELM", "BIM", "ESLUW"
+BARE = "bare "
+Scheme = Literal[
+    "plain", "BIO", "BIOES", "BILOU", "BMES", "BMEW",
+    "bare BIO", "bare BIOES", "bare BILOU", "bare BMES", "bare BMEW",
+]  # fmt: skip
 
 
 class Span(NamedTuple):
@@ -37,13 +54,19 @@ class Span(NamedTuple):
 
 
 def detect_scheme(tags: Iterable[Sequence[str]]) -> str:
-    """Return what sentences of tags are written in: ``BIO``, ``BIOES``, ``BILOU``, ``IOB1`` or ``plain``.
+    """Return what sentences of tags are written in: one of :data:`Scheme`, or ``IOB1``.
 
     IOB1 begins a span with ``B-`` only where one of the same type ends just before it. Fewer than half of the tags may
-    be other than those of spans: they are mistakes then.
+    be other than those of spans: they are mistakes then. Of tags without a type, fewer than half of the sentences.
     """
+    sentences = list(tags)
+    known = {tag for sentence in sentences for tag in sentence} - {OUTSIDE}
+    if all(len(tag) == 1 and tag in BEGINS + CONTINUES for tag in known) and "B" in known and known & {*CONTINUES}:
+        bare = BARE + _scheme_with(known)
+        faults = sum(first_fault(sentence, bare) is not None for sentence in sentences)
+        return bare if faults < len(sentences) / 2 else PLAIN
     counts: Counter[str] = Counter()
-    for sentence in tags:
+    for sentence in sentences:
         for previous, tag in zip([OUTSIDE, *sentence], sentence, strict=False):
             if tag != OUTSIDE:
                 goes_on = previous[2:] == tag[2:]
@@ -53,12 +76,24 @@ def detect_scheme(tags: Iterable[Sequence[str]]) -> str:
     letters = {key[0] for key in counts if key != PLAIN}
     if letters <= {"B", "I"}:
         return "IOB1" if counts["I first"] and not counts["B first"] else "BIO"
-    return "BILOU" if letters & {"L", "U"} else "BIOES"
+    return _scheme_with(letters)
 
 
 def is_tag_of(scheme: str, tag: str) -> bool:
     """Return whether a scheme has such a tag."""
-    return scheme == PLAIN or tag == OUTSIDE or (_marks_span(tag) and tag[0] in SCHEMES[scheme])
+    if scheme == PLAIN or tag == OUTSIDE:
+        return True
+    return (len(tag) == 1 if is_bare(scheme) else _marks_span(tag)) and tag[0] in letters_of(scheme)
+
+
+def is_bare(scheme: str) -> bool:
+    """Return whether the tags of a scheme have no types."""
+    return scheme.startswith(BARE)
+
+
+def letters_of(scheme: str) -> tuple[str, str, str, str]:
+    """Return the letters of a scheme of spans: what begins one, goes on in it, ends it, and is one by itself."""
+    return SCHEMES[scheme.removeprefix(BARE)]
 
 
 def tag_spans(tags: Sequence[str]) -> list[Span]:
@@ -70,7 +105,8 @@ def tag_spans(tags: Sequence[str]) -> list[Span]:
     """
     spans, start = [], 0
     for place, (previous, tag) in enumerate(zip([OUTSIDE, *tags], [*tags, OUTSIDE], strict=True)):
-        if previous[2:] == tag[2:] and previous[0] not in ENDS and tag[0] not in BEGINS:
+        alike = previous[2:] == tag[2:] and (previous == OUTSIDE) == (tag == OUTSIDE)
+        if alike and previous[0] not in ENDS and tag[0] not in BEGINS:
             continue  # within a span, or outside of all
         if previous != OUTSIDE:
             spans.append(Span(previous[2:], start, place))
@@ -86,12 +122,12 @@ def marked(tags: Sequence[str], scheme: str) -> list[Span]:
 
 
 def encode_spans(spans: Iterable[Span], length: int, scheme: str) -> list[str]:
-    """Return the tags, (length,), of spans that do not overlap, in BIO, BIOES or BILOU."""
-    begin, within, end, single = SCHEMES[scheme]
-    tags = [OUTSIDE] * length
+    """Return the tags, (length,), of spans that do not overlap, in a scheme of spans."""
+    begin, within, end, single = letters_of(scheme)
+    tags, bare = [OUTSIDE] * length, is_bare(scheme)
     for kind, start, stop in spans:
         letters = [begin, *[within] * (stop - start - 2), end] if stop - start > 1 else [single]
-        tags[start:stop] = [f"{letter}-{kind}" for letter in letters]
+        tags[start:stop] = letters if bare else [f"{letter}-{kind}" for letter in letters]
     return tags
 
 
@@ -108,13 +144,21 @@ def transitions(tags: Sequence[str], scheme: str) -> NDArray[np.bool_]:
 
 
 def _marks_span(tag: str) -> bool:
-    return tag[:1] in tuple("BIESLU") and tag[1:2] == "-" and len(tag) > 2
+    return tag[:1] in tuple(BEGINS + CONTINUES) and tag[1:2] == "-" and len(tag) > 2
+
+
+def _scheme_with(letters: Set[str]) -> str:
+    if letters <= {"B", "I"}:
+        return "BIO"
+    if letters & {"M", "W"}:
+        return "BMEW" if "W" in letters else "BMES"
+    return "BILOU" if letters & {"L", "U"} else "BIOES"
 
 
 def _may_follow(previous: str, tag: str, scheme: str) -> bool:
     if scheme == PLAIN:
         return True
-    is_open = previous[0] in "BI" and previous != OUTSIDE
+    is_open = previous[0] in OPEN
     if tag[0] in CONTINUES:
         return is_open and previous[2:] == tag[2:]
-    return scheme == "BIO" or not is_open
+    return scheme.endswith("BIO") or not is_open

@@ -3,12 +3,21 @@
 from collections.abc import Callable, Container, Sequence
 
 from elman._errors import InputError, shown
-from elman.runtime._tagger.tags import OUTSIDE, PLAIN, detect_scheme, encode_spans, first_fault, is_tag_of, tag_spans
+from elman.runtime._tagger.tags import (
+    OUTSIDE,
+    PLAIN,
+    detect_scheme,
+    encode_spans,
+    first_fault,
+    is_bare,
+    is_tag_of,
+    letters_of,
+    tag_spans,
+)
 
 __all__ = ["IOB1", "comparable_tags", "sound_tags"]
 
 IOB1 = "IOB1"
-EXAMPLES = {"BIO": "O, B-…, I-…", "BIOES": "O, B-…, I-…, E-…, S-…", "BILOU": "O, B-…, I-…, L-…, U-…"}
 
 Place = Callable[[int, int], str]
 
@@ -37,7 +46,7 @@ def sound_tags(
             if not tag or not tag.isprintable():
                 raise InputError(f"{place(number, token)}: expected a tag that prints, got {shown(tag)}")
             if not is_tag_of(written, tag):
-                expected = f"expected a tag of {written} ({EXAMPLES[written]})"
+                expected = f"expected a tag of {written} ({_examples(written)})"
                 raise InputError(f"{place(number, token)}: {expected}, got {shown(tag)}")
         fault = first_fault(sentence, written)
         if fault is not None and scheme != IOB1:
@@ -50,6 +59,11 @@ def sound_tags(
                 raise InputError(f"{place(number, token)}: expected a tag seen in training, got {shown(tag)}")
         sound.append(mended)
     return sound, repaired
+
+
+def _examples(scheme: str) -> str:
+    end = "" if is_bare(scheme) else "-…"
+    return ", ".join([OUTSIDE, *(f"{letter}{end}" for letter in dict.fromkeys(letters_of(scheme)))])
 
 
 def _ill_formed(sentence: Sequence[str], fault: int, scheme: str, place: str) -> str:
@@ -67,5 +81,6 @@ def comparable_tags(tags: Sequence[Sequence[str]], scheme: str, place: Place) ->
     if scheme == PLAIN:
         return [list(sentence) for sentence in tags]
     detected = detect_scheme(tags)
-    sound, _ = sound_tags(tags, scheme if detected == PLAIN else detected, repair=True, place=place)
+    other = detected == PLAIN or is_bare(detected) != is_bare(scheme)
+    sound, _ = sound_tags(tags, scheme if other else detected, repair=True, place=place)
     return [encode_spans(tag_spans(sentence), len(sentence), scheme) for sentence in sound]
