@@ -61,6 +61,54 @@ def test_comments_are_told_from_tokens(written):
     ]
 
 
+@pytest.mark.parametrize("between", [" ", "\t"])
+@pytest.mark.parametrize("first", ["#newparents", "#E=mc²", "#nowplaying=", "#1=best", "#newdoc", "#", "##", "#text="])
+def test_a_token_may_begin_as_comments_do(written, first, between):
+    lines = [f"{first}{between}B-TAG", f"love{between}O", "", f"{first}{between}B-TAG", ""]
+    expected = [([first, "love"], ["B-TAG", "O"]), ([first], ["B-TAG"])]
+    for name in ("x.tsv", "x.conll"):
+        assert read(written(name, "\n".join(["-DOCSTART- O", "", *lines]))) == expected
+        assert read(name, tagged=False) == [(tokens, []) for tokens, _ in expected]
+
+
+def test_all_tokens_may_begin_with_a_hash(written):
+    assert read(written("x.tsv", "#a\tB-X\n#b\tO\n\n#c\tO\n")) == [(["#a", "#b"], ["B-X", "O"]), (["#c"], ["O"])]
+    assert read(written("x.conll", "# id = 1\n#a B-X\n\n# newdoc\n#c O\n")) == [(["#a"], ["B-X"]), (["#c"], ["O"])]
+
+
+@pytest.mark.parametrize("columns", [2, 3, 4])
+@pytest.mark.parametrize("between", [" ", "\t"])
+@pytest.mark.parametrize(
+    "comment",
+    ["# text = #a b", "# sent_id = 1", "#sent_id = 1", "# newdoc", "# newpar id = x", "#", "# a longer remark"],
+)
+def test_comments_stay_comments(written, comment, between, columns):
+    if (between, columns) == (" ", 4) and comment == "# a longer remark":
+        return  # as many columns as a token has
+    line = between.join(["#a", *["_"] * (columns - 2), "O"])
+    assert read(written("x.conll", f"{comment}\n{line}\n\n{comment}\n{line}\n")) == [(["#a"], ["O"])] * 2
+
+
+@pytest.mark.parametrize("header", ["token tag", "Word NER", "#word label", "TOKEN POS"])
+def test_a_header_that_nobody_asked_for_is_no_token(written, header):
+    notices = []
+    path = written("x.conll", f"{header}\nRome B-city\n\nword tag\n")
+    (first, second) = read_sentences(path, notice=notices.append)
+    assert (first.tokens, second.tokens) == (["Rome"], ["word"])
+    assert notices == ["x.conll, line 1 names the columns and is taken for no token"]
+
+
+def test_a_first_line_that_is_no_header_is_a_token(written):
+    assert read(written("x.conll", "word O\nis O\n")) == [(["word", "is"], ["O", "O"])]
+
+
+@pytest.mark.parametrize("wrong", ["x", "", "2 ", " 2", "1a", "_", "-1", "1-", "1.", "1-2-3", "٣", "²", "1,5"])
+def test_a_line_of_conllu_without_an_id_is_refused(written, wrong):
+    path = written("x.conllu", f"{ROW}\n{ROW.replace('1', wrong, 1)}\n")
+    expected = f"x.conllu, line 2: expected an ID such as 3, 3-4 or 3.1, got {wrong!r}"
+    assert refusal(lambda: list(read_sentences(path))) == expected
+
+
 def test_conllu(written):
     path = written("x.conllu", CONLLU)
     assert read(path) == [(["Él", "vamos", "nos"], ["PRON", "VERB", "PRON"]), (["#"], ["SYM"])]

@@ -1,5 +1,6 @@
 """``elman train tag``."""
 
+import sys
 from argparse import BooleanOptionalAction, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,8 +78,15 @@ def _read(options: Namespace) -> Data:
 def _sentences(file: Path, options: Namespace) -> "tuple[list[Sentence], list[list[str]]]":
     from elman.tasks._tagger.files import read_sentences
 
-    sentences = list(read_sentences(file, options.text, options.label, options.encoding))
+    sentences = list(read_sentences(file, options.text, options.label, options.encoding, notice=_say))
     return sentences, [sentence.tags for sentence in sentences]
+
+
+def _say(text: str) -> None:
+    from elman.tasks._processes import is_main_process
+
+    if is_main_process():
+        print(text, file=sys.stderr)
 
 
 def _check(

@@ -1,7 +1,8 @@
 """Sentences with tags from a file: columns as CoNLL-2003 has them, CoNLL-U, or JSON lines."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from elman.tasks._tagger.columns import Columns
 
 __all__ = ["Sentence", "read_sentences", "tagged_kind"]
 
+Notice = Callable[[str], None]
+
 SUFFIXES = {".conllu": "conllu", ".jsonl": "jsonl", ".ndjson": "jsonl"}  # of others: columns
+MOST_COMMENTS = 10_000  # lines looked at for one that shows the columns
 OTHERS = {".csv", ".json", ".npz", ".ts", ".parquet", ".xlsx"}
 
 
@@ -43,13 +47,20 @@ def tagged_kind(path: str | Path) -> str:
 
 
 def read_sentences(
-    path: str | Path, token: str | None = None, tag: str | None = None, encoding: str = "utf-8", *, tagged: bool = True
+    path: str | Path,
+    token: str | None = None,
+    tag: str | None = None,
+    encoding: str = "utf-8",
+    *,
+    tagged: bool = True,
+    notice: Notice | None = None,
 ) -> Iterator[Sentence]:
     """Yield the sentences of a file.
 
     Columns stand between spaces or tabs, a token a line, with a blank line between sentences; lines that begin with
-    ``-DOCSTART-``, and comments before a sentence, are skipped. Of CoNLL-U, ranges of several words and empty nodes
-    are skipped as well. Of JSON lines, each is an object with a list of tokens and one of tags.
+    ``-DOCSTART-``, comments before a sentence, and a first line such as ``word tag``, are skipped. A line that begins
+    with ``#`` is a comment if it has another number of columns than a token has, or is like ``# text = …``. Of CoNLL-U,
+    ranges of several words and empty nodes are skipped as well. Of JSON lines, each is an object with a list of tokens and one of tags.
 
     Args:
         path: the file; its suffix says what it is.
@@ -58,6 +69,7 @@ def read_sentences(
             ``UPOS``, ``tokens`` and ``tags``.
         encoding: the file's encoding.
         tagged: whether to read tags.
+        notice: told of a header that was not asked for.
 
     Raises:
         InputError: whatever is wrong with the file; the message names the line and what was expected.
@@ -70,7 +82,7 @@ def read_sentences(
         if kind == "jsonl":
             sentences = _json_sentences(lines, name, token or "tokens", (tag or "tags") if tagged else None)
         else:
-            sentences = _column_sentences(lines, Columns(name, kind, token, tag, tagged))
+            sentences = _column_sentences(lines, Columns(name, kind, token, tag, tagged), notice)
         found = False
         for sentence in sentences:
             found = True
@@ -79,11 +91,15 @@ def read_sentences(
         raise InputError(f"{path}: expected sentences, there are none")
 
 
-def _column_sentences(lines: Iterator[str], columns: Columns) -> Iterator[Sentence]:
+def _column_sentences(lines: Iterator[str], columns: Columns, notice: Notice | None) -> Iterator[Sentence]:
+    numbered = enumerate((line.rstrip("\r\n") for line in lines), start=1)
+    first = _first_lines(numbered)
+    columns.begin([(number, line) for number, line in first if not _is_border(line)])
+    if columns.header and not columns.is_named and notice:
+        notice(f"{columns.name}, line {columns.header} names the columns and is taken for no token")
     sentence = Sentence()
-    for number, line in enumerate(lines, start=1):
-        line = line.rstrip("\r\n")
-        ends = not line.strip(" \t") or line.startswith("-DOCSTART-")
+    for number, line in chain(first, numbered):
+        ends = _is_border(line)
         if ends and sentence.tokens:
             yield sentence
             sentence = Sentence()
@@ -97,6 +113,20 @@ def _column_sentences(lines: Iterator[str], columns: Columns) -> Iterator[Senten
         sentence.lines.append(number)
     if sentence.tokens:
         yield sentence
+
+
+def _first_lines(lines: Iterator[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Return what comes before the first line that is surely a token's, and that line."""
+    found: list[tuple[int, str]] = []
+    for number, line in islice(lines, MOST_COMMENTS):
+        found.append((number, line))
+        if not _is_border(line) and not line.startswith("#"):
+            break
+    return found
+
+
+def _is_border(line: str) -> bool:
+    return not line.strip(" \t") or line.startswith("-DOCSTART-")
 
 
 def _json_sentences(lines: Iterator[str], name: str, token: str, tag: str | None) -> Iterator[Sentence]:
