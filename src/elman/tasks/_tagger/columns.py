@@ -53,7 +53,9 @@ class Columns:
             InputError: they have not the columns that are wanted.
         """
         told = [(number, line) for number, line in lines if not line.startswith("#")]
-        told += [(number, line) for number, line in lines if not _COMMENT.match(line) and len(line.split()) > 1]
+        if not told:  # all tokens begin with it: those between tabs are surer, and those without a space after it
+            told = [(number, line) for number, line in lines if not _COMMENT.match(line) and len(line.split()) > 1]
+            told.sort(key=lambda numbered: ("\t" not in numbered[1], numbered[1].startswith("# ")))
         if not told:
             return
         number, line = told[0]

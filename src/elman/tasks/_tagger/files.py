@@ -58,9 +58,10 @@ def read_sentences(
     """Yield the sentences of a file.
 
     Columns stand between spaces or tabs, a token a line, with a blank line between sentences; lines that begin with
-    ``-DOCSTART-``, comments before a sentence, and a first line such as ``word tag``, are skipped. A line that begins
-    with ``#`` is a comment if it has another number of columns than a token has, or is like ``# text = …``. Of CoNLL-U,
-    ranges of several words and empty nodes are skipped as well. Of JSON lines, each is an object with a list of tokens and one of tags.
+    ``-DOCSTART-``, comments before a sentence, and a first line such as ``word tag`` are skipped. A line that begins
+    with ``#`` is a comment if it has not as many columns as a token, or is like ``# text = …``. Of CoNLL-U, ranges of
+    several words and empty nodes are skipped as well. Of JSON lines, each is an object with a list of tokens and one of
+    tags.
 
     Args:
         path: the file; its suffix says what it is.
