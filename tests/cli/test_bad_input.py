@@ -71,7 +71,6 @@ OPTIONS = {
     ("--engine", "jax"): "--engine: expected elman or torch, got 'jax'",
     ("--encoding", "klingon"): "encoding: expected a name such as utf-8, gb18030 or latin-1, got 'klingon'",
     ("--label", "text"): "lines.csv: expected two columns, got 'text' for both the text and the label",
-    ("--resume",): "m: --resume expects a checkpoint, there is none; leave --resume out",
     ("--resume", "--overwrite"): "--resume goes on with a run and --overwrite starts anew: expected one of them",
 }
 

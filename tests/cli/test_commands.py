@@ -105,6 +105,27 @@ def test_predict_survives_a_closed_pipe_and_a_full_disk(model):
     assert full.stderr == "elman: expected output that can be written, got: No space left on device\n"
 
 
+@pytest.mark.parametrize("left", [None, "m", "m/checkpoint"])
+def test_a_run_of_which_nothing_has_been_kept_begins(elman, lines, left):
+    if left:
+        Path(left).mkdir(parents=True)
+    if left == "m/checkpoint":  # killed while it wrote the first
+        Path(left, "epoch-0001-step-0000003.safetensors").touch()
+        Path(left, ".checkpoint.json-1a2b").touch()
+    done = elman("train", "classify", lines, "--out", "m", *QUICK, "--resume")
+    assert done.code == 0
+    assert "m: nothing has been kept there yet; the run begins\n" in done.out
+    assert elman("info", "m").code == 0
+    assert not Path("m/checkpoint").exists()
+
+
+def test_resume_spares_what_is_no_run_s(elman, lines):
+    Path("m/checkpoint").mkdir(parents=True)
+    Path("m/checkpoint/mine.txt").touch()
+    done = elman("train", "classify", lines, "--out", "m", *QUICK, "--resume")
+    assert done.err == "elman: m: expected a new or empty folder, got one with other files; choose another --out\n"
+
+
 def test_a_finished_run_has_nothing_to_resume(elman, lines):
     words = ("train", "classify", lines, "--out", "m", *QUICK)
     elman(*words)

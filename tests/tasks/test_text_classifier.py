@@ -181,12 +181,19 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path, monkeypatch, interrupt_
         assert (value == resumed.model_.tensors()[name]).all(), name
 
 
+def test_a_run_of_which_nothing_has_been_kept_begins(tmp_path):
+    options, listening = {**SMALL, "epochs": 2}, Listening()
+    whole = TextClassifier(**options).fit(TEXTS, LABELS)
+    begun = TextClassifier(**options).fit(TEXTS, LABELS, checkpoints=tmp_path, resume=True, observer=listening)
+    assert listening.notices[-1] == f"{tmp_path}: nothing has been kept there yet; the run begins"
+    for name, value in whole.model_.tensors().items():
+        assert (value == begun.model_.tensors()[name]).all(), name
+
+
 def test_a_run_is_resumed_only_as_it_began(tmp_path, monkeypatch):
     def resume(texts=TEXTS, **changed):
         TextClassifier(**{**SMALL, "epochs": 1, **changed}).fit(texts, LABELS, checkpoints=tmp_path, resume=True)
 
-    with pytest.raises(InputError, match="--resume expects a checkpoint, there is none"):
-        resume()
     TextClassifier(**SMALL, epochs=1).fit(TEXTS, LABELS, checkpoints=tmp_path)
     with pytest.raises(InputError, match=r"expects the run's own dropout, 0\.4, got 0\.1"):
         resume(dropout=0.1)

@@ -77,7 +77,7 @@ def add_training(group: Group, *, learning_rate: float, epochs: str, batch_size:
 
 def add_running(group: Group) -> None:
     add_threads(group)
-    group.add_argument("--resume", action="store_true", help="Go on with a stopped run")
+    group.add_argument("--resume", action="store_true", help="Go on with a stopped run; begin if nothing is kept of it")
     group.add_argument("--overwrite", action="store_true", help="Replace the model in --out")
 
 
@@ -189,7 +189,10 @@ def file_digest(path: Path) -> str:
 
 def _say_how_to_go_on(out: Path) -> None:
     words = [word for word in sys.argv[1:] if word not in ("--resume", "--overwrite")]
-    print(f"\ninterrupted; the last checkpoint is kept in {out / 'checkpoint'}. Go on with\n", file=sys.stderr)
+    kept = out / "checkpoint"
+    is_kept = (kept / "checkpoint.json").is_file()
+    said = f"the last checkpoint is kept in {kept}. Go on" if is_kept else "nothing has been kept yet. Begin again"
+    print(f"\ninterrupted; {said} with\n", file=sys.stderr)
     print(f"  {shlex.join(['elman', *words, '--resume'])}\n", file=sys.stderr)
 
 

@@ -46,6 +46,8 @@ class Model:
 def claim_folder(folder: Path, kind: type[TrainedModel], *, overwrite: bool, resume: bool = False) -> None:
     """See that a model can be written to a folder without loss, and make the folder.
 
+    A run is resumed only where a checkpoint has been kept; elsewhere it begins, if any run may begin there.
+
     Raises:
         InputError: it holds a model or a checkpoint and may not be overwritten, or a model of another kind, or
             anything else.
@@ -54,10 +56,8 @@ def claim_folder(folder: Path, kind: type[TrainedModel], *, overwrite: bool, res
         raise InputError(f"{folder}: expected a folder for the model, there is a file of that name")
     checkpoint = (folder / "checkpoint" / "checkpoint.json").is_file()
     finished = current_file(folder, CONFIG).is_file() and current_file(folder, MODEL).is_file()
-    if resume and not checkpoint:
-        raise InputError(f"{folder}: --resume expects a checkpoint, there is none; leave --resume out")
-    others = folder.exists() and any(not path.name.startswith(".elman-") for path in folder.iterdir())
-    if resume or not (others or finished):  # .elman-*: what a process that was killed left of its writing
+    others = folder.exists() and not all(map(_was_left, folder.iterdir()))
+    if (resume and checkpoint) or not (others or finished):
         pass
     elif not (finished or checkpoint):
         raise InputError(f"{folder}: expected a new or empty folder, got one with other files; choose another --out")
@@ -68,6 +68,13 @@ def claim_folder(folder: Path, kind: type[TrainedModel], *, overwrite: bool, res
     elif finished:
         read_kind(*_find_config(folder), kind)  # another program's folder may have files of these names too
     make_folder(folder)
+
+
+def _was_left(path: Path) -> bool:
+    """Whether it is what a process that was killed left of its writing, before it had kept anything."""
+    if path.name == "checkpoint" and path.is_dir():
+        return all(name.startswith((".", "epoch-")) for name in os.listdir(path))
+    return path.name.startswith(".elman-")
 
 
 def write_model(folder: Path, model: Model) -> None:

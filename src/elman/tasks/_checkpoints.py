@@ -53,6 +53,10 @@ class CheckpointStore:
         self.folder = folder / CHECKPOINT_FOLDER
         self.options, self.data, self.environment = dict(options), data, environment()
 
+    def is_kept(self) -> bool:
+        """Return whether there is a checkpoint to go on from."""
+        return (self.folder / RECORD).is_file()
+
     def save(self, progress: Progress, tensors: dict[str, Tensor]) -> None:
         """Write a checkpoint; the JSON file comes last and is what makes it count, then older ones go."""
         name = f"epoch-{progress.epochs:04d}-step-{progress.steps:07d}.safetensors"
@@ -69,13 +73,10 @@ class CheckpointStore:
         """Return the progress and tensors of the checkpoint.
 
         Raises:
-            InputError: there is none, it is damaged, or this run's data, options or machine are others.
+            InputError: it is damaged, or this run's data, options or machine are others.
         """
-        record_path = self.folder / RECORD
-        if not record_path.is_file():
-            raise InputError(f"{self.folder.parent}: --resume expects a checkpoint, there is none; leave --resume out")
         try:
-            record = msgspec.json.decode(record_path.read_bytes(), type=_Record)
+            record = msgspec.json.decode((self.folder / RECORD).read_bytes(), type=_Record)
             tensors = load((self.folder / record.tensors).read_bytes())
         except (msgspec.MsgspecError, SafetensorError, OSError) as error:
             raise InputError(f"{self.folder}: expected a checkpoint of this version, got: {error}") from None

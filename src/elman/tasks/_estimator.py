@@ -132,8 +132,10 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             folder = running.checkpoints
             store = CheckpointStore(Path(folder), options, digest) if folder else None
             trainer = Trainer(network, task, schedule, store, running.observer or Observer())
-            if store and running.resume:
+            if store and running.resume and store.is_kept():
                 trainer.restore(*store.load())
+            elif store and running.resume:
+                running.notice(f"{folder}: nothing has been kept there yet; the run begins")
             progress = trainer.run()
             self.made_with_ = environment()
         self.model_ = task.trained()

@@ -135,7 +135,7 @@ class Forecaster(Estimator):
                 :class:`Series`, how many of its last columns they are.
             names: of the targets and then the covariates, for messages and files.
             checkpoints: the folder in which to keep checkpoints; None keeps none.
-            resume: go on from the checkpoint there, to the same bits as without the interruption.
+            resume: go on from the checkpoint there, to the bits of an uninterrupted run; begin if there is none.
             observer: told of each step and epoch.
 
         Returns:

@@ -124,7 +124,7 @@ class LanguageModel(Estimator):
             encoding: of files.
             validation: texts to validate on, in place of the tail.
             checkpoints: the folder in which to keep checkpoints; ``None`` keeps none.
-            resume: go on from the checkpoint there, to the same bits as without the interruption.
+            resume: go on from the checkpoint there, to the bits of an uninterrupted run; begin if there is none.
             observer: told of each step and epoch.
 
         Returns:

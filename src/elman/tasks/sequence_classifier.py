@@ -121,7 +121,7 @@ class SequenceClassifier(Classifier):
             channels: what the channels are called; ``None``: "1", "2", …
             validation: sequences and labels to validate on, in place of a share of ``X``.
             checkpoints: the folder in which to keep checkpoints; ``None`` keeps none.
-            resume: go on from the checkpoint there, to the same bits as without the interruption.
+            resume: go on from the checkpoint there, to the bits of an uninterrupted run; begin if there is none.
             observer: told of each step and epoch.
 
         Returns:

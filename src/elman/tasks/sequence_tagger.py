@@ -135,7 +135,7 @@ class SequenceTagger(Estimator):
             tags: the tags of each, one a token, two different ones or more.
             validation: sentences and tags to validate on, in place of a share of the sentences.
             checkpoints: the folder in which to keep checkpoints; ``None`` keeps none.
-            resume: go on from the checkpoint there, to the same bits as without the interruption.
+            resume: go on from the checkpoint there, to the bits of an uninterrupted run; begin if there is none.
             observer: told of each step and epoch.
 
         Returns:

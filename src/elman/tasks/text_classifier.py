@@ -123,7 +123,7 @@ class TextClassifier(Classifier):
             labels: (examples,) strings, integers or booleans, of two classes or more.
             validation: texts and labels to validate on, in place of a share of the texts.
             checkpoints: the folder in which to keep checkpoints; ``None`` keeps none.
-            resume: go on from the checkpoint there, to the same bits as without the interruption.
+            resume: go on from the checkpoint there, to the bits of an uninterrupted run; begin if there is none.
             observer: told of each step and epoch.
 
         Returns:
