@@ -46,6 +46,24 @@ def test_inputs_and_outputs_are_described():
     assert repr(read).endswith(" -> Y: float32 (?, 1, 3, 3))")
 
 
+@pytest.mark.parametrize(
+    ("left_out", "described"),
+    [("shape", "OnnxModel(X: float32 of any shape -> Y: float32 of any shape)"), ("type", "any type of any shape)")],
+)
+def test_shapes_and_the_types_of_outputs_need_not_be_said(left_out, described):
+    arguments = draw_arguments()
+    model = rnn_model(arguments, {}, outputs=("Y",), given=("X",))
+    complete = loaded(model)
+    if left_out == "type":
+        model.graph.output[0].ClearField("type")
+    else:
+        for value in (*model.graph.input, *model.graph.output):
+            value.type.tensor_type.ClearField("shape")
+    read = loaded(model)
+    assert repr(read).endswith(described)
+    np.testing.assert_array_equal(read({"X": arguments["X"]})["Y"], complete({"X": arguments["X"]})["Y"])
+
+
 def test_a_path_may_be_a_string_or_a_path(tmp_path):
     arguments = draw_arguments()
     path = tmp_path / "m.onnx"

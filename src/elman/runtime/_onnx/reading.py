@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from reprlib import repr as shortened
@@ -46,10 +47,30 @@ def read_model(path: str | PathLike[str]) -> onnx.ModelProto:
     for part in (*model.opset_import, *model.graph.node):
         part.domain = "" if part.domain in MAIN_DOMAIN else part.domain
     try:
-        checker.check_model(model)
+        with _completed(model.graph):
+            checker.check_model(model)
     except Exception as error:  # ValidationError, and what else comes out of its C++
         raise InputError(f"{path}: expected a model that onnx.checker accepts, got: {one_line(error)}") from None
     return model
+
+
+@contextmanager
+def _completed(graph: onnx.GraphProto) -> Iterator[None]:
+    """Say for a while what the checker wants said, though ONNX Runtime does without: shapes, and types of outputs."""
+    untyped = [output for output in graph.output if not output.HasField("type")]
+    for output in untyped:
+        output.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+    tensors = [info.type.tensor_type for info in (*graph.input, *graph.output) if info.type.HasField("tensor_type")]
+    shapeless = [tensor for tensor in tensors if not tensor.HasField("shape")]
+    for tensor in shapeless:
+        tensor.shape.SetInParent()
+    try:
+        yield
+    finally:
+        for tensor in shapeless:
+            tensor.ClearField("shape")
+        for output in untyped:
+            output.ClearField("type")
 
 
 def constant_names(model: onnx.ModelProto) -> frozenset[str]:

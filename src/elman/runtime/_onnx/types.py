@@ -24,15 +24,18 @@ class TensorType(NamedTuple):
     """What a graph says of an input or output.
 
     Attributes:
-        dtype: of its elements.
-        shape: a number where it is fixed, a name where the graph has one for it, else None.
+        dtype: of its elements; None: the graph does not say, which only an output may do.
+        shape: a number where it is fixed, a name where the graph has one for it, else None; None: any shape.
     """
 
-    dtype: np.dtype[Any]
-    shape: tuple[int | str | None, ...]
+    dtype: np.dtype[Any] | None
+    shape: tuple[int | str | None, ...] | None
 
     def __str__(self) -> str:
-        return f"{self.dtype} ({', '.join('?' if size is None else str(size) for size in self.shape)})"
+        dtype = "any type" if self.dtype is None else str(self.dtype)
+        if self.shape is None:
+            return f"{dtype} of any shape"
+        return f"{dtype} ({', '.join('?' if size is None else str(size) for size in self.shape)})"
 
 
 def input_types(place: str, model: onnx.ModelProto) -> tuple[dict[str, TensorType], dict[str, TensorType]]:
@@ -51,12 +54,14 @@ def input_types(place: str, model: onnx.ModelProto) -> tuple[dict[str, TensorTyp
 
 
 def output_types(place: str, model: onnx.ModelProto) -> dict[str, TensorType]:
-    """Return the graph's outputs.
+    """Return the graph's outputs; not all graphs say of what type they are.
 
     Raises:
         InputError: one is no tensor of numbers.
     """
-    return _types(place, model.graph.output)
+    unsaid = {info.name: TensorType(None, None) for info in model.graph.output if not info.HasField("type")}
+    said = _types(place, [info for info in model.graph.output if info.name not in unsaid])
+    return {info.name: unsaid.get(info.name) or said[info.name] for info in model.graph.output}
 
 
 def fitted(value: Any, name: str, kind: TensorType) -> Array:
@@ -67,11 +72,15 @@ def fitted(value: Any, name: str, kind: TensorType) -> Array:
     """
     name = one_line(name, 60)
     array = as_array(value, name)
+    if kind.dtype is None:
+        return array
     if not np.can_cast(array.dtype, kind.dtype, "same_kind"):
         raise InputError(f"{name}: expected {kind.dtype}, got {array.dtype}")
     converted = as_array(array, name, kind.dtype)
     if kind.dtype.kind in "iu" and not np.array_equal(converted, array):
         raise InputError(f"{name}: expected integers that {kind.dtype} holds, got larger ones")
+    if kind.shape is None:
+        return converted
     fixed = [(size, known) for size, known in zip(array.shape, kind.shape, strict=False) if isinstance(known, int)]
     if len(kind.shape) != array.ndim or any(size != known for size, known in fixed):
         raise InputError(f"{name}: expected {one_line(kind)}, got the shape {array.shape}")
@@ -84,7 +93,8 @@ def _types(place: str, infos: Any) -> dict[str, TensorType]:
         tensor = info.type.tensor_type
         if not info.type.HasField("tensor_type") or tensor.elem_type not in _DTYPES:
             raise InputError(f"{place}: expected {shortened(info.name)} to be a tensor of numbers, got another type")
-        types[info.name] = TensorType(_DTYPES[tensor.elem_type], tuple(_size(size) for size in tensor.shape.dim))
+        shape = tuple(_size(size) for size in tensor.shape.dim) if tensor.HasField("shape") else None
+        types[info.name] = TensorType(_DTYPES[tensor.elem_type], shape)
     return types
 
 
