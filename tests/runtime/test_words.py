@@ -31,7 +31,8 @@ WORDS = {
     "emoji": "👍🏽 🇩🇪 ❤\ufe0f 👨\u200d👩\u200d👧 1\ufe0f\u20e3 🏴\U000e0067\U000e0062\U000e007f",
     "marks within": "don't don’t 3.14 R&B AT&T e-mail twenty-one 1,000 8:30 2024-01-31 v1.2 l·l snake_case",
     "initials": "U.S e.g p.m J.R.R",
-    "addresses": "https://example.com/a?b=1 www.example.org me.you@example.co.uk @user #newparents #1",
+    "web addresses": "https://example.com/a?b=1 https://de.wikipedia.org/wiki/Köln www.example.org",
+    "names of people and topics": "me.you@example.co.uk @user #newparents #1",
 }
 
 

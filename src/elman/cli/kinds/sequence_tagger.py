@@ -123,11 +123,13 @@ def _is_tagged(tagger: SequenceTagger, options: Namespace) -> bool:
     """Whether a text file holds columns as those of training do: a token, and at the end a tag that the model knows."""
     from elman.tasks._decoding import decoded_lines
     from elman.tasks._reading import open_input
+    from elman.tasks._tagger.columns import is_header
 
     with open_input(options.file) as stream:
         lines = islice(decoded_lines(stream, options.file, options.encoding), LINES_LOOKED_AT)
         rows = [fields for line in lines if (fields := line.split()) and not line.startswith(("#", "-DOCSTART-"))]
     known = set(tagger.tags)
+    rows = rows[1:] if rows and is_header(rows[0]) else rows
     return bool(rows) and all(len(fields) == len(rows[0]) > 1 and fields[-1] in known for fields in rows)
 
 

@@ -70,7 +70,8 @@ _SEGMENT = re.compile(
     f"(?:(?<=Z)(?:(?=B){_RUN}|X{_TAIL}))*"  # a joiner takes the pictograph after it along
 )
 _ADDRESS = re.compile(
-    r"(?<![A-Za-z0-9])(?:(?:https?|ftp)://|www\.)[A-Za-z0-9#$%&'()*+,./:;=?@\[\]_~!-]*[A-Za-z0-9#$%&*+/=@_~-]"
+    r"(?<![A-Za-z0-9])(?:(?:https?|ftp)://|www\.)[A-Za-z0-9\xc0-\u052f#$%&'()*+,./:;=?@\[\]_~!-]*"
+    r"[A-Za-z0-9\xc0-\u052f#$%&*+/=@_~-]"
     r"|(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]*@(?:[A-Za-z0-9-]+\.)+[A-Za-z]+",
     re.IGNORECASE,
 )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from elman._errors import InputError, listed, shown
 
-__all__ = ["Columns"]
+__all__ = ["Columns", "is_header"]
 
 CONLLU = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 # What the first line may call the first and the last column; it is no token with its tag then.
@@ -17,6 +17,11 @@ _NUMBER = re.compile(r"-?[1-9][0-9]{0,3}")
 _COMMENT = re.compile(r"#\s*\S+\s+=(\s|$)|#\s+(newdoc|newpar)\b")
 _WORD_ID = re.compile(r"[0-9]+")
 _OTHER_ID = re.compile(r"[0-9]+[-.][0-9]+")  # a range of several words, or an empty node
+
+
+def is_header(fields: Sequence[str]) -> bool:
+    """Return whether a line names the first and the last column as a token and its tag."""
+    return fields[0].strip().lower() in HEADER[0] and fields[-1].strip().lower() in HEADER[1]
 
 
 class Columns:
@@ -70,8 +75,9 @@ class Columns:
             raise InputError(f"{self.name}, line {number}: {expected}, got {got}")
         if self.is_named:
             self.header = number
-        elif not self.is_conllu and self._is_header(lines[0][1]):
-            self.header = lines[0][0]
+        elif not self.is_conllu:
+            names = self._fields(lines[0][1].lstrip("#"))
+            self.header = lines[0][0] if len(names) == self.width and is_header(names) else 0
 
     def is_comment(self, line: str) -> bool:
         """Whether a line before a sentence is about it, such as ``# text = …``; a token may begin with ``#`` too."""
@@ -101,10 +107,6 @@ class Columns:
                 got = "_" if value else "an empty field"
                 raise InputError(f"{self.name}, line {number}, column {place + 1}: expected a {role}, got {got}")
         return values
-
-    def _is_header(self, line: str) -> bool:
-        fields = [field.strip().lower() for field in self._fields(line.lstrip("#"))]
-        return len(fields) == self.width and fields[0] in HEADER[0] and fields[-1] in HEADER[1]
 
     def _place(self, column: str, header: tuple[str, ...] | list[str], number: int) -> int:
         if column in header:
