@@ -31,7 +31,7 @@ WORDS = {
     "emoji": "👍🏽 🇩🇪 ❤\ufe0f 👨\u200d👩\u200d👧 1\ufe0f\u20e3 🏴\U000e0067\U000e0062\U000e007f",
     "marks within": "don't don’t 3.14 R&B AT&T e-mail twenty-one 1,000 8:30 2024-01-31 v1.2 l·l snake_case",
     "initials": "U.S e.g p.m J.R.R",
-    "web addresses": "https://example.com/a?b=1 https://de.wikipedia.org/wiki/Köln www.example.org",
+    "web addresses": "https://example.com/a?b=1 https://de.wikipedia.org/wiki/Köln http://a.b/हिन्दी/c www.example.org",
     "names of people and topics": "me.you@example.co.uk @user #newparents #1",
 }
 

@@ -70,10 +70,8 @@ _SEGMENT = re.compile(
     f"(?:(?<=Z)(?:(?=B){_RUN}|X{_TAIL}))*"  # a joiner takes the pictograph after it along
 )
 _ADDRESS = re.compile(
-    r"(?<![A-Za-z0-9])(?:(?:https?|ftp)://|www\.)[A-Za-z0-9\xc0-\u052f#$%&'()*+,./:;=?@\[\]_~!-]*"
-    r"[A-Za-z0-9\xc0-\u052f#$%&*+/=@_~-]"
-    r"|(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]*@(?:[A-Za-z0-9-]+\.)+[A-Za-z]+",
-    re.IGNORECASE,
+    r"(?<![A-Za-z0-9])(?i:(?:https?|ftp)://|www\.)[A-Za-z0-9#$%&'()*+,./:;=?@\[\]_~!-]*[A-Za-z0-9#$%&*+/=@_~-]"
+    r"|(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]*@(?:[A-Za-z0-9-]+\.)+[A-Za-z]+"
 )
 
 
@@ -108,8 +106,10 @@ def _classes(text: str) -> str:
     classes = text.translate(_CLASSES)
     if "@" not in text and "://" not in text and "www." not in text.lower():
         return classes
+    pairs = zip(text, classes, strict=True)
+    letters = "".join("a" if kind in "LHBNEFZ" and not letter.isascii() else letter for letter, kind in pairs)
     pieces, end = [], 0
-    for match in _ADDRESS.finditer(text):
+    for match in _ADDRESS.finditer(letters):
         pieces += [classes[end : match.start()], "W" * (match.end() - match.start())]
         end = match.end()
     return "".join([*pieces, classes[end:]])
