@@ -26,7 +26,6 @@ __all__ = [
 SPECIAL_TOKENS = ("<padding>", "<unknown>", "<start>", "<end>")
 PADDING, UNKNOWN, START, END = range(4)
 
-_SPACELESS_CHARACTER = re.compile(f"[{SPACELESS}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPE = re.compile(r"\\(?:(\\)|u\{([0-9a-f]{1,6})\})")
 
@@ -54,7 +53,7 @@ def choose_tokens(texts: Sequence[str]) -> str:
     """Choose ``word`` for texts of several words each, else ``char`` (Chinese, names, codes)."""
     sample = [text[:1000] for text in texts[:: max(1, len(texts) // SAMPLED_TEXTS)]]
     letters = sum(sum(c.isalpha() for c in text) for text in sample)
-    spaceless = sum(len(_SPACELESS_CHARACTER.findall(text)) for text in sample)
+    spaceless = sum(len(re.findall(f"[{SPACELESS}]", text)) for text in sample)
     if spaceless > 0.3 * letters:
         return "char"
     from statistics import median  # takes as long to import as all of this module
