@@ -71,7 +71,7 @@ def test_help_shows_groups_and_defaults(elman, monkeypatch):
         "  --hidden-size N             Units of a layer and direction (default: 128)",
         "  --validation FRACTION|FILE  Part to choose the best epoch by (default: 0.1)",
         "  --seed N                    Of all that is random (default: 0)",
-        "  --resume                    Go on with a stopped run",
+        "  --resume                    Go on with a stopped run, or begin it",
     ):
         assert line in out.splitlines()
     assert out.count("(default: True)") == 1

@@ -77,7 +77,7 @@ def add_training(group: Group, *, learning_rate: float, epochs: str, batch_size:
 
 def add_running(group: Group) -> None:
     add_threads(group)
-    group.add_argument("--resume", action="store_true", help="Go on with a stopped run; begin if nothing is kept of it")
+    group.add_argument("--resume", action="store_true", help="Go on with a stopped run, or begin it")
     group.add_argument("--overwrite", action="store_true", help="Replace the model in --out")
 
 
