@@ -1,22 +1,19 @@
-"""The calendar, series with gaps, and forecasts without PyTorch."""
+"""Gaps, simple forecasts, and forecasts without PyTorch."""
 
 import json
 import pickle
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import date, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import elman
 from elman._errors import InputError
 from elman.runtime import Forecaster
 from elman.runtime._forecaster.anchors import CANDIDATES, Waves, candidates
-from elman.runtime._forecaster.calendar import TimeGrid, find_grid, parse_times
+from elman.runtime._forecaster.calendar import TimeGrid
 from elman.runtime._forecaster.context import Context
 from elman.runtime._forecaster.rolling import roll, rolling_report
 from elman.runtime._forecaster.series import Windows, as_series
@@ -57,98 +54,6 @@ def forecaster(seed=0, targets=1, covariates=1, block=HORIZON, gaps=True):
     tensors["input_scale"] = np.ones(shapes["input_scale"])
     tensors["residuals"] = np.sort(np.abs(tensors["residuals"]), axis=0)
     return Forecaster(settings, tensors)
-
-
-def grid_of(*texts):
-    form, values = parse_times(texts, "times")
-    return find_grid(form, sorted(values))
-
-
-@pytest.mark.parametrize(
-    ("texts", "step", "following"),
-    [
-        (("19580329", "19580405", "19580419"), "a week", "19580426"),
-        (("2020-01-31", "2020-02-29", "2020-03-31"), "a month", "2020-04-30"),
-        (("2020-01-01", "2020-04-01", "2020-07-01"), "a quarter", "2020-10-01"),
-        (("2001-01-30", "2001-02-28", "2001-03-30"), "a month", "2001-04-30"),
-        (("2001Q1", "2001Q2", "2001Q3"), "a quarter", "2001Q4"),
-        (("1991 Nov", "1991 Dec"), "a month", "1992-01"),
-        (("1991-11", "1991-12"), "a month", "1992-01"),
-        (("1700", "1701", "1703"), "a unit of the time column", "1704"),
-        (("0", "5", "10"), "5 units of the time column", "15"),
-        (("2000-01-01", "2001-01-01", "2002-01-01"), "a year", "2003-01-01"),
-        (("2020-02-27", "2020-02-28"), "a day", "2020-02-29"),
-        (("2020-12-31 23:00", "2021-01-01 00:00"), "an hour", "2021-01-01 01:00:00"),
-        (("2020-12-31T23:45:00+01:00", "2020-12-31T23:00:00Z"), "15 minutes", "2020-12-31 23:15:00Z"),
-    ],
-)
-def test_the_step_is_found_and_times_go_on_as_they_were_written(texts, step, following):
-    grid, places = grid_of(*texts)
-    assert grid.describe() == step
-    assert grid.label(places[-1] + 1) == following
-
-
-@pytest.mark.parametrize("text", ["soon", "", "2020-13-01", "2020-02-30", "12.5", "1e3", "20201301x", "2020Q5"])
-def test_what_is_no_time_is_refused_with_its_line(text):
-    with pytest.raises(InputError, match=r"^f\.csv, column 'd', line 7: expected a time \(.*, got "):
-        parse_times(["2020-01-01", text], "f.csv, column 'd'", [6, 7])
-
-
-def test_times_of_two_forms_are_refused():
-    with pytest.raises(InputError, match="expected a time written as the first, as integer"):
-        parse_times(["1", "2020-01-02"], "times")
-
-
-@given(st.dates(date(1000, 1, 1), date(9000, 1, 1)), st.integers(1, 400), st.integers(0, 30))
-def test_days_come_back_as_they_were_written(first, step, count):
-    written = [(first + timedelta(days=step * i)).isoformat() for i in range(count + 2)]
-    grid, places = grid_of(*written)
-    assert [grid.label(place) for place in places] == written
-
-
-@given(
-    st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)), st.integers(1, 10**6), st.lists(st.booleans(), min_size=9)
-)
-def test_seconds_come_back_as_they_were_written_and_gaps_stay_gaps(first, step, present):
-    moments = [first.replace(microsecond=0) + timedelta(seconds=step * i) for i in range(len(present) + 3)]
-    kept = [moments[0], moments[1], moments[2]] + [m for m, p in zip(moments[3:], present, strict=True) if p]
-    written = [f"{moment:%Y-%m-%d %H:%M:%S}" for moment in kept]
-    grid, places = grid_of(*written)
-    assert [grid.label(place) for place in places] == written
-    assert places == [moments.index(moment) for moment in kept]
-
-
-@given(st.integers(0, 20000), st.sampled_from([1, 3, 12]), st.integers(1, 31))
-def test_months_keep_their_day(first, step, day):
-    grid = TimeGrid("month", step, first, "date", day)
-    labels = [grid.label(i) for i in range(5)]
-    assert all(int(label[-2:]) <= day for label in labels)
-    found, places = grid_of(*labels)
-    assert (found.unit, found.step, places) == ("month", step, [0, 1, 2, 3, 4])
-
-
-def test_rows_are_sorted_put_onto_steps_and_all_that_is_said():
-    times = ["2020-01-05", "2020-01-01", "2020-01-02", "2020-01-03"]
-    series = as_series(["x"], np.array([[5.0], [1.0], [np.nan], [3.0]]), times)
-    np.testing.assert_array_equal(series.values[:, 0], [1, np.nan, 3, np.nan, 5])
-    assert series.notices == [
-        "the rows were not in the order of their times and were sorted",
-        "1 of 5 steps (a day each) have no row",
-    ]
-
-
-def test_a_few_rows_of_the_same_step_are_averaged_and_many_refused():
-    times = [str(i) for i in range(200)] + ["7"]
-    series = as_series(["x"], np.r_[np.arange(200.0), 9][:, None], times)
-    assert series.values[7, 0] == 8
-    assert "1 rows fall on a step that has one already; their mean was taken" in series.notices
-    with pytest.raises(InputError, match=r"^times\[3\]: expected times that differ, got 7 again$"):
-        as_series(["x"], np.zeros((4, 1)), ["7", "8", "9", "7"])
-
-
-def test_times_far_apart_are_refused():
-    with pytest.raises(InputError, match="expected times at steps of one length"):
-        as_series(["x"], np.zeros((3, 1)), ["0", "1", "1000000"])
 
 
 def test_a_gap_is_interpolated_only_from_what_was_known():

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,6 @@ def _draw(panel: Any, model: Forecaster, context: Context, forecast: Forecast, c
 def _axis(grid: TimeGrid, first: int, count: int) -> Any:
     """Return the places of steps on the axis of times."""
     if grid.unit == "step":
-        return grid.first + grid.step * np.arange(first, first + count)
-    dated = TimeGrid(grid.unit, grid.step, grid.first, "datetime", grid.day)
-    return np.array([dated.label(step) for step in range(first, first + count)], dtype="datetime64[s]")
+        return (grid.first + grid.step * np.arange(first, first + count)) / grid.parts
+    dated = replace(grid, form="%Y-%m-%d %H:%M:%S%.6f", zone=[])
+    return np.array([dated.label(step) for step in range(first, first + count)], dtype="datetime64[us]")

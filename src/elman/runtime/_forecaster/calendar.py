@@ -1,38 +1,27 @@
-"""Times: what a person writes, as steps of one length, and back."""
+"""Steps of one length, and the times at which they are."""
 
 from __future__ import annotations
 
-import re
+from bisect import bisect_right
 from calendar import monthrange
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from itertools import pairwise
-from math import gcd
+from dataclasses import dataclass, field, replace
+from datetime import date
+from fractions import Fraction
 from typing import Annotated, Literal
 
-from elman._errors import InputError, shown
+from elman._errors import InputError
 from elman._schema import Range
+from elman.runtime._forecaster.forms import DAY, EPOCH, HOUR, MINUTE, is_form, template, written
 
-__all__ = ["Form", "TimeGrid", "find_grid", "on_grid", "parse_times"]
+__all__ = ["PERIODS", "TimeGrid"]
 
-Form = Literal["integer", "compact date", "date", "datetime", "UTC datetime", "month", "quarter"]
-Integer = Annotated[int, Range(-(2**53), 2**53)]
+WEEK, YEAR = 7 * DAY, 31557600  # seconds; a year of 365.25 days
+SAME_WEEKDAY = 364 * DAY  # clocks are changed on a Sunday of the same week of each year
+PERIODS = {1: "month", 3: "quarter", 6: "half year", 12: "year", 120: "decade"}  # in months
+GREATEST = 2**63
 
-MINUTE, HOUR, DAY, WEEK, YEAR = 60, 3600, 86400, 604800, 31557600  # seconds; a year of 365.25 days
-EPOCH = datetime(1970, 1, 1)
-FORMS = "an integer, a year, YYYY-MM, YYYYQ1, YYYY-MM-DD, YYYYMMDD or YYYY-MM-DD HH:MM[:SS]"
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-
-_INTEGER = re.compile(r"([+-]?\d{1,15})(?:\.0*)?")
-_COMPACT = re.compile(r"(1[5-9]\d\d|2\d\d\d)(\d\d)(\d\d)")
-_DATE = re.compile(r"(\d{4})[-/](\d\d?)[-/](\d\d?)(?:[T ]0?0:00(?::00(?:\.0*)?)?)?")
-_DATETIME = re.compile(
-    r"(\d{4})[-/](\d\d?)[-/](\d\d?)[T ](\d\d?):(\d\d)(?::(\d\d)(?:\.\d*)?)?(?: ?(Z|[+-]\d\d:?\d\d))?"
-)
-_MONTH = re.compile(r"(\d{4})(?:[-/ ]|-?M)(\d\d?|[A-Za-z]{3})")
-_QUARTER = re.compile(r"(\d{4})[- ]?[Qq]([1-4])")
+Integer = Annotated[int, Range(-GREATEST, GREATEST)]
+Positive = Annotated[int, Range(1, GREATEST)]
 
 
 @dataclass(frozen=True)
@@ -41,17 +30,31 @@ class TimeGrid:
 
     Attributes:
         unit: what they count in: ``second`` and ``month`` since 1970, or ``step``.
-        step: units from one time to the next.
+        step: units, or parts of them, from one time to the next.
         first: the time of the first step.
-        form: how a time is written.
+        form: how a time is written: see :mod:`elman.runtime._forecaster.forms`.
         day: of the month, where months are counted; 31 is a month's last.
+        parts: how many of what is counted make a second, or one; months are counted whole.
+        time: of the day, in those parts, where months are counted.
+        zone: the offsets of the clock that shows these times, in seconds east of Greenwich, each with the second of
+            the clock from which it holds; the last is where the series ended. None: no zone is known.
+        utc: whether the clock is that of Greenwich, and the zone only written.
     """
 
     unit: Literal["step", "second", "month"] = "step"
-    step: Annotated[int, Range(1, 2**53)] = 1
+    step: Positive = 1
     first: Integer = 0
-    form: Form = "integer"
+    form: str = "integer"
     day: Annotated[int, Range(1, 31)] = 1
+    parts: Positive = 1
+    time: Annotated[int, Range(0, GREATEST)] = 0
+    zone: list[list[Integer]] = field(default_factory=list)
+    utc: bool = False
+
+    def check(self, name: str) -> None:
+        """Refuse, as an InputError, what no series has."""
+        if not is_form(template(self.form)) or any(len(since) != 2 for since in self.zone):
+            raise InputError(f"{name}: expected the form and the zone of a series' times, got others")
 
     def label(self, index: int) -> str:
         """Write the time of a step.
@@ -59,11 +62,9 @@ class TimeGrid:
         Raises:
             InputError: it lies beyond the year 9999, or before the year 1.
         """
-        value = self.first + self.step * index
-        if self.form == "integer":
-            return str(value)
         try:
-            return _written(self._moment(value), self.form)
+            shown, offset = self._shown(index)
+            return written(self.form, shown, offset)
         except (OverflowError, ValueError):
             raise InputError(f"horizon: expected times within the years 1 to 9999, got step {index}") from None
 
@@ -73,171 +74,57 @@ class TimeGrid:
 
     def index_of(self, other: TimeGrid) -> int | None:
         """Return which step of this grid another one begins at; None where their steps do not coincide."""
-        same = (self.unit, self.step) == (other.unit, other.step)
-        away, rest = divmod(other.first - self.first, self.step)
-        return away if same and not rest else None
+        same = self.unit == other.unit and self.step * other.parts == other.step * self.parts
+        away = Fraction(other.first, other.parts) - Fraction(self.first, self.parts)
+        index = away / Fraction(self.step, self.parts)
+        return int(index) if same and index.denominator == 1 else None
 
     def cycles(self) -> list[float]:
-        """Return the lengths, in steps, of the calendar's cycles that take more than two steps: day, week, year."""
-        if self.unit == "step":
+        """Return the lengths, in steps, of the calendar's cycles that take more than two steps: day, week, year.
+
+        Steps shorter than a second have none: what they show is no matter of days.
+        """
+        if self.unit == "step" or self.step < self.parts:
             return []
         periods = [12] if self.unit == "month" else [DAY, WEEK, YEAR]
-        return [period / self.step for period in periods if period > 2 * self.step]
+        return [period * self.parts / self.step for period in periods if period * self.parts > 2 * self.step]
 
     def describe(self) -> str:
         """Say how long a step is."""
+        if self.unit == "month" and self.step in PERIODS:
+            return f"a {PERIODS[self.step]}"
         names = {"second": [(WEEK, "week"), (DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"), (1, "second")]}
         names |= {"month": [(12, "year"), (3, "quarter"), (1, "month")], "step": [(1, "unit of the time column")]}
-        length, name = next(pair for pair in names[self.unit] if self.step % pair[0] == 0)
-        count = self.step // length
-        if count == 1:
+        step = Fraction(self.step, self.parts)
+        units = names[self.unit]
+        length, name = next((pair for pair in units if step % pair[0] == 0), units[-1])
+        if step == length:
             return f"an {name}" if name == "hour" else f"a {name}"
+        count = f"{step / length}" if (step / length).denominator == 1 else f"{float(step / length):.6g}"
         return f"{count} {name.replace('unit', 'units')}" if " " in name else f"{count} {name}s"
 
-    def _moment(self, value: int) -> datetime:
-        if self.unit == "second":
-            return EPOCH + timedelta(seconds=value)
+    def offset(self, second: Fraction | int) -> int:
+        """Return the zone's offset at a second of the clock; outside the series, that of the same week of its years."""
+        if not self.zone:
+            return 0
+        begin, end = self.zone[0][0], self.zone[-1][0]
+        years = max(0, -((end - second) // SAME_WEEKDAY)) if second > end else min(0, (second - begin) // SAME_WEEKDAY)
+        inside = second - years * SAME_WEEKDAY
+        second = inside if begin <= inside <= end else end if second > end else begin
+        place = bisect_right([since for since, _ in self.zone], second) - 1
+        return self.zone[max(0, place)][1]
+
+    def _shown(self, index: int) -> tuple[Fraction, int]:
+        """Return what the clock that is written shows at a step, and the offset of its zone."""
+        value = self.first + self.step * index
+        if self.unit == "step":
+            return Fraction(value, self.parts), 0
+        clock = self._of_month(value) if self.unit == "month" else Fraction(value, self.parts)
+        offset = self.offset(clock)
+        greenwich = clock if self.utc else clock - offset
+        return (greenwich + offset if "z" in template(self.form) else greenwich), offset
+
+    def _of_month(self, value: int) -> Fraction:
         year, month = 1970 + value // 12, value % 12 + 1
-        return datetime(year, month, min(self.day, monthrange(year, month)[1]))
-
-
-def parse_times(texts: Sequence[str], place: str, lines: Sequence[int] | None = None) -> tuple[Form, list[int]]:
-    """Read times, all written in one form.
-
-    Args:
-        texts: as a person wrote them.
-        place: what messages call the column.
-        lines: of each, for messages; None: they are counted from 0.
-
-    Returns:
-        The form, and for each time an integer: seconds since 1970, months since 1970, or the integer itself.
-
-    Raises:
-        InputError: one is no time, or of another form than the first.
-    """
-    form: Form | None = None
-    values: list[int] = []
-    for number, text in enumerate(texts):
-        found = _parsed(text.strip())
-        where = f"{place}[{number}]" if lines is None else f"{place}, line {lines[number]}"
-        if found is None:
-            raise InputError(f"{where}: expected a time ({FORMS}), got {shown(text)}")
-        form = _common_form(form, found[0], where, text)
-        values.append(found[1])
-    if form is None:
-        raise InputError(f"{place}: expected times, got none")
-    return form, values
-
-
-def find_grid(form: Form, values: Sequence[int]) -> tuple[TimeGrid, list[int]]:
-    """Find the steps of one length that sorted times lie on, or lie nearest to.
-
-    Returns:
-        The grid, and the step, from 0, of each time.
-    """
-    if form in ("date", "compact date") and (months := _months(values)):
-        day, counted = months
-        grid, steps = _regular(TimeGrid("month", form=form, day=day), counted)
-        return grid, steps
-    units: dict[Form, Literal["step", "month"]] = {"integer": "step", "month": "month", "quarter": "month"}
-    return _regular(TimeGrid(units.get(form, "second"), form=form), values)
-
-
-def on_grid(grid: TimeGrid, form: Form, values: Sequence[int]) -> tuple[TimeGrid, list[int]] | None:
-    """Put sorted times onto the steps of a grid that is known; ``None`` where one lies between its steps.
-
-    Returns:
-        The grid, beginning with the first of them, and the step, from there, of each time.
-    """
-    of_dates = form in ("date", "compact date", "datetime", "UTC datetime")
-    if grid.unit == "month" and of_dates:
-        moments = [EPOCH + timedelta(seconds=value) for value in values]
-        if any(m.day != min(grid.day, monthrange(m.year, m.month)[1]) for m in moments):
-            return None
-        values = [12 * (moment.year - 1970) + moment.month - 1 for moment in moments]
-    elif of_dates != (grid.unit == "second") or (form == "integer") != (grid.unit == "step"):
-        return None
-    steps = [divmod(value - grid.first, grid.step) for value in values]
-    if any(rest for _, rest in steps):
-        return None
-    begin = steps[0][0]
-    return grid.starting(begin), [step - begin for step, _ in steps]
-
-
-def _regular(grid: TimeGrid, values: Sequence[int]) -> tuple[TimeGrid, list[int]]:
-    distances = Counter(b - a for a, b in pairwise(values) if b > a)
-    if not distances:
-        return replace(grid, first=values[0], step=1), [0] * len(values)
-    common = max(distances, key=lambda distance: (distances[distance], -distance))
-    whole = gcd(*distances)  # of all: where most distances are the same, but not multiples of one another
-    step = common if common > 2 * whole or all(distance % common == 0 for distance in distances) else whole
-    first = values[0]
-    return replace(grid, first=first, step=step), [(2 * (value - first) + step) // (2 * step) for value in values]
-
-
-def _months(values: Sequence[int]) -> tuple[int, list[int]] | None:
-    """Return the day of the month and the months, where dates are of one day of each month, or of its last."""
-    moments = [EPOCH + timedelta(seconds=value) for value in values]
-    lengths = [monthrange(moment.year, moment.month)[1] for moment in moments]
-    days = [moment.day for moment in moments]
-    day = 31 if days == lengths else max(days)
-    months = [12 * (moment.year - 1970) + moment.month - 1 for moment in moments]
-    if len(set(months)) < 2 or days != [min(day, length) for length in lengths]:
-        return None
-    return day, months
-
-
-def _common_form(form: Form | None, found: Form, where: str, text: str) -> Form:
-    if form in (None, found):
-        return found
-    if {form, found} == {"date", "datetime"}:  # midnight was written without a time
-        return "datetime"
-    raise InputError(f"{where}: expected a time written as the first, as {form}, got {shown(text)}")
-
-
-def _parsed(text: str) -> tuple[Form, int] | None:
-    try:
-        if found := _COMPACT.fullmatch(text):
-            return "compact date", _seconds(*map(int, found.groups()))
-        if found := _INTEGER.fullmatch(text):
-            return "integer", int(found[1])
-        if found := _DATE.fullmatch(text):
-            return "date", _seconds(*map(int, found.groups()))
-        if found := _QUARTER.fullmatch(text):
-            return "quarter", 12 * (int(found[1]) - 1970) + 3 * (int(found[2]) - 1)
-        if found := _MONTH.fullmatch(text):
-            month = MONTHS.index(found[2].lower()) + 1 if found[2].isalpha() else int(found[2])
-            return ("month", 12 * (int(found[1]) - 1970) + month - 1) if 1 <= month <= 12 else None
-        return _parsed_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _parsed_datetime(text: str) -> tuple[Form, int] | None:
-    found = _DATETIME.fullmatch(text)
-    if not found:
-        return None
-    *numbers, zone = found.groups()
-    seconds = _seconds(*(int(number or 0) for number in numbers))
-    if zone is None:
-        return "datetime", seconds
-    digits = "+0000" if zone == "Z" else zone.replace(":", "")
-    offset = int(digits[1:3]) * HOUR + int(digits[3:]) * MINUTE
-    return "UTC datetime", seconds - offset if digits[0] == "+" else seconds + offset
-
-
-def _seconds(year: int, month: int, day: int, *rest: int) -> int:
-    hour, minute, second = rest or (0, 0, 0)
-    moment = datetime(year, month, day, hour, minute, second) - EPOCH
-    return moment.days * DAY + moment.seconds
-
-
-def _written(moment: datetime, form: Form) -> str:
-    date = f"{moment.year:04}-{moment.month:02}-{moment.day:02}"
-    if form in ("datetime", "UTC datetime"):
-        return f"{date} {moment:%H:%M:%S}" + ("Z" if form == "UTC datetime" else "")
-    if form == "month":
-        return date[:7]
-    if form == "quarter":
-        return f"{date[:4]}Q{(moment.month + 2) // 3}"
-    return date if form == "date" else date.replace("-", "")
+        day = date(year, month, min(self.day, monthrange(year, month)[1]))
+        return (day.toordinal() - EPOCH) * DAY + Fraction(self.time, self.parts)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from elman._errors import InputError
 from elman.runtime._arrays import Array
+from elman.runtime._forecaster.calendar import TimeGrid
 from elman.runtime._forecaster.series import Series
 
 __all__ = ["Context", "place"]
@@ -25,12 +26,14 @@ class Context:
         first: the step of the training series that its first step is.
         begin: the first step that was not trained on, from 0, and has enough before it.
         relation: what it has to do with the training series, for people.
+        following: the steps after it, written as its own times are; None: as those of training.
     """
 
     values: NDArray[np.float64]
     first: int
     begin: int
     relation: str
+    following: TimeGrid | None = None
 
     @classmethod
     def of(cls, training: Series, begin: int) -> Context:
@@ -50,8 +53,10 @@ def place(series: Series, training: Series, reach: int, timed: bool) -> Context:
     Raises:
         InputError: its steps are others, or it is too short.
     """
+    following = None
     if timed:
         first = training.grid.index_of(series.grid)
+        following = None if first is None else series.grid.starting(len(series))
         if first is None and len(series) > 1:
             ours, theirs = training.grid, series.grid
             raise InputError(
@@ -65,15 +70,16 @@ def place(series: Series, training: Series, reach: int, timed: bool) -> Context:
     if 0 <= after <= reach:
         gap = np.full((after, series.values.shape[1]), np.nan)
         relation = "goes on after the training series" + (f", {after} steps later" if after else "")
-        return Context(np.concatenate([training.values, gap, series.values]), 0, first, relation)
+        return Context(np.concatenate([training.values, gap, series.values]), 0, first, relation, following)
     if 0 <= first < len(training) and _is_same(series.values, training.values[first:]):
         joined = np.concatenate([training.values[:first], series.values])
-        return Context(joined, 0, len(training), "holds the training series or its end")
+        return Context(joined, 0, len(training), "holds the training series or its end", following)
     if timed and first < len(training) < first + len(series):  # it also holds what was before, or has been revised
-        return Context(series.values, first, max(reach, len(training) - first), "overlaps the training series")
+        begin = max(reach, len(training) - first)
+        return Context(series.values, first, begin, "overlaps the training series", following)
     if len(series) < reach:
         raise InputError(f"history: expected {reach} steps or more of another series, got {len(series)}")
-    return Context(series.values, first, reach, "is another series")
+    return Context(series.values, first, reach, "is another series", following)
 
 
 def _is_same(values: Array, training: Array) -> bool:

@@ -37,7 +37,7 @@ class Forecast:
     """What is expected at the steps that follow.
 
     Attributes:
-        times: (horizon,) as a person writes them.
+        times: (horizon,) written as those of the series that they follow.
         values: (horizon, targets).
         lower, upper: (horizon, targets) the bounds of the interval.
         coverage: the share of true values that the interval is to hold.
@@ -146,9 +146,9 @@ class Forecaster(TrainedModel):
         end = np.array([len(context.values)])
         values = self._predict(context, end, horizon)[0]
         widths = self.widths(horizon, coverage)
-        grid, first = self.settings.grid, context.first + len(context.values)
+        following = context.following or self.settings.grid.starting(context.first + len(context.values))
         return Forecast(
-            [grid.label(first + step) for step in range(horizon)],
+            [following.label(step) for step in range(horizon)],
             self.restored(values),
             self.restored(values - widths),
             self.restored(values + widths),

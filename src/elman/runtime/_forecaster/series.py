@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from elman._errors import InputError
+from elman._errors import InputError, shown
 from elman.runtime._arrays import Array
-from elman.runtime._forecaster.calendar import TimeGrid, find_grid, on_grid, parse_times
+from elman.runtime._forecaster.calendar import PERIODS, TimeGrid
+from elman.runtime._forecaster.forms import written
+from elman.runtime._forecaster.steps import Placed, find_steps, on_steps
+from elman.runtime._forecaster.times import COMPACT, Times, as_dates, read_times
 
 __all__ = ["GREATEST", "Series", "Windows", "as_series"]
 
 GREATEST = 1e100  # value: its square is a number too
 MOST_DUPLICATES = 0.01  # of the rows: such as the hour that clocks repeat in autumn
 MOST_MISSING = 20  # steps for each row, beyond which the steps found are taken for wrong
+READ_AS = {"D": "serial days of a spreadsheet", "s": "Unix time"}
 
 
 @dataclass(frozen=True)
@@ -95,26 +100,42 @@ def as_series(
     """
     if times is None:
         return Series(tuple(names), values)
-    form, read = parse_times(times, place, lines)
-    order = np.argsort(np.array(read), kind="stable")
-    notices = [] if (np.diff(read) >= 0).all() else ["the rows were not in the order of their times and were sorted"]
-    ordered = [read[i] for i in order.tolist()]
-    grid, steps = (on_grid(known, form, ordered) if known else None) or find_grid(form, ordered)
+    read = read_times(times, place, lines, known.form if known else None)
+    instants = read.instants
+    order = sorted(range(len(instants)), key=instants.__getitem__)
+    in_order = order == list(range(len(order)))
+    ordered, texts = read.at(order), [times[i] for i in order]
+    placed = _on_steps(ordered, known)
+    if placed is None:
+        raise InputError(
+            f"{place}: expected times at steps of one length, or one a month, quarter or year, got others, such as "
+            f"{', '.join(shown(text) for text in texts[:3])}; leave the column of times out, and the rows are the steps"
+        )
+    grid, steps = placed.grid, placed.steps
     if steps[-1] >= MOST_MISSING * len(steps) + 1000:
         wanted = f"{place}: expected times at steps of one length, most of them present"
         raise InputError(f"{wanted}, got {len(steps):,} rows over {steps[-1] + 1:,} steps of {grid.describe()}")
-    _check_duplicates([times[i] for i in order.tolist()], steps, place, order, lines)
-    placed = _mean_of_each(np.array(steps), values[order], steps[-1] + 1)
-    notices += _notices(grid, np.array(steps), [read[i] for i in order.tolist()])
-    return Series(tuple(names), placed, grid, notices)
+    _check_duplicates(texts, steps, place, order, lines)
+    means = _mean_of_each(np.array(steps), values[order], steps[-1] + 1)
+    notices = [] if in_order else ["the rows were not in the order of their times and were sorted"]
+    return Series(tuple(names), means, grid, [*notices, *_notices(placed, ordered, texts[0])])
+
+
+def _on_steps(times: Times, known: TimeGrid | None) -> Placed | None:
+    try:
+        placed = (on_steps(known, times) if known else None) or find_steps(times)
+    except (ValueError, OverflowError):  # a zone takes it out of the years 1 to 9999
+        return None
+    grid = placed.grid if placed else None
+    return placed if grid and max(abs(grid.first), grid.step, grid.parts, grid.time) < 2**63 else None
 
 
 def _check_duplicates(
-    times: list[str], steps: list[int], place: str, order: NDArray[np.int64], lines: Sequence[int] | None
+    times: list[str], steps: list[int], place: str, order: list[int], lines: Sequence[int] | None
 ) -> None:
     again = [i for i in range(1, len(steps)) if steps[i] == steps[i - 1] and times[i] == times[i - 1]]
     if len(again) > MOST_DUPLICATES * len(steps):
-        number = int(order[again[0]])
+        number = order[again[0]]
         where = f"{place}[{number}]" if lines is None else f"{place}, line {lines[number]}"
         raise InputError(f"{where}: expected times that differ, got {times[again[0]]} again")
 
@@ -127,12 +148,20 @@ def _mean_of_each(steps: NDArray[np.int64], values: Array, count: int) -> NDArra
     return np.divide(totals, counts, out=np.full_like(totals, np.nan), where=counts > 0)
 
 
-def _notices(grid: TimeGrid, steps: NDArray[np.int64], read: list[int]) -> list[str]:
-    notices = []
-    if absent := int(steps[-1]) + 1 - len(np.unique(steps)):
-        notices.append(f"{absent:,} of {int(steps[-1]) + 1:,} steps ({grid.describe()} each) have no row")
-    if repeated := len(steps) - len(np.unique(steps)):
-        notices.append(f"{repeated:,} rows fall on a step that has one already; their mean was taken")
-    if grid.unit == "second" and (off := sum((value - grid.first) % grid.step != 0 for value in read)):
-        notices.append(f"{off:,} times lie between the steps and were moved to the nearest")
+def _notices(placed: Placed, times: Times, text: str) -> list[str]:
+    notices, grid = [], placed.grid
+    kind = READ_AS.get(grid.form[-1]) or COMPACT.get(grid.form, ("", False))[0]
+    if kind and grid.form != "%Y%m%d":
+        dates = as_dates(times, grid.form) if times.are_numbers else times
+        moment = written("%Y-%m-%d %H:%M", Fraction(dates.values[0], dates.parts))
+        notices.append(f"the times were read as {kind}: {text} is {moment.removesuffix(' 00:00')}")
+    if placed.absent:
+        notices.append(f"{placed.absent:,} of {placed.steps[-1] + 1:,} steps ({grid.describe()} each) have no row")
+    if placed.doubled:
+        notices.append(f"{placed.doubled:,} rows fall on a step that has one already; their mean was taken")
+    if placed.beside and grid.unit == "month":
+        usual = f"the usual of each {PERIODS.get(grid.step, 'step')}, {grid.label(0)} and so on,"
+        notices.append(f"{placed.beside:,} of {len(placed.steps):,} times lie beside {usual} and were moved to it")
+    elif placed.beside:
+        notices.append(f"{placed.beside:,} times lie between the steps and were moved to the nearest")
     return notices

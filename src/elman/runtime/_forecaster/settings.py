@@ -82,6 +82,7 @@ class ForecasterSettings:
         return (3 if self.masked else 2) * columns + len(Waves(self.cycles, INPUT_WAVES))
 
     def check(self, name: str) -> None:
+        self.grid.check(name)
         columns = len(self.names)
         if not self.targets or len(set(self.names)) != columns:
             raise InputError(f"{name}: expected a target or more, and columns that differ, got {columns} columns")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from elman._errors import InputError, listed, shown
-from elman.runtime._forecaster.calendar import parse_times
+from elman.runtime._forecaster.times import read_times
 from elman.tasks._classifiers.sequences import Sequences, parse_value
 from elman.tasks._reading import Row, file_kind, open_input, read_table
 
@@ -115,15 +115,8 @@ def _number(row: Row, column: str, name: str) -> float:
 
 
 def _ordered(sequence: _Sequence, place: str) -> list[list[float]]:
-    """Return the steps by their times: finite numbers, or dates and what else :func:`parse_times` reads."""
+    """Return the steps by their times: numbers, or dates and what else :func:`read_times` reads."""
     if not sequence.times:
         return sequence.steps
-    times: list[float] | list[int]
-    try:
-        times = [float(time) for time in sequence.times]
-        if not np.isfinite(times).all():
-            raise ValueError
-    except ValueError:
-        _, times = parse_times(sequence.times, place, sequence.lines)
-    order = sorted(range(len(times)), key=times.__getitem__)
-    return [sequence.steps[place] for place in order]
+    times = read_times(sequence.times, place, sequence.lines).instants
+    return [sequence.steps[step] for step in sorted(range(len(times)), key=times.__getitem__)]

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from elman._errors import InputError, listed, shown
-from elman.runtime._forecaster.calendar import MONTHS, TimeGrid
+from elman.runtime._forecaster.calendar import TimeGrid
+from elman.runtime._forecaster.forms import MONTHS
 from elman.runtime._forecaster.series import GREATEST, Series, as_series
 from elman.tasks._reading import file_kind, open_input, read_table
 
