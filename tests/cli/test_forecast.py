@@ -182,6 +182,28 @@ def test_later_rows_are_put_where_they_belong(elman, model, tmp_path):
     assert "steps or more of another series, got 1" in far.err
 
 
+def test_times_come_out_in_the_form_and_zone_of_the_file(elman, tmp_path):
+    months = [f"{1990 + i // 12}/{i % 12 + 1:02}/01" for i in range(123)]
+    lines = [f"{month},{10 + 3 * math.sin(i):.3f},1" for i, month in enumerate(months)]
+    file = write_rows(tmp_path / "sales.csv", *lines[:120])
+    assert elman("train", "forecast", file, "--time", "month", "--target", "sales", "--out", "m", *QUICK).code == 0
+    assert [row["month"] for row in table(elman("forecast", "m", "--horizon", "3").out)] == months[120:]
+    zoned = [f"{month.replace('/', '-')}T00:00:00+05:30{line[10:]}" for month, line in zip(months, lines, strict=True)]
+    later = write_rows(tmp_path / "later.csv", *zoned[120:122])
+    assert table(elman("forecast", "m", later, "--horizon", "1").out)[0]["month"] == "2000-03-01T00:00:00+05:30"
+
+
+def test_what_is_read_or_moved_is_said(elman, tmp_path):
+    months = [f"{1990 + i // 12}{i % 12 + 1:02}" for i in range(120)]
+    file = write_rows(tmp_path / "sales.csv", *(f"{month},{i % 12},1" for i, month in enumerate(months)))
+    told = elman("train", "forecast", file, "--time", "month", "--target", "sales", "--out", "m", *QUICK)
+    assert told.out.startswith("the times were read as YYYYMM: 199001 is 1990-01-01\n120 steps of a month, 199001 to")
+    later = write_rows(tmp_path / "later.csv", "200001,1,1", "200003,1,1")
+    told = elman("forecast", "m", later, "--horizon", "1")
+    assert table(told.out)[0]["month"] == "200004"
+    assert "later.csv: 1 of 3 steps (a month each) have no row" in told.err
+
+
 def test_what_was_trained_on_is_not_evaluated_on(elman, model, tmp_path):
     earlier = write_series(tmp_path / "earlier.csv", first=-12, count=120 + 12 + 10)
     report = json.loads(elman("evaluate", model, earlier, "--json").out)

@@ -128,7 +128,7 @@ def test_times_far_apart_are_refused():
 
 
 FORMS = [
-    "%Y-%m-%d", "%Y/%m/%d", "%Y/%-m/%-d", "%Y-%m-%d 00:00", "%Y-%m-%d 12:00:00", "%Y-%m-%dT00:00:00Z",
+    "%Y-%m-%d", "%Y/%m/%d", "%Y/%-m/%-d", "%Y.%m.%d", "%Y-%m-%d 00:00", "%Y-%m-%d 12:00:00", "%Y-%m-%dT00:00:00Z",
     "%Y-%m-%dT23:59:59z",
     "%Y-%m-%d 00:00:00+00", "%Y-%m-%d 00:00:00+00:00", "%Y-%m-%d 00:00:00 UTC", "%Y-%m-%d 00:00:00+0530",
     "%Y-%m-%d 00:00:00.0000000 +05:30", "%Y-%m-%dT00:00:00.000Z", "%Y-%m-%dT06:30:00.125-03", "%Y%m%dT000000Z",
@@ -292,6 +292,7 @@ def test_serial_days_and_unix_time_of_months_are_recognized_and_said():
     ("texts", "name", "step", "later"),
     [
         (each("%Y%m", MONTHS), "YYYYMM: 201001 is 2010-01-01", "a month", "202001"),
+        (each("%Y.%m", MONTHS), "YYYY.MM: 2010.01 is 2010-01-01", "a month", "2020.01"),
         ([f"{1990 + i // 4}{i % 4 + 1}" for i in range(40)], "YYYYQ: 19901 is 1990-01-01", "a quarter", "20001"),
         ([f"{1990 + i // 2}{i % 2 + 1}" for i in range(40)], "YYYYH: 19901 is 1990-01-01", "a half year", "20101"),
         ([f"201001{1 + i // 24:02}{i % 24:02}" for i in range(240)], "YYYYMMDDHH: 2010010100 is 2010-01-01", "an hour",
@@ -354,6 +355,22 @@ def test_a_known_grid_takes_times_in_other_forms_and_answers_in_theirs():
     later = series_of(["201001", "201101"], integers)
     assert (integers.index_of(later.grid), following(later, 1)) == (10, ["201201"])
     assert later.notices == []
+
+
+def test_later_times_are_placed_by_the_same_clock():
+    moments = [in_berlin(datetime(2010 + i // 12, i % 12 + 1, 1)) for i in range(135)]
+    for form in ("%Y-%m-%d %H:%M:%S%z", "%Y-%m-%dT%H:%M:%SZ"):
+        texts = each(form, moments if "z" in form else [moment.astimezone(timezone.utc) for moment in moments])
+        known = series_of(texts[:120]).grid
+        later = series_of(texts[120:123], known)
+        assert (known.index_of(later.grid), following(later, 12), later.notices) == (120, texts[123:], [])
+
+
+def test_times_of_numpy_are_read():
+    times = np.arange("2010-01", "2020-01", dtype="datetime64[M]")
+    assert following(as_series(["x"], np.zeros((120, 1)), times), 1) == ["2020-01"]
+    with pytest.raises(InputError, match=r"^times: expected one for each of 5 steps, got 120$"):
+        as_series(["x"], np.zeros((5, 1)), times)
 
 
 def test_a_form_from_a_strangers_file_is_checked():

@@ -87,6 +87,15 @@ def test_times_are_numbers_or_else_texts(tmp_path):
     assert read(write(tmp_path, "b.csv", dates))[0] == [[[2], [1]]]
 
 
+@pytest.mark.parametrize(
+    "form", ["{}", "1e{}", "2024-01-01 00:00:0{}", "2024-01-01T00:00:0{}Z", "2024-01-01 00:00:0{}+05:30"]
+)
+def test_rows_are_ordered_by_fractions_of_a_second(tmp_path, form):
+    times = ["1e-3", "9e-4", "2e-3"] if form == "1e{}" else [form.format(second) for second in ("0.75", "0.25", "1.0")]
+    rows = "".join(f"a,{time},u,{x}\n" for time, x in zip(times, (2, 1, 3), strict=True))
+    assert read(write(tmp_path, "a.csv", f"id,t,label,x\n{rows}"))[0] == [[[1], [2], [3]]]
+
+
 def test_which_files_hold_sequences():
     assert holds_sequences("a/b.TS")
     assert holds_sequences("b.npz")

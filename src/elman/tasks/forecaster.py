@@ -118,7 +118,7 @@ class Forecaster(Estimator):
     def fit(
         self,
         series: Any,
-        times: Sequence[str] | None = None,
+        times: Sequence[Any] | None = None,
         covariates: Any = None,
         *,
         names: Sequence[str] | None = None,
@@ -130,7 +130,8 @@ class Forecaster(Estimator):
 
         Args:
             series: (steps,) or (steps, targets) numbers, NaN where missing; or a :class:`Series` of a file.
-            times: (steps,) strings: dates, months, years and so on; None: the steps are one apart.
+            times: (steps,) strings, or what prints as such: dates, months, years and so on; None: the steps are one
+                apart.
             covariates: (steps,) or (steps, covariates) numbers that are read and not forecast; with a
                 :class:`Series`, how many of its last columns they are.
             names: of the targets and then the covariates, for messages and files.
@@ -339,10 +340,7 @@ def _as_training(series: Any, times: Any, covariates: Any, names: Sequence[str] 
         names = [*names, *(f"covariate_{i + 1}" for i in range(extra))]
     if len(names) != values.shape[1] or len(set(names)) != len(names):
         raise InputError(f"names: expected {values.shape[1]} that differ, got {listed(map(str, names))}")
-    if times is not None and len(times) != len(values):
-        raise InputError(f"times: expected one for each of {len(values)} steps, got {len(times)}")
-    texts = None if times is None else [str(time) for time in times]
-    return as_series([str(name) for name in names], values, texts), targets
+    return as_series([str(name) for name in names], values, times), targets
 
 
 def _check(series: Series, targets: int, held: int) -> None:

@@ -127,7 +127,7 @@ class Forecaster(TrainedModel):
         series = as_series(
             names,
             as_columns(history, "history", names),
-            None if times is None else list(times),
+            times,
             known=self.settings.grid,
         )
         return self.forecast_after(self.place(series, timed=times is not None), horizon, coverage)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +82,7 @@ class Windows:
 def as_series(
     names: Sequence[str],
     values: Array,
-    times: Sequence[str] | None,
+    times: Sequence[Any] | None,
     place: str = "times",
     lines: Sequence[int] | None = None,
     known: TimeGrid | None = None,
@@ -91,7 +92,7 @@ def as_series(
     Args:
         names: of the columns.
         values: (rows, columns), NaN where missing.
-        times: of each row, as a person writes them; None: the rows are the steps.
+        times: of each row, as a person writes them, or what prints so; None: the rows are the steps.
         place, lines: what messages call the column of the times, and each row's line.
         known: the grid of a model, which they are put on if they all lie on it; None: it is found.
 
@@ -100,11 +101,14 @@ def as_series(
     """
     if times is None:
         return Series(tuple(names), values)
-    read = read_times(times, place, lines, known.form if known else None)
+    if len(times) != len(values):
+        raise InputError(f"{place}: expected one for each of {len(values)} steps, got {len(times)}")
+    texts = [str(time) for time in times]
+    read = read_times(texts, place, lines, known.form if known else None)
     instants = read.instants
     order = sorted(range(len(instants)), key=instants.__getitem__)
     in_order = order == list(range(len(order)))
-    ordered, texts = read.at(order), [times[i] for i in order]
+    ordered, texts = read.at(order), [texts[i] for i in order]
     placed = _on_steps(ordered, known)
     if placed is None:
         raise InputError(

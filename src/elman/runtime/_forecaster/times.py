@@ -17,9 +17,10 @@ FORMS = (
     "a number, a year, YYYY-MM, YYYYQ1, YYYYMM, YYYY-MM-DD, YYYYMMDD, or YYYY-MM-DD HH:MM[:SS[.fff]] with or without Z "
     "or an offset"
 )
-COMPACT = {  # digits alone, and whether only those of two years or more are taken for it, and not for numbers
+COMPACT = {  # what could be numbers, and whether only those of two years or more are taken for it, and not for numbers
     "%Y%m%d": ("YYYYMMDD", False),
     "%Y%m": ("YYYYMM", False),
+    "%Y.%m": ("YYYY.MM", True),
     "%Y%h": ("YYYYH", True),
     "%Y%q": ("YYYYQ", True),
     "%Y%j": ("YYYYDDD", True),
@@ -32,7 +33,7 @@ LEAST_SHARE, LEAST_ROWS = 0.9, 10  # that fit a compact form: the others are mis
 
 _NUMBER = re.compile(r"([+-]?)(\d{0,330})(?:\.(\d{0,400}))?(?:[eE]([+-]?\d{1,3}))?")
 _DATE = re.compile(
-    r"(?P<year>\d{4})(?P<dash>[-/]?)(?P<month>\d\d?)(?P=dash)(?P<day>\d\d?)"
+    r"(?P<year>\d{4})(?P<dash>[-/.]?)(?P<month>\d\d?)(?P=dash)(?P<day>\d\d?)"
     r"(?:(?P<T>[Tt ])(?P<hour>\d\d?)(?:(?P<colon>:?)(?P<minute>\d\d)"
     r"(?:(?P=colon)(?P<second>\d\d)(?:\.(?P<fraction>\d{0,400}))?)?)?)?"
     r"(?P<zone> ?(?:[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?))?"
@@ -254,11 +255,11 @@ def _as_digits(
 def _compact(form: str, texts: Sequence[str], place: str, lines: Sequence[int] | None, known: bool) -> Times | None:
     """Return times of digits alone; None where they are rather numbers."""
     name, only_years = COMPACT[form]
-    letters = form.replace("%", "")
-    pattern = re.compile("".join(_PARTS.get(letter, r"(\d\d)") for letter in letters))
+    letters = [part for part in form if part.isalpha()]
+    pattern = re.compile(re.sub("%(.)", lambda part: _PARTS.get(part[1], r"(\d\d)"), form.replace(".", r"\.")))
     values = [_of_parts(letters, found.groups()) if (found := pattern.fullmatch(text)) else None for text in texts]
     years = {text[:4] for text, value in zip(texts, values, strict=True) if value is not None}
-    halves = {text[4:] for text in texts} if letters == "Yh" else ()
+    halves = {text[4:] for text in texts} if "h" in letters else ()
     if not known and ((only_years and len(years) < 2) or len(halves) == 1):
         return None
     right = [value for value in values if value is not None]
@@ -271,7 +272,7 @@ def _compact(form: str, texts: Sequence[str], place: str, lines: Sequence[int] |
     return None
 
 
-def _of_parts(letters: str, groups: Sequence[str]) -> int | None:
+def _of_parts(letters: Sequence[str], groups: Sequence[str]) -> int | None:
     part = {letter: int(digits) for letter, digits in zip(letters, groups, strict=True)}
     try:
         if "V" in part:

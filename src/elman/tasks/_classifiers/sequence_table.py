@@ -118,5 +118,5 @@ def _ordered(sequence: _Sequence, place: str) -> list[list[float]]:
     """Return the steps by their times: numbers, or dates and what else :func:`read_times` reads."""
     if not sequence.times:
         return sequence.steps
-    times = read_times(sequence.times, place, sequence.lines).instants
+    times = read_times(sequence.times, place, sequence.lines, "integer").instants
     return [sequence.steps[step] for step in sorted(range(len(times)), key=times.__getitem__)]
