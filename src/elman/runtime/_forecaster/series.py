@@ -14,7 +14,8 @@ from elman._errors import InputError, shown
 from elman.runtime._arrays import Array
 from elman.runtime._forecaster.calendar import PERIODS, TimeGrid
 from elman.runtime._forecaster.forms import written
-from elman.runtime._forecaster.steps import Placed, find_steps, on_steps
+from elman.runtime._forecaster.placing import Placed
+from elman.runtime._forecaster.steps import find_steps, on_steps
 from elman.runtime._forecaster.times import COMPACT, Times, as_dates, read_times
 
 __all__ = ["GREATEST", "Series", "Windows", "as_series"]
