@@ -279,6 +279,8 @@ def test_serial_days_and_unix_time_of_months_are_recognized_and_said():
     series = series_of(serial)
     assert (len(series), following(series)) == (120, ["43831", "43862", "43891"])
     assert series.notices == ["the times were read as serial days of a spreadsheet: 40179 is 2010-01-01"]
+    assert following(series_of([f"{day}.0" for day in serial]), 1) == ["43831.0"]
+    assert following(series_of([f"{day}.5" for day in serial]), 1) == ["43831.5"]
     for power in (0, 3, 6, 9):
         seconds = [str(int((moment - datetime(1970, 1, 1)).total_seconds()) * 10**power) for moment in MONTHS + NEXT]
         series = series_of(seconds[:120])
@@ -350,7 +352,14 @@ def test_a_known_grid_takes_times_in_other_forms_and_answers_in_theirs():
     assert following(business, 1) == ["2020-03-31"]
     days = series_of(["2024-01-01T00:00:00+05:30", "2024-01-02T00:00:00+05:30"]).grid
     later = series_of(["2024-01-02T18:30:00Z"], days)
-    assert (days.index_of(later.grid), following(later, 1)) == (2, ["2024-01-04T00:00:00+05:30"])
+    assert (days.index_of(later.grid), following(later, 1)) == (2, ["2024-01-03T18:30:00Z"])
+    hours = series_of(["2024-01-01T00:00:00Z", "2024-01-01T01:00:00Z"]).grid
+    later = series_of(["2024-01-01T07:30:00+05:30", "2024-01-01T08:30:00+05:30"], hours)
+    assert (hours.index_of(later.grid), following(later, 1)) == (2, ["2024-01-01T09:30:00+05:30"])
+    days = TimeGrid("second", 86400, 66600, "UTC datetime")  # as a model of before zones were kept
+    assert days.label(0) == "1970-01-01 18:30:00Z"
+    later = series_of(["1970-01-04T00:00:00+05:30"], days)
+    assert (days.index_of(later.grid), following(later, 1)) == (2, ["1970-01-05T00:00:00+05:30"])
     integers = TimeGrid("step", 100, 200001)  # as a model of before YYYYMM was read
     later = series_of(["201001", "201101"], integers)
     assert (integers.index_of(later.grid), following(later, 1)) == (10, ["201201"])

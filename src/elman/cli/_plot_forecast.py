@@ -76,6 +76,6 @@ def _draw(panel: Any, model: Forecaster, context: Context, forecast: Forecast, c
 def _axis(grid: TimeGrid, first: int, count: int) -> Any:
     """Return the places of steps on the axis of times."""
     if grid.unit == "step":
-        return (grid.first + grid.step * np.arange(first, first + count)) / grid.parts
+        return (grid.first + float(grid.step) * np.arange(first, first + count)) / grid.parts
     dated = replace(grid, form="%Y-%m-%d %H:%M:%S%.6f", zone=[])
     return np.array([dated.label(step) for step in range(first, first + count)], dtype="datetime64[us]")

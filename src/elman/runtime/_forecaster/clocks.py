@@ -85,12 +85,14 @@ def by_its_clock(grid: TimeGrid, times: Times) -> tuple[list[int], TimeGrid]:
         return times.values, replace(written, zone=[], utc=False)
     if not grid.zone and not has_zone(grid.form):  # no zone is known: their own clock is the grid's
         return times.values, replace(written, zone=_zone(times.values, times.offsets, times.parts))
-    values = times.instants
-    if not grid.utc:
-        own = {offset for _, offset in grid.zone} if shown else set()  # of the same place: what it says is right
-        offsets = [
-            offset if offset in own else grid.offset(Fraction(value, times.parts))
-            for offset, value in zip(times.offsets or [0] * len(values), values, strict=True)
-        ]
-        values = [value + offset * times.parts for value, offset in zip(values, offsets, strict=True)]
-    return values, written if shown == shows else grid
+    values, known = times.instants, {offset for _, offset in grid.zone} if shown else set()
+    if grid.utc or not grid.zone:
+        same = not times.offsets or known.issuperset(times.offsets)
+        zone = grid.zone if same else _zone(values, times.offsets, times.parts)
+        return values, replace(written, zone=zone, utc=True)
+    offsets = [
+        offset if offset in known else grid.offset(Fraction(value, times.parts))  # of the same place, it is right
+        for offset, value in zip(times.offsets or [0] * len(values), values, strict=True)
+    ]
+    values = [value + offset * times.parts for value, offset in zip(values, offsets, strict=True)]
+    return values, grid if shows and not known.issuperset(times.offsets) else written

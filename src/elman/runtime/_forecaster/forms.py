@@ -4,7 +4,7 @@
 capitals and in small letters. ``%q`` is the quarter, ``%h`` the half of a year. ``%.3f`` is a point and three digits of
 a second, ``%?3f`` the same or nothing if they are zeros, ``%.f`` as many as it takes. ``%z %:z %_z`` are offsets:
 +0530, +05:30, and +05 where there are no minutes. ``%n`` is a number, ``%.2n`` one of two decimals, ``%03n`` one of
-three digits; ``%D`` a spreadsheet's serial day; ``%s %3s %6s %9s`` Unix time, in seconds to nanoseconds.
+three digits; ``%D %.1D`` a spreadsheet's serial day; ``%s %3s %6s %9s`` Unix time, in seconds to nanoseconds.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def written(form: str, value: Fraction, offset: int = 0) -> str:
     [(flag, digits, letter), *_] = _DIRECTIVE.findall(directives) or [("", "", "n")]
     if letter in "nDs":
         scaled = {"n": value, "D": value / DAY - SERIAL_EPOCH, "s": value * 10 ** int(digits or 0)}[letter]
-        return _number(scaled, flag, digits if letter == "n" else "")
+        return _number(scaled, flag, "" if letter == "s" else digits)
     shortest = grain(form)
     day, second = divmod(floor(value / shortest + Fraction(1, 2)) * shortest, DAY)
     moment = date.fromordinal(EPOCH + int(day))

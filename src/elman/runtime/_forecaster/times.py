@@ -36,7 +36,7 @@ _DATE = re.compile(
     r"(?P<year>\d{4})(?P<dash>[-/.]?)(?P<month>\d\d?)(?P=dash)(?P<day>\d\d?)"
     r"(?:(?P<T>[Tt ])(?P<hour>\d\d?)(?:(?P<colon>:?)(?P<minute>\d\d)"
     r"(?:(?P=colon)(?P<second>\d\d)(?:\.(?P<fraction>\d{0,400}))?)?)?)?"
-    r"(?P<zone> ?(?:[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?))?"
+    r"(?P<zone> ?(?:(?i:z|utc|gmt)|[+-]\d\d(?::?\d\d)?))?"
 )
 _PERIOD = re.compile(r"(\d{4})([- ]?[Qq]|[- ]?[Hh]|[- ]?[Ss]|-?[Ww]|[-/ ]|-?[Mm])(\d\d?|[A-Za-z]{3})")
 _PARTS = {"Y": r"(1[5-9]\d\d|2\d\d\d)", "G": r"(1[5-9]\d\d|2\d\d\d)", "j": r"(\d\d\d)", "q": "([1-4])", "h": "([12])"}
@@ -116,9 +116,9 @@ def read_times(texts: Sequence[str], place: str, lines: Sequence[int] | None = N
 
 def as_dates(numbers: Times, form: str) -> Times:
     """Return what numbers are as serial days or Unix time."""
-    if form == "%D":
+    if form[-1] == "D":
         values = [(value + SERIAL_EPOCH * numbers.parts) * DAY for value in numbers.values]
-        return Times(form, values, numbers.parts)
+        return Times(numbers.form.replace("%.0n", "%D").replace("n", "D"), values, numbers.parts)
     return Times(form, numbers.values, numbers.parts * 10 ** int(form[1:-1] or 0))
 
 
