@@ -259,6 +259,22 @@ def test_times_at_no_steps_are_refused_with_the_way_out(texts):
     assert "\n" not in str(refused.value)
 
 
+def test_a_month_with_two_rows_is_refused_and_shown():
+    days = each("%Y-%m-%d", MONTHS)
+    days[26] = "2012-02-29"
+    for clock in ("", " 00:00:00", "T12:00:00Z"):
+        with pytest.raises(InputError, match=r"such as '2012-02-01[^,]*', '2012-02-29[^,]*', '2012-04-01[^,]*'; leave"):
+            series_of([day + clock for day in days])
+
+
+def test_one_odd_hour_is_no_summer_time():
+    noons = each("%Y-%m-%d 12:00", MONTHS)
+    noons[7] = noons[7].replace("12:00", "13:00")
+    series = series_of(noons)
+    assert following(series, 1) == ["2020-01-01 12:00"]
+    assert series.notices[0].startswith("1 of 120 times lie beside the usual of each month")
+
+
 def test_what_is_moved_is_said():
     integers = series_of([str(10 * i + (i % 7 == 3)) for i in range(120)])
     assert integers.notices == ["17 times lie between the steps and were moved to the nearest"]

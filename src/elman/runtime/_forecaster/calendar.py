@@ -13,7 +13,7 @@ from elman._errors import InputError
 from elman._schema import Range
 from elman.runtime._forecaster.forms import DAY, EPOCH, HOUR, MINUTE, is_form, template, written
 
-__all__ = ["PERIODS", "TimeGrid"]
+__all__ = ["GREATEST", "PERIODS", "TimeGrid"]
 
 WEEK, YEAR = 7 * DAY, 31557600  # seconds; a year of 365.25 days
 SAME_WEEKDAY = 364 * DAY  # clocks are changed on a Sunday of the same week of each year

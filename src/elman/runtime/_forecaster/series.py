@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from elman._errors import InputError, shown
 from elman.runtime._arrays import Array
+from elman.runtime._forecaster.calendar import GREATEST as GREATEST_INTEGER
 from elman.runtime._forecaster.calendar import PERIODS, TimeGrid
 from elman.runtime._forecaster.forms import written
 from elman.runtime._forecaster.placing import Placed
@@ -110,29 +113,37 @@ def as_series(
     order = sorted(range(len(instants)), key=instants.__getitem__)
     in_order = order == list(range(len(order)))
     ordered, texts = read.at(order), [texts[i] for i in order]
-    placed = _on_steps(ordered, known)
-    if placed is None:
-        raise InputError(
-            f"{place}: expected times at steps of one length, or one a month, quarter or year, got others, such as "
-            f"{', '.join(shown(text) for text in texts[:3])}; leave the column of times out, and the rows are the steps"
-        )
+    placed = _on_steps(ordered, texts, place, known)
     grid, steps = placed.grid, placed.steps
-    if steps[-1] >= MOST_MISSING * len(steps) + 1000:
-        wanted = f"{place}: expected times at steps of one length, most of them present"
-        raise InputError(f"{wanted}, got {len(steps):,} rows over {steps[-1] + 1:,} steps of {grid.describe()}")
     _check_duplicates(texts, steps, place, order, lines)
     means = _mean_of_each(np.array(steps), values[order], steps[-1] + 1)
     notices = [] if in_order else ["the rows were not in the order of their times and were sorted"]
     return Series(tuple(names), means, grid, [*notices, *_notices(placed, ordered, texts[0])])
 
 
-def _on_steps(times: Times, known: TimeGrid | None) -> Placed | None:
+def _on_steps(times: Times, texts: Sequence[str], place: str, known: TimeGrid | None) -> Placed:
     try:
         placed = (on_steps(known, times) if known else None) or find_steps(times)
     except (ValueError, OverflowError):  # a zone takes it out of the years 1 to 9999
-        return None
-    grid = placed.grid if placed else None
-    return placed if grid and max(abs(grid.first), grid.step, grid.parts, grid.time) < 2**63 else None
+        placed = None
+    grid = placed.grid if placed else TimeGrid()
+    if placed is None or max(abs(grid.first), grid.step, grid.parts, grid.time) >= GREATEST_INTEGER:
+        raise InputError(
+            f"{place}: expected times at steps of one length, or one a month, quarter or year, got others, such as "
+            f"{', '.join(map(shown, _crowded(texts)))}; leave the column of times out, and the rows are the steps"
+        )
+    count = placed.steps[-1] + 1
+    if count > MOST_MISSING * len(times.values) + 1000:
+        wanted = f"{place}: expected times at steps of one length, most of them present"
+        raise InputError(f"{wanted}, got {len(times.values):,} rows over {count:,} steps of {grid.describe()}")
+    return placed
+
+
+def _crowded(texts: Sequence[str]) -> Sequence[str]:
+    """Return three times in a row, of which two are of one month if there are such."""
+    months = [text[:7] if re.match(r"\d{4}[-/.]\d\d", text) else text for text in texts]
+    begin = next((i for i, (a, b) in enumerate(pairwise(months)) if a == b), 0)
+    return texts[begin : begin + 3]
 
 
 def _check_duplicates(
