@@ -14,16 +14,18 @@ from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
 from elman import _gate, ops
+from elman.nn import _fx, _pytorch
 
 __all__ = ["RNN", "Linear", "RNNCell"]
 
+# The classes stand here, and not in files of their own: pickles name a class's module, and PyTorch reads its source.
 
 # RNN goes by its mode alone, as PyTorch's does.
 _NONLINEARITIES = {"RNN_TANH": "tanh", "RNN_RELU": "relu"}
 _CELL_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
-class RNN(torch.nn.RNN):
+class RNN(_pytorch.RNN):
     r"""A multi-layer Elman network: :class:`torch.nn.RNN`, faster, more exact, and the same bits whatever the batch.
 
     .. math::
@@ -81,11 +83,11 @@ class RNN(torch.nn.RNN):
                 results = self._run_packed(input, hx)
             elif isinstance(input, Tensor):
                 results = self._run_padded(input, hx)
-            elif _is_traced_by_fx(self, input):
-                return _as_fx_leaf(self, input, hx)
+            elif _fx.traces(self, input):
+                return _fx.leaf(self, input, hx)
             if results is not None:
                 return results
-        return super().forward(input, hx)
+        return _pytorch.RNN.forward(self, input, hx)
 
     # What the engine does not take, the next three answer with None.
 
@@ -163,12 +165,12 @@ class RNN(torch.nn.RNN):
             final_states.append(h_n)
         return input, torch.cat(final_states)
 
-    def __prepare_scriptable__(self) -> torch.nn.RNN:
+    def __prepare_scriptable__(self) -> _pytorch.RNN:
         """What ``torch.jit.script`` compiles: TorchScript cannot call the engine, PyTorch's layer it knows."""
-        return _as_torch(self, torch.nn.RNN)  # type: ignore[return-value]
+        return _pytorch.twin(self, _pytorch.RNN)
 
 
-class RNNCell(torch.nn.RNNCell):
+class RNNCell(_pytorch.RNNCell):
     r"""One step of an Elman network: :class:`torch.nn.RNNCell`, bit for bit a step of :class:`RNN`.
 
     .. math::
@@ -213,9 +215,9 @@ class RNNCell(torch.nn.RNNCell):
                 state = self._run(input, hx)
                 if state is not None:
                     return state
-            elif _is_traced_by_fx(self, input):
-                return _as_fx_leaf(self, input, hx)  # type: ignore[return-value]
-        return super().forward(input, hx)
+            elif _fx.traces(self, input):
+                return _fx.leaf(self, input, hx)  # type: ignore[return-value]
+        return _pytorch.RNNCell.forward(self, input, hx)
 
     def _run(self, input: Tensor, hx: Tensor | None) -> Tensor | None:
         """The state after this step; None where the engine does not take it."""
@@ -237,12 +239,12 @@ class RNNCell(torch.nn.RNNCell):
         input, hx = input.unsqueeze(0), None if hx is None else hx.unsqueeze(0)
         return ops.step(input, hx, weights, self.hidden_size, nonlinearity).squeeze(0)
 
-    def __prepare_scriptable__(self) -> torch.nn.RNNCell:
+    def __prepare_scriptable__(self) -> _pytorch.RNNCell:
         """What ``torch.jit.script`` compiles."""
-        return _as_torch(self, torch.nn.RNNCell)  # type: ignore[return-value]
+        return _pytorch.twin(self, _pytorch.RNNCell)
 
 
-class Linear(torch.nn.Linear):
+class Linear(_pytorch.Linear):
     r"""A linear layer: :class:`torch.nn.Linear`, whose rows are the same bits in any batch.
 
     .. math::
@@ -283,9 +285,9 @@ class Linear(torch.nn.Linear):
                     rows = input if input.dim() == 2 else input.reshape(-1, self.in_features)
                     output = ops.linear(rows, self.weight, self.bias)
                     return output if input.dim() == 2 else output.view(*input.shape[:-1], self.out_features)
-            elif _is_traced_by_fx(self, input):
-                return _as_fx_leaf(self, input)  # type: ignore[return-value]
-        return super().forward(input)
+            elif _fx.traces(self, input):
+                return _fx.leaf(self, input)  # type: ignore[return-value]
+        return _pytorch.Linear.forward(self, input)
 
     def _takes(self, input: Tensor) -> bool:
         """Whether the engine can run this input."""
@@ -302,24 +304,6 @@ class Linear(torch.nn.Linear):
             and (bias is None or (_gate.is_plain(bias) and bias.dtype is dtype and bias.shape == (self.out_features,)))
         )
 
-    def __prepare_scriptable__(self) -> torch.nn.Linear:
+    def __prepare_scriptable__(self) -> _pytorch.Linear:
         """What ``torch.jit.script`` compiles."""
-        return _as_torch(self, torch.nn.Linear)  # type: ignore[return-value]
-
-
-def _is_traced_by_fx(module: torch.nn.Module, input: Any) -> bool:
-    """Whether ``torch.fx`` traces a model that holds ``module``, not ``module`` itself."""
-    return isinstance(input, torch.fx.Proxy) and input.tracer.root is not module  # type: ignore[attr-defined]
-
-
-def _as_fx_leaf(module: torch.nn.Module, *inputs: Any) -> torch.fx.Proxy:
-    """One call in the traced graph: ``torch.fx`` does so by itself for modules of ``torch.nn`` alone."""
-    tracer: Any = inputs[0].tracer
-    return tracer.create_proxy("call_module", tracer.path_of_module(module), inputs, {})  # type: ignore[no-any-return]
-
-
-def _as_torch(module: torch.nn.Module, kind: type[torch.nn.Module]) -> torch.nn.Module:
-    """``module`` as PyTorch's class, sharing its parameters and everything else."""
-    twin = kind.__new__(kind)
-    twin.__dict__ = module.__dict__
-    return twin
+        return _pytorch.twin(self, _pytorch.Linear)
