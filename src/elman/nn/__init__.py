@@ -104,10 +104,7 @@ class RNN(_pytorch.RNN):
         if not batched:
             output, h_n = self._run(input.unsqueeze(1), None, None if hx is None else hx.unsqueeze(1), weights)
             return output.squeeze(1), h_n.squeeze(1)
-        if not steps_axis:
-            return self._run(input, None, hx, weights)
-        output, h_n = self._run(input.transpose(0, 1), None, hx, weights)
-        return output.transpose(0, 1), h_n
+        return self._run(input.transpose(0, 1) if steps_axis else input, None, hx, weights, steps_axis == 1)
 
     def _run_packed(self, packed: PackedSequence, hx: Tensor | None) -> tuple[PackedSequence, Tensor] | None:
         data, batch_sizes, sorted_indices, unsorted_indices = packed
@@ -143,11 +140,18 @@ class RNN(_pytorch.RNN):
         return self.num_layers * (2 if self.bidirectional else 1), *batch, self.hidden_size
 
     def _run(
-        self, input: Tensor, batch_sizes: Tensor | None, hx: Tensor | None, weights: list[Tensor]
+        self,
+        input: Tensor,
+        batch_sizes: Tensor | None,
+        hx: Tensor | None,
+        weights: list[Tensor],
+        output_batch_first: bool = False,
     ) -> tuple[Tensor, Tensor]:
         layers, directions, nonlinearity = self.num_layers, 2 if self.bidirectional else 1, _NONLINEARITIES[self.mode]
         if layers == 1:
-            return ops.layer(input, batch_sizes, hx, weights, self.hidden_size, nonlinearity, directions)
+            return ops.layer(
+                input, batch_sizes, hx, weights, self.hidden_size, nonlinearity, directions, output_batch_first
+            )
         each = len(weights) // layers
         final_states = []
         for index in range(layers):
@@ -161,6 +165,7 @@ class RNN(_pytorch.RNN):
                 self.hidden_size,
                 nonlinearity,
                 directions,
+                output_batch_first and index == layers - 1,
             )
             final_states.append(h_n)
         return input, torch.cat(final_states)

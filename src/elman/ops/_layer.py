@@ -22,8 +22,8 @@ _requires_grad = attrgetter("requires_grad")
 _forward: Any = _engine.forward
 _backward: Any = _engine.backward
 _copy = _engine.copy
-# nonlinearity, directions, hidden size and, of packed input, the rows of each step
-_Call = tuple[str, int, int, Tensor | None]
+# nonlinearity, directions, hidden size, of packed input the rows of each step, and whether the output is batch first
+_Call = tuple[str, int, int, Tensor | None, bool]
 
 
 def layer(
@@ -34,6 +34,7 @@ def layer(
     hidden_size: int,
     nonlinearity: str,
     directions: int,
+    output_batch_first: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """One layer of an Elman network in one or two directions.
 
@@ -45,21 +46,23 @@ def layer(
         hidden_size: that of the weights.
         nonlinearity: ``"tanh"`` or ``"relu"``.
         directions: 1, or 2 for a reverse direction beside the forward one.
+        output_batch_first: returns the output as ``(batch, steps, features)``: no view, for PyTorch's is none.
 
     Returns:
         The output, shaped as the input with ``directions * hidden_size`` features, and h_n
         ``(directions, batch, hidden_size)``.
     """
-    call = nonlinearity, directions, hidden_size, batch_sizes
+    call = nonlinearity, directions, hidden_size, batch_sizes, output_batch_first
     if torch.is_grad_enabled() and (
         any(map(_requires_grad, (*weights, input))) or (h_0 is not None and h_0.requires_grad)
     ):
         return _apply(call, input, h_0, *weights)  # type: ignore[no-any-return]
-    return _run(call, input, h_0, weights)
+    output, h_n = _run(call, input, h_0, weights)
+    return output.transpose_(0, 1) if output_batch_first else output, h_n
 
 
 def _run(call: _Call, input: Tensor, h_0: Tensor | None, weights: list[Tensor]) -> tuple[Tensor, Tensor]:
-    nonlinearity, directions, hidden_size, batch_sizes = call
+    nonlinearity, directions, hidden_size, batch_sizes, _ = call
     f, threads = NONLINEARITY[nonlinearity], torch.get_num_threads()
     return _forward(f, threads, directions, input, h_0, batch_sizes, weights, hidden_size)  # type: ignore[no-any-return]
 
@@ -74,13 +77,15 @@ class _Layer(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, call: _Call, input: Tensor, h_0: Tensor | None, *weights: Tensor) -> tuple[Tensor, Tensor]:
-        nonlinearity, directions, hidden_size, batch_sizes = call
+        _, directions, _, batch_sizes, output_batch_first = call
         matrices, biases = _apart(weights, directions)
         aliases, computed, leaves = keep((input, h_0, *matrices))
         output, h_n = _run(call, aliases[0], aliases[1], _together(aliases[2:], biases))
         ctx.save_for_backward(output.data, *aliases, *computed)
         if batch_sizes is not None:
-            call = nonlinearity, directions, hidden_size, batch_sizes.clone()  # what is checked stays as it was
+            call = *call[:3], batch_sizes.clone(), False  # what is checked stays as it was
+        if output_batch_first:
+            output.transpose_(0, 1)  # in place, before writes are counted
         ctx.kept = call, leaves, biases, [*map(_copy, biases)], _Writes(output)
         ctx.set_materialize_grads(False)
         return output, h_n
@@ -92,7 +97,9 @@ class _Layer(torch.autograd.Function):
         if d_output is None and d_h_n is None:
             return None, *[None] * len(needed)
         call, leaves, biases, numbers, writes = ctx.kept
-        nonlinearity, directions, hidden_size, batch_sizes = call
+        nonlinearity, directions, hidden_size, batch_sizes, output_batch_first = call
+        if output_batch_first and d_output is not None:
+            d_output = d_output.transpose(0, 1)
         input, h_0, *matrices = aliases = saved[: len(leaves)]
         in_engine = (
             not torch.is_grad_enabled() and are_plain([output, *aliases, d_output, d_h_n]) and nothing_intercepts()
