@@ -24,7 +24,7 @@ PAGES += [ROOT / "examples/cpp/README.md"]
 
 # Every module with an example.
 MODULES = [
-    ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
+    ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
     for path in sorted((ROOT / "src/elman").rglob("*.py"))
     if ">>> " in path.read_text(encoding="utf-8")
 ]

@@ -15,8 +15,11 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman import _gate, ops
 from elman.nn import _fx, _pytorch
+from elman.nn._convert import convert
+from elman.nn._in_torch import in_torch, install, uninstall
+from elman.nn._quantization import follow_quantization
 
-__all__ = ["RNN", "Linear", "RNNCell"]
+__all__ = ["RNN", "Linear", "RNNCell", "convert", "in_torch", "install", "uninstall"]
 
 # The classes stand here, and not in files of their own: pickles name a class's module, and PyTorch reads its source.
 
@@ -312,3 +315,6 @@ class Linear(_pytorch.Linear):
     def __prepare_scriptable__(self) -> _pytorch.Linear:
         """What ``torch.jit.script`` compiles."""
         return _pytorch.twin(self, _pytorch.Linear)
+
+
+follow_quantization()

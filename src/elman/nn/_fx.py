@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch.fx import Proxy
 
+from elman.nn import _pytorch
+from elman.nn._convert import convert_layer
+
 __all__ = ["leaf", "traces"]
 
 
@@ -18,4 +21,6 @@ def traces(module: torch.nn.Module, input: Any) -> bool:
 def leaf(module: torch.nn.Module, *inputs: Any) -> Proxy:
     """One call in the traced graph."""
     tracer: Any = inputs[0].tracer
+    if type(tracer).__module__.startswith("torch.ao.quantization") and not isinstance(module, _pytorch.RNN):
+        convert_layer(module, back=True)  # it goes by a module's very class, and puts a quantized one in its place
     return tracer.create_proxy("call_module", tracer.path_of_module(module), inputs, {})  # type: ignore[no-any-return]

@@ -1,0 +1,116 @@
+"""Ours in PyTorch's place, for programs and libraries that take ``torch.nn.RNN`` by its name."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import serialization
+
+from elman.nn import _pytorch, _quantization
+
+__all__ = ["in_torch", "install", "uninstall"]
+
+_PLACES = torch.nn, torch.nn.modules, torch.nn.modules.rnn
+
+_lock = threading.Lock()
+_installed = False
+_blocks = 0
+_before: list[tuple[Any, str, Any]] = []  # what stood at each place
+_allowed: list[Any] = []  # what we added to the list of torch.load
+
+
+def install() -> None:
+    """Put :class:`elman.nn.RNN` and ``RNNCell`` in the place of ``torch.nn``'s, until :func:`uninstall`.
+
+    Whoever then looks ``RNN`` or ``RNNCell`` up in ``torch.nn``, ``torch.nn.modules`` or ``torch.nn.modules.rnn`` gets
+    ours; names that a library has bound already (``from torch.nn import RNN``), models that exist
+    (:func:`convert` is for these) and ``torch.nn.Linear`` stay. ``torch.load`` makes ours of the layers in a
+    file saved whole, with ``weights_only=True`` too, and ``quantize_dynamic`` knows them. A second call does nothing.
+
+    While they are in place, pickle refuses PyTorch's own layers that were made before: it finds another class under
+    their name.
+    """
+    global _installed
+    with _lock:
+        _installed = True
+        _update()
+
+
+def uninstall() -> None:
+    """Undo :func:`install`; within a block of :func:`in_torch` at its end. Does nothing where nothing is installed."""
+    global _installed
+    with _lock:
+        _installed = False
+        _update()
+
+
+@contextmanager
+def in_torch() -> Iterator[None]:
+    """:func:`install` for the time of a ``with`` block, or of a function that it decorates.
+
+    Example::
+
+        >>> import torch, elman.nn
+        >>> with elman.nn.in_torch():
+        ...     rnn = torch.nn.RNN(3, 4)
+        >>> type(rnn)
+        <class 'elman.nn.RNN'>
+    """
+    _count_block(1)
+    try:
+        yield
+    finally:
+        _count_block(-1)
+
+
+def _count_block(change: int) -> None:
+    global _blocks
+    with _lock:
+        _blocks += change
+        _update()
+
+
+def _update() -> None:
+    wanted = _installed or _blocks > 0
+    if wanted and not _before:
+        _put()
+    elif not wanted and _before:
+        _take_away()
+
+
+def _put() -> None:
+    from elman.nn import RNN, RNNCell
+
+    for place in _PLACES:
+        for ours in (RNN, RNNCell):
+            _before.append((place, ours.__name__, getattr(place, ours.__name__)))
+            setattr(place, ours.__name__, ours)
+    known: list[Any] = serialization.get_safe_globals()
+    candidates: list[Any] = [RNN, RNNCell]
+    if "tuple" in str(serialization.add_safe_globals.__annotations__).lower():  # PyTorch 2.4 takes no other names
+        candidates += [(RNN, _name(_pytorch.RNN)), (RNNCell, _name(_pytorch.RNNCell))]
+    _allowed.extend(candidate for candidate in candidates if candidate not in known)
+    serialization.add_safe_globals(_allowed)
+    _quantization.put_in_mapping(RNNCell)
+
+
+def _take_away() -> None:
+    from elman.nn import RNN, RNNCell
+
+    for place, name, before in _before:
+        if getattr(place, name) in (RNN, RNNCell):  # what others put there since is theirs
+            setattr(place, name, before)
+    kept = [known for known in serialization.get_safe_globals() if known not in _allowed]
+    serialization.clear_safe_globals()
+    serialization.add_safe_globals(kept)
+    _quantization.take_from_mapping(RNNCell)
+    _before.clear()
+    _allowed.clear()
+
+
+def _name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
