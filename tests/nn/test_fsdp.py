@@ -11,7 +11,7 @@ import torch
 import torch.multiprocessing
 
 import elman.nn
-from elman.ops import _layer
+from elman.ops import _calls
 
 if not torch.distributed.is_available():
     pytest.skip("this build of torch has no torch.distributed", allow_module_level=True)
@@ -64,8 +64,8 @@ def join(rank: int, processes: int, store: str) -> None:
 
 
 def test_it_trains_to_the_losses_of_torch_on_the_engine(alone: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls, backward = [], _layer._backward
-    monkeypatch.setattr(_layer, "_backward", lambda *given: (calls.append(1), backward(*given))[1])
+    calls, backward = [], _calls._backward
+    monkeypatch.setattr(_calls, "_backward", lambda *given: (calls.append(1), backward(*given))[1])
     ours = losses(elman.nn, 0)
     assert len(calls) == 4 * 2
     assert ours == pytest.approx(losses(torch.nn, 0), rel=1e-5)

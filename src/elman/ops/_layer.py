@@ -11,16 +11,13 @@ from torch import Tensor
 
 from elman import _engine
 from elman._gate import are_plain, nothing_intercepts
+from elman.ops._calls import backward, forward
 from elman.ops._differentiable import differentiable_backward
 from elman.ops._kept import keep, originals
 
-__all__ = ["NONLINEARITY", "layer"]
-
-NONLINEARITY = {"tanh": _engine.Nonlinearity.tanh, "relu": _engine.Nonlinearity.relu}
+__all__ = ["layer"]
 
 _requires_grad = attrgetter("requires_grad")
-_forward: Any = _engine.forward
-_backward: Any = _engine.backward
 _copy = _engine.copy
 # nonlinearity, directions, hidden size, of packed input the rows of each step, and whether the output is batch first
 _Call = tuple[str, int, int, Tensor | None, bool]
@@ -57,14 +54,15 @@ def layer(
         any(map(_requires_grad, (*weights, input))) or (h_0 is not None and h_0.requires_grad)
     ):
         return _apply(call, input, h_0, *weights)  # type: ignore[no-any-return]
-    output, h_n = _run(call, input, h_0, weights)
-    return output.transpose_(0, 1) if output_batch_first else output, h_n
+    results = _run(call, input, h_0, weights)
+    if output_batch_first:
+        results[0].transpose_(0, 1)
+    return results
 
 
 def _run(call: _Call, input: Tensor, h_0: Tensor | None, weights: list[Tensor]) -> tuple[Tensor, Tensor]:
     nonlinearity, directions, hidden_size, batch_sizes, _ = call
-    f, threads = NONLINEARITY[nonlinearity], torch.get_num_threads()
-    return _forward(f, threads, directions, input, h_0, batch_sizes, weights, hidden_size)  # type: ignore[no-any-return]
+    return forward(nonlinearity, directions, hidden_size, input, h_0, batch_sizes, weights)
 
 
 class _Layer(torch.autograd.Function):
@@ -121,9 +119,8 @@ class _Layer(torch.autograd.Function):
             )
         if writes:
             output, _ = _run(call, input, h_0, _together(matrices, as_they_were))
-        f, threads = NONLINEARITY[nonlinearity], torch.get_num_threads()
-        return None, *_backward(
-            f, threads, directions, input, h_0, batch_sizes, matrices, hidden_size, output, d_output, d_h_n, needed
+        return None, *backward(
+            nonlinearity, directions, hidden_size, input, h_0, batch_sizes, matrices, output, d_output, d_h_n, needed
         )
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from elman import _engine
 from elman._gate import are_plain, nothing_intercepts
+from elman.ops._flops import profiler, tell_products
 from elman.ops._kept import joined, keep, originals
 
 __all__ = ["linear"]
@@ -32,6 +33,12 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         input.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad)
     ):
         return _Linear.apply(input, weight, bias)  # type: ignore[no-any-return,no-untyped-call]
+    return _run(input, weight, bias)
+
+
+def _run(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    if profiler._is_profiler_enabled:
+        tell_products(input, [weight])
     return _forward(torch.get_num_threads(), input, weight, bias)  # type: ignore[no-any-return]
 
 
@@ -44,7 +51,7 @@ class _Linear(torch.autograd.Function):
         ctx.save_for_backward(*aliases, *computed)
         ctx.leaves, ctx.in_features = leaves, weight.shape[1]
         x, w = aliases[0] if learns_weight else input, aliases[1] if learns_input else weight
-        return _forward(torch.get_num_threads(), x, w, bias)  # type: ignore[no-any-return]
+        return _run(x, w, bias)
 
     @staticmethod
     def backward(ctx: Any, d_output: Tensor) -> tuple[Tensor | None, ...]:
@@ -52,7 +59,11 @@ class _Linear(torch.autograd.Function):
         needed = ctx.needs_input_grad
         if are_plain([d_output, input, weight]) and nothing_intercepts() and not torch.is_grad_enabled():
             threads = torch.get_num_threads()
-            return _backward(threads, d_output, input, weight, ctx.in_features, needed)  # type: ignore[no-any-return]
+            gradients = _backward(threads, d_output, input, weight, ctx.in_features, needed)
+            if profiler._is_profiler_enabled:
+                tell_products(gradients[0], [weight])
+                tell_products(input, [gradients[1]])
+            return gradients  # type: ignore[no-any-return]
         # by operations that PyTorch can differentiate again
         input, weight = map(joined, (input, weight), originals(ctx.leaves, of_originals))
         return (

@@ -7,16 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elman import _engine
 from elman._gate import are_plain, nothing_intercepts
+from elman.ops._calls import backward, forward
 from elman.ops._differentiable import differentiable_backward
 from elman.ops._kept import keep, originals
-from elman.ops._layer import NONLINEARITY
 
 __all__ = ["step"]
-
-_forward: Any = _engine.forward
-_backward: Any = _engine.backward
 
 
 def step(input: Tensor, h: Tensor | None, weights: list[Tensor], hidden_size: int, nonlinearity: str) -> Tensor:
@@ -39,8 +35,7 @@ def step(input: Tensor, h: Tensor | None, weights: list[Tensor], hidden_size: in
         or any(weight.requires_grad for weight in weights)
     ):
         return _apply(nonlinearity, hidden_size, input, h, *weights)  # type: ignore[no-any-return]
-    f, threads = NONLINEARITY[nonlinearity], torch.get_num_threads()
-    return _forward(f, threads, 1, input, h, None, weights, hidden_size)[0]  # type: ignore[no-any-return]
+    return forward(nonlinearity, 1, hidden_size, input, h, None, weights)[0]
 
 
 class _Step(torch.autograd.Function):
@@ -52,11 +47,10 @@ class _Step(torch.autograd.Function):
     ) -> Tensor:
         aliases, computed, leaves = keep((input, h, *weights[:2]))
         x, h_before, *matrices = aliases
-        f, threads = NONLINEARITY[nonlinearity], torch.get_num_threads()
-        state, _ = _forward(f, threads, 1, x, h_before, None, [*matrices, *weights[2:]], hidden_size)
+        state, _ = forward(nonlinearity, 1, hidden_size, x, h_before, None, [*matrices, *weights[2:]])
         ctx.save_for_backward(state, *aliases, *computed)
         ctx.kept = nonlinearity, hidden_size, leaves, weights[2:]
-        return state  # type: ignore[no-any-return]
+        return state
 
     @staticmethod
     def backward(ctx: Any, d_state: Tensor) -> tuple[Tensor | None, ...]:
@@ -65,11 +59,10 @@ class _Step(torch.autograd.Function):
         matrices, of_originals = matrices[:2], matrices[2:]
         needed = ctx.needs_input_grad[2:]
         if are_plain([*saved[:5], d_state]) and not torch.is_grad_enabled() and nothing_intercepts():
-            f, threads = NONLINEARITY[nonlinearity], torch.get_num_threads()
             return (
                 None,
                 None,
-                *_backward(f, threads, 1, input, h, None, matrices, hidden_size, state, d_state, None, needed),
+                *backward(nonlinearity, 1, hidden_size, input, h, None, matrices, state, d_state, None, needed),
             )
         # what is no plain tensor, and what shall be differentiated again, is left to PyTorch's operations
         given = input, h, *matrices, *biases
