@@ -180,6 +180,39 @@ def test_what_is_wrapped_is_converted_inside_and_what_is_compiled_by_torchscript
         elman.nn.convert(scripted, back=True)
 
 
+def test_a_model_that_torchscript_compiled_becomes_ours_again() -> None:
+    model = nn.Sequential(elman.nn.RNN(3, 4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(model)
+    assert type(model[0]) is nn.RNN  # PyTorch leaves there what it compiled
+    assert type(elman.nn.convert(model)[0]) is elman.nn.RNN
+
+
+def test_a_parametrized_subclass_keeps_both() -> None:
+    layer = Named(3, 4)
+    parametrizations.orthogonal(layer, "weight_hh_l0")
+    expected = layer(X)[0]
+    elman.nn.convert(layer)
+    assert isinstance(layer, elman.nn.RNN)
+    assert layer.size() == 4
+    assert_same_numbers({"o": layer(X)[0]}, {"o": expected})
+    with pytest.raises(RuntimeError, match="Serialization of parametrized modules"):
+        pickle.dumps(layer)
+    parametrize.remove_parametrizations(layer, "weight_hh_l0")
+    assert isinstance(layer, elman.nn.RNN)
+    pickle.loads(pickle.dumps(layer))
+    assert type(elman.nn.convert(layer, back=True)) is Named
+
+
+def test_a_lazy_layer_is_left_until_it_has_seen_its_input() -> None:
+    model = nn.Sequential(nn.LazyLinear(4))
+    with pytest.warns(UserWarning, match=r"0 \(LazyLinear has seen no input yet\)"):
+        elman.nn.convert(model, linear=True)
+    model(X)
+    assert type(elman.nn.convert(model, linear=True)[0]) is elman.nn.Linear
+
+
 def test_a_converted_model_is_saved_whole_and_as_a_state_dict() -> None:
     model = elman.nn.convert(Model().eval())
     buffer = io.BytesIO()

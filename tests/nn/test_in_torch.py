@@ -47,6 +47,10 @@ def test_blocks_nest_and_end_with_an_error() -> None:
             raise RuntimeError("inside")
         assert now() == OURS
     assert now() == THEIRS
+    block = elman.nn.in_torch()
+    with block, block:
+        assert now() == OURS
+    assert now() == THEIRS
 
 
 def test_a_function_can_be_decorated() -> None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch.nn import Module
+from torch.nn.modules.lazy import LazyModuleMixin
 
 from elman.nn import _pytorch
 
@@ -99,6 +100,8 @@ def _ours(cls: Any, theirs: Any, ours: Any) -> Any:
         return ours
     if _is_made_by_pytorch(cls):
         return _on_other_bases(cls, [_ours(b, theirs, ours) if issubclass(b, theirs) else b for b in cls.__bases__])
+    if issubclass(cls, LazyModuleMixin):
+        raise _NoCounterpartError(f"{cls.__name__} has seen no input yet")
     for name in _STEPS_OF_FORWARD:
         if getattr(cls, name, None) is not getattr(theirs, name, None):
             raise _NoCounterpartError(f"{cls.__name__} has its own {name}")
@@ -132,8 +135,9 @@ class _Joined:
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         # pickle finds classes by name, and there is none for this one
-        _, original, ours, *_ = type(self).__bases__
-        return _new_joined, (original, ours), *super().__reduce_ex__(protocol)[2:]
+        reduced: Any = super().__reduce_ex__(protocol)
+        _, original, ours = type(self).__bases__
+        return _new_joined, (original, ours), *reduced[2:]
 
 
 @cache

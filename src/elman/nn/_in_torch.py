@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ContextDecorator
 from typing import Any
 
 import torch
@@ -48,9 +47,8 @@ def uninstall() -> None:
         _update()
 
 
-@contextmanager
-def in_torch() -> Iterator[None]:
-    """:func:`install` for the time of a ``with`` block, or of a function that it decorates.
+def in_torch() -> _InTorch:
+    """:func:`install` for the time of a ``with`` block, or of a function that it decorates. Blocks may nest.
 
     Example::
 
@@ -60,10 +58,14 @@ def in_torch() -> Iterator[None]:
         >>> type(rnn)
         <class 'elman.nn.RNN'>
     """
-    _count_block(1)
-    try:
-        yield
-    finally:
+    return _InTorch()
+
+
+class _InTorch(ContextDecorator, AbstractContextManager[None]):
+    def __enter__(self) -> None:
+        _count_block(1)
+
+    def __exit__(self, *_: object) -> None:
         _count_block(-1)
 
 
