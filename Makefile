@@ -5,11 +5,17 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 ENGINE := $(shell find engine -name '*.h' -o -name '*.cpp' -o -name CMakeLists.txt)
 
-.PHONY: demo test test-slow lint sanitize account fuzz benchmark scaling targets stubs clean
+.PHONY: demo demo-all plan test test-slow lint sanitize account fuzz benchmark scaling targets stubs clean
 .DEFAULT_GOAL := test
 
-demo: $(INSTALLED)
+demo: plan $(INSTALLED)
 	@BIN=$(BIN) sh examples/demo.sh
+
+demo-all: demo
+	@BIN=$(BIN) sh examples/demo_all.sh
+
+plan:
+	@cat examples/demo.txt
 
 test: $(INSTALLED) lint
 	$(BIN)/python -m pytest
@@ -68,7 +74,8 @@ $(BIN)/python $(PEERS)/bin/python:
 		$(PYTHON) -m pip --python $@ install --quiet pip; }
 
 $(INSTALLED): $(BIN)/python pyproject.toml constraints.txt CMakeLists.txt $(ENGINE)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' \
+	@echo 'Installing into $(VENV): builds the engine, fetches PyTorch; some 3 minutes'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' \
 		--config-settings cmake.define.ELMAN_WARNINGS_AS_ERRORS=ON
 	@touch $@
 

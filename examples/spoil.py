@@ -1,6 +1,6 @@
 """Ten spoiled copies of a model, and what is said of each.
 
-    python examples/spoil.py demo/genres
+    python examples/spoil.py demo/surnames
 
 The copies are made in a temporary folder; the model itself is only read.
 """

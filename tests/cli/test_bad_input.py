@@ -102,7 +102,8 @@ def test_places_that_cannot_be_written(elman, lines, monkeypatch):
     monkeypatch.setattr(os, "fsync", full)
     done = elman("train", "classify", lines, "--out", "m", *QUICK)
     assert done.code == 2
-    assert done.err == "elman: m/checkpoint: expected a place that can be written, the disk is full\n"
+    full_disk = "elman: m/checkpoint: expected a place that can be written, the disk is full\n"
+    assert done.err == f"reading {lines}, then loading PyTorch\n{full_disk}"
 
 
 def test_out_is_never_taken_unasked(elman, lines, model):
@@ -152,7 +153,7 @@ def test_odd_but_good_input_is_accepted(elman):
     raw = Path("plain.csv").read_bytes()
     Path("x.csv").write_bytes(b"\xef\xbb\xbf" + raw)  # a byte order mark; csv wrote CRLF
     done = elman("train", "classify", "x.csv", "--out", "m", *QUICK)
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err) == (0, "reading x.csv, then loading PyTorch\n")
     assert "1 texts are longer than 512 characters and were cut (--max-length)" in done.out
     assert "too rare to set a part aside for validation, kept in training: Songs of Chu" in done.out
     assert "Book of Songs: 18" in elman("info", "m").out

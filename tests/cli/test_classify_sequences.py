@@ -90,9 +90,10 @@ def test_what_cannot_be_used_is_refused_and_nothing_written(elman, tmp_path, wor
     (tmp_path / "thin.ts").write_text("@classLabel true\n@data\n1,2:slow\n")
     refused = elman("train", "classify", *words, "--out", "model", *QUICK)
     assert refused.code == 2
-    assert refused.err.startswith("elman: ")
-    assert message in refused.err
-    assert refused.err.count("\n") == 1
+    said, line = refused.err.splitlines()[:-1], refused.err.splitlines()[-1]
+    assert line.startswith("elman: ")
+    assert message in line
+    assert said in ([], ["reading waves.ts, then loading PyTorch"])  # where the file as such is sound
     assert not (tmp_path / "model/config.json").exists()
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import elman.tasks
 from elman.cli._app import build_parser
+from tests.cli.conftest import write_lines
 
 OPTION = "expected one of the options that --help lists, got"
 TASKS = "expected a command (classify, tag, language, forecast), got"
@@ -115,6 +116,47 @@ def test_help_and_version_import_nothing_optional():
     assert "--hidden-size" in done.stdout
     assert re.search(r"^elman \d", done.stdout, re.MULTILINE)
     assert done.stderr == "\n"
+
+
+def test_a_file_of_no_use_is_refused_before_anything_that_takes_long_is_imported(tmp_path):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    code = (
+        "import sys, elman.cli as c; "
+        "c.main(['train', 'classify', 'x.csv', '--out', 'm', '--epochs', '0']); "
+        "[c.main(['train', task, 'none.csv', '--out', 'm']) for task in ('classify', 'tag', 'language', 'forecast')]; "
+        "c.main(['train', 'classify', 'x.csv', '--out', 'm']); "
+        "print(*{'torch', 'sklearn', 'scipy', 'accelerate'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout == "\n"
+    assert [line.partition(": expected")[0] for line in done.stderr.splitlines()] == [
+        "elman: --epochs", *["elman: none.csv"] * 4, "elman: x.csv, line 1"
+    ]  # fmt: skip
+
+
+def test_training_says_what_it_read_before_pytorch_is_imported(tmp_path):
+    write_lines(tmp_path / "lines.csv")
+    code = (
+        "import sys, elman.cli as c; "
+        "from elman.cli._display import Watching; "
+        "Watching.notice = lambda self, text: sys.exit(f'{text} {sys.modules.keys() & {\"torch\"}}'); "
+        "c.main(['train', 'classify', 'lines.csv', '--out', 'm'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    first, second = done.stderr.splitlines()
+    assert first == "reading lines.csv, then loading PyTorch"
+    assert second.startswith("36 texts to train on")
+    assert second.endswith("set()")
+
+
+def test_on_a_terminal_what_is_read_is_said_before_it_is(elman, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    done = elman("train", "classify", "none.ts", "--tokens", "char", "--out", "m")
+    assert done.err.startswith("elman: ")  # options first
+    done = elman("train", "language", "none.txt", "--out", "m")
+    assert done.err.splitlines() == [
+        "reading none.txt, then loading PyTorch", "elman: none.txt: expected a file, there is none of that name"
+    ]  # fmt: skip
 
 
 def test_help_to_a_closed_pipe_and_a_full_disk():

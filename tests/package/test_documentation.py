@@ -3,7 +3,6 @@
 import doctest
 import importlib
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,9 +63,8 @@ def one_direction() -> elman.runtime.TextClassifier:
 def test_the_programs_of_the_runtimes_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     onnx = pytest.importorskip("onnx")
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(ROOT / "tests/models/version_1", "demo/genres")
     model = one_direction()
-    Path("demo/surnames").mkdir()
+    Path("demo/surnames").mkdir(parents=True)
     content = type(model), model.settings, model.tensors(), model.vocabularies, Origin({}, {}, {}), {}, []
     write_model(Path("demo/surnames"), Model(*content))
     w_ih, w_hh = np.ones((6, 4), "f"), np.ones((6, 6), "f")

@@ -5,8 +5,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from elman.cli._wording import scores
 from elman.tasks._processes import is_main_process
-from elman.tasks._training import EpochRecord, Observer, Progress
+from elman.tasks._run import EpochRecord, Observer, Progress
 
 __all__ = ["Watching", "observer"]
 
@@ -16,9 +17,6 @@ class Watching(Observer):
 
     def __init__(self) -> None:
         self.epochs = self.steps = 0
-        self.began_at = time.monotonic()
-        self.examples = self.run_examples = self.run_steps = 0
-        self.score = ""
 
     def say(self, text: str) -> None:
         print(text, flush=True)
@@ -34,19 +32,10 @@ class Watching(Observer):
         if progress.epochs or progress.steps:
             self.say(f"going on after epoch {progress.epochs}, step {progress.steps}")
 
-    def stepped(self, epoch: int, step: int, loss: float, examples: int) -> None:
-        self.examples += examples
-        self.run_steps += 1
-
     def epoch_ended(self, record: EpochRecord, best: bool) -> None:
-        speed = self.examples / max(record.seconds, 1e-9)
-        self.examples = 0
-        scores = "".join(f"  {name.replace('_', ' ')} {value:.4f}" for name, value in record.scores.items())
-        mark = "  kept" if best and scores else ""
-        self.say(
-            f"epoch {record.epoch:>2}/{self.epochs}  loss {record.loss:.4f}{scores}  "
-            f"{speed:,.0f} sequences/s  {record.seconds:.1f} s{mark}"
-        )
+        parts = [f"epoch {record.epoch:>2}/{self.epochs}", f"loss {record.loss:.4f}", scores(record.scores)]
+        parts += [f"{record.seconds:.1f} s", "kept" if best and record.scores else ""]
+        self.say("  ".join(part for part in parts if part))
 
 
 class Silent(Watching):
@@ -68,11 +57,15 @@ class Bar(Watching):
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[figures]}"),
-            console=Console(highlight=False, soft_wrap=True),
+            console=Console(highlight=False, emoji=False),
+            transient=True,
             refresh_per_second=8,
         )
-        self.task = self.bar.add_task("reading", total=None, figures="")
+        self.task = self.bar.add_task("preparing", total=None, figures="")
         self.bar.start()
+        self.began_at = time.monotonic()
+        self.run_examples = self.run_steps = 0
+        self.score = ""
 
     def say(self, text: str) -> None:
         self.bar.console.print(text, markup=False)
@@ -89,10 +82,10 @@ class Bar(Watching):
             self.score = main_score(progress.history[-1])
 
     def stepped(self, epoch: int, step: int, loss: float, examples: int) -> None:
-        super().stepped(epoch, step, loss, examples)
+        self.run_examples += examples
+        self.run_steps += 1
         elapsed = time.monotonic() - self.began_at
         left = elapsed / self.run_steps * (self.steps * (self.epochs - epoch + 1) - step)
-        self.run_examples += examples
         speed = self.run_examples / max(elapsed, 1e-3)
         parts = [
             f"loss {loss:.3f}",
@@ -114,8 +107,8 @@ class Bar(Watching):
 
 def main_score(record: EpochRecord) -> str:
     """Return the first score on the validation part that is no loss."""
-    scores = [(name, value) for name, value in record.scores.items() if not name.endswith("loss")]
-    return "".join(f"{name.removeprefix('validation_').replace('_', ' ')} {value:.4f}" for name, value in scores[:1])
+    figures = [(name, value) for name, value in record.scores.items() if not name.endswith("loss")]
+    return "".join(f"{name.removeprefix('validation_').replace('_', ' ')} {value:.4f}" for name, value in figures[:1])
 
 
 def clock(seconds: float) -> str:

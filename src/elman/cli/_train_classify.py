@@ -15,7 +15,6 @@ from elman.cli._training import (
     add_network,
     add_running,
     add_training,
-    estimator_of,
     train,
 )
 
@@ -67,19 +66,14 @@ def _add_sequences(group: Group) -> None:
 
 
 def classify(options: Namespace) -> int:
-    from elman.tasks import SequenceClassifier, TextClassifier
     from elman.tasks._classifiers.sequence_file import holds_sequences
 
     if options.sequence or holds_sequences(options.file):
         _refuse_options(options, OF_TEXTS, "for texts, got sequences of numbers")
-        return train(
-            options,
-            estimator_of(SequenceClassifier, options),
-            lambda: _read_sequences(options),
-            _next(options.file.suffix),
-        )
+        following = _next(options.file.suffix)
+        return train(options, "SequenceClassifier", lambda: _read_sequences(options), following)
     _refuse_options(options, OF_SEQUENCES, "for sequences of numbers (.ts, .npz, or --sequence), got texts")
-    return train(options, estimator_of(TextClassifier, options), lambda: _read_texts(options), _next(".txt"))
+    return train(options, "TextClassifier", lambda: _read_texts(options), _next(".txt"))
 
 
 def _next(suffix: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from elman.cli._arguments import integer, number
 from elman.cli._parser import Commands, Group, add_command
-from elman.cli._training import NEEDS, Data, add_files, add_network, add_running, add_training, estimator_of, train
+from elman.cli._training import NEEDS, Data, add_files, add_network, add_running, add_training, train
 
 __all__ = ["add_forecast_training", "train_forecast"]
 
@@ -52,13 +52,12 @@ def _add_forecasting(group: Group) -> None:
 
 def train_forecast(options: Namespace) -> int:
     from elman._errors import InputError, OptionError
-    from elman.tasks import Forecaster
 
     if isinstance(options.validation, Path):
         raise OptionError("validation", "a share of the series", str(options.validation))
     if str(options.file) == "-":
         raise InputError("FILE: expected a file to train on, got standard input")
-    return train(options, estimator_of(Forecaster, options), lambda: _read(options), NEXT)
+    return train(options, "Forecaster", lambda: _read(options), NEXT)
 
 
 def _read(options: Namespace) -> Data:

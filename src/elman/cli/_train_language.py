@@ -2,14 +2,10 @@
 
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from elman.cli._arguments import integer, number
 from elman.cli._parser import Commands, add_command
-from elman.cli._training import NEEDS, Data, add_files, add_network, add_running, add_training, estimator_of, train
-
-if TYPE_CHECKING:
-    from elman.tasks import LanguageModel
+from elman.cli._training import NEEDS, Data, add_files, add_network, add_running, add_training, train
 
 __all__ = ["add_language", "language"]
 
@@ -43,13 +39,15 @@ def add_language(commands: Commands) -> None:
 
 
 def language(options: Namespace) -> int:
-    from elman.tasks import LanguageModel
-
-    model = estimator_of(LanguageModel, options)
-    return train(options, model, lambda: _read(model, options), NEXT)
+    return train(options, "LanguageModel", lambda: _read(options), NEXT)
 
 
-def _read(model: "LanguageModel", options: Namespace) -> Data:
-    validation = options.validation if isinstance(options.validation, Path) else None
+def _read(options: Namespace) -> Data:
+    from elman.tasks._language.texts import blocks, read_corpus
+
+    held = options.validation
+    if isinstance(held, Path):
+        held = blocks(held, options.encoding)
     folder = next(folder for folder in options.out.absolute().parents if folder.is_dir())
-    return Data((model.read(options.file, encoding=options.encoding, validation=validation, folder=folder),))
+    named = {"encoding": options.encoding, "folder": folder}
+    return Data((read_corpus(options.file, held, options.tokens, options.window, **named),))

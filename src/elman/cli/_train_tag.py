@@ -15,7 +15,6 @@ from elman.cli._training import (
     add_network,
     add_running,
     add_training,
-    estimator_of,
     train,
 )
 
@@ -54,10 +53,7 @@ def add_tag(commands: Commands) -> None:
 
 
 def tag(options: Namespace) -> int:
-    from elman.tasks import SequenceTagger
-
-    tagger = estimator_of(SequenceTagger, options)
-    return train(options, tagger, lambda: _read(options), NEXT)
+    return train(options, "SequenceTagger", lambda: _read(options), NEXT)
 
 
 def _read(options: Namespace) -> Data:

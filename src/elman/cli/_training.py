@@ -4,24 +4,24 @@ import hashlib
 import shlex
 import sys
 from argparse import BooleanOptionalAction, Namespace
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from elman.cli._arguments import add_encoding, add_threads, integer, number
 from elman.cli._extras import Extra
 from elman.cli._parser import Group
+from elman.cli._wording import scores, wrapped
 
 if TYPE_CHECKING:
+    from elman.runtime._trained import TrainedModel
     from elman.tasks._estimator import Estimator
 
-__all__ = ["NEEDS", "Data", "add_files", "add_network", "add_running", "add_training", "estimator_of", "train"]
+__all__ = ["NEEDS", "Data", "add_files", "add_network", "add_running", "add_training", "train"]
 
 NEEDS = Extra("train", ("torch", "sklearn", "rich", "accelerate", "msgspec"))
-
-E = TypeVar("E", bound="Estimator")
 
 
 @dataclass(frozen=True)
@@ -81,38 +81,34 @@ def add_running(group: Group) -> None:
     group.add_argument("--overwrite", action="store_true", help="Replace the model in --out")
 
 
-def estimator_of(kind: type[E], options: Namespace) -> E:
-    """Return an estimator with the options of a command; a validation file takes the place of a share."""
-    names = kind().get_params().keys()
-    given = {name: getattr(options, name) for name in names if hasattr(options, name)}
-    if isinstance(given.get("validation"), Path):
-        given["validation"] = 0.0
-    return kind(**given)
-
-
-def train(options: Namespace, estimator: "Estimator", read: Callable[[], Data], following: tuple[str, ...]) -> int:
+def train(options: Namespace, kind: str, read: Callable[[], Data], following: tuple[str, ...]) -> int:
     """Train on a file and save the model; return the exit code.
+
+    What takes long to import, scikit-learn and PyTorch, waits until options, file and folder are known to be sound.
 
     Args:
         options: of the command.
-        estimator: with those options.
+        kind: what the estimator is called in ``elman.tasks``, and its trained model in ``elman.runtime``.
         read: reads the file, once the options are known to be sound.
         following: commands that a person may want next, with ``{model}`` in the place of the folder.
     """
-    from elman.tasks import InputError
+    from elman import runtime, tasks
     from elman.tasks._options import check_options
     from elman.tasks._processes import is_main_process, part
 
     out: Path = options.out
+    trained: type[TrainedModel] = getattr(runtime, kind)
     if options.resume and options.overwrite:
-        raise InputError("--resume goes on with a run and --overwrite starts anew: expected one of them")
-    check_options(estimator.get_params())
-    if options.resume and _is_finished(out, estimator, options):
+        raise tasks.InputError("--resume goes on with a run and --overwrite starts anew: expected one of them")
+    check_options(_values(options))
+    if options.resume and _is_finished(out, trained, options):
         print(f"{out}: the run has finished already, there is nothing to resume")
         return 0
-    data = read()
-    if is_main_process():
-        _claim(out, estimator, overwrite=options.overwrite, resume=options.resume)
+    with _reading(options.file):
+        data = read()
+        if is_main_process():
+            _claim(out, trained, overwrite=options.overwrite, resume=options.resume)
+    estimator = _estimator_of(getattr(tasks, kind), options)
     try:
         _fit(estimator, data, out, resume=options.resume)
     except KeyboardInterrupt:
@@ -127,6 +123,34 @@ def train(options: Namespace, estimator: "Estimator", read: Callable[[], Data], 
     return 0
 
 
+def _values(options: Namespace) -> dict[str, Any]:
+    """Return the options as an estimator has them; a validation file takes the place of a share."""
+    shared = {"validation": 0.0} if isinstance(options.validation, Path) else {}
+    return vars(options) | shared
+
+
+def _estimator_of(kind: "type[Estimator]", options: Namespace) -> "Estimator":
+    names = kind().get_params().keys()
+    return kind(**{name: value for name, value in _values(options).items() if name in names})
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """Say what is read: on a terminal at once, elsewhere once it is sound, so that a refusal stays one line."""
+    from elman.tasks._processes import is_main_process
+
+    def say() -> None:
+        if is_main_process():
+            print(f"reading {_written(file)}, then loading PyTorch", file=sys.stderr, flush=True)
+
+    watched = sys.stderr.isatty()
+    if watched:
+        say()
+    yield
+    if not watched:
+        say()
+
+
 def _fraction_or_file(text: str) -> float | Path:
     try:
         return float(text)
@@ -134,24 +158,24 @@ def _fraction_or_file(text: str) -> float | Path:
         return Path(text)
 
 
-def _is_finished(out: Path, estimator: "Estimator", options: Namespace) -> bool:
+def _is_finished(out: Path, kind: "type[TrainedModel]", options: Namespace) -> bool:
     from elman.runtime._model_folder import read_model
     from elman.tasks import InputError
 
     if (out / "checkpoint").is_dir() or not (out / "config.json").is_file():
         return False
-    made_with = read_model(out, estimator.kind).origin.run.get("options", {})
+    made_with = read_model(out, kind).origin.run.get("options", {})
     for name, value in _run_of(options)["options"].items():
         if made_with.get(name) != value:
             raise InputError(f"{out}: holds a finished model with --{name} {made_with.get(name)}, got {value}")
     return True
 
 
-def _claim(out: Path, estimator: "Estimator", *, overwrite: bool, resume: bool) -> None:
+def _claim(out: Path, kind: "type[TrainedModel]", *, overwrite: bool, resume: bool) -> None:
     from elman.runtime._model_folder import claim_folder
     from elman.tasks._checkpoints import remove_checkpoint
 
-    claim_folder(out, estimator.kind, overwrite=overwrite, resume=resume)
+    claim_folder(out, kind, overwrite=overwrite, resume=resume)
     if not resume:
         remove_checkpoint(out)
 
@@ -202,7 +226,8 @@ def _finish(estimator: "Estimator", out: Path, following: tuple[str, ...]) -> No
     estimator.save(out, overwrite=True)
     remove_checkpoint(out)
     metrics = estimator.metrics_
-    scores = [f", {name.replace('_', ' ')} {value:.4f}" for name, value in metrics.items() if name.startswith("valid")]
+    measured = scores(metrics)
+    best = f"epoch {metrics['epoch']} of {metrics['epochs']}{measured and f', {measured}'}"
     folder = shlex.quote(f"{out}/")
-    print(f"\nThe model lies in {folder} (epoch {metrics['epoch']} of {metrics['epochs']}{''.join(scores)}). Next:\n")
+    print(f"\n{wrapped(f'The model lies in {folder} ({best}). Next:')}\n")
     print("\n".join(f"  {line.format(model=folder)}" for line in following))

@@ -1,9 +1,11 @@
-"""How usage errors are worded: what was expected, what came."""
+"""How errors, figures and long lines are worded."""
 
 import re
-from collections.abc import Iterable
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
 
-__all__ = ["closest", "printable", "reword"]
+__all__ = ["closest", "printable", "reword", "scores", "wrapped"]
 
 REQUIRED = "the following arguments are required: "
 REWORDED = {
@@ -32,3 +34,20 @@ def closest(word: str, names: Iterable[str]) -> str:
 def printable(text: str) -> str:
     """Return a text from a model for a terminal: what does not print, and could command the terminal, is escaped."""
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def scores(figures: Mapping[str, float]) -> str:
+    """Say what was measured on the validation part, in words that fit a line; nothing if nothing was."""
+    prefix = "validation_"
+    of_validation = {name.removeprefix(prefix): value for name, value in figures.items() if name.startswith(prefix)}
+    said = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in of_validation.items())
+    return f"validation {said}" if said else ""
+
+
+def wrapped(text: str) -> str:
+    """Return a line for standard output: for a terminal broken between words."""
+    if not sys.stdout.isatty():
+        return text
+    from textwrap import fill
+
+    return fill(text, shutil.get_terminal_size().columns, break_long_words=False, break_on_hyphens=False)

@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor
 
 from elman._errors import InputError
 from elman._files import make_folder, write_files
 from elman.tasks._environment import environment
-from elman.tasks._training import Progress
+from elman.tasks._run import Progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["CHECKPOINT_FOLDER", "CheckpointStore", "remove_checkpoint"]
 
@@ -57,8 +58,10 @@ class CheckpointStore:
         """Return whether there is a checkpoint to go on from."""
         return (self.folder / RECORD).is_file()
 
-    def save(self, progress: Progress, tensors: dict[str, Tensor]) -> None:
+    def save(self, progress: Progress, tensors: "dict[str, Tensor]") -> None:
         """Write a checkpoint; the JSON file comes last and is what makes it count, then older ones go."""
+        from safetensors.torch import save
+
         name = f"epoch-{progress.epochs:04d}-step-{progress.steps:07d}.safetensors"
         record = _Record(VERSION, name, self.data, self.options, self.environment, progress)
         make_folder(self.folder)
@@ -69,12 +72,14 @@ class CheckpointStore:
             if old.name != name:
                 old.unlink()
 
-    def load(self) -> tuple[Progress, dict[str, Tensor]]:
+    def load(self) -> "tuple[Progress, dict[str, Tensor]]":
         """Return the progress and tensors of the checkpoint.
 
         Raises:
             InputError: it is damaged, or this run's data, options or machine are others.
         """
+        from safetensors.torch import load
+
         try:
             record = msgspec.json.decode((self.folder / RECORD).read_bytes(), type=_Record)
             tensors = load((self.folder / record.tensors).read_bytes())

@@ -6,7 +6,6 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from elman import __version__
 from elman.tasks._processes import process_count
@@ -25,6 +24,8 @@ def instruction_set() -> str:
 
 def environment() -> dict[str, str]:
     """Return versions, kind of machine, instruction sets and thread count, as a checkpoint records them."""
+    import torch
+
     return {
         "elman": __version__,
         "torch": str(torch.__version__),

@@ -15,11 +15,12 @@ from elman.runtime._config import Origin
 from elman.runtime._model_folder import CONFIG, Model, claim_folder, read_model, write_model
 from elman.runtime._trained import TrainedModel
 from elman.tasks._options import check_options
+from elman.tasks._run import Observer, Schedule
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from elman.tasks._training import Observer, Schedule, Task
+    from elman.tasks._training import Task
 
 __all__ = ["Estimator", "Running"]
 
@@ -32,7 +33,7 @@ class Running:
 
     checkpoints: str | Path | None = None
     resume: bool = False
-    observer: "Observer | None" = None
+    observer: Observer | None = None
 
     def notice(self, text: str) -> None:
         """Tell of a decision made from the data."""
@@ -107,7 +108,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return self
 
     def _train(
-        self, begin: "Callable[[], tuple[nn.Module, Task]]", schedule: "Schedule", digest: str, running: Running
+        self, begin: "Callable[[], tuple[nn.Module, Task]]", schedule: Schedule, digest: str, running: Running
     ) -> None:
         """Train a network on a task and keep what it has learned.
 
@@ -123,7 +124,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
         from elman.tasks._checkpoints import CheckpointStore
         from elman.tasks._environment import environment
-        from elman.tasks._training import Observer, Trainer
+        from elman.tasks._training import Trainer
 
         options = {name: value for name, value in self.get_params().items() if name != "threads"}
         with _thread_count(self.threads), torch.random.fork_rng(devices=[]):

@@ -18,11 +18,11 @@ from elman.runtime._forecaster.rolling import rolling_report
 from elman.runtime._forecaster.series import Series, as_series
 from elman.runtime._forecaster.settings import ForecasterSettings, Layers
 from elman.tasks._estimator import Estimator, Running
+from elman.tasks._run import Observer, Schedule
 
 if TYPE_CHECKING:
     from elman.tasks._forecaster.anchoring import Anchor
     from elman.tasks._forecaster.training import ForecastingTask, ForecastNetwork
-    from elman.tasks._training import Observer
 
 __all__ = ["Forecaster"]
 
@@ -124,7 +124,7 @@ class Forecaster(Estimator):
         names: Sequence[str] | None = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
-        observer: "Observer | None" = None,
+        observer: Observer | None = None,
     ) -> "Forecaster":
         """Train on a series.
 
@@ -190,20 +190,20 @@ class Forecaster(Estimator):
         return -float(self.evaluate(series, times)["mae"])
 
     def _fit(self, series: Series, targets: int, *, running: Running) -> None:
-        from elman.tasks._forecaster.calibrating import calibrated
-        from elman.tasks._forecaster.training import ForecastingTask, ForecastNetwork
-        from elman.tasks._training import Schedule
-
         if not self.validation:
             raise OptionError("validation", "a share above 0: widths and choices come from it", self.validation)
         settings, tensors, held = self._prepared(series, targets, running)
 
         def begin() -> "tuple[ForecastNetwork, ForecastingTask]":
+            from elman.tasks._forecaster.training import ForecastingTask, ForecastNetwork
+
             network = ForecastNetwork(settings, self.dropout, self.engine)
             return network, ForecastingTask(self, network, settings, tensors, held)
 
         schedule = Schedule(self.learning_rate, self.epochs_, patience=max(10, self.epochs_ // 3))
         self._train(begin, schedule, _digest(series, targets), running)
+        from elman.tasks._forecaster.calibrating import calibrated
+
         self.model_, figures = calibrated(self.model_, held, self.strategy)
         self.metrics_ |= {f"validation_{name}": value for name, value in figures.items()}
         del self.metrics_["validation_mae_ratio"]

@@ -1,28 +1,23 @@
 """A language model with scikit-learn's manners."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sklearn.utils.validation import check_is_fitted
 
 from elman._errors import InputError
-from elman.runtime._classifiers.text import checked_texts
 from elman.runtime._language.model import LanguageModel as Trained
-from elman.runtime._vocabulary import SPECIAL_TOKENS
 from elman.tasks._estimator import Estimator, Running
-from elman.tasks._language.corpus import LONGEST_EPOCH, Corpus, encode, text_blocks
+from elman.tasks._language.corpus import LONGEST_EPOCH, Corpus
+from elman.tasks._language.texts import NAMES, Texts, blocks, read_corpus
+from elman.tasks._run import Observer, Schedule
 
 if TYPE_CHECKING:
     from elman.tasks._language.training import Modelling, ModellingNetwork
-    from elman.tasks._training import Observer
 
 __all__ = ["LanguageModel", "Texts"]
 
-Texts = str | Path | Sequence[str]  # a text, a file, or texts that each begin on a line of their own
-
-NAMES = {"char": "characters", "word": "words and marks"}
 OPERATIONS = 5e12  # of floating-point numbers in training: one to two minutes on two cores
 FEWEST_EPOCHS, MOST_EPOCHS = 1, 8
 
@@ -113,7 +108,7 @@ class LanguageModel(Estimator):
         validation: Texts | None = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
-        observer: "Observer | None" = None,
+        observer: Observer | None = None,
     ) -> "LanguageModel":
         """Train on a text, which may be larger than memory if it is a file.
 
@@ -152,24 +147,16 @@ class LanguageModel(Estimator):
         Raises:
             InputError: a file is no text, or the text is too short.
         """
-        held = float(self.validation) if validation is None else _blocks(validation, encoding)
-        corpus = encode(_blocks(texts, encoding), held, self.tokens, folder)
-        length, least = len(corpus.training), 2 * self.window
-        name = str(texts) if isinstance(texts, Path) else "texts"
-        if length < least:
-            raise InputError(f"{name}: expected {least} {NAMES[self.tokens]} or more to train on, got {length}")
-        if len(corpus.vocabulary) == len(SPECIAL_TOKENS):
-            raise InputError(f"{name}: expected {NAMES[self.tokens]} that occur twice or more, got none")
-        return corpus
+        held = float(self.validation) if validation is None else blocks(validation, encoding)
+        return read_corpus(texts, held, self.tokens, self.window, encoding=encoding, folder=folder)
 
     def _fit(self, texts: Texts | Corpus, encoding: str, validation: Texts | None, *, running: Running) -> None:
-        from elman.tasks._language.training import Modelling, build_network
-        from elman.tasks._training import Schedule
-
         corpus = texts if isinstance(texts, Corpus) else self.read(texts, encoding=encoding, validation=validation)
         self._prepare(corpus, running)
 
         def begin() -> "tuple[ModellingNetwork, Modelling]":
+            from elman.tasks._language.training import Modelling, build_network
+
             network = build_network(self, corpus)
             return network, Modelling(self, corpus, network)
 
@@ -179,7 +166,7 @@ class LanguageModel(Estimator):
     def score(self, texts: Texts, y: None = None) -> float:
         """Return the bits that each character of texts costs, negative: the greater, the better."""
         check_is_fitted(self, "model_")
-        measure = self.model_.measure(_blocks(texts))
+        measure = self.model_.measure(blocks(texts))
         if not measure.characters:
             raise InputError("texts: expected one character or more, got none")
         return -float(measure.bits_per_character)
@@ -240,16 +227,3 @@ class LanguageModel(Estimator):
             running.notice(
                 f"an epoch reads {LONGEST_EPOCH:,} at most: {self.epochs_} read {share:.1%} of the text (--epochs)"
             )
-
-
-def _blocks(texts: Texts, encoding: str = "utf-8") -> Iterable[str]:
-    if isinstance(texts, Path):
-        return text_blocks(texts, encoding)
-    if isinstance(texts, str):
-        return [texts]
-    return _lines(checked_texts(texts))
-
-
-def _lines(texts: Sequence[str]) -> Iterator[str]:
-    for text in texts:
-        yield text if text.endswith("\n") else f"{text}\n"

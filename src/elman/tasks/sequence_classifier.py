@@ -16,10 +16,10 @@ from elman.runtime._classifiers.sequences import SequenceClassifier as Trained
 from elman.runtime._classifiers.sequences import checked_sequences, frames_of
 from elman.tasks._classifiers.base import Classifier
 from elman.tasks._estimator import Running
+from elman.tasks._run import Observer
 
 if TYPE_CHECKING:
     from elman.tasks._classifiers.network import SequenceNetwork
-    from elman.tasks._training import Observer
 
 __all__ = ["SequenceClassifier"]
 
@@ -109,7 +109,7 @@ class SequenceClassifier(Classifier):
         validation: tuple[Any, Sequence[Any]] | None = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
-        observer: "Observer | None" = None,
+        observer: Observer | None = None,
     ) -> "SequenceClassifier":
         """Train on sequences and their labels.
 

@@ -19,12 +19,12 @@ from elman.runtime._tagger.words import choose_tokens
 from elman.runtime._vocabulary import Vocabulary
 from elman.runtime._words.segmentation import composed, lookup
 from elman.tasks._estimator import Estimator, Running
+from elman.tasks._run import Observer, Schedule
 from elman.tasks._splitting import stratified_split
 from elman.tasks._tagger.sound_tags import IOB1, sound_tags
 
 if TYPE_CHECKING:
     from elman.tasks._tagger.training import TaggingNetwork, TaggingTask
-    from elman.tasks._training import Observer
 
 __all__ = ["SequenceTagger"]
 
@@ -126,7 +126,7 @@ class SequenceTagger(Estimator):
         validation: tuple[Sentences, Sentences] | None = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
-        observer: "Observer | None" = None,
+        observer: Observer | None = None,
     ) -> "SequenceTagger":
         """Train on sentences and their tags.
 
@@ -149,9 +149,6 @@ class SequenceTagger(Estimator):
     def _fit(
         self, sentences: Sentences, tags: Sentences, validation: tuple[Sentences, Sentences] | None, *, running: Running
     ) -> None:
-        from elman.tasks._tagger.training import TaggingTask
-        from elman.tasks._training import Schedule
-
         sentences, tags = _checked(sentences, tags, "")
         detected = detect_scheme(tags)
         tags, repaired = sound_tags(tags, detected, repair=self.repair_tags, place="tags[{}][{}]".format)
@@ -166,6 +163,8 @@ class SequenceTagger(Estimator):
         self._tell(running, detected)
 
         def begin() -> "tuple[TaggingNetwork, TaggingTask]":
+            from elman.tasks._tagger.training import TaggingTask
+
             task = TaggingTask(self, parts)
             return task.network, task
 

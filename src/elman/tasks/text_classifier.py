@@ -16,10 +16,10 @@ from elman.runtime._vocabulary import Vocabulary, choose_tokens, encode, tokeniz
 from elman.runtime._words import NEWEST
 from elman.tasks._classifiers.base import Classifier
 from elman.tasks._estimator import Running
+from elman.tasks._run import Observer
 
 if TYPE_CHECKING:
     from elman.tasks._classifiers.network import TextNetwork
-    from elman.tasks._training import Observer
 
 __all__ = ["TextClassifier"]
 
@@ -114,7 +114,7 @@ class TextClassifier(Classifier):
         validation: tuple[Sequence[str], Sequence[Any]] | None = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
-        observer: "Observer | None" = None,
+        observer: Observer | None = None,
     ) -> "TextClassifier":
         """Train on texts and their labels.
 

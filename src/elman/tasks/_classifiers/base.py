@@ -14,10 +14,12 @@ from elman._errors import InputError
 from elman.runtime._arrays import Array
 from elman.runtime._classifiers.base import Classifier as Trained
 from elman.tasks._estimator import Estimator, Running
+from elman.tasks._run import Schedule
 from elman.tasks._splitting import stratified_split
 
 if TYPE_CHECKING:
     from elman.tasks._classifiers.network import ClassifierNetwork
+    from elman.tasks._classifiers.training import ClassifyingTask
 
 __all__ = ["Classifier"]
 
@@ -60,9 +62,6 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     def _fit(
         self, examples: Any, labels: Sequence[Any], validation: tuple[Any, Sequence[Any]] | None, *, running: Running
     ) -> None:
-        from elman.tasks._classifiers.training import ClassifyingTask
-        from elman.tasks._training import Schedule
-
         examples = self._checked(examples, self.arguments[0])
         numbers = self._numbered(labels, len(examples))
         rare: Sequence[int] = ()
@@ -79,6 +78,8 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         encoded = [([self._encode(example) for example in part], labels) for part, labels in parts]
 
         def begin() -> "tuple[ClassifierNetwork, ClassifyingTask]":
+            from elman.tasks._classifiers.training import ClassifyingTask
+
             network = self._network()
             return network, ClassifyingTask(self, encoded, network)
 
