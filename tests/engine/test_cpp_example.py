@@ -1,4 +1,8 @@
-"""The C++ program in examples/cpp: the engine without Python, to the bits that Python prints."""
+"""The C++ program in examples/cpp: the engine without Python, to the bits that Python prints.
+
+It is linked with the engine that the installation of this checkout has compiled, where that is there and not older than
+its sources; the slow test compiles all of it, as the example's README says.
+"""
 
 import os
 import re
@@ -13,7 +17,9 @@ import pytest
 import elman
 from elman._safetensors import tensor_bytes
 
-FOLDER = Path(__file__).parents[2] / "examples" / "cpp"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "examples" / "cpp"
+STRICT = ("-Wall", "-Wextra", "-Wshadow", "-Wpedantic", "-Werror")
 CMAKE = shutil.which("cmake") or shutil.which("cmake", path=Path(sys.executable).parent)  # else the dev extra's
 COMPILER = next(filter(None, map(shutil.which, [os.environ.get("CXX", "c++"), "g++", "clang++"])), None)
 LSTM = {"weight_hh_l0": np.zeros((12, 3), "float32")}
@@ -26,14 +32,32 @@ def run(*command, stdin=b""):
     return subprocess.run(list(map(str, command)), input=stdin, capture_output=True, check=False)
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cpp")
+def compiled_engine():
+    """The static library that a build of this checkout has left, or None."""
+    sources = [path.stat().st_mtime for path in (ROOT / "engine").rglob("*") if path.suffix in (".h", ".cpp", ".txt")]
+    found = [path for path in ROOT.glob("build/cp*/engine/libelman_engine.a") if path.stat().st_mtime > max(sources)]
+    return next(iter(found), None)
+
+
+def built(folder):
     options = [f"-DCMAKE_CXX_COMPILER={COMPILER}", "-DELMAN_WARNINGS_AS_ERRORS=ON"]
     for command in (["-S", FOLDER, "-B", folder, *options], ["--build", folder, "-j", "2"]):
         made = run(CMAKE, *command)
         assert made.returncode == 0, (made.stdout + made.stderr).decode()
     return folder / "elman_step"
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    folder, engine = tmp_path_factory.mktemp("cpp"), compiled_engine()
+    if not engine:
+        return built(folder)
+    program, headers = folder / "elman_step", ROOT / "engine/include"
+    made = run(
+        COMPILER, "-std=c++20", "-O2", *STRICT, f"-I{headers}", FOLDER / "main.cpp", engine, "-pthread", "-o", program
+    )
+    assert made.returncode == 0, made.stderr.decode()
+    return program
 
 
 def parameters(layers=1, input_size=3, hidden_size=17, bias=True, dtype="float32", suffix=""):
@@ -80,6 +104,15 @@ def test_it_prints_the_bytes_that_python_prints(program, tmp_path, nonlinearity,
     assert ours.stdout == theirs.stdout
     assert ours.stdout.count(b"\n") == len(lines)
     assert run(program, path, "-", stdin=series.read_bytes()).stdout == ours.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_it_is_built_as_its_readme_says_and_prints_the_same(program, network, tmp_path):
+    (tmp_path / "build").mkdir()
+    printed = [run(each, network, "-", stdin=b"1 2 3\n4 5 6\n") for each in (program, built(tmp_path / "build"))]
+    assert printed[0].stdout == printed[1].stdout
+    assert printed[0].stdout.count(b"\n") == 2
 
 
 def test_every_bit_shows(program, tmp_path):

@@ -15,10 +15,11 @@ FLAGS = {
     "avx2": (32, ["-mavx2", "-mfma"]),
     "avx512": (64, ["-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]),
 }
+LEVELS = list(FLAGS) if platform.machine() == "x86_64" else ["baseline"]  # the widest stands for them all
 
 
 @pytest.mark.skipif(COMPILER is None or shutil.which("nm") is None, reason="needs a C++ compiler and nm")
-@pytest.mark.parametrize("name", FLAGS if platform.machine() == "x86_64" else ["baseline"])
+@pytest.mark.parametrize("name", [*(pytest.param(name, marks=pytest.mark.slow) for name in LEVELS[:-1]), LEVELS[-1]])
 def test_a_level_shares_no_function_with_the_linker(name, tmp_path):
     # a weak function compiled for one instruction set may be taken for another's and end in SIGILL
     vector_bytes, flags = FLAGS[name]

@@ -1,30 +1,47 @@
-"""The package as a user without PyTorch has it: built and installed into an environment of its own."""
+"""The package as a user without PyTorch has it: installed into an environment of its own.
+
+The engine is compiled once, by the installation that runs these tests; what is installed here gets a copy of it. A slow
+test builds it anew.
+"""
 
 import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from elman import _engine
+
 ROOT = Path(__file__).parents[2]
+PURELIB = "import sysconfig; print(sysconfig.get_path('purelib'))"
+# What runs each kind of model, and what keeps it; the slow test runs them all.
+QUICK = ("rnn", "stream", "saving", "stored_models", "text_classifier", "sequence_classifier", "sequence_tagger")
+QUICK += ("language_model", "forecaster")
 
 
 def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, check=False)
 
 
-@pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment that holds the base install and nothing else."""
-    folder = tmp_path_factory.mktemp("bare")
+def install(folder: Path, *settings: str) -> Path:
+    """Install elman into a new environment; return its interpreter."""
     made = run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder)
     assert made.returncode == 0, made.stderr
     python = folder / "bin" / "python"
-    options = ["--quiet", "--config-settings", f"build-dir={folder / 'build'}"]
+    options = ["--quiet", *(word for setting in settings for word in ("--config-settings", setting))]
     installed = run(sys.executable, "-m", "pip", "--python", python, "install", *options, ROOT, cwd=folder)
     assert installed.returncode == 0, installed.stderr
+    return python
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that holds the base install and nothing else."""
+    python = install(tmp_path_factory.mktemp("bare"), "wheel.cmake=false", "wheel.py-api=py3")
+    shutil.copy(_engine.__file__, Path(says(python, PURELIB, python.parent)) / "elman")
     return python
 
 
@@ -65,25 +82,17 @@ def test_the_installed_package_is_small(python: Path, tmp_path: Path) -> None:
     assert sum(path.stat().st_size for path in files if path.is_file()) < 3 << 20
 
 
-@pytest.fixture(scope="module")
-def tester(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment with pytest and hypothesis, which sees the base install beside them."""
-    folder = tmp_path_factory.mktemp("tester")
+def assert_the_runtime_passes(python: Path, folder: Path, tests: Iterable[str]) -> None:
+    """Run tests with pytest and hypothesis in an environment that sees the base install beside them."""
     assert run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder).returncode == 0
     tester = folder / "bin" / "python"
     tools = ("pytest", "pytest-timeout", "hypothesis")
     installed = run(sys.executable, "-m", "pip", "--python", tester, "install", "--quiet", *tools, cwd=folder)
     assert installed.returncode == 0, installed.stderr
-    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    (Path(says(tester, where, folder)) / "base.pth").write_text(says(python, where, folder))
-    return tester
-
-
-@pytest.mark.timeout(300)
-def test_the_runtime_passes_its_tests_where_there_is_no_pytorch(tester: Path, tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    (Path(says(tester, PURELIB, folder)) / "base.pth").write_text(says(python, PURELIB, folder))
+    shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     program = "import elman; print(elman.__file__)"
-    assert not Path(says(tester, program, tmp_path)).is_relative_to(ROOT)
+    assert not Path(says(tester, program, folder)).is_relative_to(ROOT)
     options = [
         "-q",
         "-p",
@@ -95,9 +104,21 @@ def test_the_runtime_passes_its_tests_where_there_is_no_pytorch(tester: Path, tm
         "--ignore",
         "tests/runtime/test_converting.py",
     ]
-    finished = run(tester, "-m", "pytest", *options, "tests/runtime", cwd=tmp_path)
+    finished = run(tester, "-m", "pytest", *options, *tests, cwd=folder)
     assert finished.returncode == 0, finished.stdout
-    assert says(tester, "from importlib.util import find_spec; print(find_spec('torch'))", tmp_path) == "None"
+    assert says(tester, "from importlib.util import find_spec; print(find_spec('torch'))", folder) == "None"
+
+
+@pytest.mark.timeout(300)
+def test_the_runtime_runs_every_kind_of_model_where_there_is_no_pytorch(python: Path, tmp_path: Path) -> None:
+    assert_the_runtime_passes(python, tmp_path, [f"tests/runtime/test_{name}.py" for name in QUICK])
+
+
+@pytest.mark.slow
+def test_what_is_built_from_nothing_passes_all_tests_of_the_runtime(tmp_path: Path) -> None:
+    (tmp_path / "bare").mkdir()
+    python = install(tmp_path / "bare", f"build-dir={tmp_path / 'build'}")
+    assert_the_runtime_passes(python, tmp_path, ["tests/runtime"])
 
 
 @pytest.fixture
