@@ -68,11 +68,12 @@ def test_any_number_of_threads(dtype, reverse, batch_sizes, sizes):
 
 @directions
 @pytest.mark.parametrize("batch_sizes", [[1] * 60, [4] * 2 + [3] * 2 + [1] * 2])
-def test_units_shared_out_among_threads(reverse, batch_sizes):
+@pytest.mark.parametrize("times", [1, pytest.param(9, marks=pytest.mark.slow)])
+def test_units_shared_out_among_threads(reverse, batch_sizes, times):
     # one row, or few of weights that outgrow the second-level cache: here threads wait for one another at every step
     this = case(65, 250 if len(batch_sizes) == 60 else 730, 60, 1, reverse=reverse, batch_sizes=batch_sizes)
     one = run(this)
-    for threads in (2, 3, 16, 40) * 3:
+    for threads in (2, 3, 16, 40) * times:
         assert_same_bits(run(this, threads), one, f"at {threads} threads")
 
 

@@ -129,7 +129,7 @@ def _relu(layer: Any) -> tuple[str, str]:
     return ("nonlinearity", "relu") if isinstance(layer, torch.nn.RNNCell) else ("mode", "RNN_RELU")
 
 
-@pytest.mark.parametrize("how", ["inference", "no gradients", "gradients"])
+@pytest.mark.parametrize("how", ["inference", pytest.param("no gradients", marks=pytest.mark.slow), "gradients"])
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_layer_that_has_run_and_is_changed_gives_what_it_gives_with_torch(

@@ -11,13 +11,23 @@ from torch.nn.utils.rnn import PackedSequence
 import elman.nn
 from tests.nn.cases import assert_same_numbers, data_of
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    from torch.testing._internal.common_modules import ModuleErrorEnum, module_db
-
 OURS = {torch.nn.RNN: elman.nn.RNN, torch.nn.RNNCell: elman.nn.RNNCell}
-ENTRIES = [info for info in module_db if info.module_cls in OURS]
+layers = pytest.mark.parametrize("layer", OURS, ids=lambda layer: layer.__name__)
 DTYPES = [torch.float32, torch.float64]
+
+
+@pytest.fixture(scope="module")
+def database() -> Any:
+    """The module with the database, whose import takes longer than all of this file's tests."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from torch.testing._internal import common_modules
+    return common_modules
+
+
+def entry(database: Any, layer: type) -> Any:
+    [info] = [info for info in database.module_db if info.module_cls is layer]
+    return info
 
 
 def leaf(x: Any) -> Any:
@@ -35,14 +45,13 @@ def results(module: torch.nn.Module, sample: Any) -> dict[str, torch.Tensor]:
     return {str(i): x for i, x in enumerate([*outputs, *grads])}
 
 
-def test_the_database_has_both_layers() -> None:
-    assert {info.module_cls for info in ENTRIES} == set(OURS)
-
-
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("info", ENTRIES, ids=lambda info: info.name)
-def test_its_inputs_give_the_results_and_gradients_of_torch(info: Any, dtype: torch.dtype, training: bool) -> None:
+@layers
+def test_its_inputs_give_the_results_and_gradients_of_torch(
+    database: Any, layer: type, dtype: torch.dtype, training: bool
+) -> None:
+    info = entry(database, layer)
     samples = info.module_inputs_func(info, device="cpu", dtype=dtype, requires_grad=True, training=training)
     if info.module_cls is torch.nn.RNN:
         samples += info.module_inputs_func(
@@ -63,17 +72,18 @@ def test_its_inputs_give_the_results_and_gradients_of_torch(info: Any, dtype: to
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("info", ENTRIES, ids=lambda info: info.name)
-def test_its_error_inputs_raise_what_it_expects(info: Any, dtype: torch.dtype, training: bool) -> None:
+@layers
+def test_its_error_inputs_raise_what_it_expects(database: Any, layer: type, dtype: torch.dtype, training: bool) -> None:
+    info = entry(database, layer)
     samples = info.module_error_inputs_func(info, device="cpu", dtype=dtype, requires_grad=False, training=training)
     for sample in samples:
         construction, forward = sample.module_error_input.constructor_input, sample.module_error_input.forward_input
-        if sample.error_on is ModuleErrorEnum.CONSTRUCTION_ERROR:
+        if sample.error_on is database.ModuleErrorEnum.CONSTRUCTION_ERROR:
             with pytest.raises(sample.error_type, match=sample.error_regex):
                 OURS[info.module_cls](*construction.args, **construction.kwargs)
             continue
-        layer = OURS[info.module_cls](*construction.args, **construction.kwargs).train(training)
+        ours = OURS[info.module_cls](*construction.args, **construction.kwargs).train(training)
         if not re.search("dtype", sample.error_regex):
-            layer = layer.to(dtype)
+            ours = ours.to(dtype)
         with pytest.raises(sample.error_type, match=sample.error_regex):
-            layer(*forward.args, **forward.kwargs)
+            ours(*forward.args, **forward.kwargs)

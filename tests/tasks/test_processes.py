@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.tasks import small_run
+
 ROOT = Path(__file__).parents[2]
-ALONE = [sys.executable, "-m", "tests.tasks.small_run"]
-TOGETHER = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", *ALONE[1:]]
+TOGETHER = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+TOGETHER += ["-m", "tests.tasks.small_run"]
 
 
 def run(command):
@@ -21,8 +23,9 @@ def run(command):
 
 
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch trains in one process only")
-def test_two_processes_take_the_steps_of_one():
-    alone, together = run(ALONE), run(TOGETHER)
+def test_two_processes_take_the_steps_of_one(capsys):
+    small_run.main()
+    alone, together = json.loads(capsys.readouterr().out), run(TOGETHER)
     for ours, theirs in zip(together["weights"], alone["weights"], strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(together["losses"], alone["losses"], rtol=1e-5)
