@@ -21,11 +21,11 @@ say '1 of 4: odes, songs, drama or the Analects? Lines of classical Chinese'
 run train classify data/chinese_genres_train.csv --out $out/genres
 run evaluate $out/genres data/chinese_genres_test.csv
 cat <<END
-Lines of your own. 诗经 is the Book of Songs, 论语 the Analects, 楚辞 the Songs of
-Chu, 宋词 Song lyrics, 元曲 Yuan drama:
+Lines of your own. 诗经 is the Book of Songs, 论语 the Analects,
+楚辞 the Songs of Chu, 宋词 Song lyrics, 元曲 Yuan drama:
 END
-printf '%s\n' '关关雎鸠，在河之洲。' '学而时习之，不亦说乎？' '帝高阳之苗裔兮，朕皇考曰伯庸。' \
-    '大江东去，浪淘尽，千古风流人物。' '枯藤老树昏鸦，小桥流水人家。' | "$elman" predict $out/genres -
+printf '%s\n' '关关雎鸠，在河之洲。' '学而时习之，不亦说乎？' \
+    '帝高阳之苗裔兮。' '大江东去，浪淘尽。' '枯藤老树昏鸦。' | "$elman" predict $out/genres -
 
 say '2 of 4: which of nine men says these vowels?'
 run train classify data/japanese_vowels_train.ts --out $out/vowels
