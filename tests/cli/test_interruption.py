@@ -41,6 +41,17 @@ def stop_after_two_epochs(words, sent):
     return process.returncode, err
 
 
+def test_a_run_stopped_before_anything_was_kept_offers_nothing_to_go_on_with(elman, lines, monkeypatch):
+    def stop(self, text):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("elman.cli._display.Watching.notice", stop)
+        done = elman("train", "classify", lines, "--out", "m", *WORDS)
+    assert (done.code, done.err.splitlines()[1:]) == (130, ["elman: interrupted"])
+    assert elman("train", "classify", lines, "--out", "m", *WORDS).code == 0
+
+
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_run_goes_on_to_the_same_bits(elman, lines, uninterrupted, sent):
     words = ["train", "classify", lines, "--out", "m", *WORDS]

@@ -112,6 +112,8 @@ def train(options: Namespace, kind: str, read: Callable[[], Data], following: tu
     try:
         _fit(estimator, data, out, resume=options.resume)
     except KeyboardInterrupt:
+        if not (out / "checkpoint").is_dir():  # nothing has been kept yet
+            raise
         _say_how_to_go_on(out)
         return 130
     if is_main_process():
