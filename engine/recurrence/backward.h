@@ -50,14 +50,14 @@ class BackwardPass {
   void run() {
     const std::int64_t depth = call_.weights.input_size + hidden_size_;
     const std::int64_t multiplications = schedule_.total_rows() * hidden_size_ * depth;
-    const int threads = useful_threads(call_.threads, multiplications);
+    const int threads = useful_threads(call_.threads, multiplications, kMultiplications);
     const std::size_t unit_bytes = sizeof(T) * static_cast<std::size_t>(recurrent_weights_.depth);
     const UnitParts parts(schedule_.batch(), hidden_size_, kPanel<T>, unit_bytes, threads);
     const RowGroups groups(schedule_.batch(), threads, unit_bytes * static_cast<std::size_t>(hidden_size_));
 
     // Steps that are not shared out are long enough for the other threads to fall asleep.
     const bool shared = parts.count() > 1 || groups.count() > 1;
-    const int gradient_threads = shared ? threads : useful_threads(threads, multiplications / 4);
+    const int gradient_threads = shared ? threads : useful_threads(threads, multiplications / 4, kMultiplications);
 
     WeightGradients<T> gradients(call_, chunk_, tiles_);
     std::int64_t order = schedule_.steps();  // steps still to be taken; BPTT takes the last first

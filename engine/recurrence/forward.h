@@ -30,7 +30,7 @@ class ForwardPass {
 
   void run() const {
     const std::int64_t depth = weights_.input_size + weights_.recurrent_depth;
-    const int threads = useful_threads(call_.threads, schedule_.total_rows() * hidden_size_ * depth);
+    const int threads = useful_threads(call_.threads, schedule_.total_rows() * hidden_size_ * depth, kMultiplications);
     const UnitParts parts(schedule_.batch(), hidden_size_, kPanel<T>,
                           sizeof(T) * static_cast<std::size_t>(weights_.recurrent_depth), threads);
     if (parts.count() > 1) return run_parts(parts);

@@ -47,10 +47,9 @@ struct Unpacked {
 // Packs two matrices, their panels shared out among threads where they are large.
 template <class T>
 void pack_both(const Unpacked<T>& a, const Unpacked<T>& b, int threads) {
-  constexpr std::int64_t kWorthSharing = (std::int64_t{1} << 20) / sizeof(T);  // some 40 us
+  constexpr std::int64_t kShare = (std::int64_t{512} << 10) / sizeof(T);  // some 20 us
   const std::int64_t of_a = a.panels(), of_both = of_a + b.panels();
-  const bool large = a.depth * a.columns + b.depth * b.columns > kWorthSharing;
-  parallel(of_both, large ? threads : 1,
+  parallel(of_both, useful_threads(threads, a.depth * a.columns + b.depth * b.columns, kShare),
            [&](std::int64_t panel) { panel < of_a ? a.pack(panel) : b.pack(panel - of_a); });
 }
 

@@ -68,10 +68,12 @@ class RowGroups {
   std::int64_t count_;
 };
 
-// Below this many multiplications a sleeping thread wakes too late to help.
-inline int useful_threads(int threads, std::int64_t multiplications) {
-  return multiplications < 3'000'000 ? 1 : threads;
+// As many threads as have `share` or more of the work each: with less, one that sleeps wakes too late to help.
+inline int useful_threads(int threads, std::int64_t work, std::int64_t share) {
+  return static_cast<int>(larger(1, smaller(threads, work / share)));
 }
+
+inline constexpr std::int64_t kMultiplications = 1'500'000;  // a thread's share of them
 
 // Hidden units from begin to end - 1, whole panels of them.
 struct Units {

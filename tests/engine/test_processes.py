@@ -30,6 +30,28 @@ assert_same_bits(run(this, 2), before)
 print("well")
 """
 
+ASLEEP = """
+import time
+from pathlib import Path
+from tests.engine.cases import case, forward
+
+def threads():
+    status = [(task.name, (task / "status").read_text()) for task in Path("/proc/self/task").iterdir()]
+    return {name: dict(line.split(":", 1) for line in text.splitlines()) for name, text in status}
+
+others = set(threads())
+forward(case(8, 64, 60, 512), 16)
+hired = set(threads()) - others
+assert len(hired) == 15, hired
+while any(threads()[name]["State"].split()[0] != "S" for name in hired):
+    time.sleep(0.01)
+before = threads()
+for _ in range(20):
+    forward(case(128, 256, 60, 4), 16)  # two groups of rows
+after = threads()
+print(sum(after[name]["voluntary_ctxt_switches"] != before[name]["voluntary_ctxt_switches"] for name in hired))
+"""
+
 
 def python(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -46,6 +68,13 @@ def test_a_fork_after_use_works_in_parent_child_and_grandchild():
     done = python(AFTER_A_FORK)
     assert (done.returncode, done.stderr) == (0, "")
     assert "well" in done.stdout
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux which threads woke")
+def test_a_call_that_needs_one_more_thread_wakes_no_other():
+    done = python(ASLEEP)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) <= 1
 
 
 @pytest.mark.usefixtures("level")
