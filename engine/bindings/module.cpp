@@ -1,4 +1,5 @@
 #include "bindings/module.h"
+#include "bindings/released.h"
 
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
@@ -21,6 +22,8 @@ NB_MODULE(_engine, m) {
   m.def("instruction_set", &elman::instruction_set, "The instruction set in use; the variable ELMAN_ISA forces one.");
   m.def("use_instruction_set", &elman::use_instruction_set, "name"_a,
         "Use another instruction set from now on.\n\nRaises ValueError, naming the choices, for any other.");
+  m.def("release_memory", &elman::release_memory, nb::call_guard<Released>(),
+        "Give back the working memory that is kept between calls, of all threads.");
   m.def("take_account", [] {
     std::int64_t nanoseconds[elman::kPhases];
     elman::take_account(nanoseconds);

@@ -7,7 +7,7 @@
 #include "dispatch/level.h"
 #include "dispatch/sequence.h"
 #include "threads/account.h"
-#include "threads/pool.h"
+#include "threads/workspace.h"
 
 namespace elman {
 namespace {
@@ -80,26 +80,26 @@ void clear_gradients(const Backward<T>& call) {
 template <class T>
 void run_forward(const Forward<T>& call) {
   if (!check(call.sequence)) return;
+  const WorkspaceUse of_call(Slot::call);
   if (call.packed) {
     of<T>(call.packed->functions()).forward(call, call.packed->layer());
   } else {
     const FunctionsOf<T>& functions = of<T>(*level().functions);
     const std::int64_t size = functions.packed_size(call.weights);
+    const WorkspaceUse of_weights(Slot::weights);
     const LayerWeights<T> weights = [&] {
       const Timed timed(Phase::packing);
       return functions.pack(call.weights, workspace_of<T>(Slot::weights, size), call.threads);
     }();
     functions.forward(call, weights);
-    trim_workspace(Slot::weights);
   }
-  trim_workspace(Slot::call);
 }
 
 template <class T>
 void run_backward(const Backward<T>& call) {
   if (!check(call.sequence)) return clear_gradients(call);
+  const WorkspaceUse of_call(Slot::call);
   of<T>(*level().functions).backward(call);
-  trim_workspace(Slot::call);
 }
 
 void release(void* memory) { ::operator delete(memory, std::align_val_t{64}); }

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "dispatch/sequence.h"
-#include "threads/pool.h"
+#include "threads/workspace.h"
 
 namespace elman {
 namespace {
@@ -46,6 +46,7 @@ void Network<T>::run(const Run& call) const {
   if (!check(call.sequence)) return;
   const std::int64_t width = directions_ * hidden_size_;
   const std::int64_t states = call.sequence.batch * hidden_size_;
+  const WorkspaceUse of_layers(Slot::layers);
   T* between = nullptr;  // the outputs of two layers: one is read while the other is written
   std::int64_t rows = 0;
   if (layers_ > 1) {
@@ -76,7 +77,6 @@ void Network<T>::run(const Run& call) const {
     }
     input = {output.data, output.step_stride, output.row_stride, 1};
   }
-  trim_workspace(Slot::layers);
 }
 
 template <class T>

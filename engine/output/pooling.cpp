@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "dispatch/sequence.h"
-#include "threads/pool.h"
+#include "threads/workspace.h"
 
 namespace elman {
 namespace {
@@ -13,6 +13,7 @@ void run(const Pooling<T>& call) {
   const Sequence& sequence = call.sequence;
   if (!check(sequence)) return;
   const std::int64_t batch = sequence.batch, features = call.features;
+  const WorkspaceUse of_call(Slot::call);
   const auto sums = workspace_of<double>(Slot::call, batch * features);
   std::fill(sums, sums + batch * features, 0.0);
 
@@ -43,7 +44,6 @@ void run(const Pooling<T>& call) {
     step += sequence.batch_sizes ? rows * call.input.row_stride : call.input.step_stride;
   }
   finish(0, sequence.steps);
-  trim_workspace(Slot::call);
 }
 
 }  // namespace

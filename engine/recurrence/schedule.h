@@ -4,6 +4,7 @@
 
 #include "elman/engine.h"
 #include "threads/stages.h"
+#include "threads/workspace.h"
 
 namespace elman {
 namespace {

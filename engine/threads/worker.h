@@ -10,6 +10,7 @@
 
 #include "threads/floating_point_mode.h"
 #include "threads/waiting.h"
+#include "threads/workspace.h"
 
 namespace elman {
 
@@ -64,6 +65,7 @@ class alignas(64) Worker {
       if (!state_.compare_exchange_strong(called, State::working)) continue;
       {
         const FloatingPointScope mode(job_->mode);
+        const WorkspaceUse use(Slot::task);
         job_->work();
       }
       pass_to(State::idle);

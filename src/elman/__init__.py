@@ -12,14 +12,30 @@ from elman._errors import InputError
 
 if TYPE_CHECKING:
     from elman import runtime
+    from elman.runtime._memory import release_memory
     from elman.runtime._saving import load, save
     from elman.runtime._threads import get_num_threads, set_num_threads
 
     __version__: str
 
-__all__ = ["InputError", "__version__", "get_num_threads", "load", "runtime", "save", "set_num_threads"]
+__all__ = [
+    "InputError",
+    "__version__",
+    "get_num_threads",
+    "load",
+    "release_memory",
+    "runtime",
+    "save",
+    "set_num_threads",
+]
 
-_LATER = {"load": "_saving", "save": "_saving", "get_num_threads": "_threads", "set_num_threads": "_threads"}
+_LATER = {
+    "load": "_saving",
+    "save": "_saving",
+    "get_num_threads": "_threads",
+    "set_num_threads": "_threads",
+    "release_memory": "_memory",
+}
 
 
 def __getattr__(name: str) -> Any:

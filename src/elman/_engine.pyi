@@ -199,6 +199,11 @@ def use_instruction_set(name: str) -> None:
     Raises ValueError, naming the choices, for any other.
     """
 
+def release_memory() -> None:
+    """
+    Give back the working memory that is kept between calls, of all threads.
+    """
+
 def take_account() -> dict[str, int]:
     """
     Nanoseconds that this thread's calls took since the last time, phase by phase; empty but in a build with ELMAN_ACCOUNT.

@@ -16,7 +16,8 @@
 // Threads. Any number of threads may call at once. One call at a time has the pool, the others work alone meanwhile.
 // `threads` is the most that a call uses, its caller among them; it uses fewer where waking them would not repay, and
 // its caller alone for 1 or below. The pool's threads are started when they are first needed and stay; a forked child
-// starts its own. Each thread keeps working memory between calls, but nothing that shows in a result.
+// starts its own. Each thread keeps working memory between calls, but nothing that shows in a result: 256 MiB at most,
+// all threads together.
 //
 // Results. The outputs of a row are the same bits in any batch, on any number of threads, padded or packed, whole or in
 // pieces; not the same from one instruction set to another. All threads round, and flush to zero, as the calling one.
@@ -138,6 +139,10 @@ void forward(const Forward<float>&);
 void forward(const Forward<double>&);
 void backward(const Backward<float>&);
 void backward(const Backward<double>&);
+
+// Gives back the working memory that threads keep between calls, of all threads; of those that are inside a call, after
+// that. Any thread may call this at any time; calls that come later take new memory.
+void release_memory();
 
 // The instruction sets that this machine has, best first: "avx512", "avx2", "x86-64" or "neon", "generic". The names
 // are constants of the program.
