@@ -30,6 +30,38 @@ assert_same_bits(run(this, 2), before)
 print("well")
 """
 
+AT_WORK = """
+import os
+import threading
+import elman
+from tests.engine.cases import assert_same_bits, case, run
+
+this, long = case(40, 40, 20, 60), case(64, 96, 400, 60)
+expected, stopped = run(this), threading.Event()
+
+def work():
+    while not stopped.is_set():
+        run(long, 2)
+
+workers = [threading.Thread(target=work) for _ in range(2)]
+for worker in workers:
+    worker.start()
+for _ in range(10):
+    child = os.fork()
+    if not child:
+        assert_same_bits(run(this, 2), expected)
+        elman.release_memory()
+        assert_same_bits(run(this, 4), expected)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    elman.release_memory()
+stopped.set()
+for worker in workers:
+    worker.join()
+assert_same_bits(run(this, 2), expected)
+print("well")
+"""
+
 ASLEEP = """
 import time
 from pathlib import Path
@@ -66,6 +98,12 @@ def python(program: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 def test_a_fork_after_use_works_in_parent_child_and_grandchild():
     done = python(AFTER_A_FORK)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "well" in done.stdout
+
+
+def test_a_fork_while_other_threads_are_inside_a_job_works_in_the_child():
+    done = python("import warnings; warnings.simplefilter('ignore')" + AT_WORK)  # newer Pythons warn of such forks
     assert (done.returncode, done.stderr) == (0, "")
     assert "well" in done.stdout
 
