@@ -98,7 +98,7 @@ void run_forward(const Forward<T>& call) {
 template <class T>
 void run_backward(const Backward<T>& call) {
   if (!check(call.sequence)) return clear_gradients(call);
-  const WorkspaceUse of_call(Slot::call);
+  const WorkspaceUse of_call(Slot::call), of_tasks(Slot::task);
   of<T>(*level().functions).backward(call);
 }
 

@@ -9,7 +9,6 @@
 #include <mutex>
 
 #include "threads/worker.h"
-#include "threads/workspace.h"
 
 namespace elman {
 namespace {
@@ -58,7 +57,6 @@ Pool& pool() {
 }  // namespace
 
 void run_tasks(std::int64_t tasks, int threads, void (*body)(const void*, std::int64_t), const void* context) {
-  const WorkspaceUse use(Slot::task);
   const std::int64_t helpers = std::min<std::int64_t>(threads, tasks) - 1;
   if (helpers > 0) {
     Job job{body, context, tasks, FloatingPointMode::current(), {}, {}, {}};

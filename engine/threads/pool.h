@@ -6,8 +6,8 @@
 namespace elman {
 
 // Calls body(context, task) for every task from 0 to tasks - 1 on up to `threads` threads, the caller's among them.
-// Every thread works in the caller's floating-point mode, and gives back its workspace for tasks. An exception of a task
-// reaches the caller.
+// Every thread works in the caller's floating-point mode; all but the caller's give back their workspace for tasks. An
+// exception of a task reaches the caller.
 void run_tasks(std::int64_t tasks, int threads, void (*body)(const void* context, std::int64_t task),
                const void* context);
 
