@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 ENGINE := $(shell find engine -name '*.h' -o -name '*.cpp' -o -name CMakeLists.txt)
 
-.PHONY: demo demo-all plan test test-slow lint sanitize account fuzz benchmark scaling targets stubs clean
+.PHONY: demo demo-all plan test test-slow test-aarch64 lint sanitize account fuzz benchmark scaling targets stubs clean
 .DEFAULT_GOAL := test
 
 demo: plan $(INSTALLED)
@@ -22,6 +22,9 @@ test: $(INSTALLED) lint
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow --timeout 3600
+
+test-aarch64: $(INSTALLED)
+	VENV=$(VENV) sh tools/test_aarch64.sh
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

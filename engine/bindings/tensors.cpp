@@ -110,8 +110,8 @@ bool are_weights(nb::list weights, std::int64_t input_size, std::int64_t hidden_
 }
 
 template <class T>
-bool admits(const TensorView& x, nb::handle h_0, nb::list weights, std::int64_t input_size, std::int64_t hidden_size,
-            int layers, int directions, bool bias) {
+bool are_all_of(const TensorView& x, nb::handle h_0, nb::list weights, std::int64_t input_size,
+                std::int64_t hidden_size, int layers, int directions, bool bias) {
   TensorView h;
   return x.holds<T>() && (h_0.is_none() || (is_plain(h_0, h) && h.holds<T>())) &&
          are_weights<T>(weights, input_size, hidden_size, layers, directions, bias);
@@ -134,8 +134,8 @@ bool admits(nb::handle input, nb::handle h_0, List weights, nb::handle input_siz
   }
   if (units < 1 || !is_plain(input, x) || x.dimensions() < 1 || x.size(-1) != features) return false;
   const int directions = is_true(bidirectional) ? 2 : 1;
-  return admits<float>(x, h_0, weights, features, units, count, directions, is_true(bias)) ||
-         admits<double>(x, h_0, weights, features, units, count, directions, is_true(bias));
+  return are_all_of<float>(x, h_0, weights, features, units, count, directions, is_true(bias)) ||
+         are_all_of<double>(x, h_0, weights, features, units, count, directions, is_true(bias));
 }
 
 }  // namespace
@@ -150,10 +150,7 @@ void define_tensors(nb::module_& m) {
         "Whether this is a tensor whose address, sizes and strides say all about it: no subclass, dense, on the CPU.");
   m.def("are_plain", &are_plain, "tensors"_a, "Whether each of these is None or plain.");
   m.def("copy", &copy, "tensor"_a, "The numbers of a plain vector, float32 or float64, as they are now.");
-  m.def("admits",
-        nb::overload_cast<nb::handle, nb::handle, List, nb::handle, nb::handle, nb::handle, nb::handle, nb::handle>(
-            &admits),
-        "input"_a.none(), "h_0"_a.none(), "weights"_a, "input_size"_a.none(), "hidden_size"_a.none(),
+  m.def("admits", &admits, "input"_a.none(), "h_0"_a.none(), "weights"_a, "input_size"_a.none(), "hidden_size"_a.none(),
         "layers"_a.none(), "bidirectional"_a.none(), "bias"_a.none(),
         "Whether these are plain tensors of one dtype, float32 or float64, weights and input of these sizes.\n\n"
         "The other sizes of the input and those of h_0 are not looked at.");

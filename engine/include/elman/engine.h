@@ -20,7 +20,8 @@
 // all threads together.
 //
 // Results. The outputs of a row are the same bits in any batch, on any number of threads, padded or packed, whole or in
-// pieces; not the same from one instruction set to another. All threads round, and flush to zero, as the calling one.
+// pieces; and with every instruction set that has fused multiply-add (avx2, avx512, neon), while x86-64 has bits of its
+// own. All threads round, and flush to zero, as the calling one.
 #pragma once
 
 #include <cstddef>
