@@ -9,6 +9,10 @@
 #include "threads/account.h"
 #include "threads/workspace.h"
 
+#if defined(__x86_64__)
+#include "dispatch/processor.h"
+#endif
+
 namespace elman {
 namespace {
 
@@ -20,13 +24,8 @@ struct Level {
 
 const Level levels[] = {
 #if defined(__x86_64__)
-    {"avx512",
-     [] {
-       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-     },
-     &functions_avx512},
-    {"avx2", [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }, &functions_avx2},
+    {"avx512", [] { return this_processor().avx512; }, &functions_avx512},
+    {"avx2", [] { return this_processor().avx2; }, &functions_avx2},
     {"x86-64", [] { return true; }, &functions_baseline},
 #elif defined(__aarch64__)
     {"neon", [] { return true; }, &functions_baseline},
