@@ -5,8 +5,12 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 ENGINE := $(shell find engine -name '*.h' -o -name '*.cpp' -o -name CMakeLists.txt)
 
-.PHONY: demo demo-all plan test test-slow test-aarch64 lint sanitize account fuzz benchmark scaling targets stubs clean
+.PHONY: demo demo-all plan test test-slow test-aarch64 lint lint-python lint-format lint-tidy format wheel \
+	sanitize account fuzz benchmark scaling targets stubs clean
 .DEFAULT_GOAL := test
+
+# An environment's engine is built in one place, so that only what has changed is compiled again.
+BUILD := --config-settings build-dir='build/{wheel_tag}' --config-settings cmake.define.ELMAN_WARNINGS_AS_ERRORS=ON
 
 demo: plan $(INSTALLED)
 	@BIN=$(BIN) sh examples/demo.sh
@@ -26,10 +30,30 @@ test-slow: $(INSTALLED)
 test-aarch64: $(INSTALLED)
 	VENV=$(VENV) sh tools/test_aarch64.sh
 
-lint: $(INSTALLED)
+# .pre-commit-config.yaml calls the same three.
+lint: lint-python lint-format lint-tidy
+
+lint-python: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+CPP = $(shell find engine examples src tests -name '*.h' -o -name '*.cpp')
+lint-format: $(INSTALLED)
+	$(BIN)/clang-format --dry-run --Werror $(CPP)
+
+lint-tidy: $(INSTALLED)
+	VENV=$(VENV) sh tools/tidy.sh
+
+format: $(INSTALLED)
+	$(BIN)/ruff format
+	$(BIN)/clang-format -i $(CPP)
+
+# The sdist, and a wheel for this processor under any Linux with glibc 2.28 or later, tried where there is no compiler.
+WHEEL := .venv-wheel
+wheel: $(WHEEL)/bin/python
+	$(WHEEL)/bin/python -m pip install --quiet --requirement tools/wheel.txt
+	VENV=$(WHEEL) sh tools/wheel.sh
 
 sanitize: $(INSTALLED)
 	VENV=$(VENV) sh tools/sanitize.sh
@@ -65,21 +89,20 @@ scaling targets: $(PEERS)/installed
 
 $(PEERS)/installed: $(PEERS)/bin/python benchmarks/requirements.txt pyproject.toml constraints.txt CMakeLists.txt $(ENGINE)
 	$(PEERS)/bin/python -m pip install --quiet --constraint constraints.txt --requirement benchmarks/requirements.txt \
-		--editable '.[bench,plot,train]' --config-settings cmake.define.ELMAN_WARNINGS_AS_ERRORS=ON
+		--editable '.[bench,plot,train]' $(BUILD)
 	@touch $@
 
 stubs: $(INSTALLED)
 	$(BIN)/python -m nanobind.stubgen -m elman._engine -o src/elman/_engine.pyi
 
 # Debian's python3 has no ensurepip: there the environment gets its pip from the system's.
-$(BIN)/python $(PEERS)/bin/python:
+$(BIN)/python $(PEERS)/bin/python $(WHEEL)/bin/python:
 	$(PYTHON) -m venv $(@:/bin/python=) 2>/dev/null || { $(PYTHON) -m venv --clear --without-pip $(@:/bin/python=) && \
 		$(PYTHON) -m pip --python $@ install --quiet pip; }
 
 $(INSTALLED): $(BIN)/python pyproject.toml constraints.txt CMakeLists.txt $(ENGINE)
 	@echo 'Installing into $(VENV): builds the engine, fetches PyTorch; some 3 minutes'
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' \
-		--config-settings cmake.define.ELMAN_WARNINGS_AS_ERRORS=ON
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' $(BUILD)
 	@touch $@
 
 clean:

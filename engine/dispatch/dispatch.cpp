@@ -22,7 +22,7 @@ struct Level {
   const Functions* functions;
 };
 
-const Level levels[] = {
+constexpr Level levels[] = {
 #if defined(__x86_64__)
     {"avx512", [] { return this_processor().avx512; }, &functions_avx512},
     {"avx2", [] { return this_processor().avx2; }, &functions_avx2},

@@ -1,5 +1,5 @@
-// Which instruction sets an x86-64 processor has, by cpuid: a compiler's own __builtin_cpu_supports takes the answer from
-// a library that comes with it, and not every such library asks (zig's says no to all).
+// Which instruction sets an x86-64 processor has, by cpuid: a compiler's own __builtin_cpu_supports takes the answer
+// from a library that comes with it, and not every such library asks (zig's says no to all).
 #pragma once
 
 #include <cpuid.h>

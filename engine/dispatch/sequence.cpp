@@ -18,9 +18,8 @@ bool check(const Sequence& sequence) {
   for (std::int64_t t = 0; sequence.batch_sizes && t < sequence.steps; ++t) {
     const std::int64_t rows = sequence.batch_sizes[t];
     if (rows < 1 || rows > largest || (t == 0 && rows != sequence.batch)) {
-      throw std::invalid_argument("batch_sizes[" + std::to_string(t) + "]: expected " +
-                                  (t == 0 ? "" : "from 1 to ") + std::to_string(largest) + ", got " +
-                                  std::to_string(rows));
+      throw std::invalid_argument("batch_sizes[" + std::to_string(t) + "]: expected " + (t == 0 ? "" : "from 1 to ") +
+                                  std::to_string(largest) + ", got " + std::to_string(rows));
     }
     largest = rows;
   }

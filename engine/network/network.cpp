@@ -28,7 +28,7 @@ Network<T>::Network(const Weights<T>* weights, int layers, int directions, Nonli
   }
   input_size_ = weights[0].input_size;
   hidden_size_ = weights[0].hidden_size;
-  packed_.reserve(static_cast<std::size_t>(layers * directions));
+  packed_.reserve(static_cast<std::size_t>(layers) * static_cast<std::size_t>(directions));
   for (int i = 0; i < layers * directions; ++i) {
     const std::int64_t reads = i < directions ? input_size_ : directions * hidden_size_;
     if (weights[i].hidden_size != hidden_size_ || weights[i].input_size != reads) {

@@ -10,7 +10,7 @@ namespace {
 // Double throughout and without fused operations: the same bits on every processor.
 constexpr double kLogarithm = 0x1.62e42fefap-1;           // ln 2 = the sum of the two; multiples of the first by
 constexpr double kLogarithmRest = 0x1.cf79abc9e3b3ap-40;  // small integers are exact
-constexpr double kRound = 0x1.8p52;  // added and taken away: rounds to an integer, which the sum's low bits hold
+constexpr double kRound = 0x1.8p52;   // added and taken away: rounds to an integer, which the sum's low bits hold
 constexpr std::int64_t kBlock = 256;  // exponentials at a time
 
 double from_bits(std::uint64_t bits) { return std::bit_cast<double>(bits); }
@@ -18,9 +18,10 @@ double from_bits(std::uint64_t bits) { return std::bit_cast<double>(bits); }
 // e^x for x <= 0: x = n ln 2 + r with |r| <= ln(2)/2, and the Taylor series of e^r, whose 14th term is below 1e-17.
 // Without branches or calls, so that compilers make vectors of it.
 inline double exponential(double x) {
-  constexpr double kTerms[] = {1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880,
-                               1.0 / 40320,      1.0 / 5040,      1.0 / 720,      1.0 / 120,     1.0 / 24,
-                               1.0 / 6,          0.5,             1,              1};  // 1 / 13!, 1 / 12! … 1 / 0!
+  // 1 / 13!, 1 / 12! … 1 / 0!
+  constexpr double kTerms[] = {
+      1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040,
+      1.0 / 720,        1.0 / 120,       1.0 / 24,       1.0 / 6,       0.5,          1,           1};
   const double bounded = x < -746 ? -746 : x;  // e^-746 is 0; NaN stays
   const double shifted = bounded * 0x1.71547652b82fep0 + kRound, n = shifted - kRound;
   const double r = (bounded - n * kLogarithm) - n * kLogarithmRest;

@@ -16,7 +16,10 @@ template <class T, class Cell>
 class BackwardPass {
  public:
   explicit BackwardPass(const Backward<T>& call)
-      : call_(call), hidden_size_(call.weights.hidden_size), schedule_(call.sequence, nullptr), d_output_(call.d_output) {
+      : call_(call),
+        hidden_size_(call.weights.hidden_size),
+        schedule_(call.sequence, nullptr),
+        d_output_(call.d_output) {
     const Weights<T>& weights = call.weights;
     const std::int64_t batch = call.sequence.batch;
     std::int64_t total = call.sequence.steps * batch;

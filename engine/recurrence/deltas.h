@@ -66,7 +66,8 @@ struct DeltaChunk {
   std::int64_t forget(std::int64_t consumed) {
     const std::int64_t from = smaller(consumed, last_position_);
     const auto move = [&](auto* array, std::int64_t width) {
-      __builtin_memmove(array, array + from * width, sizeof(*array) * static_cast<std::size_t>((filled - from) * width));
+      __builtin_memmove(array, array + from * width,
+                        sizeof(*array) * static_cast<std::size_t>((filled - from) * width));
     };
     move(deltas_, row_distance);
     move(inputs, 1);
@@ -81,7 +82,7 @@ struct DeltaChunk {
   const T** previous = nullptr;
   T** d_inputs = nullptr;
   std::int64_t row_distance = 0;
-  std::int64_t fresh = 0;   // rows before this one are from earlier chunks
+  std::int64_t fresh = 0;  // rows before this one are from earlier chunks
   std::int64_t filled = 0;
 
  private:
@@ -115,7 +116,8 @@ class GroupTiles {
   static std::int64_t count(std::int64_t hidden_size) { return panels(hidden_size, kTileRows); }
 
   // One tile of the `depth` rows that begin at `from`, `distance` elements apart.
-  void pack(std::int64_t tile, std::int64_t hidden_size, const T* from, std::int64_t distance, std::int64_t depth) const {
+  void pack(std::int64_t tile, std::int64_t hidden_size, const T* from, std::int64_t distance,
+            std::int64_t depth) const {
     const std::int64_t first = tile * kTileRows;
     const std::int64_t units = smaller(kTileRows, hidden_size - first);
     T* to = tiles_ + first * depth;

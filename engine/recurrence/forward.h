@@ -104,13 +104,14 @@ class ForwardPass {
       from[row - first] = row < before ? schedule_.at(call_.output, schedule_.step(order - 1), row) : initial(row);
       to[row - first] = schedule_.at(call_.output, step, row);
     }
-    multiply<T, kBlock>(from, 1, end - first, recurrent_weights_.part(units.begin, units.end),
-                        [&](const TileSums<T>& tile) {
-                          tile.add_and_store(
-                              [&](std::ptrdiff_t row, std::ptrdiff_t column) { return to[row] + units.begin + column; },
-                              [](const auto& a) __attribute__((always_inline)) { return Cell::template activate<T>(a); });
-                        },
-                        order);
+    multiply<T, kBlock>(
+        from, 1, end - first, recurrent_weights_.part(units.begin, units.end),
+        [&](const TileSums<T>& tile) {
+          tile.add_and_store([&](std::ptrdiff_t row, std::ptrdiff_t column) { return to[row] + units.begin + column; },
+                             [](const auto& a)
+                                 __attribute__((always_inline)) { return Cell::template activate<T>(a); });
+        },
+        order);
     if (!call_.final_state) return;
     for (std::int64_t row = larger(first, schedule_.rows_in_order(order + 1)); row < end; ++row) {
       __builtin_memcpy(call_.final_state + row * hidden_size_ + units.begin, to[row - first] + units.begin,

@@ -25,13 +25,9 @@ class Schedule {
   std::int64_t step(std::int64_t order) const { return sequence_.reverse ? steps() - 1 - order : order; }
 
   // Rows of the step taken `order`-th; none outside of the sequence.
-  std::int64_t rows_in_order(std::int64_t order) const {
-    return order < 0 || order >= steps() ? 0 : rows(step(order));
-  }
+  std::int64_t rows_in_order(std::int64_t order) const { return order < 0 || order >= steps() ? 0 : rows(step(order)); }
 
-  std::int64_t total_rows() const {
-    return offsets_ ? offsets_[steps() - 1] + rows(steps() - 1) : steps() * batch();
-  }
+  std::int64_t total_rows() const { return offsets_ ? offsets_[steps() - 1] + rows(steps() - 1) : steps() * batch(); }
 
   template <class T>
   T* at(const Rows<T>& rows, std::int64_t step, std::int64_t row) const {

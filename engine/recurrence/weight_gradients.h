@@ -2,9 +2,9 @@
 //
 //     dW_ih = sum d_t x_t^T        dW_hh = sum d_t h_{t-1}^T        db = sum d_t
 //
-// in the order in which BPTT reaches the rows. The products are added in chains of 32, 32 chains to a group, the biases'
-// terms in such groups too; groups are added in order. That keeps the error of long sums below PyTorch's, and neither
-// chunks nor threads touch it.
+// in the order in which BPTT reaches the rows. The products are added in chains of 32, 32 chains to a group, the
+// biases' terms in such groups too; groups are added in order. That keeps the error of long sums below PyTorch's, and
+// neither chunks nor threads touch it.
 #pragma once
 
 #include "recurrence/deltas.h"

@@ -73,9 +73,9 @@ template <class V, int kCount>
 template <class A, class B, class C>
   requires AnySeveral<A, B>
 [[gnu::always_inline]] inline auto multiply_add(const A& a, const B& b, const C& c) {
-  return on_each(
-      [](const auto& x, const auto& y, const auto& z) __attribute__((always_inline)) { return multiply_add(x, y, z); },
-      a, b, c);
+  return on_each([](const auto& x, const auto& y, const auto& z)
+                     __attribute__((always_inline)) { return multiply_add(x, y, z); },
+                 a, b, c);
 }
 
 template <int kCount, class T>

@@ -13,9 +13,9 @@ struct TanhConstants;
 
 template <>
 struct TanhConstants<float> {
-  static constexpr float kLargest = 10.0f;          // beyond, tanh rounds to 1
-  static constexpr float kSmallest = 0x1p-14f;      // below, tanh rounds to its argument
-  static constexpr float kRound = 0x1.8p23f;        // added and taken away: rounds to an integer
+  static constexpr float kLargest = 10.0f;      // beyond, tanh rounds to 1
+  static constexpr float kSmallest = 0x1p-14f;  // below, tanh rounds to its argument
+  static constexpr float kRound = 0x1.8p23f;    // added and taken away: rounds to an integer
   static constexpr int kMantissaBits = 23;
   static constexpr float kHalfLogarithm = 0x1.62e4p-2f;         // ln(2)/2 is the sum of the two; the first
   static constexpr float kHalfLogarithmRest = 0x1.7f7d1cp-21f;  // has zeros at its end: small multiples are exact
@@ -34,12 +34,10 @@ struct TanhConstants<double> {
   static constexpr double kHalfLogarithm = 0x1.62e42fefap-2;
   static constexpr double kHalfLogarithmRest = 0x1.cf79abc9e3b3ap-41;
   // error 1.1e-19
-  static constexpr double kSeries[] = {0.16666666666666666667,    0.041666666666666670074,
-                                       0.0083333333333333335605,  0.0013888888888883326674,
-                                       0.00019841269841266133728, 0.000024801587327007186731,
-                                       2.7557319240929863685e-6,  2.7557271810219799569e-7,
-                                       2.5052076780654500597e-8,  2.0915442297780115217e-9,
-                                       1.6084831332283696025e-10};
+  static constexpr double kSeries[] = {0.16666666666666666667,   0.041666666666666670074,   0.0083333333333333335605,
+                                       0.0013888888888883326674, 0.00019841269841266133728, 0.000024801587327007186731,
+                                       2.7557319240929863685e-6, 2.7557271810219799569e-7,  2.5052076780654500597e-8,
+                                       2.0915442297780115217e-9, 1.6084831332283696025e-10};
 };
 
 // a + b - sum, where sum = a + b rounded; `a` must be the larger of the two, or zero.
@@ -151,8 +149,7 @@ template <class T, class X>
   const X correction = multiply_add(-inverse, below_rest, on_each(remainder<T>, broadcast(T(1)), inverse, below));
   const X difference = broadcast(T(1)) - quotient;
   const X difference_error = (broadcast(T(1)) - difference) - quotient;
-  return on_each(TanhBits<T>::result, x, magnitude,
-                 difference + multiply_add(-quotient, correction, difference_error));
+  return on_each(TanhBits<T>::result, x, magnitude, difference + multiply_add(-quotient, correction, difference_error));
 }
 
 }  // namespace

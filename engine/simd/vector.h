@@ -89,8 +89,12 @@ inline __m256i first_doubles(int count) {
   return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
 }
 inline Vector<float> load_part(const float* from, int count) { return _mm256_maskload_ps(from, first_floats(count)); }
-inline Vector<double> load_part(const double* from, int count) { return _mm256_maskload_pd(from, first_doubles(count)); }
-inline void store_part(float* to, int count, Vector<float> value) { _mm256_maskstore_ps(to, first_floats(count), value); }
+inline Vector<double> load_part(const double* from, int count) {
+  return _mm256_maskload_pd(from, first_doubles(count));
+}
+inline void store_part(float* to, int count, Vector<float> value) {
+  _mm256_maskstore_ps(to, first_floats(count), value);
+}
 inline void store_part(double* to, int count, Vector<double> value) {
   _mm256_maskstore_pd(to, first_doubles(count), value);
 }

@@ -13,7 +13,7 @@ SHAPE = Shape(100, 1, 8, 8)
 
 def small_report(**best):
     """Return a report of one case: contenders with a time on one thread, and one on two."""
-    report = Report(MACHINE, {"elman": "0.1.0"}, {"rounds": 2, "seconds": 0.1, "threads": [1, 2]}, {})
+    report = Report(MACHINE, {"elman": "1.2.3"}, {"rounds": 2, "seconds": 0.1, "threads": [1, 2]}, {})
     for name, times in best.items():
         for threads, time in zip((1, 2), times, strict=True):
             report.timings.append(Timing("inference", SHAPE, name.replace("_", " "), threads, "", [time + 1, time]))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from elman import _engine
+
 ROOT = Path(__file__).parents[2]
 COMPILER = next(filter(None, map(shutil.which, [os.environ.get("CXX", "c++"), "g++", "clang++"])), None)
 FLAGS = {
@@ -34,3 +36,13 @@ def test_a_level_shares_no_function_with_the_linker(name, tmp_path):
     symbols = [line[16:].split(maxsplit=1) for line in listing.splitlines()]
     assert [symbol for kind, symbol in symbols if kind in "uVvWw"] == []
     assert [symbol for kind, symbol in symbols if kind in "BDRT"] == [f"elman::functions_{name}"]
+
+
+@pytest.mark.skipif(
+    platform.machine() != "x86_64" or not Path("/proc/cpuinfo").exists(), reason="needs Linux on x86-64"
+)
+def test_every_set_that_the_system_names_is_there():
+    # compilers' libraries that do not ask the processor have been met: all was right, and three times as slow
+    flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\nflags")[2].partition("\n")[0].split())
+    needs = {"avx512": {"avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"}, "avx2": {"avx2", "fma"}}
+    assert _engine.instruction_sets() == [*(name for name, need in needs.items() if need <= flags), "x86-64"]

@@ -5,6 +5,7 @@ test builds it anew.
 """
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from elman import _engine
 
 ROOT = Path(__file__).parents[2]
 PURELIB = "import sysconfig; print(sysconfig.get_path('purelib'))"
+[VERSION] = re.findall(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
 # What runs each kind of model, and what keeps it; the slow test runs them all.
 QUICK = ("rnn", "stream", "saving", "stored_models", "text_classifier", "sequence_classifier", "sequence_tagger")
 QUICK += ("language_model", "forecaster")
@@ -59,7 +61,7 @@ def test_the_base_install_is_numpy_and_safetensors_alone(python: Path, tmp_path:
 
 def test_elman_and_its_engine_import_without_pytorch(python: Path, tmp_path: Path) -> None:
     program = "import elman, elman._engine, sys; print(elman.__version__, 'torch' in sys.modules)"
-    assert says(python, program, tmp_path) == "0.1.0 False"
+    assert says(python, program, tmp_path) == f"{VERSION} False"
 
 
 def test_the_command_line_works(python: Path, tmp_path: Path) -> None:
@@ -67,13 +69,19 @@ def test_the_command_line_works(python: Path, tmp_path: Path) -> None:
     shown = run(elman, "--help", cwd=tmp_path)
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "predict" in shown.stdout
-    assert run(elman, "--version", cwd=tmp_path).stdout == "elman 0.1.0\n"
+    assert run(elman, "--version", cwd=tmp_path).stdout == f"elman {VERSION}\n"
 
 
 def test_a_command_says_which_extra_it_needs(python: Path, tmp_path: Path) -> None:
     finished = run(python.with_name("elman"), "train", "classify", "x.csv", "--out", "m", cwd=tmp_path)
     assert finished.returncode == 1
     assert finished.stderr == "elman: train needs torch: pip install 'elman[train]'\n"
+
+
+def test_the_licences_of_what_is_linked_in_come_along(python: Path, tmp_path: Path) -> None:
+    names = "sorted(file.name for file in files('elman') if 'licenses' in file.parts)"
+    program = f"from importlib.metadata import files; print(*{names})"
+    assert says(python, program, tmp_path) == "LICENSE nanobind.txt robin-map.txt"
 
 
 def test_the_installed_package_is_small(python: Path, tmp_path: Path) -> None:

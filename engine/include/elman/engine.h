@@ -100,11 +100,11 @@ struct Forward {
   int threads = 1;
   Weights<T> weights;                        // not read where `packed` is given
   const PackedWeights<T>* packed = nullptr;  // null: the weights are packed for this call alone
-  Rows<const T> input;               // x, input_size features
-  const T* initial_state = nullptr;  // h_0 (batch, hidden_size), contiguous; null counts as zeros
-  Rows<T> output;                    // h_t, hidden_size features, written; feature_stride must be 1
-  T* final_state = nullptr;          // h_n (batch, hidden_size), written, contiguous; null: not wanted. A row's state
-                                     // after the step of it that is taken last
+  Rows<const T> input;                       // x, input_size features
+  const T* initial_state = nullptr;          // h_0 (batch, hidden_size), contiguous; null counts as zeros
+  Rows<T> output;                            // h_t, hidden_size features, written; feature_stride must be 1
+  T* final_state = nullptr;  // h_n (batch, hidden_size), written, contiguous; null: not wanted. A row's state
+                             // after the step of it that is taken last
 };
 
 // BPTT. With g_t = dL/dh_t from outside:
@@ -113,10 +113,10 @@ struct Forward {
 //     dW_ih = sum d_t x_t^T        dW_hh = sum d_t h_{t-1}^T        db_ih = db_hh = sum d_t
 template <class T>
 struct Backward {
-  Sequence sequence;                               // the sequence and nonlinearity of Forward
+  Sequence sequence;  // the sequence and nonlinearity of Forward
   Nonlinearity nonlinearity = Nonlinearity::tanh;
   int threads = 1;
-  Weights<T> weights;  // the biases are not read
+  Weights<T> weights;                // the biases are not read
   Rows<const T> input;               // x, input_size features
   const T* initial_state = nullptr;  // as in Forward
   Rows<const T> output;              // what Forward wrote; feature_stride must be 1; not read for the identity
@@ -126,12 +126,12 @@ struct Backward {
 
   // Written where not null, all contiguous but for d_input's steps and rows (its feature_stride must be 1). Those of
   // the weights are sums over the batch, zeros when it is 0.
-  Rows<T> d_input;                     // dx_t, input_size features
-  bool add_to_d_input = false;         // add to what d_input holds, as the second of two directions does
-  T* d_initial_state = nullptr;        // dh_0 (batch, hidden_size)
-  T* d_input_weights = nullptr;        // dW_ih (hidden_size, input_size)
-  T* d_recurrent_weights = nullptr;    // dW_hh (hidden_size, hidden_size)
-  T* d_bias = nullptr;                 // db_ih and db_hh, which are the same (hidden_size)
+  Rows<T> d_input;                   // dx_t, input_size features
+  bool add_to_d_input = false;       // add to what d_input holds, as the second of two directions does
+  T* d_initial_state = nullptr;      // dh_0 (batch, hidden_size)
+  T* d_input_weights = nullptr;      // dW_ih (hidden_size, input_size)
+  T* d_recurrent_weights = nullptr;  // dW_hh (hidden_size, hidden_size)
+  T* d_bias = nullptr;               // db_ih and db_hh, which are the same (hidden_size)
 };
 
 // Throw std::invalid_argument for a sequence that cannot be (see Sequence) before anything is written,

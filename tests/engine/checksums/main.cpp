@@ -21,8 +21,8 @@ struct Size {
 
 // One row and several, fewer units than a vector and more, whole panels and odd tails, no input at all, work enough
 // for a second thread, sums over more rows than a group of a weight gradient has.
-constexpr Size kSizes[] = {{1, 1, 1, 1},    {9, 1, 3, 5},     {6, 4, 0, 17},     {20, 1, 40, 70},
-                           {7, 13, 33, 31}, {5, 67, 16, 130}, {40, 32, 64, 64},  {3, 6, 300, 257}};
+constexpr Size kSizes[] = {{1, 1, 1, 1},    {9, 1, 3, 5},     {6, 4, 0, 17},    {20, 1, 40, 70},
+                           {7, 13, 33, 31}, {5, 67, 16, 130}, {40, 32, 64, 64}, {3, 6, 300, 257}};
 
 // The standard fixes the engine's numbers, though not those of its distributions.
 template <class T>
@@ -153,7 +153,8 @@ void stack(const Size& size, const std::string& name) {
   const auto rows = static_cast<std::size_t>(batch * 2 * units);
   std::vector<T> output(static_cast<std::size_t>(steps) * rows), largest(rows), mean(rows);
   const elman::Sequence sequence{steps, batch};
-  network.run({sequence, 2, {x.data(), batch * inputs, inputs}, nullptr, {output.data(), batch * 2 * units, 2 * units}});
+  network.run(
+      {sequence, 2, {x.data(), batch * inputs, inputs}, nullptr, {output.data(), batch * 2 * units, 2 * units}});
   print(name + " stack", output);
   const elman::Rows<const T> read{output.data(), batch * 2 * units, 2 * units};
   elman::pool(elman::Pooling<T>{sequence, 2 * units, read, largest.data(), mean.data(), 2 * units});
