@@ -4,16 +4,19 @@
 # a virtual environment with tools/wheel.txt.
 #
 # The compiler is zig's clang, which comes by pip and links against a glibc as old as one asks for; its C++ library is
-# linked statically. nanobind's headers count on another C++ library's including <cstdio>.
+# linked statically. nanobind's headers count on another C++ library's including <cstdio>. The unwinder is the system's,
+# given first: glibc ends a thread by unwinding it with that one, and zig's own then crashes a process that ends while
+# daemon threads are in the engine.
 set -eu
 cd "$(dirname "$0")/.."
 bin=$PWD/$VENV/bin
 PATH=$bin:$PATH
 work=$PWD/build/wheel
 machine=$(uname -m)
+unwinder=$(/sbin/ldconfig -p | sed -n 's/.*libgcc_s\.so\.1 (libc6,\(x86-64\|AArch64\).* => //p' | head -n 1)
 rm -rf "$work"
 mkdir -p "$work/none" dist
-CXX="$bin/python -m ziglang c++ -target $machine-linux-gnu.2.28" CXXFLAGS="-include cstdio" \
+CXX="$bin/python -m ziglang c++ -target $machine-linux-gnu.2.28" CXXFLAGS="-include cstdio" LDFLAGS="$unwinder" \
   python -m build --outdir "$work/built" .
 auditwheel repair --plat "manylinux_2_28_$machine" --wheel-dir "$work/dist" "$work"/built/*.whl
 
