@@ -16,8 +16,8 @@ machine=$(uname -m)
 unwinder=$(/sbin/ldconfig -p | sed -n 's/.*libgcc_s\.so\.1 (libc6,\(x86-64\|AArch64\).* => //p' | head -n 1)
 rm -rf "$work"
 mkdir -p "$work/none" dist
-CXX="$bin/python -m ziglang c++ -target $machine-linux-gnu.2.28" CXXFLAGS="-include cstdio" LDFLAGS="$unwinder" \
-  python -m build --outdir "$work/built" .
+CXX="$bin/python -m ziglang c++ -target $machine-linux-gnu.2.28" CXXFLAGS="-include cstdio" \
+  python -m build -C "cmake.define.CMAKE_MODULE_LINKER_FLAGS=$unwinder" --outdir "$work/built" .
 auditwheel repair --plat "manylinux_2_28_$machine" --wheel-dir "$work/dist" "$work"/built/*.whl
 
 python -m venv --without-pip "$work/venv"
