@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 ENGINE := $(shell find engine -name '*.h' -o -name '*.cpp' -o -name CMakeLists.txt)
 
-.PHONY: demo demo-all plan test test-slow test-aarch64 lint lint-python lint-format lint-tidy format wheel \
-	sanitize account fuzz benchmark scaling targets stubs clean
+.PHONY: demo demo-all plan test test-slow test-aarch64 test-versions lint lint-python lint-format lint-tidy format \
+	wheel sanitize account fuzz benchmark scaling targets stubs clean
 .DEFAULT_GOAL := test
 
 # An environment's engine is built in one place, so that only what has changed is compiled again.
@@ -29,6 +29,12 @@ test-slow: $(INSTALLED)
 
 test-aarch64: $(INSTALLED)
 	VENV=$(VENV) sh tools/test_aarch64.sh
+
+# The layer with other PyTorches, the runtime on other Pythons: each in an environment of its own.
+TORCH ?= 2.4.1 2.15.0
+PYTHONS ?= $(foreach minor,10 11 12 13 14,$(shell command -v python3.$(minor)))
+test-versions:
+	PYTHON=$(PYTHON) TORCH="$(TORCH)" PYTHONS="$(PYTHONS)" sh tools/versions.sh
 
 # .pre-commit-config.yaml calls the same three.
 lint: lint-python lint-format lint-tidy

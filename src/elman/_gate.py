@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import warnings
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import Parameter
-from torch.overrides import _get_current_function_mode_stack
-from torch.utils._device import DeviceContext
 
 from elman import _engine
 
@@ -15,18 +17,10 @@ __all__ = ["DTYPES", "admits", "are_plain", "is_plain", "nothing_intercepts"]
 
 DTYPES = (torch.float32, torch.float64)
 
-# The engine reads tensors through DLPack's table of C functions, in 20 ns each, and looks at every one anew at every
-# call. Whatever it finds no sense in is PyTorch's to compute.
-_engine.use_tensors(Tensor.__dlpack_c_exchange_api__, Tensor, Parameter)  # type: ignore[arg-type]
+# Until the engine is told of tensors, it takes none.
 is_plain, are_plain, admits = _engine.is_plain, _engine.are_plain, _engine.admits
 
-# looked up once: the gate is passed at every call
-_is_compiling = torch.compiler.is_compiling
-_dispatch_modes = torch._C._len_torch_dispatch_stack
-_functorch_level = torch._C._functorch.peek_interpreter_stack
-_tracing_state = torch._C._get_tracing_state
-_function_modes = torch._C._len_torch_function_stack
-_any_autocast = torch._C._is_any_autocast_enabled
+_is_compiling = torch.compiler.is_compiling  # looked up once, as all below: the gate is passed at every call
 
 
 def nothing_intercepts() -> bool:
@@ -41,6 +35,38 @@ def nothing_intercepts() -> bool:
         and (
             _function_modes() == 0
             # a default device touches factories alone, and ours name their device
-            or all(isinstance(mode, DeviceContext) for mode in _get_current_function_mode_stack())
+            or all(isinstance(mode, _DeviceContext) for mode in _function_mode_stack())
         )
     )
+
+
+def _exchange() -> Any:
+    """DLPack's table of C functions, by which the engine reads a tensor in 20 ns, anew at every call."""
+    if not hasattr(Tensor, "__dlpack_c_exchange_api__"):  # before PyTorch 2.10
+        importlib.import_module("torch_c_dlpack_ext")  # puts it there
+    return Tensor.__dlpack_c_exchange_api__
+
+
+try:
+    # PyTorch's own, which any version may rename: then nothing is known of what intercepts, and PyTorch computes all.
+    from torch.overrides import _get_current_function_mode_stack as _function_mode_stack
+    from torch.utils._device import DeviceContext as _DeviceContext
+
+    _dispatch_modes = torch._C._len_torch_dispatch_stack
+    _functorch_level = torch._C._functorch.peek_interpreter_stack
+    _tracing_state = torch._C._get_tracing_state
+    _function_modes = torch._C._len_torch_function_stack
+    _any_autocast = torch._C._is_any_autocast_enabled
+    _flat_weights = torch.nn.RNN._update_flat_weights  # what elman.nn calls
+    nothing_intercepts()
+    _engine.use_tensors(_exchange(), Tensor, Parameter)
+except Exception as missing:
+    warnings.warn(
+        f"elman.nn computes by PyTorch's kernels, for with torch {torch.__version__} its engine cannot: {missing}",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+    def nothing_intercepts() -> bool:
+        """Never so, for all that is known."""
+        return False

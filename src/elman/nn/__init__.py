@@ -22,6 +22,7 @@ from elman.nn._quantization import follow_quantization
 __all__ = ["RNN", "Linear", "RNNCell", "convert", "in_torch", "install", "uninstall"]
 
 # The classes stand here, and not in files of their own: pickles name a class's module, and PyTorch reads its source.
+# PyTorch's are called by name rather than by super(): torch.compile of PyTorch 2.15 knows its own layers by their classes.
 
 # RNN goes by its mode alone, as PyTorch's does.
 _NONLINEARITIES = {"RNN_TANH": "tanh", "RNN_RELU": "relu"}
@@ -86,10 +87,10 @@ class RNN(_pytorch.RNN):
                 results = self._run_packed(input, hx)
             elif isinstance(input, Tensor):
                 results = self._run_padded(input, hx)
-            elif _fx.traces(self, input):
-                return _fx.leaf(self, input, hx)
             if results is not None:
                 return results
+        if _fx.traces(self, input):
+            return _fx.leaf(self, input, hx)
         return _pytorch.RNN.forward(self, input, hx)
 
     # What the engine does not take, the next three answer with None.
@@ -218,13 +219,12 @@ class RNNCell(_pytorch.RNNCell):
     """
 
     def forward(self, input: Any, hx: Tensor | None = None) -> Tensor:
-        if _gate.nothing_intercepts():
-            if isinstance(input, Tensor):
-                state = self._run(input, hx)
-                if state is not None:
-                    return state
-            elif _fx.traces(self, input):
-                return _fx.leaf(self, input, hx)  # type: ignore[return-value]
+        if _gate.nothing_intercepts() and isinstance(input, Tensor):
+            state = self._run(input, hx)
+            if state is not None:
+                return state
+        if _fx.traces(self, input):
+            return _fx.leaf(self, input, hx)  # type: ignore[return-value]
         return _pytorch.RNNCell.forward(self, input, hx)
 
     def _run(self, input: Tensor, hx: Tensor | None) -> Tensor | None:
@@ -287,14 +287,12 @@ class Linear(_pytorch.Linear):
     """
 
     def forward(self, input: Any) -> Tensor:
-        if _gate.nothing_intercepts():
-            if isinstance(input, Tensor):
-                if self._takes(input):
-                    rows = input if input.dim() == 2 else input.reshape(-1, self.in_features)
-                    output = ops.linear(rows, self.weight, self.bias)
-                    return output if input.dim() == 2 else output.view(*input.shape[:-1], self.out_features)
-            elif _fx.traces(self, input):
-                return _fx.leaf(self, input)  # type: ignore[return-value]
+        if _gate.nothing_intercepts() and isinstance(input, Tensor) and self._takes(input):
+            rows = input if input.dim() == 2 else input.reshape(-1, self.in_features)
+            output = ops.linear(rows, self.weight, self.bias)
+            return output if input.dim() == 2 else output.view(*input.shape[:-1], self.out_features)
+        if _fx.traces(self, input):
+            return _fx.leaf(self, input)  # type: ignore[return-value]
         return _pytorch.Linear.forward(self, input)
 
     def _takes(self, input: Tensor) -> bool:
