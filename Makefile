@@ -32,7 +32,7 @@ test-aarch64: $(INSTALLED)
 
 # The layer with other PyTorches, the runtime on other Pythons: each in an environment of its own.
 TORCH ?= 2.4.1 2.15.0
-PYTHONS ?= $(foreach minor,10 11 12 13 14,$(shell command -v python3.$(minor)))
+PYTHONS ?= $(foreach minor,10 11 12 13 14,$(shell python3.$(minor) -c 'print("python3.$(minor)")' 2>/dev/null))
 test-versions:
 	PYTHON=$(PYTHON) TORCH="$(TORCH)" PYTHONS="$(PYTHONS)" sh tools/versions.sh
 

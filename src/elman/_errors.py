@@ -37,6 +37,8 @@ def one_line(message: object, longest: int = 200) -> str:
 def shown(value: object) -> str:
     """Return any value, whatever its size and whatever it is, as one line that prints."""
     try:
+        if isinstance(value, int):
+            str(value)  # fails for one of more digits than Python writes, for which reprlib since 3.14 has an address
         return one_line(shortened(value))
     except Exception:  # an integer of more digits than Python writes, a __repr__ that fails
         return f"a value of type {type(value).__name__}"

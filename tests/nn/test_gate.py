@@ -198,11 +198,9 @@ INPUTS: dict[str, Callable[[Tensor], Any]] = {
     "for MKL-DNN": lambda x: x.to_mkldnn(),
     "on meta": lambda x: x.to("meta"),
     "an inference tensor": lambda x: torch.inference_mode()(lambda: x * 1)(),
-    "with a name": lambda x: x.rename(*"abc"[: x.dim()]),
 }
 
 
-@pytest.mark.filterwarnings("ignore:Named tensors:UserWarning")
 @pytest.mark.parametrize("target", ["input", "state"])
 @pytest.mark.parametrize("change", INPUTS.values(), ids=INPUTS)
 @pytest.mark.parametrize("kind", KINDS)

@@ -49,6 +49,7 @@ def tiny(nonlinearity: str, form: str) -> tuple[Callable[..., tuple[Tensor, ...]
     return f, [*leaves, *(p.detach().clone().requires_grad_() for p in layer.parameters())]
 
 
+@pytest.mark.filterwarnings("ignore:Please use `torch.vmap` instead:FutureWarning")  # of PyTorch 2.4, to itself
 @pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
 @pytest.mark.parametrize("form", ["padded", "packed", "cell"])
 def test_gradients_pass_gradcheck(form: str, nonlinearity: str) -> None:

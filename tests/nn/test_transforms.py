@@ -425,6 +425,7 @@ def test_a_transform_leaves_the_fast_road_as_it_was() -> None:
         assert torch.equal(layer(input, state)[0], expected), way.__name__
 
 
+@pytest.mark.filterwarnings("ignore:`torch.cpu.amp.autocast:FutureWarning")  # of PyTorch 2.4, to itself
 def test_checkpointed_gradients_have_the_bits_of_plain_ones() -> None:
     layer, input, state = made(elman.nn, "RNN")
     wanted = [input, *layer.parameters()]
