@@ -87,7 +87,8 @@ print(sum(after[name]["voluntary_ctxt_switches"] != before[name]["voluntary_ctxt
 
 def python(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", program],
+        # since Python 3.12 a fork beside threads is warned of
+        [sys.executable, "-W", "ignore:This process:DeprecationWarning", "-c", program],
         env=os.environ | environment,
         capture_output=True,
         text=True,
