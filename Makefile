@@ -46,14 +46,14 @@ lint-python: $(INSTALLED)
 
 CPP = $(shell find engine examples src tests -name '*.h' -o -name '*.cpp')
 lint-format: $(INSTALLED)
-	$(BIN)/clang-format --dry-run --Werror $(CPP)
+	@$(BIN)/clang-format --dry-run --Werror $(CPP)
 
 lint-tidy: $(INSTALLED)
 	VENV=$(VENV) sh tools/tidy.sh
 
 format: $(INSTALLED)
 	$(BIN)/ruff format
-	$(BIN)/clang-format -i $(CPP)
+	@$(BIN)/clang-format -i $(CPP)
 
 # The sdist, and a wheel for this processor under any Linux with glibc 2.28 or later, tried where there is no compiler.
 WHEEL := .venv-wheel

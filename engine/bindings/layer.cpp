@@ -1,5 +1,5 @@
-// One layer and direction by addresses and sizes, nothing checked but the sequence: what the tests of the engine call, which
-// see to it that the addresses are good.
+// One layer and direction by addresses and sizes, nothing checked but the sequence: what the tests of the engine call,
+// which see to it that the addresses are good.
 #include "bindings/module.h"
 #include "bindings/released.h"
 #include "elman/engine.h"
@@ -15,11 +15,11 @@ T* pointer(Address address) {
 }
 
 template <class T>
-void forward(elman::Nonlinearity nonlinearity, int threads, std::int64_t steps, std::int64_t batch,
-             Address batch_sizes, bool reverse, std::int64_t input_size, std::int64_t hidden_size,
-             Address input_weights, Address recurrent_weights, Address input_bias, Address recurrent_bias,
-             Address input, Stride input_step, Stride input_row, Stride input_feature, Address initial_state,
-             Address output, Stride output_step, Stride output_row, Address final_state) {
+void forward(elman::Nonlinearity nonlinearity, int threads, std::int64_t steps, std::int64_t batch, Address batch_sizes,
+             bool reverse, std::int64_t input_size, std::int64_t hidden_size, Address input_weights,
+             Address recurrent_weights, Address input_bias, Address recurrent_bias, Address input, Stride input_step,
+             Stride input_row, Stride input_feature, Address initial_state, Address output, Stride output_step,
+             Stride output_row, Address final_state) {
   elman::forward(elman::Forward<T>{
       .sequence = {steps, batch, pointer<const std::int64_t>(batch_sizes), reverse},
       .nonlinearity = nonlinearity,
@@ -64,18 +64,18 @@ void backward(elman::Nonlinearity nonlinearity, int threads, std::int64_t steps,
 
 template <class T>
 void define(nb::module_& m, const char* forward_name, const char* backward_name) {
-  m.def(forward_name, &forward<T>, nb::call_guard<Released>(), "nonlinearity"_a, "threads"_a, "steps"_a,
-        "batch"_a, "batch_sizes"_a, "reverse"_a, "input_size"_a, "hidden_size"_a, "input_weights"_a,
-        "recurrent_weights"_a, "input_bias"_a, "recurrent_bias"_a, "input"_a, "input_step"_a, "input_row"_a,
-        "input_feature"_a, "initial_state"_a, "output"_a, "output_step"_a, "output_row"_a, "final_state"_a,
+  m.def(forward_name, &forward<T>, nb::call_guard<Released>(), "nonlinearity"_a, "threads"_a, "steps"_a, "batch"_a,
+        "batch_sizes"_a, "reverse"_a, "input_size"_a, "hidden_size"_a, "input_weights"_a, "recurrent_weights"_a,
+        "input_bias"_a, "recurrent_bias"_a, "input"_a, "input_step"_a, "input_row"_a, "input_feature"_a,
+        "initial_state"_a, "output"_a, "output_step"_a, "output_row"_a, "final_state"_a,
         "One layer and direction over a sequence: elman::forward of elman/engine.h.\n\n"
         "Arrays are addresses (0: none), strides count elements.");
-  m.def(backward_name, &backward<T>, nb::call_guard<Released>(), "nonlinearity"_a, "threads"_a, "steps"_a,
-        "batch"_a, "batch_sizes"_a, "reverse"_a, "input_size"_a, "hidden_size"_a, "input_weights"_a,
-        "recurrent_weights"_a, "input"_a, "input_step"_a, "input_row"_a, "input_feature"_a, "initial_state"_a,
-        "output"_a, "output_step"_a, "output_row"_a, "d_output"_a, "d_output_step"_a, "d_output_row"_a,
-        "d_output_feature"_a, "d_final_state"_a, "d_input"_a, "d_input_step"_a, "d_input_row"_a, "add_to_d_input"_a,
-        "d_initial_state"_a, "d_input_weights"_a, "d_recurrent_weights"_a, "d_bias"_a,
+  m.def(backward_name, &backward<T>, nb::call_guard<Released>(), "nonlinearity"_a, "threads"_a, "steps"_a, "batch"_a,
+        "batch_sizes"_a, "reverse"_a, "input_size"_a, "hidden_size"_a, "input_weights"_a, "recurrent_weights"_a,
+        "input"_a, "input_step"_a, "input_row"_a, "input_feature"_a, "initial_state"_a, "output"_a, "output_step"_a,
+        "output_row"_a, "d_output"_a, "d_output_step"_a, "d_output_row"_a, "d_output_feature"_a, "d_final_state"_a,
+        "d_input"_a, "d_input_step"_a, "d_input_row"_a, "add_to_d_input"_a, "d_initial_state"_a, "d_input_weights"_a,
+        "d_recurrent_weights"_a, "d_bias"_a,
         "BPTT through one layer and direction: elman::backward of elman/engine.h.\n\n"
         "Arrays are addresses (0: none), strides count elements.");
 }

@@ -1,9 +1,9 @@
 #include "bindings/module.h"
-#include "bindings/released.h"
 
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
+#include "bindings/released.h"
 #include "elman/engine.h"
 #include "threads/account.h"
 
@@ -24,14 +24,18 @@ NB_MODULE(_engine, m) {
         "Use another instruction set from now on.\n\nRaises ValueError, naming the choices, for any other.");
   m.def("release_memory", &elman::release_memory, nb::call_guard<Released>(),
         "Give back the working memory that is kept between calls, of all threads.");
-  m.def("take_account", [] {
-    std::int64_t nanoseconds[elman::kPhases];
-    elman::take_account(nanoseconds);
-    constexpr const char* kNames[] = {"packing", "input projection", "recurrent steps", "input gradients",
-                                      "weight gradients"};
-    nb::typed<nb::dict, nb::str, int> account;
-    for (int i = 0; elman::kAccount && i < elman::kPhases; ++i) account[kNames[i]] = nanoseconds[i];
-    return account;
-  }, "Nanoseconds that this thread's calls took since the last time, phase by phase; empty but in a build with ELMAN_ACCOUNT.");
+  m.def(
+      "take_account",
+      [] {
+        std::int64_t nanoseconds[elman::kPhases];
+        elman::take_account(nanoseconds);
+        constexpr const char* kNames[] = {"packing", "input projection", "recurrent steps", "input gradients",
+                                          "weight gradients"};
+        nb::typed<nb::dict, nb::str, int> account;
+        for (int i = 0; elman::kAccount && i < elman::kPhases; ++i) account[kNames[i]] = nanoseconds[i];
+        return account;
+      },
+      "Nanoseconds that this thread's calls took since the last time, phase by phase; empty but in a build with "
+      "ELMAN_ACCOUNT.");
   static_cast<void>(elman::instruction_set());  // a wrong ELMAN_ISA is told at import
 }

@@ -1,5 +1,7 @@
 // Networks and streams over NumPy arrays. elman.runtime checks and converts what users pass; here every size is
 // checked once more before the engine is handed a pointer.
+#include "elman/network.h"
+
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 
@@ -12,7 +14,6 @@
 #include "bindings/module.h"
 #include "bindings/released.h"
 #include "bindings/sizes.h"
-#include "elman/network.h"
 
 namespace {
 
@@ -52,7 +53,9 @@ elman::Weights<T> weights(nb::tuple arrays) {
   const auto optional = [&](int i) { return nb::cast<std::optional<Array<const T>>>(arrays[i], false); };
   require(input.ndim() == 2 && is_contiguous(input), "weight_ih: expected a contiguous matrix");
   const std::int64_t units = length(input.shape(0));
-  return {length(input.shape(1)), units, input.data(),
+  return {length(input.shape(1)),
+          units,
+          input.data(),
           contiguous(optional(1), units * units, "weight_hh: expected (hidden_size, hidden_size)"),
           contiguous(optional(2), units, "bias_ih: expected (hidden_size,)"),
           contiguous(optional(3), units, "bias_hh: expected (hidden_size,)")};
@@ -110,8 +113,8 @@ void run(const elman::Network<T>& network, Array<const T> input, std::optional<B
   network.run(call);
 }
 
-// What results are made with: fetched while the module is made, for an import at the first call would give up the GIL there.
-// Never freed: threads may outlive the module.
+// What results are made with: fetched while the module is made, for an import at the first call would give up the GIL
+// there. Never freed: threads may outlive the module.
 struct NumPy {
   nb::object ndarray, empty, float32, float64;
   template <class T>
@@ -149,8 +152,7 @@ nb::object run_plain(const elman::Network<T>& network, nb::handle x, nb::handle 
   const nb::object& dtype = numpy->dtype<T>();
   const auto empty = [&](auto... sizes) { return numpy->empty(nb::make_tuple(sizes...), dtype); };
   const nb::object output = batched ? empty(from.size(0), from.size(1), width) : empty(steps, width);
-  const nb::object h_n =
-      batched ? empty(states, batch, network.hidden_size()) : empty(states, network.hidden_size());
+  const nb::object h_n = batched ? empty(states, batch, network.hidden_size()) : empty(states, network.hidden_size());
   const Buffer to(output, true), final(h_n, true);
   {
     const ReleasedIf released(is_worth_the_gil(multiplications(network, steps, batch)));
@@ -240,9 +242,9 @@ class PythonStream {
   template <class Element>
   void require_states(const Array<Element>& states) const {
     const elman::Network<T>& network = stream_.network();
-    require(length(states.size()) == network.layers() * stream_.batch() * network.hidden_size() &&
-                is_contiguous(states),
-            "states: expected (layers, batch, hidden_size)");
+    require(
+        length(states.size()) == network.layers() * stream_.batch() * network.hidden_size() && is_contiguous(states),
+        "states: expected (layers, batch, hidden_size)");
   }
 
   elman::Stream<T> stream_;

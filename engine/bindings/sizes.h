@@ -26,7 +26,8 @@ inline bool has_rows(const std::int64_t* batch_sizes, std::int64_t steps, std::i
   return rows == 0;
 }
 
-// The rows of each step, which come to `rows` in all, copied: another thread may write to the array once they are checked.
+// The rows of each step, which come to `rows` in all, copied: another thread may write to the array once they are
+// checked.
 inline std::vector<std::int64_t> checked_copy(const std::int64_t* batch_sizes, std::int64_t steps, std::int64_t rows) {
   std::vector<std::int64_t> copy(batch_sizes, batch_sizes + steps);
   require(has_rows(copy.data(), steps, rows), "batch_sizes: expected a sum of as many as there are rows");

@@ -86,8 +86,8 @@ class Call {
 };
 
 template <class T>
-nb::tuple forward(const TensorView& x, elman::Nonlinearity nonlinearity, int threads, int directions,
-                  nb::handle input, nb::handle h_0, nb::handle batch_sizes, nb::list weights, std::int64_t units) {
+nb::tuple forward(const TensorView& x, elman::Nonlinearity nonlinearity, int threads, int directions, nb::handle input,
+                  nb::handle h_0, nb::handle batch_sizes, nb::list weights, std::int64_t units) {
   const Call sizes(x, batch_sizes, directions, units);
   const std::size_t each = weights.size() / static_cast<std::size_t>(directions);
   require(each == 2 || each == 4, "weights: expected those of directions");
@@ -129,9 +129,9 @@ nb::tuple forward(const TensorView& x, elman::Nonlinearity nonlinearity, int thr
 }
 
 template <class T>
-nb::tuple backward(const TensorView& x, elman::Nonlinearity nonlinearity, int threads, int directions,
-                   nb::handle input, nb::handle h_0, nb::handle batch_sizes, nb::list matrices, std::int64_t units,
-                   nb::handle output, nb::handle d_output, nb::handle d_h_n, nb::tuple needed) {
+nb::tuple backward(const TensorView& x, elman::Nonlinearity nonlinearity, int threads, int directions, nb::handle input,
+                   nb::handle h_0, nb::handle batch_sizes, nb::list matrices, std::int64_t units, nb::handle output,
+                   nb::handle d_output, nb::handle d_h_n, nb::tuple needed) {
   const Call sizes(x, batch_sizes, directions, units);
   const std::size_t each = needed.size() == 2 + 4u * static_cast<unsigned>(directions) ? 4 : 2;
   require(needed.size() == 2 + each * static_cast<unsigned>(directions), "needed: expected one for each argument");
@@ -220,8 +220,8 @@ Tuple backward_tensors(elman::Nonlinearity nonlinearity, int threads, int direct
                        nb::handle d_output, nb::handle d_h_n, Tuple needed) {
   const TensorView x = viewed(input);
   const auto f = x.holds<double>() ? &backward<double> : &backward<float>;
-  return Tuple(f(x, nonlinearity, threads, directions, input, h_0, batch_sizes, matrices, hidden_size, output,
-                 d_output, d_h_n, needed));
+  return Tuple(f(x, nonlinearity, threads, directions, input, h_0, batch_sizes, matrices, hidden_size, output, d_output,
+                 d_h_n, needed));
 }
 
 }  // namespace

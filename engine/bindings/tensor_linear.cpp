@@ -64,14 +64,17 @@ nb::tuple backward(const Sizes& sizes, int threads, nb::handle d_output, nb::han
   const std::size_t of_d_output = operands.add(d_output, false), of_input = operands.add(input, false);
   const std::size_t of_weight = operands.add(weight, true);
   operands.settle();
-  require(gradients[0].is_none() || operands.find(of_weight), "weight: expected a tensor, the input's gradient needs it");
-  require(gradients[1].is_none() || operands.find(of_input), "input: expected a tensor, the weight's gradient needs it");
+  require(gradients[0].is_none() || operands.find(of_weight),
+          "weight: expected a tensor, the input's gradient needs it");
+  require(gradients[1].is_none() || operands.find(of_input),
+          "input: expected a tensor, the weight's gradient needs it");
   const elman::Backward<T> call{
       .sequence = {1, sizes.rows, nullptr, false},
       .nonlinearity = elman::Nonlinearity::identity,
       .threads = threads,
       .weights = {sizes.in_features, sizes.out_features,
-                  operands.find(of_weight) ? operands.data(of_weight, {sizes.out_features, sizes.in_features}) : nullptr,
+                  operands.find(of_weight) ? operands.data(of_weight, {sizes.out_features, sizes.in_features})
+                                           : nullptr,
                   nullptr, nullptr, nullptr},
       .input = rows<T>(operands.find(of_input), sizes.rows, sizes.in_features),
       .initial_state = nullptr,

@@ -143,11 +143,14 @@ bool admits(nb::handle input, nb::handle h_0, List weights, nb::handle input_siz
 void define_tensors(nb::module_& m) {
   m.def("use_tensors", &use_tensors, "exchange"_a, "tensor"_a, "parameter"_a,
         "Tell what tensors are: torch.Tensor.__dlpack_c_exchange_api__, torch.Tensor, torch.nn.Parameter.");
-  m.def("is_plain", [](nb::handle tensor) {
-    TensorView view;
-    return is_plain(tensor, view);
-  }, "tensor"_a.none(),
-        "Whether this is a tensor whose address, sizes and strides say all about it: no subclass, dense, on the CPU.");
+  m.def(
+      "is_plain",
+      [](nb::handle tensor) {
+        TensorView view;
+        return is_plain(tensor, view);
+      },
+      "tensor"_a.none(),
+      "Whether this is a tensor whose address, sizes and strides say all about it: no subclass, dense, on the CPU.");
   m.def("are_plain", &are_plain, "tensors"_a, "Whether each of these is None or plain.");
   m.def("copy", &copy, "tensor"_a, "The numbers of a plain vector, float32 or float64, as they are now.");
   m.def("admits", &admits, "input"_a.none(), "h_0"_a.none(), "weights"_a, "input_size"_a.none(), "hidden_size"_a.none(),

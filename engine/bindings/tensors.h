@@ -39,8 +39,8 @@ struct DLPackExchange {
   int (*view)(void* object, DLTensor* view);  // of a Python object; not 0: with a Python error
 };
 
-// A tensor of PyTorch whose memory can be used as its address, sizes and strides say: a Tensor or Parameter itself and no
-// subclass, dense, on the CPU, with its storage. Good until Python runs again, in this thread or another.
+// A tensor of PyTorch whose memory can be used as its address, sizes and strides say: a Tensor or Parameter itself and
+// no subclass, dense, on the CPU, with its storage. Good until Python runs again, in this thread or another.
 class TensorView {
  public:
   static bool read(nb::handle object, TensorView& view);
@@ -48,7 +48,9 @@ class TensorView {
   int dimensions() const { return view_.dimensions; }
   // Counted from the end where negative.
   std::int64_t size(int dimension) const { return view_.shape[from_start(dimension)]; }
-  std::ptrdiff_t stride(int dimension) const { return static_cast<std::ptrdiff_t>(view_.strides[from_start(dimension)]); }
+  std::ptrdiff_t stride(int dimension) const {
+    return static_cast<std::ptrdiff_t>(view_.strides[from_start(dimension)]);
+  }
   bool has_shape(std::initializer_list<std::int64_t> shape) const;
   bool is_contiguous() const;
   bool is_empty() const;

@@ -40,8 +40,8 @@ class Pool {
   std::deque<Worker> workers_;
 };
 
-// Never destroyed, for its threads are not. A forked child has none of its parent's threads and starts with a pool of its
-// own, whatever its parent's was at.
+// Never destroyed, for its threads are not. A forked child has none of its parent's threads and starts with a pool of
+// its own, whatever its parent's was at.
 std::atomic<Pool*> the_pool{nullptr};
 [[maybe_unused]] const int forget_after_fork = pthread_atfork(nullptr, nullptr, [] { the_pool.store(nullptr); });
 

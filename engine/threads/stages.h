@@ -21,8 +21,8 @@ class Atomic {
   V value_;
 };
 
-// Threads that wait for one another after each stage, awake. The caller begins with all parts; a thread that comes later
-// is given its own from some stage on, so that none waits for one that has not come.
+// Threads that wait for one another after each stage, awake. The caller begins with all parts; a thread that comes
+// later is given its own from some stage on, so that none waits for one that has not come.
 class Stages {
  public:
   static constexpr int kMostParts = 16;

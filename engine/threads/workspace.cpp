@@ -15,9 +15,9 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 
-// What is kept for life is bounded. A layer of 3,072 units outgrows a block: new pages add 0.05 s to a call of one step,
-// and nothing that shows to one of 20 steps of 32 rows. All blocks of all threads together come to no more than PyTorch's
-// libraries take.
+// What is kept for life is bounded. A layer of 3,072 units outgrows a block: new pages add 0.05 s to a call of one
+// step, and nothing that shows to one of 20 steps of 32 rows. All blocks of all threads together come to no more than
+// PyTorch's libraries take.
 constexpr std::size_t kLargestKept = std::size_t{64} << 20;
 constexpr std::size_t kMostKept = std::size_t{256} << 20;
 

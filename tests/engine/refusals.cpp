@@ -12,9 +12,9 @@
 
 namespace {
 
-std::atomic<long> refused{0};  // the number of the allocation that fails; 0: none does
-std::atomic<bool> lasting{false};  // those that come later fail too
-std::atomic<long> made{0};     // the engine's allocations since then
+std::atomic<long> refused{0};       // the number of the allocation that fails; 0: none does
+std::atomic<bool> lasting{false};   // those that come later fail too
+std::atomic<long> made{0};          // the engine's allocations since then
 std::atomic<std::size_t> least{0};  // smaller ones are not looked at
 std::atomic<long> in_use{0}, bytes{0};
 std::atomic<bool> threads_are_refused{false};
@@ -68,8 +68,8 @@ void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { rel
 
 extern "C" {
 
-// The n-th allocation of `size` or more from now on fails, and with `for_good` all after it. Returns how many there were
-// since the last such call.
+// The n-th allocation of `size` or more from now on fails, and with `for_good` all after it. Returns how many there
+// were since the last such call.
 long refuse_allocation(long n, std::size_t size, bool for_good) {
   refused = 0;
   lasting = for_good;
@@ -89,5 +89,4 @@ int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*
   static const auto create = reinterpret_cast<decltype(&pthread_create)>(dlsym(RTLD_NEXT, "pthread_create"));
   return create(thread, attributes, body, argument);
 }
-
 }

@@ -101,17 +101,7 @@ def assert_the_runtime_passes(python: Path, folder: Path, tests: Iterable[str]) 
     shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     program = "import elman; print(elman.__file__)"
     assert not Path(says(tester, program, folder)).is_relative_to(ROOT)
-    options = [
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-m",
-        "not slow",
-        "-W",
-        "error",
-        "--ignore",
-        "tests/runtime/test_converting.py",
-    ]
+    options = ["-q", "-p", "no:cacheprovider", "-m", "not slow", "-W", "error"]
     finished = run(tester, "-m", "pytest", *options, *tests, cwd=folder)
     assert finished.returncode == 0, finished.stdout
     assert says(tester, "from importlib.util import find_spec; print(find_spec('torch'))", folder) == "None"

@@ -22,7 +22,7 @@ from elman.nn._quantization import follow_quantization
 __all__ = ["RNN", "Linear", "RNNCell", "convert", "in_torch", "install", "uninstall"]
 
 # The classes stand here, and not in files of their own: pickles name a class's module, and PyTorch reads its source.
-# PyTorch's are called by name rather than by super(): torch.compile of PyTorch 2.15 knows its own layers by their classes.
+# PyTorch's are called by name, not by super(): torch.compile of PyTorch 2.15 knows its own layers by their classes.
 
 # RNN goes by its mode alone, as PyTorch's does.
 _NONLINEARITIES = {"RNN_TANH": "tanh", "RNN_RELU": "relu"}

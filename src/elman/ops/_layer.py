@@ -125,7 +125,7 @@ class _Layer(torch.autograd.Function):
 
 
 # What PyTorch's own apply does first is look for transforms: the gate has seen to it that there are none.
-_apply: Any = super(torch.autograd.Function, _Layer).apply
+_apply: Any = getattr(super(torch.autograd.Function, _Layer), "apply", _Layer.apply)
 
 
 def _apart(weights: Sequence[Tensor], directions: int) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
