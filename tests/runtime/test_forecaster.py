@@ -135,6 +135,7 @@ def test_a_history_goes_on_after_the_training_series_holds_it_or_is_another():
         ([1.0, np.inf], None, r"^history\[1, 0\]: expected a number up to 1e\+100, or NaN, got inf$"),
         (["a"], None, r"^history: expected real numbers"),
         ([1.0, 2.0], ["2020-01-01", "2020-01-02"], r"^times: expected steps of a month, as from 1990-01 in training"),
+        ([1.0], ["7"], r"^times: expected steps of a month, as from 1990-01 in training, got 7$"),
         ([1.0, 2.0], ["2050-01", "2050-02"], r"^history: expected 8 steps or more of another series, got 2$"),
     ],
 )

@@ -63,7 +63,19 @@ def test_the_step_is_found_and_times_go_on_as_they_were_written(texts, step, fol
 
 @pytest.mark.parametrize(
     "text",
-    ["soon", "", "2020-13-01", "2020-02-30", "nan", "1e9999", "20201301x", "2020Q5", "24:00", "2020-01-01 24:00"],
+    [
+        "soon",
+        "",
+        "2020-13-01",
+        "2020-02-30",
+        "nan",
+        "1e9999",
+        "20201301x",
+        "2020Q5",
+        "24:00",
+        "2020-01-01 24:00",
+        "2020-01-01-16",
+    ],
 )
 def test_what_is_no_time_is_refused_with_its_line(text):
     with pytest.raises(InputError, match=r"^f\.csv, column 'd', line 7: expected a time \(.*, got "):
@@ -188,6 +200,8 @@ def test_hours_go_on_through_the_hour_that_clocks_repeat():
         for naive in [moment.replace(tzinfo=None)]
     ]
     series = series_of([moment.isoformat() for moment in local])
+    later = series_of(["2020-01-01T01:00:00", "2020-01-01T02:00:00"], series.grid)  # by the same clock
+    assert (series.grid.index_of(later.grid), following(later, 1)) == (8760, ["2020-01-01T03:00:00+01:00"])
     assert (len(series), series.grid.describe(), series.notices) == (8760, "an hour", [])
     assert following(series, 1) == ["2020-01-01T01:00:00+01:00"]
 
@@ -304,6 +318,11 @@ def test_serial_days_and_unix_time_of_months_are_recognized_and_said():
         assert series.notices == [f"the times were read as Unix time: {seconds[0]} is 2010-01-01"]
     berlin = [str(int(in_berlin(moment).timestamp())) for moment in MONTHS + NEXT]
     assert following(series_of(berlin[:120])) == berlin[120:]
+    days = [str(int(in_berlin(datetime(2018, 1, 1) + timedelta(days=day)).timestamp())) for day in range(803)]
+    assert (series_of(days[:800]).grid.describe(), following(series_of(days[:800]))) == ("a day", days[800:])
+    before = [moment.replace(year=moment.year - 50) for moment in MONTHS + NEXT]
+    floats = [f"{(moment - datetime(1970, 1, 1)).total_seconds()}" for moment in before]
+    assert (series_of(floats[:120]).grid.describe(), following(series_of(floats[:120]))) == ("a month", floats[120:])
 
 
 @pytest.mark.parametrize(
@@ -311,6 +330,8 @@ def test_serial_days_and_unix_time_of_months_are_recognized_and_said():
     [
         (each("%Y%m", MONTHS), "YYYYMM: 201001 is 2010-01-01", "a month", "202001"),
         (each("%Y.%m", MONTHS), "YYYY.MM: 2010.01 is 2010-01-01", "a month", "2020.01"),
+        (each("%Y%m.0", MONTHS), "YYYYMM: 201001.0 is 2010-01-01", "a month", "202001.0"),
+        ([f"{1990 + i // 4}.{i % 4 + 1}" for i in range(40)], "YYYY.Q: 1990.1 is 1990-01-01", "a quarter", "2000.1"),
         ([f"{1990 + i // 4}{i % 4 + 1}" for i in range(40)], "YYYYQ: 19901 is 1990-01-01", "a quarter", "20001"),
         ([f"{1990 + i // 2}{i % 2 + 1}" for i in range(40)], "YYYYH: 19901 is 1990-01-01", "a half year", "20101"),
         ([f"201001{1 + i // 24:02}{i % 24:02}" for i in range(240)], "YYYYMMDDHH: 2010010100 is 2010-01-01", "an hour",
@@ -350,7 +371,7 @@ def seconds(places, rate, digits):
         (seconds(range(900), 30, 3), "0.0333333 seconds", "2024-01-01 00:00:30.000"),
         (seconds(range(900), 60, 2), "0.0166667 seconds", "2024-01-01 00:00:15.00"),
         ([f"00{i / 4:.2f}"[-5:] for i in range(9)], "0.25 units of the time column", "2.25"),
-        ([repr(i * 0.1) for i in range(50)], "0.1 units of the time column", "5"),
+        ([repr(i * 0.1) for i in range(50)], "0.1 units of the time column", "5.0"),
     ],
 )  # fmt: skip
 def test_fractions_of_a_second_are_kept(texts, step, later):
@@ -364,6 +385,13 @@ def test_a_known_grid_takes_times_in_other_forms_and_answers_in_theirs():
     for form in ("%Y/%m/%d", "%Y-%m", "%Y%m", "%Y-%m-%d 00:00:00Z"):
         later = series_of(each(form, NEXT[:2]), known)
         assert (known.index_of(later.grid), following(later, 1)) == (120, each(form, NEXT[2:]))
+        clock = series_of(each("%Y-%m-%dT00:00:00.000Z", MONTHS)).grid
+        later = series_of(each(form, NEXT[:2]), clock)
+        assert (clock.index_of(later.grid), following(later, 1), later.notices[1:]) == (120, each(form, NEXT[2:]), [])
+    later = series_of(each("%Y-%m-%dT00:00:00+05:30", NEXT[:2]), clock)  # midnight there is still the month before here
+    assert (clock.index_of(later.grid), following(later, 1)) == (120, ["2020-03-01T00:00:00+05:30"])
+    later = series_of([str(int((moment - datetime(1970, 1, 1)).total_seconds())) for moment in NEXT[:2]], clock)
+    assert (clock.index_of(later.grid), following(later, 1)) == (120, ["1583020800"])
     business = series_of(["2020-01-31", "2020-02-28"], series_of(each("%Y-%m-%d", map(last_business_day, MONTHS))).grid)
     assert following(business, 1) == ["2020-03-31"]
     days = series_of(["2024-01-01T00:00:00+05:30", "2024-01-02T00:00:00+05:30"]).grid

@@ -48,7 +48,7 @@ def clock_of(times: Times, values: list[int], unit: Literal["step", "second"]) -
     common = gcd(times.parts, *values)
     values, parts = [value // common for value in values], times.parts // common
     if parts > FINEST:
-        values, parts = [value * FINEST // parts for value in values], FINEST
+        values, parts = [(2 * value * FINEST + parts) // (2 * parts) for value in values], FINEST
     return Clock(values, parts, TimeGrid(unit, form=times.form))
 
 
@@ -81,7 +81,10 @@ def _zone(values: Sequence[int], offsets: Sequence[int], parts: int) -> list[lis
 def by_its_clock(grid: TimeGrid, times: Times) -> tuple[list[int], TimeGrid]:
     """Return what the clock of a grid shows at some times, and the grid written as they are, zone included."""
     written, shown, shows = replace(grid, form=times.form), "z" in template(grid.form), "z" in template(times.form)
-    if not times.offsets and (shown or not grid.zone):  # no word of a zone: it is the grid's own clock
+    if not times.offsets and shown and grid.utc:  # no word of a zone: it is the clock that the grid's labels show
+        offsets = [grid.offset(Fraction(value, times.parts)) for value in times.values]
+        return replace(times, offsets=offsets).instants, grid
+    if not times.offsets and (shown or not grid.zone):
         return times.values, replace(written, zone=[], utc=False)
     if not grid.zone and not has_zone(grid.form):  # no zone is known: their own clock is the grid's
         return times.values, replace(written, zone=_zone(times.values, times.offsets, times.parts))

@@ -56,14 +56,14 @@ def place(series: Series, training: Series, reach: int, timed: bool) -> Context:
     following = None
     if timed:
         first = training.grid.index_of(series.grid)
-        following = None if first is None else series.grid.starting(len(series))
-        if first is None and len(series) > 1:
+        if first is None:
             ours, theirs = training.grid, series.grid
+            steps = f"steps of {theirs.describe()} from " if len(series) > 1 else ""
             raise InputError(
                 f"times: expected steps of {ours.describe()}, as from {ours.label(0)} in training, "
-                f"got steps of {theirs.describe()} from {theirs.label(0)}"
+                f"got {steps}{theirs.label(0)}"
             )
-        first = len(training) if first is None else first
+        following = series.grid.starting(len(series))
     else:
         first = 0 if _is_same(series.values, training.values) else len(training)
     after = first - len(training)

@@ -4,7 +4,8 @@
 capitals and in small letters. ``%q`` is the quarter, ``%h`` the half of a year. ``%.3f`` is a point and three digits of
 a second, ``%?3f`` the same or nothing if they are zeros, ``%.f`` as many as it takes. ``%z %:z %_z`` are offsets:
 +0530, +05:30, and +05 where there are no minutes. ``%n`` is a number, ``%.2n`` one of two decimals, ``%03n`` one of
-three digits; ``%D %.1D`` a spreadsheet's serial day; ``%s %3s %6s %9s`` Unix time, in seconds to nanoseconds.
+three digits; ``%D %.1D`` a spreadsheet's serial day; ``%s %3s %6s %9s`` Unix time, in seconds to nanoseconds;
+``%?n %?D %?s`` have one decimal at least, as floats have.
 """
 
 from __future__ import annotations
@@ -55,8 +56,9 @@ def of_days(form: str) -> bool:
 
 
 def has_zone(form: str) -> bool:
-    """Whether a form names its zone: an offset, or Greenwich's."""
-    return template(form).upper().endswith(("Z", "UTC", "GMT", "+0000", "+00:00", "+00"))
+    """Whether a form names its zone, an offset or Greenwich's, or has none: Unix time."""
+    known = template(form)
+    return known.endswith("s") or known.upper().endswith(("Z", "UTC", "GMT", "+0000", "+00:00", "+00"))
 
 
 def written(form: str, value: Fraction, offset: int = 0) -> str:
@@ -124,5 +126,5 @@ def _number(value: Fraction, flag: str, digits: str) -> str:
     whole, fraction = divmod(scaled, 10**decimals)
     sign, width = "-" if value < 0 and scaled else "", 0 if flag == "." else int(digits or 0)
     text = f"{fraction:0{decimals}}" if decimals else ""
-    text = text if flag == "." else text.rstrip("0")
+    text = text if flag == "." else text.rstrip("0") or "0" * (flag == "?")
     return f"{sign}{whole:0{max(1, width)}}" + (f".{text}" if text else "")

@@ -19,7 +19,7 @@ from elman.runtime._forecaster.calendar import PERIODS, TimeGrid
 from elman.runtime._forecaster.forms import written
 from elman.runtime._forecaster.placing import Placed
 from elman.runtime._forecaster.steps import find_steps, on_steps
-from elman.runtime._forecaster.times import COMPACT, Times, as_dates, read_times
+from elman.runtime._forecaster.times import COMPACT, ZERO, Times, as_dates, read_times
 
 __all__ = ["GREATEST", "Series", "Windows", "as_series"]
 
@@ -166,8 +166,8 @@ def _mean_of_each(steps: NDArray[np.int64], values: Array, count: int) -> NDArra
 
 def _notices(placed: Placed, times: Times, text: str) -> list[str]:
     notices, grid = [], placed.grid
-    kind = READ_AS.get(grid.form[-1]) or COMPACT.get(grid.form, ("", False))[0]
-    if kind and grid.form != "%Y%m%d":
+    kind = READ_AS.get(grid.form[-1]) or COMPACT.get(grid.form.removesuffix(ZERO), ("", False))[0]
+    if kind and kind != "YYYYMMDD" and (times.are_numbers or times.form == grid.form):
         dates = as_dates(times, grid.form) if times.are_numbers else times
         moment = written("%Y-%m-%d %H:%M", Fraction(dates.values[0], dates.parts))
         notices.append(f"the times were read as {kind}: {text} is {moment.removesuffix(' 00:00')}")

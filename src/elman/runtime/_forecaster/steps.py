@@ -41,13 +41,38 @@ def on_steps(grid: TimeGrid, times: Times) -> Placed | None:
     Returns:
         The steps, counted from the first that has a time; written as these times are, where that tells them apart.
     """
-    if times.are_numbers != (grid.unit == "step") or (grid.unit == "second" and not of_days(times.form)):
+    if times.are_numbers and grid.unit != "step":
+        read = (on_steps(grid, as_dates(times, form)) for form in _readings(times))
+        return next((found for found in read if found), None)
+    if times.are_numbers:
+        clocks = [clock_of(times, times.values, "step")._replace(grid=grid)]
+    elif grid.unit == "step" or (grid.unit == "second" and not of_days(times.form)):
         return None
+    else:
+        clocks = _clocks_of_steps(grid, times)
+    found = [placed(clock.grid, clock.values, clock.parts) for clock in clocks if clock.values == sorted(clock.values)]
+    best = min(found, key=lambda each: (each.beside, each.grid.form != times.form), default=None)
+    return best if best and best.fits else None
+
+
+def _clocks_of_steps(grid: TimeGrid, times: Times) -> list[Clock]:
+    """Return the clocks by which times may be on the steps of a grid, which is written as they are where it can be."""
     values, written = by_its_clock(grid, times)
-    if times.are_numbers or grain(times.form) > grain(grid.form):
-        written = grid
-    found = placed(written, values, times.parts) if values == sorted(values) else None
-    return found if found and found.fits else None
+    clocks = [clock_of(times, values, "second")._replace(grid=written)]
+    if grid.unit == "month" or grid.step % (DAY * grid.parts) == 0:  # the days of a place, by its own clock
+        for clock in clocks_of(times):
+            own = replace(grid, form=times.form, zone=clock.grid.zone, utc=clock.grid.utc)
+            clocks.append(clock._replace(grid=own))
+    return [clock if _shows(times.form, grid) else clock._replace(grid=grid) for clock in clocks]
+
+
+def _shows(form: str, grid: TimeGrid) -> bool:
+    """Whether a form shows all of the steps of a grid, or as much of them as the grid's own form."""
+    shortest = grain(form)
+    if shortest <= grain(grid.form) or not of_days(form):
+        return True
+    parts = (grid.time,) if grid.unit == "month" else (grid.step, grid.first)
+    return not any(Fraction(part, grid.parts) % shortest for part in parts)
 
 
 def _of_numbers(times: Times) -> Placed | None:
@@ -59,6 +84,8 @@ def _of_numbers(times: Times) -> Placed | None:
         dated = find_steps(as_dates(times, form))
         complete = dated and len(dated.steps) >= max(LEAST_MONTHS, dated.absent / MOST_ABSENT)
         if dated and dated.grid.unit == "month" and (complete or not dated.beside):
+            return dated
+        if dated and dated.grid.zone and not dated.beside:  # days where clocks are put forward in summer
             return dated
         if dated is None and form != "%D":
             return None
@@ -72,7 +99,7 @@ def _readings(numbers: Times) -> Iterator[str]:
         yield "%D"
     for power, form in ((0, "%s"), (3, "%3s"), (6, "%6s"), (9, "%9s")):
         second = numbers.parts * 10**power
-        likely = abs(least) <= UNIX_TIMES[1] * second and UNIX_TIMES[0] * second <= most <= UNIX_TIMES[1] * second
+        likely = UNIX_TIMES[0] * second <= max(abs(least), abs(most)) <= UNIX_TIMES[1] * second
         if likely and not any(value % (15 * MINUTE * second) for value in numbers.values):
             yield form
 

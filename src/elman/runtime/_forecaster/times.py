@@ -11,7 +11,7 @@ from typing import NamedTuple
 from elman._errors import InputError, shown
 from elman.runtime._forecaster.forms import DAY, EPOCH, HOUR, MINUTE, MONTHS, SERIAL_EPOCH, template
 
-__all__ = ["COMPACT", "Times", "as_dates", "read_times"]
+__all__ = ["COMPACT", "ZERO", "Times", "as_dates", "read_times"]
 
 FORMS = (
     "a number, a year, YYYY-MM, YYYYQ1, YYYYMM, YYYY-MM-DD, YYYYMMDD, or YYYY-MM-DD HH:MM[:SS[.fff]] with or without Z "
@@ -21,6 +21,7 @@ COMPACT = {  # what could be numbers, and whether only those of two years or mor
     "%Y%m%d": ("YYYYMMDD", False),
     "%Y%m": ("YYYYMM", False),
     "%Y.%m": ("YYYY.MM", True),
+    "%Y.%q": ("YYYY.Q", True),
     "%Y%h": ("YYYYH", True),
     "%Y%q": ("YYYYQ", True),
     "%Y%j": ("YYYYDDD", True),
@@ -29,6 +30,7 @@ COMPACT = {  # what could be numbers, and whether only those of two years or mor
     "%Y%m%d%H%M": ("YYYYMMDDHHMM", False),
     "%Y%m%d%H%M%S": ("YYYYMMDDHHMMSS", False),
 }
+ZERO = ".0"  # that floats end with
 LEAST_SHARE, LEAST_ROWS = 0.9, 10  # that fit a compact form: the others are mistakes, and not numbers
 
 _NUMBER = re.compile(r"([+-]?)(\d{0,330})(?:\.(\d{0,400}))?(?:[eE]([+-]?\d{1,3}))?")
@@ -119,7 +121,9 @@ def as_dates(numbers: Times, form: str) -> Times:
     if form[-1] == "D":
         values = [(value + SERIAL_EPOCH * numbers.parts) * DAY for value in numbers.values]
         return Times(numbers.form.replace("%.0n", "%D").replace("n", "D"), values, numbers.parts)
-    return Times(form, numbers.values, numbers.parts * 10 ** int(form[1:-1] or 0))
+    power = form.strip("%?s")
+    form = f"%{power}s" if numbers.form == "%.0n" else f"%?{power}s"
+    return Times(form, numbers.values, numbers.parts * 10 ** int(power or 0), [0] * len(numbers.values))
 
 
 def _place(place: str, lines: Sequence[int] | None, number: int) -> str:
@@ -158,6 +162,8 @@ def _read_date(text: str) -> _Read | None:
     value = seconds * 10 ** len(fraction) + int(fraction or 0)
     if not found["zone"]:
         return _Read("date", form, value, len(fraction))
+    if found["zone"].strip()[0] in "+-" and not minute:  # 2024-01-31-16 is an hour, or who knows what
+        return None
     zone, offset = _read_zone(found["zone"])
     return _Read("zoned date", form + zone, value, len(fraction), offset)
 
@@ -238,14 +244,15 @@ def _scaled(read: Sequence[_Read]) -> tuple[list[int], int]:
 def _as_digits(
     texts: Sequence[str], read: Sequence[_Read], place: str, lines: Sequence[int] | None, like: str | None
 ) -> Times:
-    known = template(like) if like else ""
-    numbers_alone = known[-1:] in ("n", "D", "s") and known not in COMPACT
-    for form in () if numbers_alone else sorted(COMPACT, key=lambda form: form != known):
-        if found := _compact(form, texts, place, lines, known == form):
-            return found
+    known = template(like).removesuffix(ZERO) if like else ""
+    zero = ZERO if all(text.endswith(ZERO) for text in texts) else ""  # a column that has been floats
+    bare = [text.removesuffix(zero) for text in texts]
+    for form in () if known[-1:] in ("n", "D", "s") else sorted(COMPACT, key=lambda form: form != known):
+        if found := _compact(form, bare, place, lines, known == form):
+            return replace(found, form=form + zero)
     widths = {each.decimals for each in read}
     padded = {each.form for each in read} - {"%n"}
-    form = f"%.{max(widths)}n" if len(widths) == 1 else "%n"
+    form = f"%.{max(widths)}n" if len(widths) == 1 else "%?n" if min(widths) else "%n"
     if widths == {0} and len(padded) == 1:
         form = padded.pop()
     numbers = Times(form, *_scaled(read))
