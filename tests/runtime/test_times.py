@@ -370,6 +370,8 @@ def seconds(places, rate, digits):
         ([time.removesuffix(".0") for time in seconds(range(9), 2, 1)], "0.5 seconds", "2024-01-01 00:00:04.5"),
         (seconds(range(900), 30, 3), "0.0333333 seconds", "2024-01-01 00:00:30.000"),
         (seconds(range(900), 60, 2), "0.0166667 seconds", "2024-01-01 00:00:15.00"),
+        ([f"2024-01-01 00:00:{i * 10**11 // 2997 / 1e9:012.9f}" for i in range(600)], "0.0333667 seconds",
+         "2024-01-01 00:00:20.020020020"),
         ([f"00{i / 4:.2f}"[-5:] for i in range(9)], "0.25 units of the time column", "2.25"),
         ([repr(i * 0.1) for i in range(50)], "0.1 units of the time column", "5.0"),
     ],

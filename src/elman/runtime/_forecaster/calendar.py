@@ -13,7 +13,7 @@ from elman._errors import InputError
 from elman._schema import Range
 from elman.runtime._forecaster.forms import DAY, EPOCH, HOUR, MINUTE, is_form, template, written
 
-__all__ = ["GREATEST", "PERIODS", "TimeGrid"]
+__all__ = ["PERIODS", "TimeGrid"]
 
 WEEK, YEAR = 7 * DAY, 31557600  # seconds; a year of 365.25 days
 SAME_WEEKDAY = 364 * DAY  # clocks are changed on a Sunday of the same week of each year
@@ -55,6 +55,11 @@ class TimeGrid:
         """Refuse, as an InputError, what no series has."""
         if not is_form(template(self.form)) or any(len(since) != 2 for since in self.zone):
             raise InputError(f"{name}: expected the form and the zone of a series' times, got others")
+
+    @property
+    def can_be_kept(self) -> bool:
+        """Whether its numbers have the 63 bits that a model's file holds."""
+        return max(abs(self.first), self.step, self.parts, self.time) < GREATEST
 
     def label(self, index: int) -> str:
         """Write the time of a step.

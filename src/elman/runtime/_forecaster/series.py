@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from elman._errors import InputError, shown
 from elman.runtime._arrays import Array
-from elman.runtime._forecaster.calendar import GREATEST as GREATEST_INTEGER
 from elman.runtime._forecaster.calendar import PERIODS, TimeGrid
 from elman.runtime._forecaster.forms import written
 from elman.runtime._forecaster.placing import Placed
@@ -127,7 +126,7 @@ def _on_steps(times: Times, texts: Sequence[str], place: str, known: TimeGrid | 
     except (ValueError, OverflowError):  # a zone takes it out of the years 1 to 9999
         placed = None
     grid = placed.grid if placed else TimeGrid()
-    if placed is None or max(abs(grid.first), grid.step, grid.parts, grid.time) >= GREATEST_INTEGER:
+    if placed is None or not grid.can_be_kept:
         raise InputError(
             f"{place}: expected times at steps of one length, or one a month, quarter or year, got others, such as "
             f"{', '.join(map(shown, _crowded(texts)))}; leave the column of times out, and the rows are the steps"

@@ -224,13 +224,15 @@ def _fitted(clock: Clock) -> Placed | None:
     )
     median, quarter = phases[len(phases) // 2], phases[len(phases) // 4]
     found = _placed_from(clock, step, median)
-    if found.beside and (first := _roundest(quarter, 2 * median - quarter, clock.grid.unit)):
-        return _placed_from(clock, step, first)
-    return found
+    if not found.beside and found.grid.can_be_kept:
+        return found
+    cut = 0 if found.beside else Fraction(1, clock.parts)  # that a rounder time has lost, such as a third's nanoseconds
+    first = _roundest(quarter - cut, 2 * median - quarter + cut, clock.grid.unit)
+    return _placed_from(clock, step, first) if first else found
 
 
 def _placed_from(clock: Clock, step: Fraction, first: Fraction) -> Placed:
-    parts = lcm(clock.parts, step.denominator, first.denominator)
+    parts = lcm(step.denominator, first.denominator)
     grid = replace(clock.grid, step=int(step * parts), first=int(first * parts), parts=parts)
     return placed(grid, clock.values, clock.parts)
 
