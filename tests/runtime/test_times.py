@@ -348,8 +348,10 @@ def test_digits_alone_are_read_as_what_they_count_and_it_is_said(texts, name, st
 
 
 def test_digits_that_count_something_else_stay_numbers():
-    assert series_of([str(201001 + i) for i in range(50)]).grid.unit == "step"
-    assert series_of([str(2010001 + i) for i in range(50)]).grid.unit == "step"
+    for first, form, clearer in ((201001, "YYYYWW", "YYYY-Www"), (2010001, "YYYYDDD", "YYYY-MM-DD")):
+        series = series_of([str(first + i) for i in range(50)])
+        said = f"the times were read as numbers; if they are {form}, write them as {clearer}"
+        assert (series.grid.unit, series.notices) == ("step", [said])
     assert following(series_of([f"{i:04}" for i in range(90, 110)]), 1) == ["0110"]
     with pytest.raises(InputError, match=r"^times\[50\]: expected a time written as the others, YYYYMM, got '201413'$"):
         series_of([*each("%Y%m", MONTHS[:50]), "201413"])

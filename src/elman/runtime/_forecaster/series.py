@@ -18,7 +18,7 @@ from elman.runtime._forecaster.calendar import PERIODS, TimeGrid
 from elman.runtime._forecaster.forms import written
 from elman.runtime._forecaster.placing import Placed
 from elman.runtime._forecaster.steps import find_steps, on_steps
-from elman.runtime._forecaster.times import COMPACT, ZERO, Times, as_dates, read_times
+from elman.runtime._forecaster.times import COMPACT, ZERO, Times, as_dates, rather_dates, read_times
 
 __all__ = ["GREATEST", "Series", "Windows", "as_series"]
 
@@ -117,6 +117,8 @@ def as_series(
     _check_duplicates(texts, steps, place, order, lines)
     means = _mean_of_each(np.array(steps), values[order], steps[-1] + 1)
     notices = [] if in_order else ["the rows were not in the order of their times and were sorted"]
+    if grid.unit == "step" and not known and (doubt := rather_dates(texts)):
+        notices.append(doubt)
     return Series(tuple(names), means, grid, [*notices, *_notices(placed, ordered, texts[0])])
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from elman._errors import InputError, shown
 from elman.runtime._forecaster.forms import DAY, EPOCH, HOUR, MINUTE, MONTHS, SERIAL_EPOCH, template
 
-__all__ = ["COMPACT", "ZERO", "Times", "as_dates", "read_times"]
+__all__ = ["COMPACT", "ZERO", "Times", "as_dates", "rather_dates", "read_times"]
 
 FORMS = (
     "a number, a year, YYYY-MM, YYYYQ1, YYYYMM, YYYY-MM-DD, YYYYMMDD, or YYYY-MM-DD HH:MM[:SS[.fff]] with or without Z "
@@ -124,6 +124,14 @@ def as_dates(numbers: Times, form: str) -> Times:
     power = form.strip("%?s")
     form = f"%{power}s" if numbers.form == "%.0n" else f"%?{power}s"
     return Times(form, numbers.values, numbers.parts * 10 ** int(power or 0), [0] * len(numbers.values))
+
+
+def rather_dates(texts: Sequence[str]) -> str | None:
+    """Say how to write times that were read as numbers and could be the days or weeks of one year."""
+    for form, clearer in (("%Y%j", "YYYY-MM-DD"), ("%G%V", "YYYY-Www")):
+        if None not in _values(form, texts):
+            return f"the times were read as numbers; if they are {COMPACT[form][0]}, write them as {clearer}"
+    return None
 
 
 def _place(place: str, lines: Sequence[int] | None, number: int) -> str:
@@ -262,11 +270,9 @@ def _as_digits(
 def _compact(form: str, texts: Sequence[str], place: str, lines: Sequence[int] | None, known: bool) -> Times | None:
     """Return times of digits alone; None where they are rather numbers."""
     name, only_years = COMPACT[form]
-    letters = [part for part in form if part.isalpha()]
-    pattern = re.compile(re.sub("%(.)", lambda part: _PARTS.get(part[1], r"(\d\d)"), form.replace(".", r"\.")))
-    values = [_of_parts(letters, found.groups()) if (found := pattern.fullmatch(text)) else None for text in texts]
+    values = _values(form, texts)
     years = {text[:4] for text, value in zip(texts, values, strict=True) if value is not None}
-    halves = {text[4:] for text in texts} if "h" in letters else ()
+    halves = {text[4:] for text in texts} if "h" in form else ()
     if not known and ((only_years and len(years) < 2) or len(halves) == 1):
         return None
     right = [value for value in values if value is not None]
@@ -277,6 +283,12 @@ def _compact(form: str, texts: Sequence[str], place: str, lines: Sequence[int] |
         where = _place(place, lines, number)
         raise InputError(f"{where}: expected a time written as the others, {name}, got {shown(texts[number])}")
     return None
+
+
+def _values(form: str, texts: Sequence[str]) -> list[int | None]:
+    letters = [part for part in form if part.isalpha()]
+    pattern = re.compile(re.sub("%(.)", lambda part: _PARTS.get(part[1], r"(\d\d)"), form.replace(".", r"\.")))
+    return [_of_parts(letters, found.groups()) if (found := pattern.fullmatch(text)) else None for text in texts]
 
 
 def _of_parts(letters: Sequence[str], groups: Sequence[str]) -> int | None:
