@@ -13,28 +13,14 @@ from elman.runtime._forecaster.calendar import TimeGrid
 from elman.runtime._forecaster.forms import is_form
 from elman.runtime._forecaster.series import as_series
 from elman.runtime._forecaster.times import read_times
+from tests.runtime.moments import MONTHS, NEXT, each, following, in_berlin, last_business_day, series_of
 
-MONTHS = [datetime(2010 + i // 12, i % 12 + 1, 1) for i in range(120)]
-NEXT = [datetime(2020, month, 1) for month in (1, 2, 3)]
 START = datetime(2024, 1, 1)
-
-
-def series_of(texts, known=None):
-    return as_series(["x"], np.arange(len(texts), dtype=float)[:, None], list(texts), known=known)
 
 
 def grid_of(*texts):
     series = series_of(sorted(texts))
     return series.grid, np.flatnonzero(np.isfinite(series.values[:, 0])).tolist()
-
-
-def following(series, count=3):
-    return [series.grid.label(len(series) + ahead) for ahead in range(count)]
-
-
-def each(form, moments):
-    """Write moments in a form of strftime, %-m and %-d included, which not every platform has."""
-    return [m.strftime(form.replace("%-m", str(m.month)).replace("%-d", str(m.day))) for m in moments]
 
 
 @pytest.mark.parametrize(
@@ -166,13 +152,6 @@ def test_periods_of_months_are_found(months, name, form):
     assert following(series) == each(form, moments[-3:])
 
 
-def in_berlin(moment):
-    """Give a moment the zone of a place that puts its clocks forward, from the last Sunday of March to October's."""
-    begin, end = (datetime(moment.year, month, 31, 2) for month in (3, 10))
-    begin, end = (day - timedelta(days=(day.weekday() + 1) % 7) for day in (begin, end))
-    return moment.replace(tzinfo=timezone(timedelta(hours=2 if begin <= moment < end else 1)))
-
-
 def test_local_midnights_are_months_and_days_in_a_zone_with_summer_time():
     year = [datetime(2020, month, 1) for month in range(1, 13)]
     local = [in_berlin(moment).isoformat() for moment in MONTHS]
@@ -209,11 +188,6 @@ def test_hours_go_on_through_the_hour_that_clocks_repeat():
 def test_a_day_of_another_zone_stays_that_day():
     series = series_of([f"2024-03-{day:02}T00:00:00+05:30" for day in range(1, 21)])
     assert following(series, 1) == ["2024-03-21T00:00:00+05:30"]
-
-
-def last_business_day(month):
-    day = (month.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
-    return day - timedelta(days=max(0, day.weekday() - 4))
 
 
 def first_business_day(month):
@@ -382,45 +356,6 @@ def test_fractions_of_a_second_are_kept(texts, step, later):
     series = series_of(texts)
     assert (len(series), series.grid.describe(), series.notices) == (len(texts), step, [])
     assert following(series, 1) == [later]
-
-
-def test_a_known_grid_takes_times_in_other_forms_and_answers_in_theirs():
-    known = series_of(each("%Y-%m-%d", MONTHS)).grid
-    for form in ("%Y/%m/%d", "%Y-%m", "%Y%m", "%Y-%m-%d 00:00:00Z"):
-        later = series_of(each(form, NEXT[:2]), known)
-        assert (known.index_of(later.grid), following(later, 1)) == (120, each(form, NEXT[2:]))
-        clock = series_of(each("%Y-%m-%dT00:00:00.000Z", MONTHS)).grid
-        later = series_of(each(form, NEXT[:2]), clock)
-        assert (clock.index_of(later.grid), following(later, 1), later.notices[1:]) == (120, each(form, NEXT[2:]), [])
-    later = series_of(each("%Y-%m-%dT00:00:00+05:30", NEXT[:2]), clock)  # midnight there is still the month before here
-    assert (clock.index_of(later.grid), following(later, 1)) == (120, ["2020-03-01T00:00:00+05:30"])
-    later = series_of([str(int((moment - datetime(1970, 1, 1)).total_seconds())) for moment in NEXT[:2]], clock)
-    assert (clock.index_of(later.grid), following(later, 1)) == (120, ["1583020800"])
-    business = series_of(["2020-01-31", "2020-02-28"], series_of(each("%Y-%m-%d", map(last_business_day, MONTHS))).grid)
-    assert following(business, 1) == ["2020-03-31"]
-    days = series_of(["2024-01-01T00:00:00+05:30", "2024-01-02T00:00:00+05:30"]).grid
-    later = series_of(["2024-01-02T18:30:00Z"], days)
-    assert (days.index_of(later.grid), following(later, 1)) == (2, ["2024-01-03T18:30:00Z"])
-    hours = series_of(["2024-01-01T00:00:00Z", "2024-01-01T01:00:00Z"]).grid
-    later = series_of(["2024-01-01T07:30:00+05:30", "2024-01-01T08:30:00+05:30"], hours)
-    assert (hours.index_of(later.grid), following(later, 1)) == (2, ["2024-01-01T09:30:00+05:30"])
-    days = TimeGrid("second", 86400, 66600, "UTC datetime")  # as a model of before zones were kept
-    assert days.label(0) == "1970-01-01 18:30:00Z"
-    later = series_of(["1970-01-04T00:00:00+05:30"], days)
-    assert (days.index_of(later.grid), following(later, 1)) == (2, ["1970-01-05T00:00:00+05:30"])
-    integers = TimeGrid("step", 100, 200001)  # as a model of before YYYYMM was read
-    later = series_of(["201001", "201101"], integers)
-    assert (integers.index_of(later.grid), following(later, 1)) == (10, ["201201"])
-    assert later.notices == []
-
-
-def test_later_times_are_placed_by_the_same_clock():
-    moments = [in_berlin(datetime(2010 + i // 12, i % 12 + 1, 1)) for i in range(135)]
-    for form in ("%Y-%m-%d %H:%M:%S%z", "%Y-%m-%dT%H:%M:%SZ"):
-        texts = each(form, moments if "z" in form else [moment.astimezone(timezone.utc) for moment in moments])
-        known = series_of(texts[:120]).grid
-        later = series_of(texts[120:123], known)
-        assert (known.index_of(later.grid), following(later, 12), later.notices) == (120, texts[123:], [])
 
 
 def test_times_of_numpy_are_read():
