@@ -166,6 +166,54 @@ def test_gradients_of_gradients_go_by_the_old_data_and_reach_the_parameter(targe
     assert_same_numbers(second(elman.nn), second(torch.nn))
 
 
+@pytest.mark.parametrize("change", [given_other_data, written_under_no_grad, written_through_data])
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+def test_gradients_of_a_cell_s_gradients_need_no_biases(nonlinearity: str, change: Change) -> None:
+    def second(nn: ModuleType) -> dict[str, Tensor]:
+        torch.manual_seed(11)
+        cell = nn.RNNCell(3, 5, nonlinearity=nonlinearity)
+        state = cell(torch.rand(4, 3), cell(torch.rand(4, 3)))
+        named = dict(cell.named_parameters())
+        first = torch.autograd.grad(state.square().sum(), [*named.values()], create_graph=True)
+        loss = sum(g.square().sum() for g in first)
+        for name in ("bias_ih", "bias_hh"):
+            change(named[name])
+        return dict(zip(named, torch.autograd.grad(loss, [*named.values()]), strict=True))
+
+    def first(nn: ModuleType) -> dict[str, Tensor]:
+        torch.manual_seed(12)
+        cell = nn.RNNCell(3, 5, nonlinearity=nonlinearity)
+        state, named = cell(torch.rand(4, 3), torch.rand(4, 5)), dict(cell.named_parameters())
+        for name in ("bias_ih", "bias_hh"):
+            change(named[name])
+        found = torch.autograd.grad(state.square().sum(), [*named.values()], create_graph=True)
+        return {name: g.detach() for name, g in zip(named, found, strict=True)}
+
+    assert_same_numbers(second(elman.nn), second(torch.nn))
+    assert_same_numbers(first(elman.nn), first(torch.nn))
+
+
+@pytest.mark.parametrize("learning", ["weights", "input", "hx"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_what_no_wanted_gradient_of_a_cell_needs_may_be_written_to(bias: bool, learning: str) -> None:
+    def gradients(nn: ModuleType) -> dict[str, Tensor]:
+        torch.manual_seed(13)
+        cell, input, hx = nn.RNNCell(6, 5, bias=bias), torch.rand(4, 6), torch.rand(4, 5)
+        cell.requires_grad_(learning == "weights")
+        input.requires_grad_(learning == "input")
+        hx.requires_grad_(learning == "hx")
+        given = {"input": input.clone(), "hx": hx.clone(), **dict(cell.named_parameters())}
+        loss = cell(given["input"], given["hx"]).square().sum()
+        needed = {"weights": ("input", "hx"), "input": ("weight_ih",), "hx": ("weight_hh",)}[learning]
+        for name, tensor in given.items():
+            if name not in needed:
+                written_under_no_grad(tensor)
+        learned = {"weights": dict(cell.named_parameters()), "input": {"input": input}, "hx": {"hx": hx}}[learning]
+        return dict(zip(learned, torch.autograd.grad(loss, [*learned.values()]), strict=True))
+
+    assert_same_numbers(gradients(elman.nn), gradients(torch.nn))
+
+
 @pytest.mark.parametrize("change", [given_other_data_twice, written_under_no_grad, written_through_data])
 def test_an_output_is_computed_again_from_the_biases_as_they_were(change: Change) -> None:
     def gradients(nn: ModuleType) -> dict[str, Tensor]:

@@ -32,9 +32,6 @@ def differentiable_backward(
         # an alias each, lest a tensor that is passed twice gets the gradient of both its uses twice
         aliases = [*map(joined, given, originals)]
         x, h, *parameters = aliases
-        one_step = x.dim() == 2 and batch_sizes is None
-        if one_step:
-            x, h = x[None], None if h is None else h[None]
         outputs, states = [], []
         each = len(parameters) // directions
         for direction in range(directions):
@@ -50,8 +47,7 @@ def differentiable_backward(
             )
             outputs.append(output)
             states.append(h_n)
-        output = torch.cat(outputs, -1)
-        results = [(output[0] if one_step else output, d_output), (torch.stack(states), d_h_n)]
+        results = [(torch.cat(outputs, -1), d_output), (torch.stack(states), d_h_n)]
         results = [(result, gradient) for result, gradient in results if gradient is not None]
         gradients = torch.autograd.grad(
             [result for result, _ in results],

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from elman._gate import are_plain, nothing_intercepts
 from elman.ops._calls import backward, forward
-from elman.ops._differentiable import differentiable_backward
-from elman.ops._kept import keep, originals
+from elman.ops._kept import joined, keep, originals
 
 __all__ = ["step"]
 
@@ -39,35 +38,66 @@ def step(input: Tensor, h: Tensor | None, weights: list[Tensor], hidden_size: in
 
 
 class _Step(torch.autograd.Function):
-    """Saves the state that it returns, as PyTorch's cell does: it may not be written to before the backward pass."""
+    """Saves what PyTorch's cell does: what the gradients that are wanted will need, and the state that it returns.
+
+    So the state, and what is saved, may not be written to before the backward pass; biases and all else may.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, nonlinearity: str, hidden_size: int, input: Tensor, h: Tensor | None, *weights: Tensor
     ) -> Tensor:
-        aliases, computed, leaves = keep((input, h, *weights[:2]))
-        x, h_before, *matrices = aliases
-        state, _ = forward(nonlinearity, 1, hidden_size, x, h_before, None, [*matrices, *weights[2:]])
+        learns_input, learns_h, learns_w_ih, learns_w_hh = ctx.needs_input_grad[2:6]
+        w_ih, w_hh, *biases = weights
+        aliases, computed, leaves = keep(
+            (
+                input if learns_w_ih else None,
+                h if learns_w_hh else None,
+                w_ih if learns_input else None,
+                w_hh if learns_h else None,
+            )
+        )
+        x, h_before = aliases[0] if learns_w_ih else input, aliases[1] if learns_w_hh else h
+        # the engine wants both matrices: those that are not saved it looks at, and leaves
+        unsaved = None if learns_input else w_ih.detach(), None if learns_h else w_hh.detach()
+        matrices = [*map(_either, aliases[2:], unsaved)]
+        state, _ = forward(nonlinearity, 1, hidden_size, x, h_before, None, [*matrices, *biases])
         ctx.save_for_backward(state, *aliases, *computed)
-        ctx.kept = nonlinearity, hidden_size, leaves, weights[2:]
+        ctx.kept = nonlinearity, hidden_size, leaves, unsaved
         return state
 
     @staticmethod
     def backward(ctx: Any, d_state: Tensor) -> tuple[Tensor | None, ...]:
-        state, input, h, *matrices = saved = ctx.saved_tensors  # once: checkpointing allows no second reading
-        nonlinearity, hidden_size, leaves, biases = ctx.kept
-        matrices, of_originals = matrices[:2], matrices[2:]
+        state, input, h, w_ih, w_hh, *of_originals = ctx.saved_tensors  # once: checkpointing allows no second reading
+        nonlinearity, hidden_size, leaves, unsaved = ctx.kept
         needed = ctx.needs_input_grad[2:]
-        if are_plain([*saved[:5], d_state]) and not torch.is_grad_enabled() and nothing_intercepts():
+        matrices = [*map(_either, (w_ih, w_hh), unsaved)]
+        if are_plain([state, input, h, *matrices, d_state]) and not torch.is_grad_enabled() and nothing_intercepts():
+            if input is None:  # its size alone is looked at
+                input = d_state.new_empty(()).expand(len(d_state), matrices[0].shape[1])
             return (
                 None,
                 None,
                 *backward(nonlinearity, 1, hidden_size, input, h, None, matrices, state, d_state, None, needed),
             )
-        # what is no plain tensor, and what shall be differentiated again, is left to PyTorch's operations
-        given = input, h, *matrices, *biases
-        leads = *originals(leaves, of_originals), *biases
-        return None, None, *differentiable_backward(given, leads, None, nonlinearity, 1, d_state, None, needed)
+        # by operations that PyTorch can differentiate again
+        input, h, w_ih, w_hh = map(joined, (input, h, w_ih, w_hh), originals(leaves, of_originals))
+        aten = torch.ops.aten
+        d = aten.tanh_backward(d_state, state) if nonlinearity == "tanh" else aten.threshold_backward(d_state, state, 0)
+        d_w_hh = d.new_zeros(hidden_size, hidden_size) if h is None else d.transpose(0, 1) @ h
+        return (
+            None,
+            None,
+            d @ w_ih if needed[0] else None,
+            d @ w_hh if needed[1] else None,
+            d.transpose(0, 1) @ input if needed[2] else None,
+            d_w_hh if needed[3] else None,
+            *[d.sum(0) if need else None for need in needed[4:]],
+        )
+
+
+def _either(first: Any, second: Any) -> Any:
+    return second if first is None else first
 
 
 # What PyTorch's own apply does first is look for transforms: the gate has seen to it that there are none.
