@@ -85,6 +85,8 @@ def test_what_is_not_seen_is_no_token_but_a_language_model_s():
 def test_a_word_is_known_however_it_is_written():
     assert lookup("CAFE\u0301") == lookup("café") == "café"
     assert lookup("Donau\u00addampf") == "donaudampf"
+    assert lookup("שלום\u200f") == lookup("\u2067שלום\u2069") == "שלום"
+    assert lookup("می\u200cخواهم") == "می\u200cخواهم"
     assert lookup("\u00ad") == "\u00ad"
     assert lookup("İ\u0323") == unicodedata.normalize("NFC", "i\u0307\u0323")
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from elman._errors import InputError
 from elman.tasks._tagger.files import read_sentences, tagged_kind
 from tests.runtime.refusals import refusal
 
@@ -89,13 +90,22 @@ def test_comments_stay_comments(written, comment, between, columns):
     assert read(written("x.conll", f"{comment}\n{line}\n\n{comment}\n{line}\n")) == [(["#a"], ["O"])] * 2
 
 
-@pytest.mark.parametrize("header", ["token tag", "Word NER", "#word label", "TOKEN POS"])
+@pytest.mark.parametrize("header", ["token tag", "Word NER", "#word label", "TOKEN POS", "# made by hand\nword tag"])
 def test_a_header_that_nobody_asked_for_is_no_token(written, header):
     notices = []
     path = written("x.conll", f"{header}\nRome B-city\n\nword tag\n")
     (first, second) = read_sentences(path, notice=notices.append)
     assert (first.tokens, second.tokens) == (["Rome"], ["word"])
-    assert notices == ["x.conll, line 1 names the columns and is taken for no token"]
+    line = header.count("\n") + 1
+    assert notices == [f"x.conll, line {line} names the columns and is taken for no token"]
+
+
+@pytest.mark.parametrize("text", ["a O\rb O\r\rc O\r", "a O\r\nb O\rc O\r\n"])
+def test_lines_that_end_in_a_carriage_return_alone_are_refused(written, text):
+    with pytest.raises(
+        InputError, match=r"^x\.conll, line [12]: expected lines that end in \\n or \\r\\n, got \\r within"
+    ):
+        read(written("x.conll", text))
 
 
 def test_a_first_line_that_is_no_header_is_a_token(written):

@@ -90,10 +90,11 @@ def words(text: str) -> Iterator[tuple[int, int]]:
 
 
 def lookup(word: str) -> str:
-    """Return what a word is known as: composed (NFC), in lower case, without soft hyphens."""
+    """Return what a word is known as: composed (NFC), in lower case, without soft hyphens and marks of direction."""
     if word.isascii():
         return word.lower()
-    return composed(composed(word.replace("\u00ad", "") or word).lower())
+    seen = "".join(letter for letter in word if _CLASSES[ord(letter)] != "F")
+    return composed(composed(seen or word).lower())
 
 
 def composed(word: str) -> str:

@@ -76,8 +76,10 @@ class Columns:
         if self.is_named:
             self.header = number
         elif not self.is_conllu:
-            names = self._fields(lines[0][1].lstrip("#"))
-            self.header = lines[0][0] if len(names) == self.width and is_header(names) else 0
+            for place, text in (lines[0], told[0]):  # as a comment of its own, or after others
+                names = self._fields(text.lstrip("#"))
+                if len(names) == self.width and is_header(names):
+                    self.header = place
 
     def is_comment(self, line: str) -> bool:
         """Whether a line before a sentence is about it, such as ``# text = …``; a token may begin with ``#`` too."""

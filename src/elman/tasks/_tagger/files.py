@@ -93,7 +93,7 @@ def read_sentences(
 
 
 def _column_sentences(lines: Iterator[str], columns: Columns, notice: Notice | None) -> Iterator[Sentence]:
-    numbered = enumerate((line.rstrip("\r\n") for line in lines), start=1)
+    numbered = _numbered(lines, columns.name)
     first = _first_lines(numbered)
     columns.begin([(number, line) for number, line in first if not _is_border(line)])
     if columns.header and not columns.is_named and notice:
@@ -114,6 +114,14 @@ def _column_sentences(lines: Iterator[str], columns: Columns, notice: Notice | N
         sentence.lines.append(number)
     if sentence.tokens:
         yield sentence
+
+
+def _numbered(lines: Iterator[str], name: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(lines, start=1):
+        text = line.rstrip("\r\n")
+        if "\r" in text:
+            raise InputError(f"{name}, line {number}: expected lines that end in \\n or \\r\\n, got \\r within one")
+        yield number, text
 
 
 def _first_lines(lines: Iterator[tuple[int, str]]) -> list[tuple[int, str]]:
