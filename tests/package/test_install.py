@@ -78,10 +78,10 @@ def test_a_command_says_which_extra_it_needs(python: Path, tmp_path: Path) -> No
     assert finished.stderr == "elman: train needs torch: pip install 'elman[train]'\n"
 
 
-def test_the_licences_of_what_is_linked_in_come_along(python: Path, tmp_path: Path) -> None:
+def test_the_licences_of_what_others_made_come_along(python: Path, tmp_path: Path) -> None:
     names = "sorted(file.name for file in files('elman') if 'licenses' in file.parts)"
     program = f"from importlib.metadata import files; print(*{names})"
-    assert says(python, program, tmp_path) == "LICENSE nanobind.txt robin-map.txt"
+    assert says(python, program, tmp_path) == "LICENSE UNICODE-LICENSE.txt nanobind.txt robin-map.txt"
 
 
 def test_the_installed_package_is_small(python: Path, tmp_path: Path) -> None:
