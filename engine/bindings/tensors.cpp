@@ -14,7 +14,8 @@ namespace {
 void use_tensors(nb::capsule exchange, nb::object tensor, nb::object parameter) {
   auto* functions = static_cast<DLPackExchange*>(exchange.data("dlpack_exchange_api"));
   require(functions->version.major == 1, "exchange: expected DLPack 1");
-  torch = new PyTorch{functions, tensor, parameter, tensor.attr("is_neg"), tensor.attr("untyped_storage")};
+  torch = new PyTorch{
+      functions, tensor, parameter, tensor.attr("is_neg"), tensor.attr("untyped_storage"), tensor.attr("detach")};
 }
 
 bool is_of_type(nb::handle object) {
@@ -73,6 +74,27 @@ bool are_plain(List tensors) {
     if (!tensor.is_none() && !is_plain(nb::borrow(tensor), view)) return false;
   }
   return true;
+}
+
+// What a function keeps of the tensors that it is given: elman.ops._kept says what for.
+nb::typed<nb::tuple, List, List, List> keep(nb::typed<nb::sequence, nb::object> tensors) {
+  require(torch, "expected to be told of PyTorch before");
+  nb::list aliases, computed, leaves;
+  for (nb::handle tensor : tensors) {
+    if (tensor.is_none()) {
+      aliases.append(nb::none());
+      leaves.append(nb::none());
+      continue;
+    }
+    aliases.append(torch->detach(tensor));
+    if (tensor.attr(torch->is_leaf).is(Py_False)) {
+      computed.append(tensor);
+      leaves.append(nb::handle(Py_Ellipsis));
+    } else {
+      leaves.append(tensor.attr(torch->requires_grad).is(Py_True) ? nb::borrow(tensor) : nb::none());
+    }
+  }
+  return nb::make_tuple(aliases, computed, leaves);
 }
 
 // The numbers of a vector as they are now.
@@ -152,6 +174,10 @@ void define_tensors(nb::module_& m) {
       "tensor"_a.none(),
       "Whether this is a tensor whose address, sizes and strides say all about it: no subclass, dense, on the CPU.");
   m.def("are_plain", &are_plain, "tensors"_a, "Whether each of these is None or plain.");
+  m.def(
+      "keep", &keep, "tensors"_a,
+      "Aliases of tensors or None; those of the tensors that are no leaves; those that are in their places, `...` for "
+      "what is none and None for what needs no gradient.");
   m.def("copy", &copy, "tensor"_a, "The numbers of a plain vector, float32 or float64, as they are now.");
   m.def("admits", &admits, "input"_a.none(), "h_0"_a.none(), "weights"_a, "input_size"_a.none(), "hidden_size"_a.none(),
         "layers"_a.none(), "bidirectional"_a.none(), "bias"_a.none(),

@@ -1,5 +1,6 @@
 """The engine of elman: private, use elman.nn or elman.runtime."""
 
+from collections.abc import Sequence
 import enum
 from typing import Annotated, overload
 
@@ -151,6 +152,11 @@ def is_plain(tensor: object | None) -> bool:
 
 def are_plain(tensors: list[object]) -> bool:
     """Whether each of these is None or plain."""
+
+def keep(tensors: Sequence[object]) -> tuple[list[object], list[object], list[object]]:
+    """
+    Aliases of tensors or None; those of the tensors that are no leaves; those that are in their places, `...` for what is none and None for what needs no gradient.
+    """
 
 def copy(tensor: object) -> bytes:
     """The numbers of a plain vector, float32 or float64, as they are now."""

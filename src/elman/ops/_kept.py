@@ -14,7 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elman import _engine
+
 __all__ = ["joined", "keep", "originals"]
+
+_keep: Any = _engine.keep
 
 
 def keep(tensors: Sequence[Tensor | None]) -> tuple[list[Any], list[Tensor], list[Any]]:
@@ -25,21 +29,7 @@ def keep(tensors: Sequence[Tensor | None]) -> tuple[list[Any], list[Tensor], lis
         gradients go on to the tensors themselves, and only what is saved is freed by the backward pass. The leaves in
         their places, with ``...`` for what is no leaf and None for what needs no gradient: leaves live on anyway.
     """
-    aliases: list[Any] = []
-    computed: list[Tensor] = []
-    leaves: list[Any] = []
-    for tensor in tensors:
-        if tensor is None:
-            aliases.append(None)
-            leaves.append(None)
-            continue
-        aliases.append(tensor.detach())
-        if not tensor.is_leaf:
-            computed.append(tensor)
-            leaves.append(...)
-        else:
-            leaves.append(tensor if tensor.requires_grad else None)
-    return aliases, computed, leaves
+    return _keep(tensors)  # type: ignore[no-any-return]
 
 
 def originals(leaves: Sequence[Any], computed: Sequence[Tensor]) -> list[Tensor | None]:

@@ -130,15 +130,14 @@ _apply: Any = getattr(super(torch.autograd.Function, _Layer), "apply", _Layer.ap
 
 def _apart(weights: Sequence[Tensor], directions: int) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
     """The matrices and the biases of :func:`layer`'s weights."""
+    if directions == 1:
+        return weights[:2], weights[2:]
     each = len(weights) // directions
     return (*weights[:2], *weights[each : each + 2]), (*weights[2:each], *weights[each + 2 :])
 
 
 def _together(matrices: Sequence[Any], biases: Sequence[Any]) -> list[Any]:
-    weights: list[Any] = []
-    for pair in range(0, len(matrices), 2):
-        weights += [*matrices[pair : pair + 2], *biases[pair : pair + 2]]
-    return weights
+    return [*matrices[:2], *biases[:2], *matrices[2:], *biases[2:]]
 
 
 _NOTHING: dict[torch.dtype, Tensor] = {}
