@@ -212,8 +212,8 @@ def test_one_row_a_month_makes_months_on_the_usual_day_and_it_is_said(of_month, 
     assert (len(series), series.grid.describe()) == (120, "a month")
     assert following(series) == later
     usual = sum(day.day == datetime.fromisoformat(series.grid.label(i)).day for i, day in enumerate(days))
-    place = f"the usual of each month, {series.grid.label(0)} and so on,"
-    assert series.notices == [f"{120 - usual} of 120 times lie beside {place} and were moved to it"]
+    place = f"the usual time of each month, such as {series.grid.label(0)}"
+    assert series.notices == [f"{120 - usual} of 120 times were moved to {place}"]
     noon = series_of(each("%Y-%m-%dT12:00:00Z", days))
     assert following(noon) == [f"{day}T12:00:00Z" for day in later]
     assert series_of(each("%Y-%m-%d", days[2::3])).grid.describe() == "a quarter"
@@ -228,7 +228,7 @@ def test_a_single_row_off_its_day_counts_for_its_month():
     series = series_of(days)
     assert np.isfinite(series.values).all()
     assert following(series) == ["2020-01-01", "2020-02-01", "2020-03-01"]
-    said = "1 of 120 times lie beside the usual of each month, 2010-01-01 and so on, and were moved to it"
+    said = "1 of 120 times were moved to the usual time of each month, such as 2010-01-01"
     assert series.notices == [said]
 
 
@@ -260,7 +260,7 @@ def test_one_odd_hour_is_no_summer_time():
     noons[7] = noons[7].replace("12:00", "13:00")
     series = series_of(noons)
     assert following(series, 1) == ["2020-01-01 12:00"]
-    assert series.notices[0].startswith("1 of 120 times lie beside the usual of each month")
+    assert series.notices[0].startswith("1 of 120 times were moved to the usual time of each month")
 
 
 def test_what_is_moved_is_said():
@@ -269,7 +269,7 @@ def test_what_is_moved_is_said():
     assert following(integers, 1) == ["1200"]
     assert following(series_of(["1", "10", "20", "30"])) == ["40", "50", "60"]  # the first is the one that is off
     months = series_of(["2010-01", "2010-04", "2010-07", "2010-11"])
-    said = "1 of 4 times lie beside the usual of each quarter, 2010-01 and so on, and were moved to it"
+    said = "1 of 4 times were moved to the usual time of each quarter, such as 2010-01"
     assert months.notices == [said]
     draw = random.Random(0)
     jitter = [START + timedelta(seconds=0.25 * i + draw.gauss(0, 0.003)) for i in range(1000)]

@@ -177,8 +177,8 @@ def _notices(placed: Placed, times: Times, text: str) -> list[str]:
     if placed.doubled:
         notices.append(f"{placed.doubled:,} rows fall on a step that has one already; their mean was taken")
     if placed.beside and grid.unit == "month":
-        usual = f"the usual of each {PERIODS.get(grid.step, 'step')}, {grid.label(0)} and so on,"
-        notices.append(f"{placed.beside:,} of {len(placed.steps):,} times lie beside {usual} and were moved to it")
+        usual = f"the usual time of each {PERIODS.get(grid.step, 'step')}, such as {grid.label(0)}"
+        notices.append(f"{placed.beside:,} of {len(placed.steps):,} times were moved to {usual}")
     elif placed.beside:
         notices.append(f"{placed.beside:,} times lie between the steps and were moved to the nearest")
     return notices
