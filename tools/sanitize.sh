@@ -26,7 +26,7 @@ runtime() {
 }
 
 layers="tests/nn/test_sizes.py tests/nn/test_gradients.py tests/nn/test_writes.py tests/nn/test_errors.py
-  tests/nn/test_linear.py tests/nn/test_saved_tensors.py tests/nn/test_threads.py"
+  tests/nn/test_linear.py tests/nn/test_saved_tensors.py"
 
 # sanitize NAME SANITIZERS PRELOAD [pytest's arguments]
 sanitize() {
