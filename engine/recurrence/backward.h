@@ -53,74 +53,76 @@ class BackwardPass {
   void run() {
     const std::int64_t depth = call_.weights.input_size + hidden_size_;
     const std::int64_t multiplications = schedule_.total_rows() * hidden_size_ * depth;
-    const int threads = useful_threads(call_.threads, multiplications, kMultiplications);
+    const int threads = useful_threads(call_.threads, multiplications, tuning::kMultiplicationsOfThread);
     const std::size_t unit_bytes = sizeof(T) * static_cast<std::size_t>(recurrent_weights_.depth);
-    const UnitParts parts(schedule_.batch(), hidden_size_, kPanel<T>, unit_bytes, threads);
+    const UnitShares shares(schedule_.batch(), hidden_size_, kPanel<T>, unit_bytes, threads);
     const RowGroups groups(schedule_.batch(), threads, unit_bytes * static_cast<std::size_t>(hidden_size_));
 
     // Steps that are not shared out are long enough for the other threads to fall asleep.
-    const bool shared = parts.count() > 1 || groups.count() > 1;
-    const int gradient_threads = shared ? threads : useful_threads(threads, multiplications / 4, kMultiplications);
+    const bool shared = shares.count() > 1 || groups.count() > 1;
+    const int gradient_threads =
+        shared ? threads : useful_threads(threads, multiplications / 4, tuning::kMultiplicationsOfThread);
 
     WeightGradients<T> gradients(call_, chunk_, tiles_);
-    std::int64_t order = schedule_.steps();  // steps still to be taken; BPTT takes the last first
-    while (order > 0) {
-      const std::int64_t begin = chunk_.take_steps(schedule_, order);
-      if (parts.count() > 1) {
-        run_parts(begin, order, parts);
+    std::int64_t end = schedule_.steps();  // iterations still to be taken back
+    while (end > 0) {
+      const std::int64_t begin = chunk_.take_steps(schedule_, end);
+      if (shares.count() > 1) {
+        run_shares(begin, end, shares);
       } else {
         parallel(groups.count(), threads,
-                 [&](std::int64_t group) { run_group(begin, order, groups.begin(group), groups.begin(group + 1)); });
+                 [&](std::int64_t group) { run_group(begin, end, groups.begin(group), groups.begin(group + 1)); });
       }
       gradients.add_chunk(input_weights_, begin == 0, gradient_threads);
-      order = begin;
+      end = begin;
     }
   }
 
  private:
-  // Rows first to last - 1 through the steps taken begin-th to before `end`, the last of them first.
+  // Rows first to last - 1 through the iterations begin to end - 1, the last of them first.
   void run_group(std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last) {
     const Timed timed(Phase::recurrent_steps);
-    for (std::int64_t order = end - 1; order >= begin; --order) {
-      retreat(order, first, last, {0, hidden_size_});
-      differentiate_initial(order, first, last);
+    for (std::int64_t iteration = end - 1; iteration >= begin; --iteration) {
+      take_step_back(iteration, first, last, {0, hidden_size_});
+      differentiate_initial(iteration, first, last);
     }
   }
 
   // All rows, step by step, each step's units shared out.
-  void run_parts(std::int64_t begin, std::int64_t end, const UnitParts& parts) {
+  void run_shares(std::int64_t begin, std::int64_t end, const UnitShares& shares) {
     const Timed timed(Phase::recurrent_steps);
     const std::int64_t batch = schedule_.batch();
-    Stages::run(end - begin, parts.count(), [&](std::int64_t stage, int part) {
-      const std::int64_t order = end - 1 - stage;
-      for (std::int64_t row = 0; row < schedule_.rows_in_order(order + 1); ++row) {
-        prefetch(chunk_.delta(chunk_.position(order + 1) + row), hidden_size_);
+    Stages::run(end - begin, shares.count(), [&](std::int64_t stage, int share) {
+      const std::int64_t iteration = end - 1 - stage;
+      for (std::int64_t row = 0; row < schedule_.rows_of(iteration + 1); ++row) {
+        prefetch(chunk_.delta(chunk_.position(iteration + 1) + row), hidden_size_);
       }
-      retreat(order, 0, batch, parts[part]);
+      take_step_back(iteration, 0, batch, shares[share]);
     });
-    for (std::int64_t order = end - 1; order >= begin; --order) differentiate_initial(order, 0, batch);
+    for (std::int64_t iteration = end - 1; iteration >= begin; --iteration) differentiate_initial(iteration, 0, batch);
   }
 
   // d_t of the rows, for some of their units.
-  void retreat(std::int64_t order, std::int64_t first, std::int64_t last, Units units) {
-    const std::int64_t step = schedule_.step(order);
-    const std::int64_t end = smaller(schedule_.rows_in_order(order), last);
-    const std::int64_t continuing = smaller(schedule_.rows_in_order(order + 1), end);
-    const std::int64_t before = schedule_.rows_in_order(order - 1);
+  void take_step_back(std::int64_t iteration, std::int64_t first, std::int64_t last, Units units) {
+    const std::int64_t step = schedule_.step(iteration);
+    const std::int64_t end = smaller(schedule_.rows_of(iteration), last);
+    const std::int64_t continuing = smaller(schedule_.rows_of(iteration + 1), end);
+    const std::int64_t before = schedule_.rows_of(iteration - 1);
     if (first >= end) return;
 
-    const T* later[RowGroups::kLargest];
-    const T* given[RowGroups::kLargest];
-    const T* hidden[RowGroups::kLargest];
-    T* const deltas = chunk_.delta(chunk_.position(order) + first);
+    const T* later[tuning::kRowsOfGroup];
+    const T* given[tuning::kRowsOfGroup];
+    const T* hidden[tuning::kRowsOfGroup];
+    T* const deltas = chunk_.delta(chunk_.position(iteration) + first);
     for (std::int64_t row = first; row < end; ++row) {
-      const std::int64_t at = chunk_.position(order) + row;
+      const std::int64_t at = chunk_.position(iteration) + row;
       given[row - first] = schedule_.at(d_output_, step, row);
       hidden[row - first] = schedule_.at(call_.output, step, row);
-      if (row < continuing) later[row - first] = chunk_.delta(chunk_.position(order + 1) + row);
+      if (row < continuing) later[row - first] = chunk_.delta(chunk_.position(iteration + 1) + row);
       if (units.begin > 0) continue;  // whoever has the first notes where the row's other factors lie
       chunk_.inputs[at] = schedule_.at(call_.input, step, row);
-      chunk_.previous[at] = row < before ? schedule_.at(call_.output, schedule_.step(order - 1), row) : initial(row);
+      chunk_.previous[at] =
+          row < before ? schedule_.at(call_.output, schedule_.step(iteration - 1), row) : initial(row);
       chunk_.d_inputs[at] = call_.d_input.data ? schedule_.at(call_.d_input, step, row) : nullptr;
     }
 
@@ -132,8 +134,8 @@ class BackwardPass {
       if constexpr (Cell::kReadsHidden) output = load(hidden[row] + column, 1, lanes);
       store(deltas + row * chunk_.row_distance + column, lanes, Cell::template differentiate<T>(gradient, output));
     };
-    multiply<T, kBlock>(later, 1, continuing - first, recurrent_weights_.part(units.begin, units.end),
-                        vector_by_vector(finish), order);
+    multiply<T, kBlock>(later, 1, continuing - first, recurrent_weights_.slice(units.begin, units.end),
+                        vector_by_vector(finish), iteration);
     for (std::int64_t row = larger(first, continuing); row < end; ++row) {
       const T* d_final = call_.d_final_state ? call_.d_final_state + row * hidden_size_ : zeros_;
       for (std::int64_t column = units.begin; column < units.end; column += kLanes<T>) {
@@ -144,13 +146,13 @@ class BackwardPass {
   }
 
   // dh_0 = W_hh^T d_1 of the rows whose first step this is.
-  void differentiate_initial(std::int64_t order, std::int64_t first, std::int64_t last) {
+  void differentiate_initial(std::int64_t iteration, std::int64_t first, std::int64_t last) {
     if (!call_.d_initial_state) return;
-    first = larger(first, schedule_.rows_in_order(order - 1));
-    const std::int64_t end = smaller(schedule_.rows_in_order(order), last);
+    first = larger(first, schedule_.rows_of(iteration - 1));
+    const std::int64_t end = smaller(schedule_.rows_of(iteration), last);
     if (first >= end) return;
-    const T* from[RowGroups::kLargest];
-    for (std::int64_t row = first; row < end; ++row) from[row - first] = chunk_.delta(chunk_.position(order) + row);
+    const T* from[tuning::kRowsOfGroup];
+    for (std::int64_t row = first; row < end; ++row) from[row - first] = chunk_.delta(chunk_.position(iteration) + row);
     multiply<T, kBlock>(from, 1, end - first, recurrent_weights_,
                         vector_by_vector([&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
                           store(call_.d_initial_state + (first + row) * hidden_size_ + column, lanes, sums);

@@ -39,23 +39,23 @@ struct DeltaChunk {
 
   T* delta(std::int64_t position) const { return deltas_ + position * row_distance; }
 
-  // Where the rows of the step taken `order`-th begin.
-  std::int64_t position(std::int64_t order) const { return positions_[order - begin_]; }
+  // Where the rows of an iteration's step begin.
+  std::int64_t position(std::int64_t iteration) const { return positions_[iteration - begin_]; }
 
-  // Makes room for as many steps before `end` as there is; returns the first of them.
+  // Makes room for as many iterations before `end` as there is; returns the first of them.
   std::int64_t take_steps(const Schedule& schedule, std::int64_t end) {
     fresh = filled;
     std::int64_t begin = end;
     std::int64_t needed = filled;
-    while (begin > 0 && needed + schedule.rows_in_order(begin - 1) <= capacity_) {
-      needed += schedule.rows_in_order(--begin);
+    while (begin > 0 && needed + schedule.rows_of(begin - 1) <= capacity_) {
+      needed += schedule.rows_of(--begin);
     }
-    // positions_ holds the steps begin to end, the last of them being the one that the chunk before ended with
+    // positions_ holds the iterations begin to end, the last of them being the one that the chunk before ended with
     begin_ = begin;
     positions_[end - begin] = last_position_;
-    for (std::int64_t order = end - 1; order >= begin; --order) {
-      positions_[order - begin] = filled;
-      filled += schedule.rows_in_order(order);
+    for (std::int64_t iteration = end - 1; iteration >= begin; --iteration) {
+      positions_[iteration - begin] = filled;
+      filled += schedule.rows_of(iteration);
     }
     last_position_ = positions_[0];
     return begin;

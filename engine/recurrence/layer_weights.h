@@ -47,9 +47,9 @@ struct Unpacked {
 // Packs two matrices, their panels shared out among threads where they are large.
 template <class T>
 void pack_both(const Unpacked<T>& a, const Unpacked<T>& b, int threads) {
-  constexpr std::int64_t kShare = (std::int64_t{512} << 10) / sizeof(T);  // some 20 us
   const std::int64_t of_a = a.panels(), of_both = of_a + b.panels();
-  parallel(of_both, useful_threads(threads, a.depth * a.columns + b.depth * b.columns, kShare),
+  parallel(of_both,
+           useful_threads(threads, a.depth * a.columns + b.depth * b.columns, tuning::kPackedBytesOfThread / sizeof(T)),
            [&](std::int64_t panel) { panel < of_a ? a.pack(panel) : b.pack(panel - of_a); });
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "elman/engine.h"
+#include "recurrence/tuning.h"
 #include "threads/stages.h"
 #include "threads/workspace.h"
 
@@ -21,11 +22,13 @@ class Schedule {
   std::int64_t batch() const { return sequence_.batch; }
   std::int64_t rows(std::int64_t step) const { return offsets_ ? sequence_.batch_sizes[step] : sequence_.batch; }
 
-  // The step taken `order`-th by the recurrence.
-  std::int64_t step(std::int64_t order) const { return sequence_.reverse ? steps() - 1 - order : order; }
+  // The step that an iteration of the recurrence takes: in reverse, the first takes the last.
+  std::int64_t step(std::int64_t iteration) const { return sequence_.reverse ? steps() - 1 - iteration : iteration; }
 
-  // Rows of the step taken `order`-th; none outside of the sequence.
-  std::int64_t rows_in_order(std::int64_t order) const { return order < 0 || order >= steps() ? 0 : rows(step(order)); }
+  // Rows of an iteration's step; none outside of the sequence.
+  std::int64_t rows_of(std::int64_t iteration) const {
+    return iteration < 0 || iteration >= steps() ? 0 : rows(step(iteration));
+  }
 
   std::int64_t total_rows() const { return offsets_ ? offsets_[steps() - 1] + rows(steps() - 1) : steps() * batch(); }
 
@@ -44,11 +47,9 @@ class Schedule {
 // Row groups run through the whole sequence on their own, without a barrier between steps.
 class RowGroups {
  public:
-  static constexpr std::int64_t kLargest = 48;
-
   RowGroups(std::int64_t batch, int threads, std::size_t weight_bytes) : batch_(batch) {
-    // Weights that outgrow the second-level cache are read anew at each step: more rows share a reading.
-    const std::int64_t height = weight_bytes > kCache ? kLargest : kLargest / 2;
+    const std::int64_t height =
+        weight_bytes > tuning::kCachedWeights ? tuning::kRowsOfGroup : tuning::kRowsOfCachedGroup;
     count_ = (batch + height - 1) / height;
     if (threads > 1) count_ = (count_ + threads - 1) / threads * threads;
     // A row alone takes as long as two: the weights are read once for either.
@@ -59,18 +60,14 @@ class RowGroups {
   std::int64_t begin(std::int64_t group) const { return batch_ * group / count_; }
 
  private:
-  static constexpr std::size_t kCache = std::size_t{256} << 10;
-
   std::int64_t batch_;
   std::int64_t count_;
 };
 
-// As many threads as have `share` or more of the work each: with less, one that sleeps wakes too late to help.
+// As many threads as have `share` or more of the work each.
 inline int useful_threads(int threads, std::int64_t work, std::int64_t share) {
   return static_cast<int>(larger(1, smaller(threads, work / share)));
 }
-
-inline constexpr std::int64_t kMultiplications = 1'500'000;  // a thread's share of them
 
 // Hidden units from begin to end - 1, whole panels of them.
 struct Units {
@@ -79,33 +76,29 @@ struct Units {
 
 // How the units of a step are shared out among threads where the batch has too few rows to share: one, or a few of
 // weights that outgrow the second-level cache, which is then read once for all.
-class UnitParts {
+class UnitShares {
  public:
-  static constexpr std::int64_t kFewRows = 8;
-
   // `panel` units are taken together, each of them has `unit_bytes` of weights.
-  UnitParts(std::int64_t batch, std::int64_t units, std::int64_t panel, std::size_t unit_bytes, int threads)
+  UnitShares(std::int64_t batch, std::int64_t units, std::int64_t panel, std::size_t unit_bytes, int threads)
       : units_(units), panel_(panel), panels_((units + panel - 1) / panel) {
     const std::size_t bytes = unit_bytes * static_cast<std::size_t>(units);
-    if (threads > 1 && (batch == 1 ? bytes >= kWorthWaiting : batch <= kFewRows && bytes > kCache)) {
-      count_ = static_cast<int>(smaller(smaller(threads, Stages::kMostParts), panels_));
+    if (threads > 1 && (batch == 1 ? bytes >= tuning::kWeightsOfOneRow
+                                   : batch <= tuning::kFewRows && bytes > tuning::kWeightsOfFewRows)) {
+      count_ = static_cast<int>(smaller(smaller(threads, Stages::kMostShares), panels_));
     }
   }
 
   int count() const { return count_; }
-  Units operator[](int part) const { return {begin(part), begin(part + 1)}; }
+  Units operator[](int share) const { return {begin(share), begin(share + 1)}; }
 
  private:
-  static constexpr std::size_t kWorthWaiting = std::size_t{200} << 10;  // for the other threads at the end of a step
-  static constexpr std::size_t kCache = std::size_t{2} << 20;
-
-  std::int64_t begin(int part) const { return smaller(panels_ * part / count_ * panel_, units_); }
+  std::int64_t begin(int share) const { return smaller(panels_ * share / count_ * panel_, units_); }
 
   std::int64_t units_, panel_, panels_;
   int count_ = 1;
 };
 
-// Asks for a row of which other threads have written parts: they lie in other processors' caches.
+// Asks for a row of which other threads have written shares: they lie in other processors' caches.
 template <class T>
 void prefetch(const T* row, std::int64_t size) {
   for (std::int64_t i = 0; i < size; i += 64 / sizeof(T)) __builtin_prefetch(row + i);

@@ -51,9 +51,6 @@ class WeightGradients {
   }
 
  private:
-  static constexpr std::int64_t kInputRows = 96;
-  static constexpr std::int64_t kMostPanels = 4;  // at once, of weight gradients
-
   struct InputBlock {
     std::int64_t first_row, rows, first_column, last_column;
   };
@@ -63,9 +60,10 @@ class WeightGradients {
    public:
     InputBlocks(std::int64_t first, std::int64_t last, std::int64_t columns, int threads)
         : first_(first), last_(last), columns_(columns), tiles_(panels(last - first, kTileRows)) {
-      down_ = panels(tiles_, kInputRows / kTileRows);
-      constexpr std::int64_t kEach = 2;  // for each thread, lest one wait for the other's last
-      if (threads > 1 && down_ > 0) across_ = smaller(panels(kEach * threads, down_), panels(columns, kPanel<T>));
+      down_ = panels(tiles_, tuning::kRowsOfInputGradient / kTileRows);
+      if (threads > 1 && down_ > 0) {
+        across_ = smaller(panels(tuning::kInputGradientsOfThread * threads, down_), panels(columns, kPanel<T>));
+      }
     }
 
     std::int64_t count() const { return down_ * across_; }
@@ -87,9 +85,9 @@ class WeightGradients {
 
   // dx = W_ih^T d
   void differentiate_inputs(const Packed<T>& weights, const InputBlock& block) const {
-    const T* from[kInputRows];
+    const T* from[tuning::kRowsOfInputGradient];
     for (std::int64_t row = 0; row < block.rows; ++row) from[row] = chunk_.delta(block.first_row + row);
-    multiply<T, kBlock>(from, 1, block.rows, weights.part(block.first_column, block.last_column),
+    multiply<T, kBlock>(from, 1, block.rows, weights.slice(block.first_column, block.last_column),
                         vector_by_vector([&](std::ptrdiff_t row, std::ptrdiff_t at, int lanes, Vector<T> sums) {
                           T* to = chunk_.d_inputs[block.first_row + row] + block.first_column + at;
                           store(to, lanes, call_.add_to_d_input ? load(to, 1, lanes) + sums : sums);
@@ -104,23 +102,21 @@ class WeightGradients {
     const std::int64_t input_panels = call_.d_input_weights ? panels(input_size_, kPanel<T>) : 0;
     const std::int64_t recurrent_panels = call_.d_recurrent_weights ? panels(hidden_size_, kPanel<T>) : 0;
     const std::int64_t all = input_panels + recurrent_panels;
-    // Many panels are taken a few at a time, for each time d^T is read anew; few are cut into parts, lest one thread
-    // wait for the other's last.
-    const std::int64_t at_once = larger(1, smaller(all / (4 * threads), kMostPanels));
-    const std::int64_t parts = threads > 1 && all < 8 * threads ? 2 : 1;
-    const std::int64_t input_tasks = panels(input_panels, at_once) * parts;
-    const std::int64_t recurrent_tasks = panels(recurrent_panels, at_once) * parts;
+    const std::int64_t at_once = larger(1, smaller(all / (4 * threads), tuning::kPanelsAtOnce));
+    const std::int64_t halves = threads > 1 && all < tuning::kPanelsOfThread * threads ? 2 : 1;
+    const std::int64_t input_tasks = panels(input_panels, at_once) * halves;
+    const std::int64_t recurrent_tasks = panels(recurrent_panels, at_once) * halves;
     parallel((call_.d_bias ? 1 : 0) + input_tasks + recurrent_tasks, threads, [&](std::int64_t task) {
       const Timed timed(Phase::weight_gradients);
       if (call_.d_bias && task-- == 0) return add_bias(group, depth);
-      const Units units{hidden_size_ * (task % parts) / parts, hidden_size_ * (task % parts + 1) / parts};
+      const Units units{hidden_size_ * (task % halves) / halves, hidden_size_ * (task % halves + 1) / halves};
       const std::int64_t width = at_once * kPanel<T>;
       if (task < input_tasks) {
         add_columns(chunk_.inputs + group, call_.input.feature_stride, call_.d_input_weights, input_size_,
-                    task / parts * width, width, units, depth);
+                    task / halves * width, width, units, depth);
       } else {
         add_columns(chunk_.previous + group, 1, call_.d_recurrent_weights, hidden_size_,
-                    (task - input_tasks) / parts * width, width, units, depth);
+                    (task - input_tasks) / halves * width, width, units, depth);
       }
     });
   }

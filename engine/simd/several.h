@@ -24,11 +24,11 @@ template <class V, int kCount>
 inline constexpr int how_many<Several<V, kCount>> = kCount;
 
 template <class V>
-[[gnu::always_inline]] inline const V& part(const V& same, int) {
+[[gnu::always_inline]] inline const V& nth(const V& same, int) {
   return same;
 }
 template <class V, int kCount>
-[[gnu::always_inline]] inline const V& part(const Several<V, kCount>& several, int i) {
+[[gnu::always_inline]] inline const V& nth(const Several<V, kCount>& several, int i) {
   return several.each[i];
 }
 
@@ -36,7 +36,7 @@ template <class V, int kCount>
 template <class F, class... X>
 [[gnu::always_inline]] inline auto on_each(const F& f, const X&... x) {
   constexpr int kCount = (how_many<X> | ...);
-  const auto on = [&](int i) __attribute__((always_inline)) { return f(part(x, i)...); };
+  const auto on = [&](int i) __attribute__((always_inline)) { return f(nth(x, i)...); };
   return [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) {
     return Several<decltype(on(0)), kCount>{{on(i)...}};
   }(std::make_integer_sequence<int, kCount>{});

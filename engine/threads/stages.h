@@ -1,4 +1,4 @@
-// Work in stages, one after another, whose parts run side by side.
+// Work in stages, one after another, the shares of each side by side.
 #pragma once
 
 #include "threads/pool.h"
@@ -21,48 +21,48 @@ class Atomic {
   V value_;
 };
 
-// Threads that wait for one another after each stage, awake. The caller begins with all parts; a thread that comes
+// Threads that wait for one another after each stage, awake. The caller begins with all shares; a thread that comes
 // later is given its own from some stage on, so that none waits for one that has not come.
 class Stages {
  public:
-  static constexpr int kMostParts = 16;
+  static constexpr int kMostShares = 16;
 
-  // Calls body(stage, part) for 1 to kMostParts parts of each stage; what it reads of others' parts is of stages
+  // Calls body(stage, share) for 1 to kMostShares shares of each stage; what it reads of others' shares is of stages
   // before. `body` may not throw.
   template <class Body>
-  static void run(std::int64_t stages, int parts, const Body& body) {
-    Stages shared(stages, parts);
-    parallel(parts, parts, [&](std::int64_t) {
-      const int member = shared.come();
-      member == 0 ? shared.lead(body) : shared.follow(member, body);
+  static void run(std::int64_t stages, int shares, const Body& body) {
+    Stages all(stages, shares);
+    parallel(shares, shares, [&](std::int64_t) {
+      const int member = all.come();
+      member == 0 ? all.lead(body) : all.follow(member, body);
     });
   }
 
  private:
   struct alignas(64) Member {
     Atomic<std::int64_t> begin{0};  // its first stage, stages_ until it is given one; written by member 0
-    Atomic<std::int64_t> done{0};   // stages of which it has done its part
+    Atomic<std::int64_t> done{0};   // stages of which it has done its share
     Atomic<bool> here{false};
   };
 
-  Stages(std::int64_t stages, int parts) : stages_(stages), parts_(parts) {
+  Stages(std::int64_t stages, int shares) : stages_(stages), shares_(shares) {
     for (Member& member : members_) member.begin.store(stages);
   }
 
   int come() { return came_.fetch_add(1); }
 
-  // Member 0 does the parts of those who have not come.
+  // Member 0 does the shares of those who have not come.
   template <class Body>
   void lead(const Body& body) {
     for (std::int64_t stage = 0; stage < stages_; ++stage) {
       await_others(0, stage);
-      for (int part = 1; part < parts_; ++part) {
-        Member& member = members_[part];
+      for (int share = 1; share < shares_; ++share) {
+        Member& member = members_[share];
         if (member.begin.load() < stages_) continue;
         if (member.here.load()) {
           member.begin.store(stage);
         } else {
-          body(stage, part);
+          body(stage, share);
         }
       }
       body(stage, 0);
@@ -73,14 +73,14 @@ class Stages {
   }
 
   template <class Body>
-  void follow(int part, const Body& body) {
-    Member& self = members_[part];
+  void follow(int share, const Body& body) {
+    Member& self = members_[share];
     self.here.store(true);
     wait_until([&] { return begun(self) || ended_.load(); });
     for (std::int64_t stage = self.begin.load(); stage < stages_; ++stage) {
       wait_until([&] { return members_[0].done.load() >= stage; });
-      await_others(part, stage);
-      body(stage, part);
+      await_others(share, stage);
+      body(stage, share);
       self.done.store(stage + 1);
     }
   }
@@ -89,18 +89,18 @@ class Stages {
 
   // Until every other thread that has begun before `stage` has done what came before it.
   void await_others(int self, std::int64_t stage) const {
-    for (int part = 1; part < parts_; ++part) {
-      const Member& member = members_[part];
-      if (part == self || member.begin.load() >= stage) continue;
+    for (int share = 1; share < shares_; ++share) {
+      const Member& member = members_[share];
+      if (share == self || member.begin.load() >= stage) continue;
       wait_until([&] { return member.done.load() >= stage; });
     }
   }
 
   std::int64_t stages_;
-  int parts_;
+  int shares_;
   Atomic<int> came_{0};
   Atomic<bool> ended_{false};
-  Member members_[kMostParts];
+  Member members_[kMostShares];
 };
 
 }  // namespace

@@ -20,7 +20,7 @@ struct Packed {
   std::ptrdiff_t columns = 0;
 
   // The columns from `begin`, where a panel begins, to end - 1.
-  Packed part(std::ptrdiff_t begin, std::ptrdiff_t end) const { return {data + begin * depth, depth, end - begin}; }
+  Packed slice(std::ptrdiff_t begin, std::ptrdiff_t end) const { return {data + begin * depth, depth, end - begin}; }
 
   static std::ptrdiff_t size(std::ptrdiff_t depth, std::ptrdiff_t columns) {
     return panels(columns, kPanel<T>) * kPanel<T> * depth;
@@ -120,7 +120,7 @@ void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, con
   const auto bytes = sizeof(T) * static_cast<std::size_t>(b.depth * b.columns);
   const bool back = walk % 2 != 0 && bytes > kWalkedToAndFro;
   const int at_once = rows == 1 ? 4 : rows <= 3 ? 2 : 1;
-  const std::ptrdiff_t part = rows <= kTileRows ? b.depth : kDepthAtOnce<T>;
+  const std::ptrdiff_t depth_at_once = rows <= kTileRows ? b.depth : kDepthAtOnce<T>;
   // Rows are dealt out evenly, for a tile of 2 leaves most of the processor idle.
   const std::ptrdiff_t tiles = panels(rows, kTileRows);
   const auto first_row = [&](std::ptrdiff_t tile) { return (tile * rows) / tiles; };
@@ -135,7 +135,7 @@ void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, con
       const T* panel = b.data + first * b.depth;
       std::ptrdiff_t k = 0;
       do {
-        const std::ptrdiff_t depth = b.depth - k < part ? b.depth - k : part;
+        const std::ptrdiff_t depth = b.depth - k < depth_at_once ? b.depth - k : depth_at_once;
         for (std::ptrdiff_t tile = begin; tile < end; ++tile) {
           const std::ptrdiff_t row = first_row(tile);
           const int height = static_cast<int>(first_row(tile + 1) - row);
