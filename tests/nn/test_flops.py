@@ -33,6 +33,7 @@ def products(nn: ModuleType, case: Any, trains: bool) -> int:
     return sum(event.flops for event in profiled.events() if event.name in ("aten::mm", "aten::addmm"))
 
 
+@pytest.mark.filterwarnings("ignore:.*Profiler clears events:UserWarning")  # PyTorch 2.10 says so once
 @pytest.mark.parametrize("trains", [False, True])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[2]}")
 def test_the_profiler_counts_the_operations_of_our_products(case: Any, trains: bool) -> None:
