@@ -128,7 +128,7 @@ def test_a_run_repeats_from_its_configuration(elman, tmp_path):
         (("evaluate", "model", "short.csv"), "elman: series: expected 6 steps or more to compare forecasts with"),
         (("evaluate", "model", "short.csv", "--horizon", "0"), "elman: --horizon: expected an integer from 1 to"),
         (("forecast", "model", "days.csv"), "elman: days.csv: times: expected steps of a month, as from 1990-01"),
-        (("train", "forecast", "days.csv", "--out", "m", "--validation", "x.csv"), "elman: --validation: expected a"),
+        (("train", "forecast", "days.csv", "--out", "m", "--validation", "x"), "elman train forecast: --validation: "),
         (("train", "forecast", "days.csv", "--out", "m"), "elman: days.csv: expected --target, one or more of"),
         (("train", "forecast", "short.csv", "--target", "sales", "--out", "m"), "elman: "),
     ],

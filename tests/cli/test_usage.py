@@ -69,14 +69,23 @@ def test_help_shows_groups_and_defaults(elman, monkeypatch):
         "Arguments", "Options", "Data", "Texts", "Numbers", "Network", "Training", "Running",
     ]  # fmt: skip
     for line in (
-        "  --hidden-size N             Units of a layer and direction (default: 128)",
-        "  --validation FRACTION|FILE  Part to choose the best epoch by (default: 0.1)",
-        "  --seed N                    Of all that is random (default: 0)",
+        "  --layers N                  Recurrent layers (default: 1)",
+        "                              (default: bidirectional)",
+        "  --seed N                    Of everything drawn at random (default: 0)",
         "  --resume                    Go on with a stopped run, or begin it",
     ):
         assert line in out.splitlines()
-    assert out.count("(default: True)") == 1
     assert "None" not in out
+
+
+@pytest.mark.parametrize("task", ["classify", "tag", "language", "forecast"])
+def test_help_shows_the_default_of_every_option_of_an_estimator(elman, monkeypatch, task):
+    monkeypatch.setenv("COLUMNS", "80")
+    out = elman("train", task, "--help").out
+    network = out.partition("\nNetwork:\n")[2].partition("\nRunning:\n")[0]
+    options = re.split(r"\n  (?=--)", network)
+    assert len(options) >= 9
+    assert all(re.search(r"\(default:\s\S", option) and "None" not in option for option in options)
 
 
 @pytest.mark.parametrize("words", [(), ("train",)])

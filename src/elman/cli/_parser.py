@@ -28,6 +28,11 @@ class Parser(argparse.ArgumentParser):
         """Let a command follow, whose name the namespace keeps as ``dest``."""
         return self.add_subparsers(title="Commands", metavar="COMMAND", dest=dest, prog=self.prog)
 
+    def group(self, title: str) -> Group:
+        """Return the group of options that has a title, a new one if none has."""
+        known = {group.title: group for group in self._action_groups}
+        return known.get(title) or self.add_argument_group(title)
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         self._check_options(args or ())
         try:
@@ -102,7 +107,8 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         has_default = action.default is not None and action.default is not False
-        return super()._get_help_string(action) if has_default else action.help
+        is_said = not has_default or "(default: " in (action.help or "")
+        return action.help if is_said else super()._get_help_string(action)
 
     def _format_action(self, action: argparse.Action) -> str:
         text = super()._format_action(action)

@@ -5,24 +5,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from elman.cli._arguments import integer
+from elman.cli._options import add_options
 from elman.cli._parser import Commands, Group, add_command
-from elman.cli._training import (
-    NEEDS,
-    Data,
-    add_directions,
-    add_files,
-    add_network,
-    add_running,
-    add_training,
-    train,
-)
+from elman.cli._training import NEEDS, Data, add_files, add_running, train
+from elman.tasks._classifiers.options import SequenceOptions, TextOptions
+from elman.tasks._options import TrainingOptions, options_of
 
 __all__ = ["add_classify", "classify"]
 
-# Options for one kind of examples alone, with their defaults.
-OF_TEXTS: dict[str, Any] = {"text": "text", "tokens": None, "max_length": 512, "embedding_size": 128}
-OF_SEQUENCES: dict[str, Any] = {"sequence": None, "time": None, "channel": None, "frame_size": None}
+# Options for one kind of examples alone, beside those of its estimator, with their defaults.
+OF_TEXTS: dict[str, Any] = {"text": "text"}
+OF_SEQUENCES: dict[str, Any] = {"sequence": None, "time": None, "channel": None}
 
 
 def add_classify(commands: Commands) -> None:
@@ -30,30 +23,12 @@ def add_classify(commands: Commands) -> None:
     parser = add_command(commands, "classify", summary, classify, NEEDS)
     kinds = "Texts with labels (.csv, .tsv, .jsonl), or sequences of numbers (.ts, .npz, or a table and --sequence)"
     parser.arguments.add_argument("file", metavar="FILE", type=Path, help=kinds)
-    data = parser.add_argument_group("Data")
-    add_files(data)
-    data.add_argument("--label", metavar="COLUMN", default="label", help="Column of the labels")
-    _add_texts(parser.add_argument_group("Texts"))
-    _add_sequences(parser.add_argument_group("Numbers"))
-    network = parser.add_argument_group("Network")
-    add_network(network, hidden_size=128, embedding_size=OF_TEXTS["embedding_size"], dropout=0.4)
-    add_directions(network)
-    training = parser.add_argument_group("Training")
-    epochs = "At most (default: 6 to 60 for texts, 10 to 300 for sequences, by the data's size)"
-    add_training(
-        training,
-        learning_rate=3e-3,
-        epochs=epochs,
-        batch_size="Examples a step (default: 16 to 64, by the data's size)",
-    )
-    add_running(parser.add_argument_group("Running"))
-
-
-def _add_texts(group: Group) -> None:
-    add = group.add_argument
-    add("--text", metavar="COLUMN", default=OF_TEXTS["text"], help="Column of the texts")
-    add("--tokens", metavar="char|word", help="What a token is (default: chosen from the texts)")
-    add("--max-length", metavar="N", type=integer, default=OF_TEXTS["max_length"], help="Tokens read of a text")
+    add_files(parser.group("Data"))
+    parser.group("Data").add_argument("--label", metavar="COLUMN", default="label", help="Column of the labels")
+    parser.group("Texts").add_argument("--text", metavar="COLUMN", default=OF_TEXTS["text"], help="Column of the texts")
+    _add_sequences(parser.group("Numbers"))
+    add_options(parser, TextOptions, SequenceOptions)
+    add_running(parser.group("Running"))
 
 
 def _add_sequences(group: Group) -> None:
@@ -62,23 +37,29 @@ def _add_sequences(group: Group) -> None:
     add("--time", metavar="COLUMN", help="Column that orders the rows of a sequence (default: they are in order)")
     channels = "Column of numbers, may be repeated (default: all other columns of numbers)"
     add("--channel", metavar="COLUMN", action="append", help=channels)
-    add("--frame-size", metavar="N", type=integer, help="Steps read at once (default: by the sequences' length)")
 
 
 def classify(options: Namespace) -> int:
     from elman.tasks._classifiers.sequence_file import holds_sequences
 
     if options.sequence or holds_sequences(options.file):
-        _refuse_options(options, OF_TEXTS, "for texts, got sequences of numbers")
+        _refuse_options(options, OF_TEXTS | _alone(TextOptions, SequenceOptions), "for texts, got sequences of numbers")
         following = _next(options.file.suffix)
-        return train(options, "SequenceClassifier", lambda: _read_sequences(options), following)
-    _refuse_options(options, OF_SEQUENCES, "for sequences of numbers (.ts, .npz, or --sequence), got texts")
-    return train(options, "TextClassifier", lambda: _read_texts(options), _next(".txt"))
+        return train(options, "SequenceClassifier", SequenceOptions, lambda: _read_sequences(options), following)
+    of_sequences = OF_SEQUENCES | _alone(SequenceOptions, TextOptions)
+    _refuse_options(options, of_sequences, "for sequences of numbers (.ts, .npz, or --sequence), got texts")
+    return train(options, "TextClassifier", TextOptions, lambda: _read_texts(options), _next(".txt"))
 
 
 def _next(suffix: str) -> tuple[str, ...]:
     test = ".csv" if suffix == ".txt" else suffix
     return f"elman evaluate {{model}} test{test}", f"elman predict {{model}} input{suffix}", "elman info {model}"
+
+
+def _alone(estimator: type[TrainingOptions], other: type[TrainingOptions]) -> dict[str, Any]:
+    """Return the defaults of those options that the other estimator lacks."""
+    shared = {option.name for option in options_of(other)}
+    return {option.name: option.default for option in options_of(estimator) if option.name not in shared}
 
 
 def _refuse_options(options: Namespace, defaults: Mapping[str, Any], why: str) -> None:

@@ -1,22 +1,14 @@
 """``elman train tag``."""
 
 import sys
-from argparse import BooleanOptionalAction, Namespace
+from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from elman.cli._arguments import integer
+from elman.cli._options import add_options
 from elman.cli._parser import Commands, add_command
-from elman.cli._training import (
-    NEEDS,
-    Data,
-    add_directions,
-    add_files,
-    add_network,
-    add_running,
-    add_training,
-    train,
-)
+from elman.cli._training import NEEDS, Data, add_files, add_running, train
+from elman.tasks._tagger.options import TaggerOptions
 
 if TYPE_CHECKING:
     from elman.tasks._tagger.files import Sentence
@@ -31,29 +23,17 @@ def add_tag(commands: Commands) -> None:
     parser = add_command(commands, "tag", summary, tag, NEEDS)
     kinds = "Sentences with tags: columns (.conll, .txt, .bio, .iob2, .tsv), .conllu or .jsonl"
     parser.arguments.add_argument("file", metavar="FILE", type=Path, help=kinds)
-    data = parser.add_argument_group("Data")
-    add_files(data, "Part to measure, and of 500 sentences or more to choose the best epoch by")
+    add_files(parser.group("Data"))
+    add = parser.group("Data").add_argument
     of_tokens, of_tags = "the first, FORM or 'tokens'", "the last, UPOS or 'tags'"
-    data.add_argument("--text", metavar="COLUMN", help=f"Number, name or key of the tokens (default: {of_tokens})")
-    data.add_argument("--label", metavar="COLUMN", help=f"Number, name or key of the tags (default: {of_tags})")
-    repair = "Repair ill-formed tags in place of refusing them"
-    data.add_argument("--repair-tags", action=BooleanOptionalAction, default=False, help=repair)
-    network = parser.add_argument_group("Network")
-    add_network(network, hidden_size=128, embedding_size=128, dropout=0.4)
-    of_characters = "Units that read a word's characters; 0: none"
-    network.add_argument("--character-size", metavar="N", type=integer, default=32, help=of_characters)
-    add_directions(network)
-    training = parser.add_argument_group("Training")
-    epochs, batch_size = (
-        "Times the sentences are read (default: 5 to 40, by the data's size)",
-        "Of sentences (default: 4 to 64, by the data's size)",
-    )
-    add_training(training, learning_rate=3e-3, epochs=epochs, batch_size=batch_size)
-    add_running(parser.add_argument_group("Running"))
+    add("--text", metavar="COLUMN", help=f"Number, name or key of the tokens (default: {of_tokens})")
+    add("--label", metavar="COLUMN", help=f"Number, name or key of the tags (default: {of_tags})")
+    add_options(parser, TaggerOptions)
+    add_running(parser.group("Running"))
 
 
 def tag(options: Namespace) -> int:
-    return train(options, "SequenceTagger", lambda: _read(options), NEXT)
+    return train(options, "SequenceTagger", TaggerOptions, lambda: _read(options), NEXT)
 
 
 def _read(options: Namespace) -> Data:

@@ -3,23 +3,24 @@
 import hashlib
 import shlex
 import sys
-from argparse import BooleanOptionalAction, Namespace
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from elman.cli._arguments import add_encoding, add_threads, integer, number
+from elman.cli._arguments import add_encoding
 from elman.cli._extras import Extra
 from elman.cli._parser import Group
 from elman.cli._wording import scores, wrapped
+from elman.tasks._options import TrainingOptions, check_options, options_of
 
 if TYPE_CHECKING:
     from elman.runtime._trained import TrainedModel
     from elman.tasks._estimator import Estimator
 
-__all__ = ["NEEDS", "Data", "add_files", "add_network", "add_running", "add_training", "train"]
+__all__ = ["NEEDS", "Data", "add_files", "add_running", "train"]
 
 NEEDS = Extra("train", ("torch", "sklearn", "rich", "accelerate", "msgspec"))
 
@@ -39,49 +40,25 @@ class Data:
     columns: dict[str, Any] = field(default_factory=dict)
 
 
-def add_files(group: Group, validation: str = "Part to choose the best epoch by", share: float = 0.1) -> None:
-    add = group.add_argument
-    add("--out", metavar="FOLDER", type=Path, required=True, help="Folder to write the model to (required)")
-    add("--validation", metavar="FRACTION|FILE", type=_fraction_or_file, default=share, help=validation)
+def add_files(group: Group) -> None:
+    group.add_argument(
+        "--out", metavar="FOLDER", type=Path, required=True, help="Folder to write the model to (required)"
+    )
     add_encoding(group, "files")
 
 
-def add_network(group: Group, *, hidden_size: int, embedding_size: int | None, dropout: float, layers: int = 1) -> None:
-    add = group.add_argument
-    add("--hidden-size", metavar="N", type=integer, default=hidden_size, help="Units of a layer and direction")
-    if embedding_size:
-        add("--embedding-size", metavar="N", type=integer, default=embedding_size, help="Width of a token's vector")
-    add("--layers", metavar="N", type=integer, default=layers, help="Recurrent layers")
-    add("--dropout", metavar="FRACTION", type=number, default=dropout, help="Share of features forgotten")
-    add("--engine", metavar="elman|torch", default="elman", help="Whose recurrent layer")
-
-
-def add_directions(group: Group) -> None:
-    group.add_argument("--bidirectional", action=BooleanOptionalAction, default=True, help="Read backwards as well")
-
-
-def add_training(group: Group, *, learning_rate: float, epochs: str, batch_size: str) -> None:
-    """Add the options of training.
-
-    Args:
-        group: of the help.
-        learning_rate: the default.
-        epochs, batch_size: what the help says of them.
-    """
-    add = group.add_argument
-    add("--learning-rate", metavar="RATE", type=number, default=learning_rate, help="The greatest")
-    add("--epochs", metavar="N", type=integer, help=epochs)
-    add("--batch-size", metavar="N", type=integer, help=batch_size)
-    add("--seed", metavar="N", type=integer, default=0, help="Of all that is random")
-
-
 def add_running(group: Group) -> None:
-    add_threads(group)
     group.add_argument("--resume", action="store_true", help="Go on with a stopped run, or begin it")
     group.add_argument("--overwrite", action="store_true", help="Replace the model in --out")
 
 
-def train(options: Namespace, kind: str, read: Callable[[], Data], following: tuple[str, ...]) -> int:
+def train(
+    options: Namespace,
+    kind: str,
+    known: type[TrainingOptions],
+    read: Callable[[], Data],
+    following: tuple[str, ...],
+) -> int:
     """Train on a file and save the model; return the exit code.
 
     What takes long to import, scikit-learn and PyTorch, waits until options, file and folder are known to be sound.
@@ -89,18 +66,19 @@ def train(options: Namespace, kind: str, read: Callable[[], Data], following: tu
     Args:
         options: of the command.
         kind: what the estimator is called in ``elman.tasks``, and its trained model in ``elman.runtime``.
+        known: what options it has.
         read: reads the file, once the options are known to be sound.
         following: commands that a person may want next, with ``{model}`` in the place of the folder.
     """
     from elman import runtime, tasks
-    from elman.tasks._options import check_options
     from elman.tasks._processes import is_main_process, part
 
     out: Path = options.out
     trained: type[TrainedModel] = getattr(runtime, kind)
     if options.resume and options.overwrite:
         raise tasks.InputError("--resume goes on with a run and --overwrite starts anew: expected one of them")
-    check_options(_values(options))
+    values = _values(options, known)
+    check_options(known, values)
     if options.resume and _is_finished(out, trained, options):
         print(f"{out}: the run has finished already, there is nothing to resume")
         return 0
@@ -108,7 +86,7 @@ def train(options: Namespace, kind: str, read: Callable[[], Data], following: tu
         data = read()
         if is_main_process():
             _claim(out, trained, overwrite=options.overwrite, resume=options.resume)
-    estimator = _estimator_of(getattr(tasks, kind), options)
+    estimator = getattr(tasks, kind)(**values)
     try:
         _fit(estimator, data, out, resume=options.resume)
     except KeyboardInterrupt:
@@ -125,15 +103,10 @@ def train(options: Namespace, kind: str, read: Callable[[], Data], following: tu
     return 0
 
 
-def _values(options: Namespace) -> dict[str, Any]:
-    """Return the options as an estimator has them; a validation file takes the place of a share."""
+def _values(options: Namespace, known: type[TrainingOptions]) -> dict[str, Any]:
+    """Return the options that an estimator has; a validation file takes the place of a share."""
     shared = {"validation": 0.0} if isinstance(options.validation, Path) else {}
-    return vars(options) | shared
-
-
-def _estimator_of(kind: "type[Estimator]", options: Namespace) -> "Estimator":
-    names = kind().get_params().keys()
-    return kind(**{name: value for name, value in _values(options).items() if name in names})
+    return {option.name: getattr(options, option.name) for option in options_of(known)} | shared
 
 
 @contextmanager
@@ -151,13 +124,6 @@ def _reading(file: Path) -> Iterator[None]:
     yield
     if not watched:
         say()
-
-
-def _fraction_or_file(text: str) -> float | Path:
-    try:
-        return float(text)
-    except ValueError:
-        return Path(text)
 
 
 def _is_finished(out: Path, kind: "type[TrainedModel]", options: Namespace) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_type_hints
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -14,7 +14,7 @@ from elman._errors import InputError, OptionError
 from elman.runtime._config import Origin
 from elman.runtime._model_folder import CONFIG, Model, claim_folder, read_model, write_model
 from elman.runtime._trained import TrainedModel
-from elman.tasks._options import check_options
+from elman.tasks._options import TrainingOptions, check_options, documented
 from elman.tasks._run import Observer, Schedule
 
 if TYPE_CHECKING:
@@ -41,11 +41,12 @@ class Running:
             self.observer.notice(text)
 
 
-class Estimator(BaseEstimator):  # type: ignore[misc]
+class Estimator(TrainingOptions, BaseEstimator):  # type: ignore[misc]
     """A model that is trained on a person's own data, with scikit-learn's manners.
 
-    A task's class lists its options in ``__init__``, checks what ``fit`` is given in ``_fit``, which calls ``_train``,
-    and takes over what a folder says in ``_restore``.
+    A task's class has its options from a dataclass of its own, by which they are checked and documented, and which the
+    command line reads without scikit-learn. It checks what ``fit`` is given in ``_fit``, which calls ``_train``, and
+    takes over what a folder says in ``_restore``.
     """
 
     kind: ClassVar[type[TrainedModel]]
@@ -57,6 +58,13 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     made_with_: dict[str, str]
     run_: dict[str, Any]
     _fit: Callable[..., None]
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        if "    Attributes:\n" in (cls.__doc__ or ""):  # as each task's class has them
+            cls.__doc__ = documented(cls)
+            types = get_type_hints(cls.__init__)  # without limits and help: what the signature shows
+            cls.__init__.__annotations__ = types | {"return": None}
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write a model folder.
@@ -89,7 +97,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         estimator.data_, estimator.made_with_, estimator.run_ = origin.data, origin.made_with, origin.run
         estimator._restore()
         try:
-            check_options(estimator.get_params())
+            check_options(cls, estimator.get_params())
         except OptionError as error:  # InputError: it is the file's option, not one of the command line
             raise InputError(f"{Path(folder) / CONFIG}: expected sound options, got {error}") from None
         return estimator
@@ -101,7 +109,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         fitted = clone(self)
         scalars = {name: value.item() for name, value in self.get_params().items() if isinstance(value, np.generic)}
         fitted.set_params(**scalars)  # as a grid of NumPy's numbers has them
-        check_options(fitted.get_params())
+        check_options(type(self), fitted.get_params())
         fitted.run_ = {}
         fitted._fit(*data, running=running)
         self.__dict__.update(vars(fitted))  # at once: one that is stopped leaves what was before

@@ -1,73 +1,215 @@
-"""The limits of the options that tasks share."""
+"""The options of estimators, each a field of a dataclass: its default, its limits, and what it is for."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from inspect import get_annotations
 from numbers import Integral, Real
-from typing import Any
+from textwrap import TextWrapper
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from elman._errors import OptionError
-from elman.runtime._language.settings import MOST_NGRAM
+from elman._limits import Count, HiddenSize, Size
+from elman._schema import Range
 
-__all__ = ["check_options"]
-
-# Least value, and whether None is allowed: it stands for a choice made from the data.
-INTEGERS = {
-    "hidden_size": (1, False),
-    "embedding_size": (1, False),
-    "character_size": (0, False),
-    "layers": (1, False),
-    "max_length": (1, False),
-    "epochs": (1, True),
-    "frame_size": (1, True),
-    "batch_size": (1, True),
-    "ngram": (1, False),
-    "horizon": (1, True),
-    "season": (1, True),
-    "context": (2, True),
-    "networks": (1, False),
-    "window": (1, False),
-    "seed": (0, False),
-    "threads": (1, True),
-}
-# What a model folder may say at most, where that is less than any integer.
-GREATEST = {"layers": 1000, "networks": 1000, "ngram": MOST_NGRAM, "hidden_size": 2**20, "horizon": 2**20}
-FRACTIONS = {"dropout": False, "ngram_dropout": True, "validation": False}
-CHOICES = {"tokens": ("char", "word", None), "engine": ("elman", "torch"), "strategy": ("direct", "recursive", None)}
+__all__ = [
+    "DATA",
+    "FRACTION",
+    "NETWORK",
+    "SHARE",
+    "Bidirectional",
+    "EmbeddingSize",
+    "Group",
+    "Help",
+    "Number",
+    "Option",
+    "TrainingOptions",
+    "check_options",
+    "documented",
+    "options_of",
+]
 
 
-def check_options(options: Mapping[str, Any]) -> None:
-    """Check the options that are given.
+@dataclass(frozen=True)
+class Help:
+    """What an option is for, in docstrings and in ``elman train --help``: words without a capital or a full stop.
+
+    Args:
+        text: the words.
+        otherwise: what ``None`` stands for, where it is allowed: a choice made from the data.
+    """
+
+    text: str
+    otherwise: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The group of ``elman train --help`` that an option stands in."""
+
+    title: str
+
+
+@dataclass(frozen=True)
+class Number:
+    """The limits of a real number.
+
+    Args:
+        metavar: what ``--help`` calls it.
+        expected: what it may be, in words.
+        holds: whether it is so.
+    """
+
+    metavar: str
+    expected: str
+    holds: Callable[[Any], bool]
+
+
+FRACTION = Number("FRACTION", "a number from 0 to below 1", lambda value: 0 <= value < 1)
+FRACTION_OR_FILE = replace(FRACTION, metavar="FRACTION|FILE")
+SHARE = Number("SHARE", "a number between 0 and 1", lambda value: 0 < value < 1)
+RATE = Number("RATE", "a number above 0", lambda value: 0 < value < math.inf)
+DATA, NETWORK, TRAINING, RUNNING = map(Group, ("Data", "Network", "Training", "Running"))
+# Of several estimators, not of all:
+EmbeddingSize = Annotated[Size, NETWORK, Help("width of the vector that stands for a token")]
+Bidirectional = Annotated[bool, NETWORK, Help("whether each layer also reads backwards")]
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class TrainingOptions:
+    """Those of every estimator.
+
+    The annotation of each says what it is for and its limits. A subclass annotates anew what differs: the default, and
+    of what is said that alone.
+    """
+
+    hidden_size: Annotated[HiddenSize, NETWORK, Help("units of each recurrent layer and direction")] = 128
+    layers: Annotated[Count, NETWORK, Help("recurrent layers")] = 1
+    dropout: Annotated[float, FRACTION, NETWORK, Help("share of the features forgotten at each training step")] = 0.4
+    engine: Annotated[
+        Literal["elman", "torch"], NETWORK, Help("whose recurrent layers: those of elman.nn or of torch.nn")
+    ] = "elman"
+    learning_rate: Annotated[
+        float, RATE, TRAINING, Help("AdamW's greatest; it rises at first and then falls to zero")
+    ] = 3e-3
+    epochs: Annotated[Size | None, TRAINING, Help("times the data are read, at most", "chosen from the data")] = None
+    batch_size: Annotated[Size | None, TRAINING, Help("examples of each step", "chosen from the data")] = None
+    seed: Annotated[int, Range(0, 2**31 - 1), TRAINING, Help("of everything drawn at random")] = 0
+    validation: Annotated[
+        float,
+        FRACTION_OR_FILE,
+        DATA,
+        Help("share of the examples set aside to choose the best epoch by; 0 for none"),
+    ] = 0.1
+    threads: Annotated[Size | None, RUNNING, Help("of the processor, to train with", "as many as torch uses")] = None
+
+
+@dataclass(frozen=True)
+class Option:
+    """A field of an estimator's options, as its annotations have it.
+
+    Args:
+        name, default: of the field.
+        kind: int, float, bool or a Literal.
+        optional: whether it may be None.
+        notes: of the annotations, by their class.
+    """
+
+    name: str
+    default: Any
+    kind: Any
+    optional: bool
+    notes: dict[type, Any]
+
+    @property
+    def help(self) -> Help:
+        note: Help = self.notes[Help]
+        return note
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return get_args(self.kind) if get_origin(self.kind) is Literal else ()
+
+    def check(self, value: Any) -> None:
+        """Check a value.
+
+        Raises:
+            OptionError: it is out of range or of another type.
+        """
+        expected = "" if value is None and self.optional else self._refusal(value)
+        if expected:
+            raise OptionError(self.name, expected, value)
+
+    def _refusal(self, value: Any) -> str:
+        """Return what was expected in the place of a value, nothing if it will do."""
+        if self.choices:
+            return "" if isinstance(value, str) and value in self.choices else " or ".join(self.choices)
+        if self.kind is bool:
+            return "" if isinstance(value, bool) else "True or False"
+        if self.kind is float:
+            limits: Number = self.notes[Number]
+            return "" if _is_number(value, Real) and limits.holds(value) else limits.expected
+        within: Range = self.notes[Range]
+        if not _is_number(value, Integral) or value < within.least:
+            return f"an integer of at least {within.least}"
+        return "" if value <= within.most else f"an integer of at most {within.most}"
+
+
+def _is_number(value: Any, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def options_of(estimator: type[TrainingOptions]) -> Iterator[Option]:
+    """Yield the options of an estimator, or of the dataclass that it has them from."""
+    said: dict[str, tuple[Any, bool, dict[type, Any]]] = {}
+    for each in reversed(estimator.__mro__):
+        for name, annotation in get_annotations(each).items():
+            before = said[name][2] if name in said else {}
+            kind, optional, notes = _read(annotation)
+            said[name] = kind, optional, before | notes
+    for field in fields(estimator):
+        yield Option(field.name, field.default, *said[field.name])
+
+
+def _read(annotation: Any) -> tuple[Any, bool, dict[type, Any]]:
+    """Return the type that an annotation holds, whether it may be None, and the notes by their class."""
+    parts = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        kind, optional, notes = _read(parts[0])
+        return kind, optional, notes | {type(note): note for note in parts[1:]}
+    if get_origin(annotation) in (Union, UnionType):
+        (part,) = (part for part in parts if part is not NoneType)
+        kind, _, notes = _read(part)
+        return kind, True, notes
+    return annotation, False, {}
+
+
+def check_options(estimator: type[TrainingOptions], values: Mapping[str, Any]) -> None:
+    """Check the options of an estimator.
 
     Raises:
         OptionError: one is out of range or of another type; the message names it.
     """
-    for name, value in options.items():
-        if name in INTEGERS:
-            _check_integer(name, value, *INTEGERS[name], GREATEST.get(name, 2**31 - 1))
-        elif name in CHOICES and value not in CHOICES[name]:
-            raise OptionError(name, " or ".join(str(choice) for choice in CHOICES[name] if choice), value)
-        elif name in ("bidirectional", "repair_tags") and not isinstance(value, bool):
-            raise OptionError(name, "True or False", value)
-        elif name in FRACTIONS and not (_is_fraction(value) or (FRACTIONS[name] and value is None)):
-            raise OptionError(name, "a number from 0 to below 1", value)
-        elif name == "coverage" and not (_is_fraction(value) and value > 0):
-            raise OptionError(name, "a number between 0 and 1", value)
-        elif name == "learning_rate" and not (_is_real(value) and 0 < value < math.inf):
-            raise OptionError(name, "a number above 0", value)
+    for option in options_of(estimator):
+        option.check(values[option.name])
 
 
-def _check_integer(name: str, value: object, least: int, optional: bool, most: int) -> None:
-    if value is None and optional:
-        return
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
-        raise OptionError(name, f"an integer of at least {least}", value)
-    if int(value) > most:
-        raise OptionError(name, f"an integer of at most {most}", value)
+def documented(estimator: type[TrainingOptions]) -> str:
+    """Return an estimator's docstring with its options before its attributes, its own before those of all."""
+    of_all = get_annotations(TrainingOptions)
+    options = sorted(options_of(estimator), key=lambda option: option.name in of_all)
+    style = TextWrapper(
+        width=116,
+        initial_indent=" " * 8,
+        subsequent_indent=" " * 12,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    lines = [style.fill(f"{option.name}: {option.help.text}{_if_none(option)}.") for option in options]
+    before, attributes, rest = (estimator.__doc__ or "").partition("    Attributes:\n")
+    return "\n".join([f"{before}    Args:", *lines, "", f"{attributes}{rest}"])
 
 
-def _is_real(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def _is_fraction(value: Any) -> bool:
-    return _is_real(value) and 0 <= value < 1
+def _if_none(option: Option) -> str:
+    return f"; ``None``: {option.help.otherwise}" if option.optional else ""

@@ -18,6 +18,7 @@ from elman.runtime._forecaster.rolling import rolling_report
 from elman.runtime._forecaster.series import Series, as_series
 from elman.runtime._forecaster.settings import ForecasterSettings, Layers
 from elman.tasks._estimator import Estimator, Running
+from elman.tasks._forecaster.options import ForecasterOptions
 from elman.tasks._run import Observer, Schedule
 
 if TYPE_CHECKING:
@@ -34,30 +35,12 @@ LEAST_CONTEXT, LONGEST_CONTEXT = 4, 104
 Floats = NDArray[np.float64]
 
 
-class Forecaster(Estimator):
+class Forecaster(ForecasterOptions, Estimator):
     """Forecast series of numbers: a mix of simple forecasts, corrected by recurrent networks.
 
     The simple forecasts are the last value, trend, mean, season, and their like; their mix, logarithms and the season
     are chosen from the data, in closed form. The networks read the last steps, beside the calendar, and put out what
     the mix misses. All choices are made by forecasts of a held-out end of the series.
-
-    Args:
-        horizon: steps ahead; None: the shortest cycle, such as a day of hours, and at most a tenth of the series.
-        season: in steps; 1: none; None: found from the calendar of the times, or from autocorrelation.
-        context: steps that the networks read; None: two seasons, 16 to 104.
-        strategy: ``"direct"``: all steps at once; ``"recursive"``: one at a time; None: whichever does better.
-        coverage: share of true values that the intervals are to hold.
-        networks: how many are trained side by side; forecasts are their mean.
-        hidden_size: units of each recurrent layer.
-        layers: recurrent layers.
-        dropout: share of the features forgotten at each training step.
-        learning_rate: AdamW's greatest; it rises at first and then falls to zero.
-        epochs: times the series is read, at most; None: 5 to 100, the fewer the longer it is.
-        batch_size: steps to forecast from of each training step; None: 16 to 64, by their number.
-        seed: of everything drawn at random.
-        validation: share of the series held out at its end, above 0.
-        engine: ``"elman"`` for :class:`elman.nn.RNN`, ``"torch"`` for :class:`torch.nn.RNN`.
-        threads: of the processor, to train with; None: as many as torch uses.
 
     Attributes:
         model_: the :class:`elman.runtime.Forecaster` that predicts, without PyTorch.
@@ -77,43 +60,6 @@ class Forecaster(Estimator):
     """
 
     kind = Trained
-
-    def __init__(
-        self,
-        *,
-        horizon: int | None = None,
-        season: int | None = None,
-        context: int | None = None,
-        strategy: str | None = None,
-        coverage: float = 0.9,
-        networks: int = 3,
-        hidden_size: int = 32,
-        layers: int = 1,
-        dropout: float = 0.2,
-        learning_rate: float = 2e-3,
-        epochs: int | None = None,
-        batch_size: int | None = None,
-        seed: int = 0,
-        validation: float = 0.2,
-        engine: str = "elman",
-        threads: int | None = None,
-    ) -> None:
-        self.horizon = horizon
-        self.season = season
-        self.context = context
-        self.strategy = strategy
-        self.coverage = coverage
-        self.networks = networks
-        self.hidden_size = hidden_size
-        self.layers = layers
-        self.dropout = dropout
-        self.learning_rate = learning_rate
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.seed = seed
-        self.validation = validation
-        self.engine = engine
-        self.threads = threads
 
     def fit(
         self,

@@ -10,6 +10,7 @@ from elman._errors import InputError
 from elman.runtime._language.model import LanguageModel as Trained
 from elman.tasks._estimator import Estimator, Running
 from elman.tasks._language.corpus import LONGEST_EPOCH, Corpus
+from elman.tasks._language.options import LanguageOptions
 from elman.tasks._language.texts import NAMES, Texts, blocks, read_corpus
 from elman.tasks._run import Observer, Schedule
 
@@ -22,30 +23,12 @@ OPERATIONS = 5e12  # of floating-point numbers in training: one to two minutes o
 FEWEST_EPOCHS, MOST_EPOCHS = 1, 8
 
 
-class LanguageModel(Estimator):
+class LanguageModel(LanguageOptions, Estimator):
     """Model a language: what comes next in a text, by its characters or its words.
 
     An embedding of each token and of the n-grams that end with it, recurrent layers, an output layer; trained by
     truncated backpropagation through time, the states carried over from window to window. ``None``: chosen from the
     data.
-
-    Args:
-        hidden_size: units of each recurrent layer.
-        embedding_size: width of the vectors that stand for a token and for an n-gram.
-        layers: recurrent layers.
-        dropout: share of the states' features forgotten at each training step.
-        tokens: ``"char"`` or ``"word"``.
-        ngram: tokens of the longest n-gram that the network reads as a whole; 1: single tokens alone.
-        ngram_dropout: share of the n-grams forgotten at each training step; ``None``: 0.3 to 0.8, the more the shorter
-            the text is and the more tokens are known.
-        window: steps that gradients reach back.
-        learning_rate: AdamW's greatest; it rises at first and then falls to zero.
-        epochs: times the text is read, at most; ``None``: 1 to 8, the fewer the longer it is.
-        batch_size: windows of each training step; ``None``: 4 to 64, the more the longer the text is.
-        seed: of everything drawn at random.
-        validation: share of the text, its tail, held out to choose the best epoch by; 0 for none.
-        engine: ``"elman"`` for :class:`elman.nn.RNN`, ``"torch"`` for :class:`torch.nn.RNN`.
-        threads: of the processor, to train with; ``None``: as many as torch uses.
 
     Attributes:
         vocabulary_: the tokens known.
@@ -63,41 +46,6 @@ class LanguageModel(Estimator):
     """
 
     kind = Trained
-
-    def __init__(
-        self,
-        *,
-        hidden_size: int = 256,
-        embedding_size: int = 128,
-        layers: int = 1,
-        dropout: float = 0.2,
-        tokens: str = "char",
-        ngram: int = 6,
-        ngram_dropout: float | None = None,
-        window: int = 64,
-        learning_rate: float = 4e-3,
-        epochs: int | None = None,
-        batch_size: int | None = None,
-        seed: int = 0,
-        validation: float = 0.05,
-        engine: str = "elman",
-        threads: int | None = None,
-    ) -> None:
-        self.hidden_size = hidden_size
-        self.embedding_size = embedding_size
-        self.layers = layers
-        self.dropout = dropout
-        self.tokens = tokens
-        self.ngram = ngram
-        self.ngram_dropout = ngram_dropout
-        self.window = window
-        self.learning_rate = learning_rate
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.seed = seed
-        self.validation = validation
-        self.engine = engine
-        self.threads = threads
 
     def fit(
         self,

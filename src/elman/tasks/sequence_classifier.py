@@ -15,6 +15,7 @@ from elman.runtime._classifiers.sequence_settings import SequenceSettings
 from elman.runtime._classifiers.sequences import SequenceClassifier as Trained
 from elman.runtime._classifiers.sequences import checked_sequences, frames_of
 from elman.tasks._classifiers.base import Classifier
+from elman.tasks._classifiers.options import SequenceOptions
 from elman.tasks._estimator import Running
 from elman.tasks._run import Observer
 
@@ -27,32 +28,17 @@ LONGEST = 64  # frames of a typical sequence; in trials, networks that read long
 CONSTANT = 1e-12  # of a channel's largest value: a deviation that small is rounding
 
 
-class SequenceClassifier(Classifier):
+class SequenceClassifier(SequenceOptions, Classifier):
     """Classify sequences of numbers with recurrent layers, and an output layer on what their units do.
 
     Sequences have one channel or more and may differ in length. Channels are standardised. The defaults suit few
     sequences and many, short ones and long. ``None``: chosen from the data.
 
-    Args:
-        hidden_size: units of each recurrent layer and direction.
-        layers: recurrent layers.
-        bidirectional: whether each layer also reads the sequence backwards.
-        dropout: share of the pooled states forgotten at each training step.
-        frame_size: steps that the network reads at once; ``None``: so many that half of the sequences have 64 frames
-            at most.
-        learning_rate: AdamW's greatest; it rises at first and then falls to zero.
-        epochs: times the sequences are read, at most; ``None``: 10 to 300, the fewer the more sequences there are.
-        batch_size: sequences of each training step; ``None``: 16 to 64, the more the more sequences there are.
-        seed: of everything drawn at random.
-        validation: share of the sequences set aside to choose the best epoch by; 0 for none.
-        engine: ``"elman"`` for :class:`elman.nn.RNN`, ``"torch"`` for :class:`torch.nn.RNN`.
-        threads: of the processor, to train with; ``None``: as many as torch uses. Predictions go by
-            :func:`elman.set_num_threads`.
-
     Attributes:
         classes_: (classes,) the labels, sorted.
         settings_: what a prediction needs beside the parameters: channels, size of a frame, sizes of the network.
-        model_: the :class:`elman.runtime.SequenceClassifier` that predicts, without PyTorch.
+        model_: the :class:`elman.runtime.SequenceClassifier` that predicts, without PyTorch, with as many threads as
+            :func:`elman.set_num_threads` says.
         metrics_: scores on the validation part at the best epoch.
         history_: the figures of each epoch.
         data_: what it saw: numbers of examples, by class too, lengths, how many values were missing.
@@ -70,35 +56,6 @@ class SequenceClassifier(Classifier):
 
     kind = Trained
     arguments, plural = ("X", "y"), "sequences"
-
-    def __init__(
-        self,
-        *,
-        hidden_size: int = 128,
-        layers: int = 1,
-        bidirectional: bool = True,
-        dropout: float = 0.4,
-        frame_size: int | None = None,
-        learning_rate: float = 3e-3,
-        epochs: int | None = None,
-        batch_size: int | None = None,
-        seed: int = 0,
-        validation: float = 0.1,
-        engine: str = "elman",
-        threads: int | None = None,
-    ) -> None:
-        self.hidden_size = hidden_size
-        self.layers = layers
-        self.bidirectional = bidirectional
-        self.dropout = dropout
-        self.frame_size = frame_size
-        self.learning_rate = learning_rate
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.seed = seed
-        self.validation = validation
-        self.engine = engine
-        self.threads = threads
 
     def fit(
         self,

@@ -21,6 +21,7 @@ from elman.runtime._words.segmentation import composed, lookup
 from elman.tasks._estimator import Estimator, Running
 from elman.tasks._run import Observer, Schedule
 from elman.tasks._splitting import stratified_split
+from elman.tasks._tagger.options import TaggerOptions
 from elman.tasks._tagger.sound_tags import IOB1, sound_tags
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ Part = tuple[list[list[str]], list[list[str]]]
 LARGE = 1000  # sentences; what occurs once in so many teaches nothing of its own
 
 
-class SequenceTagger(Estimator):
+class SequenceTagger(TaggerOptions, Estimator):
     """Tag the tokens of sentences: named entities, slots, parts of speech, punctuation.
 
     A network over the characters of each word and one over the words of the sentence, so that words never seen have
@@ -42,33 +43,14 @@ class SequenceTagger(Estimator):
     always well-formed; others are plain. The defaults suit languages with words and without, a hundred sentences and
     ten thousands. ``None``: chosen from the data.
 
-    Args:
-        hidden_size: units of each recurrent layer over words and direction.
-        embedding_size: width of the vector that stands for a word.
-        character_size: width of the vector that stands for a character, and units of the network over characters in
-            each direction; 0 for none. Not used where all tokens are single characters.
-        layers: recurrent layers over words.
-        bidirectional: whether each layer also reads the sentence backwards.
-        dropout: share of the features forgotten at each training step, of what layers read and of the last states.
-        learning_rate: AdamW's greatest; it rises at first and then falls to zero.
-        epochs: times the sentences are read; ``None``: 5 to 40, the fewer the more tokens there are.
-        batch_size: sentences of each training step; ``None``: 4 to 64, the more the more and the shorter they are.
-        seed: of everything drawn at random.
-        validation: share of the sentences set aside to choose the best epoch by, if they are 500 or more, or else
-            to show how good the last is; 0 for none.
-        repair_tags: whether ill-formed tags, such as I- after O, begin and end spans as they do for ``conlleval``;
-            they are refused otherwise.
-        engine: ``"elman"`` for :class:`elman.nn.RNN`, ``"torch"`` for :class:`torch.nn.RNN`.
-        threads: of the processor, to train with; ``None``: as many as torch uses. Predictions go by
-            :func:`elman.set_num_threads`.
-
     Attributes:
         classes_: (tags,) the tags, sorted.
         scheme_: ``"BIO"``, ``"BIOES"``, ``"BILOU"``, ``"BMES"``, ``"BMEW"``, with ``"bare "`` before it if the tags
             have no types, or ``"plain"``; IOB1 has become BIO.
         tokens_: ``"char"`` if all tokens are single characters, else ``"word"``: how texts are split.
         words_, characters_: those known.
-        model_: the :class:`elman.runtime.SequenceTagger` that predicts, without PyTorch.
+        model_: the :class:`elman.runtime.SequenceTagger` that predicts, without PyTorch, with as many threads as
+            :func:`elman.set_num_threads` says.
         metrics_: scores on the validation part at the best epoch.
         history_: the figures of each epoch.
         data_: what it saw: numbers of sentences, tokens and spans of each type, and how many sentences were repaired.
@@ -84,39 +66,6 @@ class SequenceTagger(Estimator):
     """
 
     kind = Trained
-
-    def __init__(
-        self,
-        *,
-        hidden_size: int = 128,
-        embedding_size: int = 128,
-        character_size: int = 32,
-        layers: int = 1,
-        bidirectional: bool = True,
-        dropout: float = 0.4,
-        learning_rate: float = 3e-3,
-        epochs: int | None = None,
-        batch_size: int | None = None,
-        seed: int = 0,
-        validation: float = 0.1,
-        repair_tags: bool = False,
-        engine: str = "elman",
-        threads: int | None = None,
-    ) -> None:
-        self.hidden_size = hidden_size
-        self.embedding_size = embedding_size
-        self.character_size = character_size
-        self.layers = layers
-        self.bidirectional = bidirectional
-        self.dropout = dropout
-        self.learning_rate = learning_rate
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.seed = seed
-        self.validation = validation
-        self.repair_tags = repair_tags
-        self.engine = engine
-        self.threads = threads
 
     def fit(
         self,

@@ -15,6 +15,7 @@ from elman.runtime._classifiers.text_settings import Network, Text, TextSettings
 from elman.runtime._vocabulary import Vocabulary, choose_tokens, encode, tokenize
 from elman.runtime._words import NEWEST
 from elman.tasks._classifiers.base import Classifier
+from elman.tasks._classifiers.options import TextOptions
 from elman.tasks._estimator import Running
 from elman.tasks._run import Observer
 
@@ -29,34 +30,18 @@ LARGE_VOCABULARY = 1000
 UNKNOWN_RATE, UNKNOWN_RATE_IF_SMALL = 0.05, 0.01
 
 
-class TextClassifier(Classifier):
+class TextClassifier(TextOptions, Classifier):
     """Classify texts with an embedding, recurrent layers, and an output layer on what their units do.
 
-    The defaults suit Chinese and English, short texts and long. ``None``: chosen from the data.
-
-    Args:
-        hidden_size: units of each recurrent layer and direction.
-        embedding_size: width of the vector that stands for a token.
-        layers: recurrent layers.
-        bidirectional: whether each layer also reads the text backwards.
-        dropout: share of the features forgotten at each training step, of the pooled states and, where a
-            thousand tokens or more are known, of the embeddings.
-        tokens: ``"char"``, ``"word"``, or ``None``: words where texts have spaces and several words each.
-        max_length: tokens read of a text; what follows is not looked at.
-        learning_rate: AdamW's greatest; it rises at first and then falls to zero.
-        epochs: times the texts are read, at most; ``None``: 6 to 60, the fewer the more texts there are.
-        batch_size: texts of each training step; ``None``: 16 to 64, the more the more texts there are.
-        seed: of everything drawn at random.
-        validation: share of the texts set aside to choose the best epoch by; 0 for none.
-        engine: ``"elman"`` for :class:`elman.nn.RNN`, ``"torch"`` for :class:`torch.nn.RNN`.
-        threads: of the processor, to train with; ``None``: as many as torch uses. Predictions go by
-            :func:`elman.set_num_threads`.
+    The defaults suit Chinese and English, short texts and long. ``None``: chosen from the data. Features of the pooled
+    states are forgotten and, where a thousand tokens or more are known, of the embeddings.
 
     Attributes:
         classes_: (classes,) the labels, sorted.
         tokens_: ``"char"`` or ``"word"``.
         vocabulary_: the tokens known.
-        model_: the :class:`elman.runtime.TextClassifier` that predicts, without PyTorch.
+        model_: the :class:`elman.runtime.TextClassifier` that predicts, without PyTorch, with as many threads as
+            :func:`elman.set_num_threads` says.
         metrics_: scores on the validation part at the best epoch.
         history_: the figures of each epoch.
         data_: what it saw: numbers of examples, by class too, and how many texts were cut.
@@ -72,39 +57,6 @@ class TextClassifier(Classifier):
 
     kind = Trained
     arguments, plural = ("texts", "labels"), "texts"
-
-    def __init__(
-        self,
-        *,
-        hidden_size: int = 128,
-        embedding_size: int = 128,
-        layers: int = 1,
-        bidirectional: bool = True,
-        dropout: float = 0.4,
-        tokens: str | None = None,
-        max_length: int = 512,
-        learning_rate: float = 3e-3,
-        epochs: int | None = None,
-        batch_size: int | None = None,
-        seed: int = 0,
-        validation: float = 0.1,
-        engine: str = "elman",
-        threads: int | None = None,
-    ) -> None:
-        self.hidden_size = hidden_size
-        self.embedding_size = embedding_size
-        self.layers = layers
-        self.bidirectional = bidirectional
-        self.dropout = dropout
-        self.tokens = tokens
-        self.max_length = max_length
-        self.learning_rate = learning_rate
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.seed = seed
-        self.validation = validation
-        self.engine = engine
-        self.threads = threads
 
     def fit(
         self,

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from elman._errors import InputError
 from elman.runtime._arrays import Array
 from elman.runtime._classifiers.base import Classifier as Trained
+from elman.tasks._classifiers.options import ClassifierOptions
 from elman.tasks._estimator import Estimator, Running
 from elman.tasks._run import Schedule
 from elman.tasks._splitting import stratified_split
@@ -26,17 +27,12 @@ __all__ = ["Classifier"]
 Part = tuple[list[Any], NDArray[np.int64]]
 
 
-class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
+class Classifier(ClassifierMixin, ClassifierOptions, Estimator):  # type: ignore[misc]
     """Trains on labelled examples: texts, or sequences of numbers, as a class of its own says."""
 
     arguments: ClassVar[tuple[str, str]]  # what messages call the examples and the labels
     plural: ClassVar[str]  # what an example is
 
-    seed: int
-    learning_rate: float
-    epochs: int | None
-    batch_size: int | None
-    validation: float
     classes_: NDArray[Any]
 
     @abstractmethod
