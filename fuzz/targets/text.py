@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from elman.runtime._classifiers.text import TextClassifier
-from elman.runtime._classifiers.text_settings import Network, Text, TextSettings
+from elman.runtime._classifiers.text_settings import Text, TextSettings, TextSizes
 from elman.runtime._classifiers.text_stream import TextStream
 from elman.runtime._vocabulary import SPECIAL_TOKENS, Vocabulary, choose_tokens, tokenize
 from elman.runtime._words import NEWEST
@@ -53,7 +53,8 @@ def model(word: bool, max_length: int) -> TextClassifier:
     }
     tensors = {name: np.sin(np.arange(1, np.prod(s) + 1, dtype="f") ** 2).reshape(s) for name, s in shapes.items()}
     text = Text("word" if word else "char", max_length, {}, NEWEST)
-    settings = TextSettings(["x", "y"], text, Network(3, 4, 1, bidirectional=False))
+    network = TextSizes(embedding_size=3, hidden_size=4, layers=1, bidirectional=False)
+    settings = TextSettings(["x", "y"], text, network)
     return TextClassifier(settings, tensors, {"vocabulary": vocabulary})
 
 

@@ -13,10 +13,11 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from elman._errors import InputError
 
-__all__ = ["Range", "build", "decode", "parse_json"]
+__all__ = ["UNSAID", "Range", "build", "decode", "parse_json", "stated"]
 
 T = TypeVar("T")
 
+UNSAID = {"unsaid": True}  # of fields that files did not have from the first: their default is not written
 DEEPEST = 100  # JSON within JSON; what nests deeper could exhaust the stack of whoever prints it
 NAMES = {str: "a string", int: "an integer", float: "a number", bool: "true or false", NoneType: "null"}
 
@@ -27,6 +28,16 @@ class Range:
 
     least: float
     most: float
+
+
+def stated(value: Any) -> dict[str, Any]:
+    """Return what a file says of a dataclass: its fields by name, those of dataclasses in it too, but none UNSAID."""
+    said = {}
+    for known in fields(value):
+        inner = getattr(value, known.name)
+        if not (known.metadata == UNSAID and inner == known.default):
+            said[known.name] = stated(inner) if is_dataclass(inner) else inner
+    return said
 
 
 def decode(content: bytes, kind: type[T], name: str) -> T:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import elman
-from elman.runtime._classifiers.text_settings import Network, Text, TextSettings
+from elman.runtime._classifiers.text_settings import Text, TextSettings, TextSizes
 from elman.runtime._config import Origin
 from elman.runtime._model_folder import Model, write_model
 from elman.runtime._vocabulary import Vocabulary
@@ -56,7 +56,8 @@ def one_direction() -> elman.runtime.TextClassifier:
     shapes = {"embedding.weight": (8, 4), "output.weight": (2, 15), "output.bias": (2,)}
     shapes |= {"rnn.weight_ih_l0": (5, 4), "rnn.weight_hh_l0": (5, 5), "rnn.bias_ih_l0": (5,), "rnn.bias_hh_l0": (5,)}
     tensors = {name: generator.standard_normal(shape).astype("f") for name, shape in shapes.items()}
-    settings = TextSettings(["a", "b"], Text("char", 99, {}), Network(4, 5, 1, False))
+    network = TextSizes(embedding_size=4, hidden_size=5, layers=1, bidirectional=False)
+    settings = TextSettings(["a", "b"], Text("char", 99, {}), network)
     return elman.runtime.TextClassifier(settings, tensors, {"vocabulary": Vocabulary("petr")})
 
 

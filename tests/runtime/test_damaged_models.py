@@ -33,7 +33,7 @@ IN_CONFIG = {
     "key unknown": (
         '"layers": 2',
         '"layers": 2, "x": 1',
-        "expected only the keys embedding_size, hidden_size, layers,",
+        "expected only the keys hidden_size, layers, bidirectional,",
     ),
     "no size": ('"embedding_size": 4', '"embedding_size": 0', "expected network.embedding_size to be a number from 1"),
     "size": ('"hidden_size": 5', '"hidden_size": 3000000000', "expected network.hidden_size to be a number from 1 to"),

@@ -17,7 +17,7 @@ from elman.runtime._forecaster.calendar import TimeGrid
 from elman.runtime._forecaster.context import Context
 from elman.runtime._forecaster.rolling import roll, rolling_report
 from elman.runtime._forecaster.series import Windows, as_series
-from elman.runtime._forecaster.settings import ForecasterSettings, Layers
+from elman.runtime._forecaster.settings import ForecasterSettings, ForecasterSizes
 
 HORIZON, SEASON, STEPS = 4, 6, 60
 
@@ -40,7 +40,7 @@ def forecaster(seed=0, targets=1, covariates=1, block=HORIZON, gaps=True):
         calibration=20,
         steps=STEPS,
         grid=TimeGrid("month", 1, 240, "month"),
-        layers=Layers(2, 5, 1),
+        layers=ForecasterSizes(networks=2, hidden_size=5, layers=1),
     )
     shapes = settings.shapes({})
     tensors = {

@@ -13,7 +13,7 @@ from elman import InputError
 from elman.runtime._language.model import STEPS_AT_ONCE, LanguageModel
 from elman.runtime._language.ngrams import ngram_rows
 from elman.runtime._language.sampling import Sampling
-from elman.runtime._language.settings import LanguageNetwork, LanguageSettings
+from elman.runtime._language.settings import LanguageSettings, LanguageSizes
 from elman.runtime._language.tokens import split, split_blocks
 from elman.runtime._linear import log_softmax
 from elman.runtime._vocabulary import SPECIAL_TOKENS, START, UNKNOWN, Vocabulary
@@ -29,7 +29,7 @@ ngrams = st.sampled_from([1, 2, 4])
 
 def language_model(tokens="char", ngram=3, layers=1, seed=0, known=None):
     vocabulary, generator = Vocabulary(known or KNOWN[tokens]), np.random.default_rng(seed)
-    network = LanguageNetwork(5, 8, layers, ngram, 11)
+    network = LanguageSizes(embedding_size=5, hidden_size=8, layers=layers, ngram=ngram, ngram_rows=11)
     read = LanguageSettings(tokens, network, segmentation=NEWEST)
     rnn = parameters(5, 8, layers, bidirectional=False, seed=seed)
     tensors = {

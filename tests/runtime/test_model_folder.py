@@ -16,6 +16,8 @@ from elman.runtime._model_folder import EpochRecord, claim_folder, read_model, w
 from tests.runtime.marked_models import FILES, VERSION_1
 from tests.runtime.refusals import refusal
 
+OTHER_KINDS = ("forecaster", "language_model", "sequence_classifier", "sequence_tagger")
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -60,12 +62,18 @@ def test_the_tensors_of_version_1_are_the_file_s():
     assert b"".join(ordered) == data
 
 
-def test_what_is_written_is_what_version_1_wrote(tmp_path):
-    (tmp_path / "model").mkdir()
-    write_model(tmp_path / "model", read_model(VERSION_1))
-    assert {path.name for path in (tmp_path / "model").iterdir()} == FILES
-    for name in FILES:
-        assert (tmp_path / "model" / name).read_bytes() == (VERSION_1 / name).read_bytes()
+@pytest.mark.parametrize("name", [VERSION_1.name, *(f"{kind}_1" for kind in OTHER_KINDS)])
+def test_what_is_written_is_what_version_1_wrote(tmp_path, name):
+    stored, written = VERSION_1.parent / name, tmp_path / "model"
+    written.mkdir()
+    write_model(written, read_model(stored))
+    assert {path.name for path in written.iterdir()} == {path.name for path in stored.iterdir()}
+    for path in stored.iterdir():
+        if path.name == "config.json":  # whose keys have no order; a series' times have said more since
+            ours, theirs = (json.loads((folder / path.name).read_bytes()) for folder in (written, stored))
+            assert ours == theirs | {key: ours[key] for key in ("grid",) if key in theirs}
+        else:
+            assert (written / path.name).read_bytes() == path.read_bytes()
 
 
 def test_figures_that_json_lacks_are_left_open(folder):
@@ -151,7 +159,7 @@ def test_what_is_no_file_of_the_folder_s_own_is_refused(folder, name):
 
 def test_memory_is_not_taken_for_what_files_claim(folder):
     config = (folder / "config.json").read_bytes()
-    claims = config.replace(b'"hidden_size": 5', b'"hidden_size": 1000000000')
+    claims = config.replace(b'"hidden_size": 5', b'"hidden_size": 1000000')
     header = json.dumps({"a": {"dtype": "F32", "shape": [10**9], "data_offsets": [0, 4 * 10**9]}}).encode()
     tracemalloc.start()
     try:

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 import elman
 from elman import InputError
 from elman.runtime._classifiers.base import READING_BATCH
-from elman.runtime._classifiers.sequence_settings import SequenceNetwork, SequenceSettings
+from elman.runtime._classifiers.sequence_settings import SequenceSettings
+from elman.runtime._classifiers.settings import ClassifierSizes
 from tests.runtime.networks import parameters
 
 
 def classifier(*, frame_size=1, flagged=(), bidirectional=True, layers=1, mean=(0.0, 10.0), scale=(1.0, 5.0)):
-    network = SequenceNetwork(8, layers, bidirectional)
+    network = ClassifierSizes(hidden_size=8, layers=layers, bidirectional=bidirectional)
     given = SequenceSettings(["x", "y", "z"], ["a", "b"], list(flagged), frame_size, network)
     rnn = parameters(given.input_size, 8, layers, bidirectional=bidirectional)
     generator, features = np.random.default_rng(0), 24 * (1 + bidirectional)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from elman import InputError
 from elman.runtime._tagger.sentences import LONGEST_SPELLING
-from elman.runtime._tagger.settings import TaggerNetwork, TaggerSettings
+from elman.runtime._tagger.settings import TaggerSettings, TaggerSizes
 from elman.runtime._tagger.tagger import SequenceTagger
 from elman.runtime._tagger.tags import first_fault, marked
 from elman.runtime._tagger.words import joined, split
@@ -28,7 +28,8 @@ NEVER_SEEN = "Überraschung"
 
 
 def tagger(scheme="BIO", *, character_size=3, layers=1, bidirectional=True, tokens="word", seed=0):
-    network = TaggerNetwork(5, character_size, 8, layers, bidirectional)
+    recurrent = {"hidden_size": 8, "layers": layers, "bidirectional": bidirectional}
+    network = TaggerSizes(embedding_size=5, character_size=character_size, **recurrent)
     read = TaggerSettings(SCHEMES[scheme], scheme, tokens, {}, network, NEWEST)
     vocabularies = {"words": Vocabulary(["to", "rome", "我", "é"]), "characters": Vocabulary("tromeR我")}
     generator = np.random.default_rng(seed)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import elman
 from elman import InputError
 from elman.runtime._classifiers.base import READING_BATCH
-from elman.runtime._classifiers.text_settings import Network, Text, TextSettings
+from elman.runtime._classifiers.text_settings import Text, TextSettings, TextSizes
 from elman.runtime._vocabulary import SPECIAL_TOKENS, Vocabulary
 from elman.runtime._words import NEWEST
 from tests.runtime.networks import parameters
@@ -32,7 +32,8 @@ def classifier(*, bidirectional=True, tokens="char", layers=1, max_length=20, se
         "output.weight": generator.standard_normal((3, features)).astype("f"),
         "output.bias": generator.standard_normal(3).astype("f"),
     }
-    read = TextSettings(["x", "y", "z"], Text(tokens, max_length, {}, NEWEST), Network(5, 8, layers, bidirectional))
+    network = TextSizes(embedding_size=5, hidden_size=8, layers=layers, bidirectional=bidirectional)
+    read = TextSettings(["x", "y", "z"], Text(tokens, max_length, {}, NEWEST), network)
     return elman.runtime.TextClassifier(read, tensors, {"vocabulary": vocabulary})
 
 

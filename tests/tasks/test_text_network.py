@@ -11,10 +11,8 @@ from tests.runtime.test_text_classifier import classifier
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_the_network_that_is_trained_has_the_same_bits(bidirectional):
     model = classifier(bidirectional=bidirectional, layers=2)
-    network = TextNetwork(
-        len(model.vocabulary), 3, embedding_size=5, hidden_size=8, layers=2, bidirectional=bidirectional,
-        dropout=0.5, embedding_dropout=0.5, unknown_rate=0.5, engine="elman",
-    )  # fmt: skip
+    sizes, tokens = model.settings.network, len(model.vocabulary)
+    network = TextNetwork(sizes, tokens, 3, dropout=0.5, embedding_dropout=0.5, unknown_rate=0.5, engine="elman")
     network.load_state_dict({name: torch.tensor(array) for name, array in model.tensors().items()})
     network.eval()
     encoded = [model.encode(text) for text in ("abc", "", "我爱你", "a" * 50, "cab")]

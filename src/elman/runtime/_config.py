@@ -1,14 +1,13 @@
 """``config.json``: the kind of model, the settings of its kind, and how it was made."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from reprlib import repr as shortened
 from typing import Any
 
 from elman._errors import InputError
-from elman._schema import build, parse_json
+from elman._schema import build, parse_json, stated
 from elman.runtime._kinds import kind_named
 from elman.runtime._trained import TrainedModel
-from elman.runtime._words import OLDER
 
 __all__ = ["VERSION", "Origin", "config_values", "read_config", "read_kind"]
 
@@ -27,13 +26,8 @@ class Origin:
 
 def config_values(kind: type[TrainedModel], settings: Any, origin: Origin) -> dict[str, Any]:
     """Return what ``config.json`` holds of a model."""
-    values = {"format": kind.format, "version": VERSION, **asdict(settings, dict_factory=_stated), **asdict(origin)}
+    values = {"format": kind.format, "version": VERSION, **stated(settings), **stated(origin)}
     return values if origin.run else {name: value for name, value in values.items() if name != "run"}
-
-
-def _stated(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the fields of a dataclass, without what older models do not say."""
-    return {name: value for name, value in items if (name, value) != ("segmentation", OLDER)}
 
 
 def read_kind(content: bytes, name: str, kind: type[TrainedModel] | None = None) -> tuple[type[TrainedModel], Any]:

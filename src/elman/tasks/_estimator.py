@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_type_hints
 
@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from elman._errors import InputError, OptionError
 from elman.runtime._config import Origin
 from elman.runtime._model_folder import CONFIG, Model, claim_folder, read_model, write_model
+from elman.runtime._recurrent import Recurrent
 from elman.runtime._trained import TrainedModel
 from elman.tasks._options import TrainingOptions, check_options, documented
 from elman.tasks._run import Observer, Schedule
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Estimator", "Running"]
 
 Self = TypeVar("Self", bound="Estimator")
+Sizes = TypeVar("Sizes", bound=Recurrent)
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,14 @@ class Estimator(TrainingOptions, BaseEstimator):  # type: ignore[misc]
     def _restore(self) -> None:
         """Take over what ``model_`` says."""
 
+    def _sizes(self, kind: type[Sizes], **others: Any) -> Sizes:
+        """Return the sizes of a network: those that are options, by their names, and others."""
+        return kind(**{name: getattr(self, name) for name in _options_among(kind, self)} | others)
+
+    def _take_sizes(self, sizes: Recurrent) -> None:
+        """Take over the sizes of a network, whatever options its folder names."""
+        self.set_params(**{name: getattr(sizes, name) for name in _options_among(type(sizes), self)})
+
     def _fit_anew(self: Self, *data: Any, running: Running) -> Self:
         fitted = clone(self)
         scalars = {name: value.item() for name, value in self.get_params().items() if isinstance(value, np.generic)}
@@ -151,6 +161,11 @@ class Estimator(TrainingOptions, BaseEstimator):  # type: ignore[misc]
         self.history_ = progress.history
         best = progress.history[progress.best_epoch - 1]
         self.metrics_ = {"epoch": best.epoch, "epochs": progress.epochs, "loss": best.loss, **best.scores}
+
+
+def _options_among(sizes: type[Recurrent], estimator: Estimator) -> list[str]:
+    known = estimator.get_params()
+    return [field.name for field in fields(sizes) if field.name in known]
 
 
 @contextmanager

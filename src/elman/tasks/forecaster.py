@@ -16,7 +16,7 @@ from elman.runtime._forecaster.forecaster import Forecast, as_columns
 from elman.runtime._forecaster.forecaster import Forecaster as Trained
 from elman.runtime._forecaster.rolling import rolling_report
 from elman.runtime._forecaster.series import Series, as_series
-from elman.runtime._forecaster.settings import ForecasterSettings, Layers
+from elman.runtime._forecaster.settings import ForecasterSettings, ForecasterSizes
 from elman.tasks._estimator import Estimator, Running
 from elman.tasks._forecaster.options import ForecasterOptions
 from elman.tasks._run import Observer, Schedule
@@ -157,6 +157,7 @@ class Forecaster(ForecasterOptions, Estimator):
 
     def _restore(self) -> None:
         settings = self.model_.settings
+        self._take_sizes(settings.layers)
         self.horizon_, self.season_ = settings.horizon, settings.season
 
     def _shaped(self, values: Floats) -> Floats:
@@ -222,7 +223,7 @@ class Forecaster(ForecasterOptions, Estimator):
             calibration=0,
             steps=len(series),
             grid=series.grid,
-            layers=Layers(self.networks, self.hidden_size, self.layers),
+            layers=self._sizes(ForecasterSizes),
         )
 
     def _note(

@@ -135,14 +135,8 @@ class LanguageModel(LanguageOptions, Estimator):
         return "".join(drawn)
 
     def _restore(self) -> None:
-        network = self.model_.settings.network
-        self.set_params(
-            hidden_size=network.hidden_size,
-            embedding_size=network.embedding_size,
-            layers=network.layers,
-            tokens=self.model_.tokens,
-            ngram=network.ngram,
-        )
+        self._take_sizes(self.model_.settings.network)
+        self.set_params(tokens=self.model_.tokens)
         self.vocabulary_ = self.model_.vocabulary
 
     def _affordable_epochs(self, length: int) -> int:

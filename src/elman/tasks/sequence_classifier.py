@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from elman._errors import listed
 from elman.runtime._arrays import Array
-from elman.runtime._classifiers.sequence_settings import SequenceNetwork as Network
 from elman.runtime._classifiers.sequence_settings import SequenceSettings
 from elman.runtime._classifiers.sequences import SequenceClassifier as Trained
 from elman.runtime._classifiers.sequences import checked_sequences, frames_of
+from elman.runtime._classifiers.settings import ClassifierSizes
 from elman.tasks._classifiers.base import Classifier
 from elman.tasks._classifiers.options import SequenceOptions
 from elman.tasks._estimator import Running
@@ -120,7 +120,7 @@ class SequenceClassifier(SequenceOptions, Classifier):
         self.mean_, self.scale_ = _standards(values)
         frame_size = self.frame_size or int(np.ceil(median(lengths) / LONGEST))
         flagged = np.flatnonzero(missing.any(0)).tolist()
-        network = Network(self.hidden_size, self.layers, self.bidirectional)
+        network = self._sizes(ClassifierSizes)
         self.settings_ = SequenceSettings(self.classes_.tolist(), self.channels_, flagged, frame_size, network)
         self.epochs_ = self.epochs or min(300, max(10, int(1500 / count**0.45)))
         self.batch_size_ = self.batch_size or (64 if count >= 4000 else 32 if count >= 1000 else 16)
@@ -152,23 +152,15 @@ class SequenceClassifier(SequenceOptions, Classifier):
     def _network(self) -> "SequenceNetwork":
         from elman.tasks._classifiers.network import SequenceNetwork
 
-        return SequenceNetwork(
-            self.settings_.input_size,
-            len(self.classes_),
-            hidden_size=self.hidden_size,
-            layers=self.layers,
-            bidirectional=self.bidirectional,
-            dropout=self.dropout,
-            engine=self.engine,
-        )
+        settings, options = self.settings_, {"dropout": self.dropout, "engine": self.engine}
+        return SequenceNetwork(settings.network, settings.input_size, len(self.classes_), **options)
 
     def _trained(self, tensors: Mapping[str, Array]) -> Trained:
         return Trained(self.settings_, {"mean": self.mean_, "scale": self.scale_, **tensors})
 
     def _restore(self) -> None:
         self.settings_ = self.model_.settings
-        network = self.settings_.network
-        self.set_params(hidden_size=network.hidden_size, layers=network.layers, bidirectional=network.bidirectional)
+        self._take_sizes(self.settings_.network)
         self.classes_, self.channels_ = self.model_.classes, self.model_.channels
         self.mean_, self.scale_ = self.model_.mean, self.model_.scale
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,12 +141,7 @@ class SequenceTagger(TaggerOptions, Estimator):
 
     def _restore(self) -> None:
         settings, network = self.model_.settings, self.model_.settings.network
-        self.set_params(
-            hidden_size=network.hidden_size,
-            embedding_size=network.embedding_size,
-            layers=network.layers,
-            bidirectional=network.bidirectional,
-        )
+        self._take_sizes(replace(network, character_size=network.character_size or self.character_size))
         self.classes_, self.scheme_, self.tokens_ = np.array(settings.tags), settings.scheme, settings.tokens
         self.words_, self.characters_ = (self.model_.vocabularies[name] for name in ("words", "characters"))
 

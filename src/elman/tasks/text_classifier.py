@@ -11,7 +11,7 @@ from elman._errors import InputError
 from elman.runtime._arrays import Array
 from elman.runtime._classifiers.text import TextClassifier as Trained
 from elman.runtime._classifiers.text import checked_texts
-from elman.runtime._classifiers.text_settings import Network, Text, TextSettings
+from elman.runtime._classifiers.text_settings import Text, TextSettings, TextSizes
 from elman.runtime._vocabulary import Vocabulary, choose_tokens, encode, tokenize
 from elman.runtime._words import NEWEST
 from elman.tasks._classifiers.base import Classifier
@@ -87,14 +87,9 @@ class TextClassifier(TextOptions, Classifier):
         return self._fit_anew(texts, labels, validation, running=Running(checkpoints, resume, observer))
 
     def _restore(self) -> None:
-        settings, network = self.model_.settings, self.model_.settings.network
-        self.set_params(
-            hidden_size=network.hidden_size,
-            embedding_size=network.embedding_size,
-            layers=network.layers,
-            bidirectional=network.bidirectional,
-            max_length=settings.text.max_length,
-        )
+        settings = self.model_.settings
+        self._take_sizes(settings.network)
+        self.set_params(max_length=settings.text.max_length)
         self.classes_, self.tokens_ = self.model_.classes, settings.text.tokens
         self.vocabulary_ = self.model_.vocabulary
 
@@ -137,12 +132,9 @@ class TextClassifier(TextOptions, Classifier):
 
         large = len(self.vocabulary_) >= LARGE_VOCABULARY
         return TextNetwork(
+            self._sizes(TextSizes),
             len(self.vocabulary_),
             len(self.classes_),
-            embedding_size=self.embedding_size,
-            hidden_size=self.hidden_size,
-            layers=self.layers,
-            bidirectional=self.bidirectional,
             dropout=self.dropout,
             embedding_dropout=self.dropout if large else 0.0,
             unknown_rate=UNKNOWN_RATE if large else UNKNOWN_RATE_IF_SMALL,
@@ -151,6 +143,5 @@ class TextClassifier(TextOptions, Classifier):
 
     def _trained(self, tensors: Mapping[str, Array]) -> Trained:
         text = Text(self.tokens_, self.max_length, {}, NEWEST)
-        network = Network(self.embedding_size, self.hidden_size, self.layers, self.bidirectional)
-        settings = TextSettings(self.classes_.tolist(), text, network)
+        settings = TextSettings(self.classes_.tolist(), text, self._sizes(TextSizes))
         return Trained(settings, tensors, {"vocabulary": self.vocabulary_})

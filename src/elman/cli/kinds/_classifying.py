@@ -56,6 +56,4 @@ def write_predictions(
 
 def size(classifier: Classifier) -> str:
     """Say how large a network is."""
-    network = classifier.settings.network
-    directions = "two directions" if network.bidirectional else "one direction"
-    return f"{network.layers} x {network.hidden_size} units in {directions}, {len(classifier.classes)} classes"
+    return f"{classifier.settings.network.describe()}, {len(classifier.classes)} classes"

@@ -69,7 +69,7 @@ def describe(model: Forecaster) -> dict[str, str]:
         "horizon": f"{settings.horizon} steps, {strategy}",
         "season": f"{settings.season} steps" if settings.season > 1 else "none",
         "forecast in logarithms": ", ".join(logarithms) or "none",
-        "networks": f"{layers.networks} of {layers.layers} x {layers.hidden_size} units, {settings.features} inputs, "
+        "networks": f"{layers.networks} of {layers.describe()}, {settings.features} inputs, "
         f"{settings.context} steps read{used}",
         "intervals": f"{settings.coverage:.0%}, from {settings.calibration:,} held-out forecasts",
     }

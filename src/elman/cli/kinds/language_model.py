@@ -61,6 +61,6 @@ def describe(model: LanguageModel) -> dict[str, str]:
     network = model.settings.network
     ngrams = f", n-grams of up to {network.ngram} tokens in {network.ngram_rows:,} rows" if network.ngram > 1 else ""
     return {
-        "network": f"embedding {network.embedding_size}{ngrams}, {network.layers} x {network.hidden_size} units",
+        "network": f"embedding {network.embedding_size}{ngrams}, {network.describe()}",
         "tokens": f"{model.tokens}, {len(model.vocabulary):,} known",
     }

@@ -89,12 +89,10 @@ def predict(tagger: SequenceTagger, options: Namespace) -> None:
 
 def describe(tagger: SequenceTagger) -> dict[str, str]:
     settings, network = tagger.settings, tagger.settings.network
-    directions = "two directions" if network.bidirectional else "one direction"
     characters = f", {network.character_size} units over characters" if network.character_size else ""
     vocabularies = list(tagger.vocabularies.items())[: 2 if characters else 1]
     return {
-        "network": f"embedding {network.embedding_size}{characters}, {network.layers} x {network.hidden_size} units "
-        f"in {directions}",
+        "network": f"embedding {network.embedding_size}{characters}, {network.describe()}",
         "tags": f"{len(tagger.tags)}, {settings.scheme}: {', '.join(tagger.tags)}",
         "tokens": {"char": "single characters", "word": "words"}[settings.tokens],
         "known": ", ".join(f"{len(vocabulary):,} {name}" for name, vocabulary in vocabularies),

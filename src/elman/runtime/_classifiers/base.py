@@ -13,7 +13,6 @@ from elman import _engine
 from elman.runtime._arrays import Array
 from elman.runtime._linear import Linear, softmax
 from elman.runtime._packing import Packing
-from elman.runtime._rnn import RNN
 from elman.runtime._trained import TrainedModel
 from elman.runtime._vocabulary import Vocabulary
 
@@ -40,7 +39,7 @@ class Classifier(TrainedModel):
         self.classes = np.array(settings.classes)
         parameters = self.tensors()
         self.output_weight, self.output_bias = parameters["output.weight"], parameters["output.bias"]
-        self.rnn = RNN(self.tensors_under("rnn."))
+        self.rnn = settings.network.build(self.tensors_under("rnn."))
         self._output = Linear(self.output_weight, self.output_bias)
 
     @abstractmethod

@@ -3,25 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from reprlib import repr as shortened
-from typing import Annotated, Literal
 
 from elman._errors import InputError
-from elman._schema import Range
-from elman.runtime._classifiers.text_settings import Size, check_classes
-from elman.runtime._parameters import Sizes
+from elman._limits import Size
+from elman.runtime._classifiers.settings import ClassifierSizes, check_classes
 
-__all__ = ["SequenceNetwork", "SequenceSettings"]
-
-
-@dataclass(frozen=True)
-class SequenceNetwork:
-    """The sizes of a network."""
-
-    hidden_size: Size
-    layers: Annotated[int, Range(1, 1000)]
-    bidirectional: bool
-    nonlinearity: Literal["tanh"] = "tanh"
-    pooling: Literal["max mean final"] = "max mean final"
+__all__ = ["SequenceSettings"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +28,7 @@ class SequenceSettings:
     channels: list[str]
     flagged: list[int]
     frame_size: Size
-    network: SequenceNetwork
+    network: ClassifierSizes
     columns: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -58,12 +45,6 @@ class SequenceSettings:
             raise InputError(f"{name}: expected flagged to be numbers of channels, ascending, got {got}")
 
     def shapes(self, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
-        network, channels, classes = self.network, len(self.channels), len(self.classes)
-        rnn = Sizes(self.input_size, network.hidden_size, network.layers, network.bidirectional, bias=True)
-        return {
-            "mean": (channels,),
-            "scale": (channels,),
-            **{f"rnn.{name}": shape for name, shape in rnn.shapes().items()},
-            "output.weight": (classes, 3 * rnn.directions * network.hidden_size),
-            "output.bias": (classes,),
-        }
+        channels = len(self.channels)
+        layers = self.network.layer_shapes(self.input_size, len(self.classes))
+        return {"mean": (channels,), "scale": (channels,)} | layers

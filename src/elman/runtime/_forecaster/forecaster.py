@@ -17,7 +17,6 @@ from elman.runtime._forecaster.context import Context, place
 from elman.runtime._forecaster.series import GREATEST, Series, Windows, as_series
 from elman.runtime._forecaster.settings import INPUT_WAVES, PROFILE_WAVES, ForecasterSettings
 from elman.runtime._linear import Linear
-from elman.runtime._rnn import RNN
 from elman.runtime._trained import TrainedModel
 from elman.runtime._vocabulary import Vocabulary
 
@@ -97,7 +96,7 @@ class Forecaster(TrainedModel):
         prefixes = [f"networks.{number}." for number in range(settings.layers.networks)]
         self._networks = [
             (
-                RNN(self.tensors_under(f"{prefix}rnn.")),
+                settings.layers.build(self.tensors_under(f"{prefix}rnn.")),
                 Linear(arrays[f"{prefix}output.weight"], arrays[f"{prefix}output.bias"]),
             )
             for prefix in prefixes

@@ -2,27 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+from elman import _limits
 from elman._errors import InputError
-from elman._schema import Range
+from elman._schema import UNSAID, Range
 from elman.runtime._forecaster.anchors import CANDIDATES, Waves
 from elman.runtime._forecaster.calendar import TimeGrid
-from elman.runtime._parameters import Sizes
+from elman.runtime._recurrent import Recurrent, linear_shapes
 
-__all__ = ["ForecasterSettings", "Layers"]
+__all__ = ["ForecasterSettings", "ForecasterSizes"]
 
 Count = Annotated[int, Range(1, 2**24)]
 INPUT_WAVES, PROFILE_WAVES = 3, 12  # of each cycle
 
 
-@dataclass(frozen=True)
-class Layers:
-    """The sizes of each of the networks whose mean is taken."""
+@dataclass(frozen=True, kw_only=True)
+class ForecasterSizes(Recurrent):
+    """The sizes of each of the ``networks`` whose mean is taken."""
 
-    networks: Annotated[int, Range(1, 1000)]
-    hidden_size: Annotated[int, Range(1, 2**20)]
-    layers: Annotated[int, Range(1, 1000)]
+    bidirectional: Literal[False] = field(default=False, metadata=UNSAID)
+    nonlinearity: Literal["tanh"] = field(default="tanh", metadata=UNSAID)
+    networks: _limits.Count
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class ForecasterSettings:
     calibration: Annotated[int, Range(0, 2**24)]
     steps: Count
     grid: TimeGrid
-    layers: Layers
+    layers: ForecasterSizes
     columns: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -95,8 +96,6 @@ class ForecasterSettings:
 
     def shapes(self, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
         layers, columns, targets = self.layers, len(self.names), len(self.targets)
-        rnn = Sizes(self.features, layers.hidden_size, layers.layers, False, bias=True)
-        outputs = self.horizon * targets
         shapes: dict[str, tuple[int, ...]] = {
             "series": (self.steps, columns),
             "observed": (self.steps, columns),
@@ -108,7 +107,6 @@ class ForecasterSettings:
             "residuals": (self.calibration, self.horizon, targets),
         }
         for number in range(layers.networks):
-            prefix = f"networks.{number}."
-            shapes |= {f"{prefix}rnn.{name}": shape for name, shape in rnn.shapes().items()}
-            shapes |= {f"{prefix}output.weight": (outputs, layers.hidden_size), f"{prefix}output.bias": (outputs,)}
+            shapes |= layers.shapes(self.features, f"networks.{number}.rnn.")
+            shapes |= linear_shapes(f"networks.{number}.output", layers.features, self.horizon * targets)
         return shapes

@@ -17,7 +17,6 @@ from elman.runtime._language.sampling import Sampling
 from elman.runtime._language.settings import LanguageSettings
 from elman.runtime._language.tokens import split, split_blocks
 from elman.runtime._linear import Linear, log_softmax
-from elman.runtime._rnn import RNN
 from elman.runtime._trained import TrainedModel
 from elman.runtime._vocabulary import PADDING, SPECIAL_TOKENS, START, UNKNOWN, Vocabulary
 
@@ -97,7 +96,7 @@ class LanguageModel(TrainedModel):
         self.tokens, self.kind_of_tokens = settings.tokens, settings.kind_of_tokens
         parameters = self.tensors()
         self._embedding, self._ngrams = parameters["embedding.weight"], parameters.get("ngrams.weight")
-        self.rnn = RNN(self.tensors_under("rnn."))
+        self.rnn = settings.network.build(self.tensors_under("rnn."))
         self._projection = Linear(parameters["projection.weight"], parameters["projection.bias"])
         self._output = Linear(self._embedding, parameters["output_bias"])
         known = self.vocabulary.tokens[len(SPECIAL_TOKENS) :]

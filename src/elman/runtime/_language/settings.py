@@ -2,30 +2,30 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Literal
 
-from elman._schema import Range
-from elman.runtime._classifiers.text_settings import Size
-from elman.runtime._parameters import Sizes
+from elman._limits import Ngram, Size
+from elman._schema import UNSAID
+from elman.runtime._recurrent import Recurrent, linear_shapes
 from elman.runtime._words import OLDER, Segmentation, kind_of_tokens
 
-__all__ = ["MOST_NGRAM", "LanguageNetwork", "LanguageSettings"]
-
-MOST_NGRAM = 16
+__all__ = ["LanguageSettings", "LanguageSizes"]
 
 
-@dataclass(frozen=True)
-class LanguageNetwork:
-    """The sizes of a network."""
+@dataclass(frozen=True, kw_only=True)
+class LanguageSizes(Recurrent):
+    """The sizes of a network that models a language.
 
+    Args:
+        embedding_size: of the vectors of tokens and n-grams.
+        ngram: tokens of the longest n-gram that has a vector; 1: single tokens alone.
+        ngram_rows: vectors that all n-grams share.
+    """
+
+    bidirectional: Literal[False] = field(default=False, metadata=UNSAID)
     embedding_size: Size
-    hidden_size: Size
-    layers: Annotated[int, Range(1, 1000)]
-    ngram: Annotated[
-        int, Range(1, MOST_NGRAM)
-    ]  # tokens of the longest n-gram that has a vector; 1: single tokens alone
+    ngram: Ngram
     ngram_rows: Size
-    nonlinearity: Literal["tanh"] = "tanh"
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class LanguageSettings:
     """What a token is, and the network's sizes."""
 
     tokens: Literal["char", "word"]
-    network: LanguageNetwork
+    network: LanguageSizes
     columns: dict[str, str] = field(default_factory=dict)  # a text has none
-    segmentation: Segmentation = OLDER
+    segmentation: Segmentation = field(default=OLDER, metadata=UNSAID)
 
     @property
     def kind_of_tokens(self) -> str:
@@ -45,13 +45,12 @@ class LanguageSettings:
         """Nothing here can contradict anything else."""
 
     def shapes(self, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
-        network = self.network
-        rnn = Sizes(network.embedding_size, network.hidden_size, network.layers, bidirectional=False, bias=True)
+        network, known = self.network, sizes["vocabulary"]
+        width = network.embedding_size
         return {
-            "embedding.weight": (sizes["vocabulary"], network.embedding_size),
-            **({"ngrams.weight": (network.ngram_rows, network.embedding_size)} if network.ngram > 1 else {}),
-            **{f"rnn.{name}": shape for name, shape in rnn.shapes().items()},
-            "projection.weight": (network.embedding_size, network.hidden_size),
-            "projection.bias": (network.embedding_size,),
-            "output_bias": (sizes["vocabulary"],),
+            "embedding.weight": (known, width),
+            **({"ngrams.weight": (network.ngram_rows, width)} if network.ngram > 1 else {}),
+            **network.shapes(width),
+            **linear_shapes("projection", network.hidden_size, width),
+            "output_bias": (known,),
         }

@@ -1,29 +1,36 @@
 """What a sequence tagger's prediction needs beside its tensors and its vocabularies."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from elman._errors import InputError, shown
-from elman._schema import Range
-from elman.runtime._classifiers.text_settings import Size, check_classes
-from elman.runtime._parameters import Sizes
+from elman._limits import Size
+from elman._schema import UNSAID, Range
+from elman.runtime._classifiers.settings import check_classes
+from elman.runtime._recurrent import Recurrent, linear_shapes
 from elman.runtime._tagger.tags import OUTSIDE, PLAIN, Scheme, is_tag_of
 from elman.runtime._words import OLDER, Segmentation, kind_of_tokens
 
-__all__ = ["TaggerNetwork", "TaggerSettings"]
+__all__ = ["TaggerSettings", "TaggerSizes"]
 
 
-@dataclass(frozen=True)
-class TaggerNetwork:
-    """The sizes of a network; ``character_size`` 0: it does not read the characters of words."""
+@dataclass(frozen=True, kw_only=True)
+class TaggerSizes(Recurrent):
+    """The sizes of a network that tags; ``character_size`` 0: it does not read the characters of words."""
 
     embedding_size: Size
-    character_size: Annotated[int, Range(0, 2**31)]
-    hidden_size: Size
-    layers: Annotated[int, Range(1, 1000)]
-    bidirectional: bool
-    nonlinearity: Literal["tanh"] = "tanh"
+    character_size: Annotated[int, Range(0, 2**31 - 1)]
+
+    @property
+    def spelling(self) -> Recurrent:
+        """The layer over the characters of a word."""
+        return Recurrent(hidden_size=self.character_size, layers=1, bidirectional=True, nonlinearity=self.nonlinearity)
+
+    @property
+    def input_size(self) -> int:
+        """Of the layers over words."""
+        return self.embedding_size + self.spelling.features
 
 
 @dataclass(frozen=True)
@@ -34,8 +41,8 @@ class TaggerSettings:
     scheme: Scheme
     tokens: Literal["char", "word"]
     columns: dict[str, str]
-    network: TaggerNetwork
-    segmentation: Segmentation = OLDER
+    network: TaggerSizes
+    segmentation: Segmentation = field(default=OLDER, metadata=UNSAID)
 
     @property
     def kind_of_tokens(self) -> str:
@@ -52,18 +59,14 @@ class TaggerSettings:
                 raise InputError(f"{name}: expected tags of {self.scheme}, got {shown(tag)}")
 
     def shapes(self, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
-        network, characters = self.network, self.network.character_size
-        spelled = Sizes(characters, characters, 1, bidirectional=True, bias=True)
-        read = network.embedding_size + 2 * characters
-        rnn = Sizes(read, network.hidden_size, network.layers, network.bidirectional, bias=True)
+        network, width = self.network, self.network.character_size
         of_characters = {
-            "character_embedding.weight": (sizes["characters"], characters),
-            **{f"character_rnn.{name}": shape for name, shape in spelled.shapes().items()},
+            "character_embedding.weight": (sizes["characters"], width),
+            **network.spelling.shapes(width, "character_rnn."),
         }
         return {
             "embedding.weight": (sizes["words"], network.embedding_size),
-            **(of_characters if characters else {}),
-            **{f"rnn.{name}": shape for name, shape in rnn.shapes().items()},
-            "output.weight": (len(self.tags), rnn.directions * network.hidden_size),
-            "output.bias": (len(self.tags),),
+            **(of_characters if width else {}),
+            **network.shapes(network.input_size),
+            **linear_shapes("output", network.features, len(self.tags)),
         }

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from elman._errors import InputError
 from elman.runtime._arrays import Array
 from elman.runtime._linear import Linear, log_softmax, softmax
-from elman.runtime._rnn import RNN
 from elman.runtime._tagger.sentences import EncodedSentences, SentenceBatch
 from elman.runtime._tagger.settings import TaggerSettings
 from elman.runtime._tagger.tags import PLAIN, Span, marked, transitions
@@ -67,8 +66,10 @@ class SequenceTagger(TrainedModel):
     ) -> None:
         super().__init__(settings, tensors, vocabularies)
         self.tags, self.columns = settings.tags, settings.columns
-        self.rnn = RNN(self.tensors_under("rnn."))
-        self._character_rnn = RNN(self.tensors_under("character_rnn.")) if settings.network.character_size else None
+        network = settings.network
+        self.rnn, self._character_rnn = network.build(self.tensors_under("rnn.")), None
+        if network.character_size:
+            self._character_rnn = network.spelling.build(self.tensors_under("character_rnn."))
         self._output = Linear(self._tensors["output.weight"], self._tensors["output.bias"])
         self._transitions = transitions(settings.tags, settings.scheme)
 

@@ -9,8 +9,10 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from elman import ops
 from elman.nn import Linear
+from elman.runtime._classifiers.settings import ClassifierSizes
+from elman.runtime._classifiers.text_settings import TextSizes
 from elman.runtime._vocabulary import PADDING, SPECIAL_TOKENS, UNKNOWN
-from elman.tasks._layers import EMBEDDING_SCALE, recurrent_layer
+from elman.tasks._layers import EMBEDDING_SCALE, recurrent_layers
 
 __all__ = ["ClassifierNetwork", "SequenceNetwork", "TextNetwork"]
 
@@ -30,28 +32,10 @@ class ClassifierNetwork(nn.Module):
     hidden_size), ``output.bias`` (classes,). In each third of ``output.weight`` the forward direction comes first.
     """
 
-    def add_layers(
-        self,
-        input_size: int,
-        classes: int,
-        *,
-        hidden_size: int,
-        layers: int,
-        bidirectional: bool,
-        dropout: float,
-        engine: str,
-    ) -> None:
+    def add_layers(self, sizes: ClassifierSizes, input_size: int, classes: int, *, dropout: float, engine: str) -> None:
         """Add the recurrent layers and the output layer, behind the layers that there are."""
-        single = torch.float32  # whatever the caller's default is: model files hold it
-        self.rnn = recurrent_layer(engine)(
-            input_size,
-            hidden_size,
-            layers,
-            bidirectional=bidirectional,
-            dropout=dropout if layers > 1 else 0.0,
-            dtype=single,
-        )
-        self.output = Linear(3 * hidden_size * (2 if bidirectional else 1), classes, dtype=single)
+        self.rnn = recurrent_layers(sizes, input_size, dropout=dropout, engine=engine)
+        self.output = Linear(3 * sizes.features, classes, dtype=torch.float32)
         self.dropout = dropout
 
     def scores(self, inputs: Tensor, lengths: Tensor) -> Tensor:
@@ -73,17 +57,17 @@ class TextNetwork(ClassifierNetwork):
 
     def __init__(
         self,
+        sizes: TextSizes,
         tokens: int,
         classes: int,
         *,
-        embedding_size: int,
         embedding_dropout: float,
         unknown_rate: float,
-        **layers: Any,
+        **options: Any,
     ) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(tokens, embedding_size, padding_idx=PADDING, dtype=torch.float32)
-        self.add_layers(embedding_size, classes, **layers)
+        self.embedding = nn.Embedding(tokens, sizes.embedding_size, padding_idx=PADDING, dtype=torch.float32)
+        self.add_layers(sizes, sizes.embedding_size, classes, **options)
         self.embedding_dropout, self.unknown_rate = embedding_dropout, unknown_rate
         nn.init.normal_(self.embedding.weight, std=EMBEDDING_SCALE)
         with torch.no_grad():
@@ -101,9 +85,9 @@ class TextNetwork(ClassifierNetwork):
 class SequenceNetwork(ClassifierNetwork):
     """Score the classes of sequences of numbers: a :class:`ClassifierNetwork` that reads frames of them."""
 
-    def __init__(self, input_size: int, classes: int, **layers: Any) -> None:
+    def __init__(self, sizes: ClassifierSizes, input_size: int, classes: int, **options: Any) -> None:
         super().__init__()
-        self.add_layers(input_size, classes, **layers)
+        self.add_layers(sizes, input_size, classes, **options)
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """Return the scores, (batch, classes), of frames (batch, steps, input_size) with their lengths (batch,)."""

@@ -16,7 +16,7 @@ from elman.runtime._forecaster.forecaster import READING_BATCH, Forecaster
 from elman.runtime._forecaster.rolling import errors, roll
 from elman.runtime._forecaster.settings import ForecasterSettings
 from elman.tasks._forecaster.anchoring import LEAST, LEAST_SCALE, spread
-from elman.tasks._layers import recurrent_layer
+from elman.tasks._layers import recurrent_layers
 from elman.tasks._training import Task
 
 if TYPE_CHECKING:
@@ -41,13 +41,10 @@ class ForecastNetwork(nn.Module):
     def __init__(self, settings: ForecasterSettings, dropout: float, engine: str) -> None:
         super().__init__()
         layers, outputs = settings.layers, settings.horizon * len(settings.targets)
-        between = dropout if layers.layers > 1 else 0.0
         self.networks = nn.ModuleList()
         for _ in range(layers.networks):
-            rnn = recurrent_layer(engine)(
-                settings.features, layers.hidden_size, layers.layers, dropout=between, dtype=torch.float32
-            )
-            output = Linear(layers.hidden_size, outputs, dtype=torch.float32)
+            rnn = recurrent_layers(layers, settings.features, dropout=dropout, engine=engine)
+            output = Linear(layers.features, outputs, dtype=torch.float32)
             nn.init.zeros_(output.weight)
             nn.init.zeros_(output.bias)
             self.networks.append(nn.ModuleDict({"rnn": rnn, "output": output}))

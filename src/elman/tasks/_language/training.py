@@ -13,11 +13,11 @@ from elman.nn import Linear
 from elman.runtime._language.model import LanguageModel as Trained
 from elman.runtime._language.model import Measure
 from elman.runtime._language.ngrams import ngram_rows
-from elman.runtime._language.settings import LanguageNetwork, LanguageSettings
+from elman.runtime._language.settings import LanguageSettings, LanguageSizes
 from elman.runtime._vocabulary import PADDING
 from elman.runtime._words import NEWEST
 from elman.tasks._language.corpus import LONGEST_EPOCH, Corpus
-from elman.tasks._layers import recurrent_layer
+from elman.tasks._layers import recurrent_layers
 from elman.tasks._training import Task
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class ModellingNetwork(nn.Module):
     The parameters have their names and shapes; ``embedding.weight`` and ``ngrams.weight`` are without the gain.
     """
 
-    def __init__(self, tokens: int, sizes: LanguageNetwork, *, drop: float, ngram_drop: float, engine: str) -> None:
+    def __init__(self, tokens: int, sizes: LanguageSizes, *, drop: float, ngram_drop: float, engine: str) -> None:
         super().__init__()
         single = torch.float32
         self.sizes, self.dropout, self.ngram_dropout = sizes, drop, ngram_drop
@@ -49,13 +49,7 @@ class ModellingNetwork(nn.Module):
         if sizes.ngram > 1:
             self.ngrams = nn.Embedding(sizes.ngram_rows, sizes.embedding_size, dtype=single)
             nn.init.zeros_(self.ngrams.weight)
-        self.rnn = recurrent_layer(engine)(
-            sizes.embedding_size,
-            sizes.hidden_size,
-            sizes.layers,
-            dropout=drop if sizes.layers > 1 else 0.0,
-            dtype=single,
-        )
+        self.rnn = recurrent_layers(sizes, sizes.embedding_size, dropout=drop, engine=engine)
         for layer in range(sizes.layers):
             nn.init.orthogonal_(getattr(self.rnn, f"weight_hh_l{layer}"))
         self.projection = Linear(sizes.hidden_size, sizes.embedding_size, dtype=single)
@@ -169,7 +163,7 @@ class Modelling(Task):
 def build_network(model: "LanguageModel", corpus: Corpus) -> ModellingNetwork:
     """Return a new network of the model's sizes."""
     rows = min(MOST_NGRAM_ROWS, 1 << len(corpus.training).bit_length())
-    sizes = LanguageNetwork(model.embedding_size, model.hidden_size, model.layers, model.ngram, rows)
+    sizes = model._sizes(LanguageSizes, ngram_rows=rows)
     return ModellingNetwork(
         len(corpus.vocabulary), sizes, drop=model.dropout, ngram_drop=model.ngram_dropout_, engine=model.engine
     )

@@ -13,12 +13,12 @@ from torch.nn.utils.rnn import PackedSequence
 from elman.nn import Linear
 from elman.runtime._linear import log_softmax
 from elman.runtime._tagger.sentences import EncodedSentences, SentenceBatch
-from elman.runtime._tagger.settings import TaggerNetwork, TaggerSettings
+from elman.runtime._tagger.settings import TaggerSettings, TaggerSizes
 from elman.runtime._tagger.tagger import SequenceTagger as Trained
 from elman.runtime._vocabulary import PADDING, SPECIAL_TOKENS, UNKNOWN
 from elman.runtime._words import NEWEST
 from elman.tasks._batching import shuffled_batches
-from elman.tasks._layers import EMBEDDING_SCALE, recurrent_layer
+from elman.tasks._layers import EMBEDDING_SCALE, recurrent_layers
 from elman.tasks._tagger.metrics import tagging_report
 from elman.tasks._training import Task
 
@@ -48,23 +48,14 @@ class TaggingNetwork(nn.Module):
 
     def __init__(self, settings: TaggerSettings, words: int, characters: int, *, dropout: float, engine: str) -> None:
         super().__init__()
-        network, layer, single = settings.network, recurrent_layer(engine), torch.float32  # model files hold that
+        network, single = settings.network, torch.float32  # model files hold that
         self.embedding = _embedding(words, network.embedding_size)
         self.reads_characters = network.character_size > 0
         if self.reads_characters:
             self.character_embedding = _embedding(characters, network.character_size)
-            sizes = network.character_size, network.character_size
-            self.character_rnn = layer(*sizes, bidirectional=True, dtype=single)
-        self.rnn = layer(
-            network.embedding_size + 2 * network.character_size,
-            network.hidden_size,
-            network.layers,
-            bidirectional=network.bidirectional,
-            dropout=dropout if network.layers > 1 else 0.0,
-            dtype=single,
-        )
-        directions = 2 if network.bidirectional else 1
-        self.output = Linear(directions * network.hidden_size, len(settings.tags), dtype=single)
+            self.character_rnn = recurrent_layers(network.spelling, network.character_size, dropout=0.0, engine=engine)
+        self.rnn = recurrent_layers(network, network.input_size, dropout=dropout, engine=engine)
+        self.output = Linear(network.features, len(settings.tags), dtype=single)
         self.dropout = dropout
 
     def forward(self, batch: SentenceBatch) -> Tensor:
@@ -138,9 +129,9 @@ class TaggingTask(Task):
 
 
 def _settings(tagger: "SequenceTagger") -> TaggerSettings:
-    sizes = tagger.embedding_size, tagger.character_size_, tagger.hidden_size, tagger.layers, tagger.bidirectional
+    sizes = tagger._sizes(TaggerSizes, character_size=tagger.character_size_)
     known, scheme, tokens = tagger.classes_.tolist(), cast("Any", tagger.scheme_), cast("Any", tagger.tokens_)
-    return TaggerSettings(known, scheme, tokens, {}, TaggerNetwork(*sizes), NEWEST)
+    return TaggerSettings(known, scheme, tokens, {}, sizes, NEWEST)
 
 
 def _embedding(tokens: int, size: int) -> nn.Embedding:
