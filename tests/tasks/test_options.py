@@ -6,8 +6,7 @@ import re
 import pytest
 
 import elman.tasks
-from elman._errors import OptionError
-from elman.tasks._options import options_of
+from elman.tasks._options import Help, options_of
 
 ESTIMATORS = [getattr(elman.tasks, name) for name in elman.tasks.__all__ if name != "InputError"]
 
@@ -18,8 +17,8 @@ def test_every_option_is_documented_and_its_default_is_sound(estimator):
     documented = re.findall(r"^ {8}(\w+): ", arguments, re.MULTILINE)
     assert sorted(documented) == sorted(estimator().get_params())
     for option in options_of(estimator):
-        option.check(option.default)
-        assert bool(option.help.otherwise) == option.optional, option.name
+        assert option.refusal(option.default) == ""
+        assert bool(option.notes[Help].otherwise) == option.optional, option.name
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda estimator: estimator.__name__)
@@ -31,6 +30,5 @@ def test_signatures_show_plain_types_and_take_keywords_alone(estimator):
 
 def test_what_a_subclass_says_anew_of_an_option_leaves_the_rest():
     units = {option.name: option for option in options_of(elman.tasks.Forecaster)}["hidden_size"]
-    assert (units.default, units.help.text) == (32, "units of each recurrent layer")
-    with pytest.raises(OptionError, match="hidden_size: expected an integer of at most 1048576, got 1048577"):
-        units.check(2**20 + 1)
+    assert (units.default, units.notes[Help].text) == (32, "units of each recurrent layer")
+    assert (units.refusal(2**20), units.refusal(2**20 + 1)) == ("", "an integer of at most 1048576")

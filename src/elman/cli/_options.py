@@ -6,7 +6,7 @@ from typing import Any
 
 from elman.cli._arguments import integer, number
 from elman.cli._parser import Parser
-from elman.tasks._options import Group, Number, Option, TrainingOptions, options_of
+from elman.tasks._options import Group, Help, Number, Option, TrainingOptions, options_of
 
 __all__ = ["add_options"]
 
@@ -22,7 +22,8 @@ def add_options(parser: Parser, *estimators: type[TrainingOptions]) -> None:
 
 def _add(parser: Parser, option: Option) -> None:
     settings: dict[str, Any]
-    said, default = option.help.text, option.help.otherwise if option.optional else option.default
+    help: Help = option.notes[Help]
+    said, default = help.text, help.otherwise if option.optional else option.default
     if option.kind is bool:
         settings, default = {"action": BooleanOptionalAction}, f"{'' if default else 'no-'}{option.name}"
         default = default.replace("_", "-")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from inspect import get_annotations
 from numbers import Integral, Real
-from textwrap import TextWrapper
+from textwrap import fill
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -120,29 +120,16 @@ class Option:
     default: Any
     kind: Any
     optional: bool
-    notes: dict[type, Any]
-
-    @property
-    def help(self) -> Help:
-        note: Help = self.notes[Help]
-        return note
+    notes: dict[Any, Any]
 
     @property
     def choices(self) -> tuple[str, ...]:
         return get_args(self.kind) if get_origin(self.kind) is Literal else ()
 
-    def check(self, value: Any) -> None:
-        """Check a value.
-
-        Raises:
-            OptionError: it is out of range or of another type.
-        """
-        expected = "" if value is None and self.optional else self._refusal(value)
-        if expected:
-            raise OptionError(self.name, expected, value)
-
-    def _refusal(self, value: Any) -> str:
+    def refusal(self, value: Any) -> str:
         """Return what was expected in the place of a value, nothing if it will do."""
+        if value is None and self.optional:
+            return ""
         if self.choices:
             return "" if isinstance(value, str) and value in self.choices else " or ".join(self.choices)
         if self.kind is bool:
@@ -162,7 +149,7 @@ def _is_number(value: Any, kind: type) -> bool:
 
 def options_of(estimator: type[TrainingOptions]) -> Iterator[Option]:
     """Yield the options of an estimator, or of the dataclass that it has them from."""
-    said: dict[str, tuple[Any, bool, dict[type, Any]]] = {}
+    said: dict[str, tuple[Any, bool, dict[Any, Any]]] = {}
     for each in reversed(estimator.__mro__):
         for name, annotation in get_annotations(each).items():
             before = said[name][2] if name in said else {}
@@ -172,7 +159,7 @@ def options_of(estimator: type[TrainingOptions]) -> Iterator[Option]:
         yield Option(field.name, field.default, *said[field.name])
 
 
-def _read(annotation: Any) -> tuple[Any, bool, dict[type, Any]]:
+def _read(annotation: Any) -> tuple[Any, bool, dict[Any, Any]]:
     """Return the type that an annotation holds, whether it may be None, and the notes by their class."""
     parts = get_args(annotation)
     if get_origin(annotation) is Annotated:
@@ -192,24 +179,17 @@ def check_options(estimator: type[TrainingOptions], values: Mapping[str, Any]) -
         OptionError: one is out of range or of another type; the message names it.
     """
     for option in options_of(estimator):
-        option.check(values[option.name])
+        expected = option.refusal(values[option.name])
+        if expected:
+            raise OptionError(option.name, expected, values[option.name])
 
 
 def documented(estimator: type[TrainingOptions]) -> str:
     """Return an estimator's docstring with its options before its attributes, its own before those of all."""
-    of_all = get_annotations(TrainingOptions)
-    options = sorted(options_of(estimator), key=lambda option: option.name in of_all)
-    style = TextWrapper(
-        width=116,
-        initial_indent=" " * 8,
-        subsequent_indent=" " * 12,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    lines = [style.fill(f"{option.name}: {option.help.text}{_if_none(option)}.") for option in options]
+    of_all, lines = get_annotations(TrainingOptions), []
+    for option in sorted(options_of(estimator), key=lambda option: option.name in of_all):
+        help: Help = option.notes[Help]
+        line = f"{option.name}: {help.text}" + (f"; ``None``: {help.otherwise}." if option.optional else ".")
+        lines.append(fill(line, 116, initial_indent=" " * 8, subsequent_indent=" " * 12, break_on_hyphens=False))
     before, attributes, rest = (estimator.__doc__ or "").partition("    Attributes:\n")
     return "\n".join([f"{before}    Args:", *lines, "", f"{attributes}{rest}"])
-
-
-def _if_none(option: Option) -> str:
-    return f"; ``None``: {option.help.otherwise}" if option.optional else ""

@@ -123,7 +123,6 @@ class SequenceClassifier(SequenceOptions, Classifier):
         network = self._sizes(ClassifierSizes)
         self.settings_ = SequenceSettings(self.classes_.tolist(), self.channels_, flagged, frame_size, network)
         self.epochs_ = self.epochs or min(300, max(10, int(1500 / count**0.45)))
-        self.batch_size_ = self.batch_size or (64 if count >= 4000 else 32 if count >= 1000 else 16)
         shortest, longest = min(lengths), max(lengths)
         steps = f"{shortest:,}" if shortest == longest else f"{shortest:,} to {longest:,}"
         self.data_ |= {"channels": len(self.channels_), "steps": steps, "missing": int(missing.sum())}

@@ -107,7 +107,6 @@ class TextClassifier(TextOptions, Classifier):
         # What occurs once in many texts teaches nothing of its own.
         self.vocabulary_ = Vocabulary.build((tokens for tokens, _ in split), 2 if count >= 1000 else 1)
         self.epochs_ = self.epochs or min(60, max(6, int(1000 / count**0.45)))
-        self.batch_size_ = self.batch_size or (64 if count >= 4000 else 32 if count >= 1000 else 16)
         self.data_["cut"] = sum(was_cut for _, was_cut in split)
         self._tell(running)
 

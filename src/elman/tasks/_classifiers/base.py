@@ -126,9 +126,11 @@ class Classifier(ClassifierMixin, ClassifierOptions, Estimator):  # type: ignore
 
     def _count(self, parts: Sequence[Part]) -> None:
         (examples, numbers), (held, _) = parts
+        count = len(examples)
+        self.batch_size_ = self.batch_size or (64 if count >= 4000 else 32 if count >= 1000 else 16)
         counts = np.bincount(numbers, minlength=len(self.classes_)).tolist()
         self.data_ = {
-            "training": len(examples),
+            "training": count,
             "validation": len(held),
             "training_by_class": dict(zip(map(str, self.classes_), counts, strict=True)),
         }
