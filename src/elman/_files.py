@@ -16,7 +16,7 @@ from elman._errors import InputError, shown
 __all__ = ["current_file", "make_folder", "open_file", "read_file", "replace_files", "write_files", "writing"]
 
 STAGED, COMPLETE = ".elman-staged", ".elman-complete"
-KINDS = {
+FILE_TYPES = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -70,7 +70,7 @@ def read_file(path: Path, within: Path | None = None, limit: int | None = None) 
 
 def _check_kind(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise InputError(f"{path}: expected a file, got {KINDS.get(stat.S_IFMT(found.st_mode), 'none')}")
+        raise InputError(f"{path}: expected a file, got {FILE_TYPES.get(stat.S_IFMT(found.st_mode), 'none')}")
 
 
 @contextmanager

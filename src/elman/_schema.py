@@ -40,9 +40,9 @@ def stated(value: Any) -> dict[str, Any]:
     return said
 
 
-def decode(content: bytes, kind: type[T], name: str) -> T:
+def decode(content: bytes, schema: type[T], name: str) -> T:
     """Read JSON as a value of a type: :func:`parse_json`, then :func:`build`, with their arguments and refusals."""
-    return build(parse_json(content, name), kind, name)
+    return build(parse_json(content, name), schema, name)
 
 
 def parse_json(content: bytes, name: str) -> Any:
@@ -83,12 +83,12 @@ def _check(value: Any, depth: int = 0) -> None:
             _check(part, depth + 1)
 
 
-def build(value: Any, kind: type[T], name: str, place: str = "") -> T:
+def build(value: Any, schema: type[T], name: str, place: str = "") -> T:
     """Make a value of a type from JSON's.
 
     Args:
         value: what :func:`parse_json` returned, or a part of it.
-        kind: a dataclass, a type of JSON's, ``list``, ``tuple[..., ...]`` or ``dict[str, ...]`` of such, a union,
+        schema: a dataclass, a type of JSON's, ``list``, ``tuple[..., ...]`` or ``dict[str, ...]`` of such, a union,
             a ``Literal``, or ``Any``; numbers may be annotated with a :class:`Range`.
         name: the file's, for messages.
         place: the value's within the file: its keys with dots between.
@@ -96,13 +96,13 @@ def build(value: Any, kind: type[T], name: str, place: str = "") -> T:
     Raises:
         InputError: it is of another type or out of range, or a key is missing or unknown.
     """
-    result: T = _build(value, kind, name, place)
+    result: T = _build(value, schema, name, place)
     return result
 
 
-def _build(value: Any, kind: Any, name: str, place: str) -> Any:
-    origin, arguments = get_origin(kind), get_args(kind)
-    if kind is Any:
+def _build(value: Any, schema: Any, name: str, place: str) -> Any:
+    origin, arguments = get_origin(schema), get_args(schema)
+    if schema is Any:
         return value
     if origin is Annotated:
         number, limits = _build(value, arguments[0], name, place), arguments[1]
@@ -122,22 +122,22 @@ def _build(value: Any, kind: Any, name: str, place: str) -> Any:
         return origin(_build(part, arguments[0], name, f"{place}[{i}]") for i, part in enumerate(value))
     if origin is dict and isinstance(value, dict):
         return {key: _build(part, arguments[1], name, f"{place}[{shortened(key)}]") for key, part in value.items()}
-    if is_dataclass(kind) and isinstance(value, dict):
-        return _build_dataclass(value, kind, name, place)
-    if kind is float and type(value) is int:
+    if is_dataclass(schema) and isinstance(value, dict):
+        return _build_dataclass(value, schema, name, place)
+    if schema is float and type(value) is int:
         return float(value)
-    if type(value) is kind:
+    if type(value) is schema:
         return value
-    raise _refusal(name, place, _describe(kind), value)
+    raise _refusal(name, place, _describe(schema), value)
 
 
-def _build_dataclass(value: Mapping[str, Any], kind: Any, name: str, place: str) -> Any:
-    known: dict[str, Field[Any]] = {field.name: field for field in fields(kind)}
+def _build_dataclass(value: Mapping[str, Any], schema: Any, name: str, place: str) -> Any:
+    known: dict[str, Field[Any]] = {field.name: field for field in fields(schema)}
     for key in value:
         if key not in known:
             within = f" in {place}" if place else ""
             raise InputError(f"{name}: expected only the keys {', '.join(known)}{within}, got {shortened(key)}")
-    types = _annotations(kind)
+    types = _annotations(schema)
     built = {}
     for key, field in known.items():
         inner = f"{place}.{key}".removeprefix(".")
@@ -145,22 +145,22 @@ def _build_dataclass(value: Mapping[str, Any], kind: Any, name: str, place: str)
             built[key] = _build(value[key], types[key], name, inner)
         elif field.default is MISSING and field.default_factory is MISSING:
             raise InputError(f"{name}: expected the key {inner}, got none of that name")
-    return kind(**built)
+    return schema(**built)
 
 
 @cache
-def _annotations(kind: Any) -> dict[str, Any]:
+def _annotations(schema: Any) -> dict[str, Any]:
     """Return the types of a dataclass's fields; finding them out takes longer than all the rest."""
-    return get_type_hints(kind, include_extras=True)
+    return get_type_hints(schema, include_extras=True)
 
 
 def _refusal(name: str, place: str, expected: str, got: Any) -> InputError:
     return InputError(f"{name}: expected {f'{place} to be ' if place else ''}{expected}, got {shortened(got)}")
 
 
-def _describe(kind: Any) -> str:
-    if get_origin(kind) is Annotated:
-        return _describe(get_args(kind)[0])
-    if is_dataclass(kind) or get_origin(kind) is dict:
+def _describe(schema: Any) -> str:
+    if get_origin(schema) is Annotated:
+        return _describe(get_args(schema)[0])
+    if is_dataclass(schema) or get_origin(schema) is dict:
         return "an object"
-    return NAMES.get(kind, "a list")
+    return NAMES.get(schema, "a list")

@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import mse_loss
 
 from elman.nn import RNN
-from elman.tasks._processes import part
+from elman.tasks._processes import leave
 from elman.tasks._training import Observer, Schedule, Task, Trainer
 
 EXAMPLES, STEPS = 7, 5
@@ -73,7 +73,7 @@ def main():
         weights = [value.tolist() for value in network.state_dict().values()]
         seen = {name: value.tolist() for name, value in store.tensors.items() if name.endswith("carried.seen")}
         print(json.dumps({"weights": weights, "losses": [r.loss for r in progress.history], "seen": seen}))
-    part()
+    leave()
 
 
 if __name__ == "__main__":

@@ -24,12 +24,12 @@ def _add(parser: Parser, option: Option) -> None:
     settings: dict[str, Any]
     help: Help = option.notes[Help]
     said, default = help.text, help.otherwise if option.optional else option.default
-    if option.kind is bool:
+    if option.type is bool:
         settings, default = {"action": BooleanOptionalAction}, f"{'' if default else 'no-'}{option.name}"
         default = default.replace("_", "-")
     elif option.choices:
         settings = {"metavar": "|".join(option.choices)}
-    elif option.kind is int:
+    elif option.type is int:
         settings = {"metavar": "N", "type": integer}
     else:
         limits: Number = option.notes[Number]

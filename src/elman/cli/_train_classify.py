@@ -21,8 +21,8 @@ OF_SEQUENCES: dict[str, Any] = {"sequence": None, "time": None, "channel": None}
 def add_classify(commands: Commands) -> None:
     summary = "Train a classifier on a file of labelled texts, or of labelled sequences of numbers."
     parser = add_command(commands, "classify", summary, classify, NEEDS)
-    kinds = "Texts with labels (.csv, .tsv, .jsonl), or sequences of numbers (.ts, .npz, or a table and --sequence)"
-    parser.arguments.add_argument("file", metavar="FILE", type=Path, help=kinds)
+    contents = "Texts with labels (.csv, .tsv, .jsonl), or sequences of numbers (.ts, .npz, or a table and --sequence)"
+    parser.arguments.add_argument("file", metavar="FILE", type=Path, help=contents)
     add_files(parser.group("Data"))
     parser.group("Data").add_argument("--label", metavar="COLUMN", default="label", help="Column of the labels")
     parser.group("Texts").add_argument("--text", metavar="COLUMN", default=OF_TEXTS["text"], help="Column of the texts")

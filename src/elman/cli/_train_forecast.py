@@ -21,8 +21,8 @@ NEXT = (
 def add_forecast_training(commands: Commands) -> None:
     summary = "Train a forecaster on a file with a series of numbers."
     parser = add_command(commands, "forecast", summary, train_forecast, NEEDS)
-    kinds = "A row a time: .csv, .tsv or .jsonl; or a year a row with the months in columns"
-    parser.arguments.add_argument("file", metavar="FILE", type=Path, help=kinds)
+    contents = "A row a time: .csv, .tsv or .jsonl; or a year a row with the months in columns"
+    parser.arguments.add_argument("file", metavar="FILE", type=Path, help=contents)
     data = parser.group("Data")
     add_files(data)
     data.add_argument("--time", metavar="COLUMN", help="Column of the times (default: the rows are the steps)")

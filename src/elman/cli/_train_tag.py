@@ -21,8 +21,8 @@ NEXT = ("elman evaluate {model} test.conll", "elman predict {model} input.txt", 
 def add_tag(commands: Commands) -> None:
     summary = "Train a sequence tagger on a file of tokens with tags: entities, parts of speech, punctuation."
     parser = add_command(commands, "tag", summary, tag, NEEDS)
-    kinds = "Sentences with tags: columns (.conll, .txt, .bio, .iob2, .tsv), .conllu or .jsonl"
-    parser.arguments.add_argument("file", metavar="FILE", type=Path, help=kinds)
+    contents = "Sentences with tags: columns (.conll, .txt, .bio, .iob2, .tsv), .conllu or .jsonl"
+    parser.arguments.add_argument("file", metavar="FILE", type=Path, help=contents)
     add_files(parser.group("Data"))
     add = parser.group("Data").add_argument
     of_tokens, of_tags = "the first, FORM or 'tokens'", "the last, UPOS or 'tags'"

@@ -54,7 +54,7 @@ def add_running(group: Group) -> None:
 
 def train(
     options: Namespace,
-    kind: str,
+    name: str,
     known: type[TrainingOptions],
     read: Callable[[], Data],
     following: tuple[str, ...],
@@ -65,16 +65,16 @@ def train(
 
     Args:
         options: of the command.
-        kind: what the estimator is called in ``elman.tasks``, and its trained model in ``elman.runtime``.
+        name: what the estimator is called in ``elman.tasks``, and its trained model in ``elman.runtime``.
         known: what options it has.
         read: reads the file, once the options are known to be sound.
         following: commands that a person may want next, with ``{model}`` in the place of the folder.
     """
     from elman import runtime, tasks
-    from elman.tasks._processes import is_main_process, part
+    from elman.tasks._processes import is_main_process, leave
 
     out: Path = options.out
-    trained: type[TrainedModel] = getattr(runtime, kind)
+    trained: type[TrainedModel] = getattr(runtime, name)
     if options.resume and options.overwrite:
         raise tasks.InputError("--resume goes on with a run and --overwrite starts anew: expected one of them")
     values = _values(options, known)
@@ -86,7 +86,7 @@ def train(
         data = read()
         if is_main_process():
             _claim(out, trained, overwrite=options.overwrite, resume=options.resume)
-    estimator = getattr(tasks, kind)(**values)
+    estimator = getattr(tasks, name)(**values)
     try:
         _fit(estimator, data, out, resume=options.resume)
     except KeyboardInterrupt:
@@ -99,7 +99,7 @@ def train(
         estimator.data_["file"] = _written(options.file.name)
         estimator.run_ = _run_of(options)
         _finish(estimator, out, following)
-    part()
+    leave()
     return 0
 
 
@@ -126,24 +126,24 @@ def _reading(file: Path) -> Iterator[None]:
         say()
 
 
-def _is_finished(out: Path, kind: "type[TrainedModel]", options: Namespace) -> bool:
+def _is_finished(out: Path, trained: "type[TrainedModel]", options: Namespace) -> bool:
     from elman.runtime._model_folder import read_model
     from elman.tasks import InputError
 
     if (out / "checkpoint").is_dir() or not (out / "config.json").is_file():
         return False
-    made_with = read_model(out, kind).origin.run.get("options", {})
+    made_with = read_model(out, trained).origin.run.get("options", {})
     for name, value in _run_of(options)["options"].items():
         if made_with.get(name) != value:
             raise InputError(f"{out}: holds a finished model with --{name} {made_with.get(name)}, got {value}")
     return True
 
 
-def _claim(out: Path, kind: "type[TrainedModel]", *, overwrite: bool, resume: bool) -> None:
+def _claim(out: Path, trained: "type[TrainedModel]", *, overwrite: bool, resume: bool) -> None:
     from elman.runtime._model_folder import claim_folder
     from elman.tasks._checkpoints import remove_checkpoint
 
-    claim_folder(out, kind, overwrite=overwrite, resume=resume)
+    claim_folder(out, trained, overwrite=overwrite, resume=resume)
     if not resume:
         remove_checkpoint(out)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from elman._errors import InputError, listed, shown
 from elman.runtime._arrays import Array, as_array
-from elman.runtime._parameters import KINDS, parameter_names
+from elman.runtime._parameters import NAMES, parameter_names
 from elman.runtime._rnn import RNN
 
 __all__ = ["as_rnn", "from_keras"]
@@ -36,7 +36,7 @@ def as_rnn(network: Any, nonlinearity: str | None = None, batch_first: bool | No
     own = getattr(network, "nonlinearity", None)
     if hasattr(network, "mode"):  # what PyTorch's layers go by; cells have none
         own = _MODES.get(network.mode)
-    names = getattr(network, "_flat_weights_names", None) or [name for name in KINDS if _has(network, name)]
+    names = getattr(network, "_flat_weights_names", None) or [name for name in NAMES if _has(network, name)]
     if not isinstance(network, RNN) and not (is_module and own and names):
         kind = f"{type(network).__module__}.{type(network).__name__}"
         raise InputError(f"network: expected an RNN, an RNNCell or their parameters, got {kind}")

@@ -10,11 +10,11 @@ import numpy as np
 from elman._errors import InputError, listed, one_line, shown
 from elman.runtime._arrays import Array, as_array
 
-__all__ = ["KINDS", "Sizes", "as_parameters", "layer_name", "parameter_names", "read_sizes"]
+__all__ = ["NAMES", "Sizes", "as_parameters", "layer_name", "parameter_names", "read_sizes"]
 
-KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _NAME = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(0|[1-9][0-9]{0,3})(_reverse)?")
-_CELL = {name: f"{name}_l0" for name in KINDS}
+_CELL = {name: f"{name}_l0" for name in NAMES}
 
 Shape = tuple[int, ...]
 
@@ -39,17 +39,17 @@ class Sizes:
         shapes: dict[str, Shape] = {}
         for layer in range(self.num_layers):
             reads = self.directions * units if layer else self.input_size
-            of_kind: list[Shape] = [(units, reads), (units, units), (units,), (units,)]
+            of_layer: list[Shape] = [(units, reads), (units, units), (units,), (units,)]
             for direction in range(self.directions):
                 names = parameter_names(layer, direction, self.bias)
-                shapes |= dict(zip(names, of_kind, strict=False))
+                shapes |= dict(zip(names, of_layer, strict=False))
         return shapes
 
 
 def parameter_names(layer: int, direction: int, bias: bool) -> list[str]:
-    """Return PyTorch's names of one layer and direction, in the order of :data:`KINDS`."""
+    """Return PyTorch's names of one layer and direction, in the order of :data:`NAMES`."""
     suffix = "_reverse" if direction else ""
-    return [f"{kind}_l{layer}{suffix}" for kind in KINDS[: 4 if bias else 2]]
+    return [f"{name}_l{layer}{suffix}" for name in NAMES[: 4 if bias else 2]]
 
 
 def layer_name(name: str) -> str:
@@ -130,7 +130,7 @@ def _listed(shapes: Mapping[str, Shape]) -> str:
 
 
 def _advice(name: str, shape: Shape) -> str:
-    for gates, kind in {3: "a GRU's", 4: "an LSTM's"}.items():
+    for gates, cell in {3: "a GRU's", 4: "an LSTM's"}.items():
         if name.startswith("weight_hh") and len(shape) == 2 and shape[0] == gates * shape[1]:
-            return f" (these look like {kind} parameters)"
+            return f" (these look like {cell} parameters)"
     return ""

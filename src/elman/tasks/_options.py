@@ -111,20 +111,20 @@ class Option:
 
     Args:
         name, default: of the field.
-        kind: int, float, bool or a Literal.
+        type: int, float, bool or a Literal.
         optional: whether it may be None.
         notes: of the annotations, by their class.
     """
 
     name: str
     default: Any
-    kind: Any
+    type: Any
     optional: bool
     notes: dict[Any, Any]
 
     @property
     def choices(self) -> tuple[str, ...]:
-        return get_args(self.kind) if get_origin(self.kind) is Literal else ()
+        return get_args(self.type) if get_origin(self.type) is Literal else ()
 
     def refusal(self, value: Any) -> str:
         """Return what was expected in the place of a value, nothing if it will do."""
@@ -132,9 +132,9 @@ class Option:
             return ""
         if self.choices:
             return "" if isinstance(value, str) and value in self.choices else " or ".join(self.choices)
-        if self.kind is bool:
+        if self.type is bool:
             return "" if isinstance(value, bool) else "True or False"
-        if self.kind is float:
+        if self.type is float:
             limits: Number = self.notes[Number]
             return "" if _is_number(value, Real) and limits.holds(value) else limits.expected
         within: Range = self.notes[Range]
@@ -143,8 +143,8 @@ class Option:
         return "" if value <= within.most else f"an integer of at most {within.most}"
 
 
-def _is_number(value: Any, kind: type) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)
+def _is_number(value: Any, type_: type) -> bool:
+    return isinstance(value, type_) and not isinstance(value, bool)
 
 
 def options_of(estimator: type[TrainingOptions]) -> Iterator[Option]:
@@ -153,8 +153,8 @@ def options_of(estimator: type[TrainingOptions]) -> Iterator[Option]:
     for each in reversed(estimator.__mro__):
         for name, annotation in get_annotations(each).items():
             before = said[name][2] if name in said else {}
-            kind, optional, notes = _read(annotation)
-            said[name] = kind, optional, before | notes
+            type_, optional, notes = _read(annotation)
+            said[name] = type_, optional, before | notes
     for field in fields(estimator):
         yield Option(field.name, field.default, *said[field.name])
 
@@ -163,12 +163,12 @@ def _read(annotation: Any) -> tuple[Any, bool, dict[Any, Any]]:
     """Return the type that an annotation holds, whether it may be None, and the notes by their class."""
     parts = get_args(annotation)
     if get_origin(annotation) is Annotated:
-        kind, optional, notes = _read(parts[0])
-        return kind, optional, notes | {type(note): note for note in parts[1:]}
+        type_, optional, notes = _read(parts[0])
+        return type_, optional, notes | {type(note): note for note in parts[1:]}
     if get_origin(annotation) in (Union, UnionType):
         (part,) = (part for part in parts if part is not NoneType)
-        kind, _, notes = _read(part)
-        return kind, True, notes
+        type_, _, notes = _read(part)
+        return type_, True, notes
     return annotation, False, {}
 
 

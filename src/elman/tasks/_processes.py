@@ -2,7 +2,7 @@
 
 import os
 
-__all__ = ["is_main_process", "part", "process_count"]
+__all__ = ["is_main_process", "leave", "process_count"]
 
 
 def is_main_process() -> bool:
@@ -15,7 +15,7 @@ def process_count() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def part() -> None:
+def leave() -> None:
     """Let processes that have trained together end one with the other; without it some end with an abort."""
     from torch import distributed
 

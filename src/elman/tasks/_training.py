@@ -28,7 +28,7 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, network: nn.Module, batch: Sequence[int]) -> Tensor:
-        """Return the mean loss of a batch's examples; over processes, each has a part of the batch."""
+        """Return the mean loss of a batch's examples; over processes, each has a share of the batch."""
 
     def size(self, batch: Sequence[int]) -> int:
         """Return how many losses that mean is over."""
@@ -164,9 +164,9 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
-        part = batch[self.process :: self.processes]
-        loss = self.task.loss(self.shared, part or batch[:1])
-        value, size = loss.item(), self.task.size(part) if part else 0
+        share = batch[self.process :: self.processes]
+        loss = self.task.loss(self.shared, share or batch[:1])
+        value, size = loss.item(), self.task.size(share) if share else 0
         if not math.isfinite(value):
             raise InputError(f"learning_rate: expected one that converges, the loss became {value}; try a smaller one")
         if self.processes > 1:  # the mean over processes becomes the mean over the batch

@@ -195,20 +195,20 @@ class SequenceTagger(TaggerOptions, Estimator):
             running.notice(f"ill-formed tags were repaired in {data['repaired']:,} sentences")
 
 
-def _checked(sentences: Any, tags: Any, part: str) -> tuple[list[list[str]], list[list[str]]]:
-    sentences, tags = checked_sentences(sentences, f"{part}sentences"), checked_sentences(tags, f"{part}tags")
+def _checked(sentences: Any, tags: Any, prefix: str) -> tuple[list[list[str]], list[list[str]]]:
+    sentences, tags = checked_sentences(sentences, f"{prefix}sentences"), checked_sentences(tags, f"{prefix}tags")
     if len(sentences) != len(tags):
-        raise InputError(f"{part}tags: expected those of {len(sentences)} sentences, got those of {len(tags)}")
+        raise InputError(f"{prefix}tags: expected those of {len(sentences)} sentences, got those of {len(tags)}")
     if not sentences:
-        raise InputError(f"{part}sentences: expected one or more, got none")
+        raise InputError(f"{prefix}sentences: expected one or more, got none")
     for place, (tokens, of_tokens) in enumerate(zip(sentences, tags, strict=True)):
         if not tokens:
-            raise InputError(f"{part}sentences[{place}]: expected one token or more, got none")
+            raise InputError(f"{prefix}sentences[{place}]: expected one token or more, got none")
         if len(tokens) != len(of_tokens):
             given = f"{len(tokens)} tokens, got {len(of_tokens)}"
-            raise InputError(f"{part}tags[{place}]: expected a tag for each of {given}")
+            raise InputError(f"{prefix}tags[{place}]: expected a tag for each of {given}")
         if "" in of_tokens:
-            raise InputError(f"{part}tags[{place}][{of_tokens.index('')}]: expected a tag, got an empty one")
+            raise InputError(f"{prefix}tags[{place}][{of_tokens.index('')}]: expected a tag, got an empty one")
         if "" in tokens:
-            raise InputError(f"{part}sentences[{place}][{tokens.index('')}]: expected a string, got an empty one")
+            raise InputError(f"{prefix}sentences[{place}][{tokens.index('')}]: expected a string, got an empty one")
     return sentences, tags

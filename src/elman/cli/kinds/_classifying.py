@@ -12,12 +12,12 @@ from elman._errors import OptionError
 from elman.cli._classification import warn_of_unseen
 from elman.cli._texts import write_record
 from elman.cli._wording import printable
-from elman.runtime._classifiers.base import Classifier
+from elman.runtime._classifiers.base import TrainedClassifier
 
 __all__ = ["form_of", "report", "size", "write_predictions"]
 
 
-def report(classifier: Classifier, examples: Sequence[Any], labels: Sequence[str]) -> dict[str, Any]:
+def report(classifier: TrainedClassifier, examples: Sequence[Any], labels: Sequence[str]) -> dict[str, Any]:
     """Return how well a classifier predicts labels, and how long it took."""
     from elman.tasks._classifiers.metrics import classification_report
 
@@ -38,7 +38,7 @@ def form_of(options: Namespace) -> str:
 
 
 def write_predictions(
-    classifier: Classifier, examples: Sequence[Any], key: str, names: Sequence[Any], form: str
+    classifier: TrainedClassifier, examples: Sequence[Any], key: str, names: Sequence[Any], form: str
 ) -> None:
     """Print the label and the probability of each example, and in JSON lines what it is known by."""
     probabilities = classifier.predict_proba(examples)
@@ -54,6 +54,6 @@ def write_predictions(
     sys.stdout.flush()
 
 
-def size(classifier: Classifier) -> str:
+def size(classifier: TrainedClassifier) -> str:
     """Say how large a network is."""
     return f"{classifier.settings.network.describe()}, {len(classifier.classes)} classes"

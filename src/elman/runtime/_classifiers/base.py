@@ -16,12 +16,12 @@ from elman.runtime._packing import Packing
 from elman.runtime._trained import TrainedModel
 from elman.runtime._vocabulary import Vocabulary
 
-__all__ = ["READING_BATCH", "Classifier"]
+__all__ = ["READING_BATCH", "TrainedClassifier"]
 
 READING_BATCH = 64
 
 
-class Classifier(TrainedModel):
+class TrainedClassifier(TrainedModel):
     """Recurrent layers, their states pooled over a sequence's own steps, and an output layer.
 
     A kind of classifier encodes an example as an array that has a row for each step, and says what the recurrent

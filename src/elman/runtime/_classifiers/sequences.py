@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from elman._errors import InputError, shown
 from elman.runtime._arrays import Array, as_array
-from elman.runtime._classifiers.base import Classifier
+from elman.runtime._classifiers.base import TrainedClassifier
 from elman.runtime._classifiers.sequence_settings import SequenceSettings
 from elman.runtime._vocabulary import Vocabulary
 
@@ -19,7 +19,7 @@ __all__ = ["SequenceClassifier", "checked_sequences", "frames_of"]
 FARTHEST = 100.0  # standard deviations from the mean; what lies beyond counts as so far
 
 
-class SequenceClassifier(Classifier):
+class SequenceClassifier(TrainedClassifier):
     """What ``elman train classify`` trained on sequences of numbers, without PyTorch.
 
     Each channel is brought to mean 0 and standard deviation 1, as they were in training; a missing value becomes 0, and

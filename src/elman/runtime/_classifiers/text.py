@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from elman._errors import InputError
 from elman.runtime._arrays import Array
-from elman.runtime._classifiers.base import Classifier
+from elman.runtime._classifiers.base import TrainedClassifier
 from elman.runtime._classifiers.text_settings import TextSettings
 from elman.runtime._vocabulary import Vocabulary, encode
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["TextClassifier", "checked_texts"]
 
 
-class TextClassifier(Classifier):
+class TextClassifier(TrainedClassifier):
     """What ``elman train classify`` trained, without PyTorch.
 
     The scores are linear in what each hidden unit does over the text's own steps: its greatest value, its mean, and

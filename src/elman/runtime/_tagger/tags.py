@@ -125,9 +125,9 @@ def encode_spans(spans: Iterable[Span], length: int, scheme: str) -> list[str]:
     """Return the tags, (length,), of spans that do not overlap, in a scheme of spans."""
     begin, within, end, single = letters_of(scheme)
     tags, bare = [OUTSIDE] * length, is_bare(scheme)
-    for kind, start, stop in spans:
+    for name, start, stop in spans:
         letters = [begin, *[within] * (stop - start - 2), end] if stop - start > 1 else [single]
-        tags[start:stop] = letters if bare else [f"{letter}-{kind}" for letter in letters]
+        tags[start:stop] = letters if bare else [f"{letter}-{name}" for letter in letters]
     return tags
 
 

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from elman._errors import InputError
 from elman.runtime._arrays import Array
-from elman.runtime._classifiers.base import Classifier as Trained
+from elman.runtime._classifiers.base import TrainedClassifier
 from elman.tasks._classifiers.options import ClassifierOptions
 from elman.tasks._estimator import Estimator, Running
 from elman.tasks._run import Schedule
@@ -52,7 +52,7 @@ class Classifier(ClassifierMixin, ClassifierOptions, Estimator):  # type: ignore
         """Return a new network."""
 
     @abstractmethod
-    def _trained(self, tensors: Mapping[str, Array]) -> Trained:
+    def _trained(self, tensors: Mapping[str, Array]) -> TrainedClassifier:
         """Return what predicts with the parameters of a network."""
 
     def _fit(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from elman.runtime._classifiers.base import Classifier as Trained
+from elman.runtime._classifiers.base import TrainedClassifier
 from elman.runtime._linear import log_softmax, softmax
 from elman.tasks._batching import pad, shuffled_batches
 from elman.tasks._classifiers.network import ClassifierNetwork
@@ -48,7 +48,7 @@ class ClassifyingTask(Task):
         scores = network(*pad([self.encoded[i] for i in batch]))
         return cross_entropy(scores, self.labels[batch], label_smoothing=LABEL_SMOOTHING)
 
-    def trained(self) -> Trained:
+    def trained(self) -> TrainedClassifier:
         return self.classifier._trained(
             {name: value.numpy(force=True) for name, value in self.network.state_dict().items()}
         )
