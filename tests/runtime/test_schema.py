@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elman._errors import InputError
-from elman._schema import Range, build, decode
+from elman._schema import UNSAID, Range, build, decode, stated
 from tests.runtime.refusals import refusal
 
 
@@ -45,6 +45,20 @@ def test_json_becomes_dataclasses():
     assert [type(label) for label in value.labels] == [str, int, float, bool]
     assert type(value.rate) is float
     assert decode(encoded(), Outer, "f") == Outer("我", 1.0, Inner(5), labels, {"text": "t"})
+
+
+@dataclass(frozen=True)
+class Later:
+    inner: Inner
+    cell: Literal["rnn", "other"] = field(default="rnn", metadata=UNSAID)
+
+
+def test_what_files_did_not_say_from_the_first_is_said_only_where_it_differs():
+    inner = {"size": 5, "kind": "tanh"}
+    assert stated(Later(Inner(5))) == {"inner": inner}
+    assert stated(Later(Inner(5), "other")) == {"inner": inner, "cell": "other"}
+    for value in (Later(Inner(5)), Later(Inner(5), "other")):
+        assert build(stated(value), Later, "f") == value
 
 
 NO_JSON = {
