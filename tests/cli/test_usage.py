@@ -13,7 +13,7 @@ from tests.cli.conftest import write_lines
 
 OPTION = "expected one of the options that --help lists, got"
 TASKS = "expected a command (classify, tag, language, forecast), got"
-COMMANDS = "expected a command (train, evaluate, predict, generate, forecast, info, export, bench), got"
+COMMANDS = "expected a command (train, evaluate, predict, generate, forecast, show, info, export, bench), got"
 CLASSIFY = ("train", "classify", "x.csv", "--out", "m")
 
 USAGE_ERRORS = {
@@ -48,7 +48,17 @@ def test_usage_errors_say_in_one_line_what_was_expected_and_what_came(elman, wor
     assert (done.code, done.out, done.err) == (2, "", f"{USAGE_ERRORS[words]}\n")
 
 
-EVERY_HELP = ((), ("train",), ("train", "classify"), ("evaluate",), ("predict",), ("info",), ("export",), ("bench",))
+EVERY_HELP = (
+    (),
+    ("train",),
+    ("train", "classify"),
+    ("evaluate",),
+    ("predict",),
+    ("show",),
+    ("info",),
+    ("export",),
+    ("bench",),
+)
 
 
 @pytest.mark.parametrize("command", EVERY_HELP, ids=" ".join)

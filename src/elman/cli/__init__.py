@@ -1,4 +1,4 @@
-"""The command line: ``elman train classify``, ``evaluate``, ``predict``, ``info``, ``export``, ``bench``."""
+"""The command line: ``elman train classify``, ``evaluate``, ``predict``, ``show``, ``info``, ``export``, ``bench``."""
 
 import os
 import sys

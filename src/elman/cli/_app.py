@@ -14,6 +14,7 @@ from elman.cli._generate import add_generate
 from elman.cli._info import add_info
 from elman.cli._parser import Parser
 from elman.cli._predict import add_predict
+from elman.cli._show import add_show
 from elman.cli._train import add_train, repeated
 
 __all__ = ["build_parser", "run"]
@@ -27,7 +28,8 @@ def build_parser() -> Parser:
         "--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help="Show the version and exit"
     )
     commands = parser.add_commands("command")
-    for add in (add_train, add_evaluate, add_predict, add_generate, add_forecast, add_info, add_export, add_bench):
+    others = (add_generate, add_forecast, add_show, add_info, add_export, add_bench)
+    for add in (add_train, add_evaluate, add_predict, *others):
         add(commands)
     return parser
 

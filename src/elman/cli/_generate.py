@@ -6,7 +6,7 @@ from itertools import chain
 
 from elman.cli._arguments import add_model, integer, number
 from elman.cli._parser import Commands, add_command
-from elman.cli._texts import use_utf_8
+from elman.cli._texts import standard_input, use_utf_8
 from elman.cli._wording import printable
 
 __all__ = ["add_generate", "generate"]
@@ -28,7 +28,7 @@ def generate(options: Namespace) -> None:
     from elman.runtime import LanguageModel
 
     model = LanguageModel.load(options.model)
-    prompt = _standard_input() if options.prompt == "-" else options.prompt
+    prompt = standard_input() if options.prompt == "-" else options.prompt
     pieces = model.generate(
         prompt,
         options.length,
@@ -42,15 +42,6 @@ def generate(options: Namespace) -> None:
     for piece in chain([prompt], pieces):
         print(_visible(piece) if seen else piece, end="", flush=True)
     print()
-
-
-def _standard_input() -> str:
-    from elman._errors import InputError
-    from elman.tasks._decoding import decoded_lines
-
-    if sys.stdin is None:
-        raise InputError("standard input: expected an open one, it is closed")
-    return "".join(decoded_lines(sys.stdin.buffer, "standard input", "utf-8")).removesuffix("\n")
 
 
 def _visible(text: str) -> str:

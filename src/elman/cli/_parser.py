@@ -40,6 +40,10 @@ class Parser(argparse.ArgumentParser):
         except argparse.ArgumentError as error:
             place = f"{error.argument_name}: " if error.argument_name else ""
             self.error(place + reword(error.message))
+        for action in self._get_positional_actions():  # argparse forgets one that may be left out if options precede it
+            if action.nargs == "?" and getattr(found, action.dest) is None and surplus:
+                surplus = [word for word in surplus if word != "--"]
+                setattr(found, action.dest, surplus.pop(0))
         if surplus:
             self.error(f"expected no more arguments, got {surplus[0]!r}")
         return found, surplus

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
-__all__ = ["batches", "read_texts", "use_utf_8", "write_record"]
+__all__ = ["batches", "read_texts", "standard_input", "use_utf_8", "write_record"]
 
 TEXTS_AT_ONCE = 1024
 
@@ -65,6 +65,20 @@ def read_texts(file: str, column: str, encoding: str) -> Iterator[tuple[Iterator
         else:
             rows = read_table(stream, file, kind, (column,), encoding)
             yield (row.values[column] for row in rows), lambda: True
+
+
+def standard_input(encoding: str = "utf-8") -> str:
+    """Return the whole text of standard input, without the end of its last line.
+
+    Raises:
+        InputError: it is closed, or in another encoding.
+    """
+    from elman._errors import InputError
+    from elman.tasks._decoding import decoded_lines
+
+    if sys.stdin is None:
+        raise InputError("standard input: expected an open one, it is closed")
+    return "".join(decoded_lines(sys.stdin.buffer, "standard input", encoding)).removesuffix("\n")
 
 
 def batches(texts: Iterator[str], is_ready: Callable[[], bool]) -> Iterator[list[str]]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from elman.runtime._onnx.from_onnx import from_onnx
     from elman.runtime._onnx.to_onnx import export
     from elman.runtime._tagger.tagger import SequenceTagger
+    from elman.runtime._trace.trace import Trace
 
 __all__ = [
     "RNN",
@@ -30,6 +31,7 @@ __all__ = [
     "Stream",
     "TextClassifier",
     "TextStream",
+    "Trace",
     "export",
     "from_keras",
     "from_onnx",
@@ -45,6 +47,7 @@ _LATER = {
     "SequenceTagger": "_tagger.tagger",
     "TextClassifier": "_classifiers.text",
     "TextStream": "_classifiers.text_stream",
+    "Trace": "_trace.trace",
     "export": "_onnx.to_onnx",
     "from_keras": "_converting",
     "from_onnx": "_onnx.from_onnx",

@@ -1,8 +1,8 @@
 """What the commands do for each kind of model: a module a kind, named as the format is.
 
-Each has ``OPTIONS``, which of the options that not all kinds know it takes, and four functions: ``evaluate(model,
+Each has ``OPTIONS``, which of the options that not all kinds know it takes, and five functions: ``evaluate(model,
 options)`` returns the object that ``--json`` prints, ``show(report)`` shows it to a person, ``predict(model, options)``
-prints predictions, ``describe(model)`` says what the model is.
+prints predictions, ``describe(model)`` says what the model is, ``trace(model, options)`` steps through an example.
 """
 
 from argparse import Namespace

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from elman._errors import InputError, OptionError
+from elman.cli._given import given_file
 from elman.cli._wording import printable
-from elman.runtime import Forecaster
+from elman.runtime import Forecaster, Trace
 from elman.runtime._forecaster.context import Context
 from elman.runtime._forecaster.forecaster import Forecast
 
-__all__ = ["OPTIONS", "describe", "evaluate", "predict", "read_context", "show", "written"]
+__all__ = ["OPTIONS", "describe", "evaluate", "predict", "read_context", "show", "trace", "written"]
 
 OPTIONS: tuple[str, ...] = ("horizon",)
 
@@ -73,6 +74,16 @@ def describe(model: Forecaster) -> dict[str, str]:
         f"{settings.context} steps read{used}",
         "intervals": f"{settings.coverage:.0%}, from {settings.calibration:,} held-out forecasts",
     }
+
+
+def trace(model: Forecaster, options: Namespace) -> Trace:
+    if options.example is not None:
+        raise OptionError("example", "none for a forecaster, which reads the whole file", options.example)
+    if options.file is None and options.text is None:
+        return model.trace()
+    from elman.runtime._forecaster.tracing import traced
+
+    return traced(model, read_context(model, given_file(options), options.encoding))
 
 
 def read_context(model: Forecaster, file: str, encoding: str) -> Context:

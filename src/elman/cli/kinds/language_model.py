@@ -7,12 +7,15 @@ from argparse import Namespace
 from typing import Any
 
 from elman._errors import InputError, OptionError
+from elman.cli._given import given_file, given_text
 from elman.cli._texts import batches, read_texts, write_record
-from elman.runtime import LanguageModel
+from elman.runtime import LanguageModel, Trace
 
-__all__ = ["OPTIONS", "describe", "evaluate", "predict", "show"]
+__all__ = ["OPTIONS", "describe", "evaluate", "predict", "show", "trace"]
 
 OPTIONS: tuple[str, ...] = ("text",)
+
+LONGEST = 100_000  # characters of a text to step through
 
 
 def evaluate(model: LanguageModel, options: Namespace) -> dict[str, Any]:
@@ -55,6 +58,21 @@ def predict(model: LanguageModel, options: Namespace) -> None:
                 }
                 write_record(record | {"text": text})
             sys.stdout.flush()
+
+
+def trace(model: LanguageModel, options: Namespace) -> Trace:
+    from elman.tasks._language.corpus import text_blocks
+
+    if options.file is None:
+        return model.trace(given_text(options, "text"))
+    if options.example is not None:
+        raise OptionError("example", "none for a language model, which reads the whole file", options.example)
+    file, text = given_file(options), ""
+    for block in text_blocks(file, options.encoding):
+        text += block
+        if len(text) > LONGEST:
+            raise InputError(f"{file}: expected at most {LONGEST:,} characters to step through, got more; take a part")
+    return model.trace(text)
 
 
 def describe(model: LanguageModel) -> dict[str, str]:

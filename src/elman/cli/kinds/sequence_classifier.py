@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 from elman._errors import InputError, listed
 from elman.cli._classification import show
+from elman.cli._given import example_of, given_file
 from elman.cli.kinds._classifying import form_of, report, size, write_predictions
-from elman.runtime import SequenceClassifier
+from elman.runtime import SequenceClassifier, Trace
 
 if TYPE_CHECKING:
     from elman.tasks._classifiers.sequences import Sequences
 
-__all__ = ["OPTIONS", "describe", "evaluate", "predict", "show"]
+__all__ = ["OPTIONS", "describe", "evaluate", "predict", "show", "trace"]
 
 OPTIONS: tuple[str, ...] = ()
 
@@ -37,6 +38,11 @@ def describe(classifier: SequenceClassifier) -> dict[str, str]:
         "channels": f"{listed(settings.channels)}; read {steps}",
         **({"columns": columns} if columns else {}),
     }
+
+
+def trace(classifier: SequenceClassifier, options: Namespace) -> Trace:
+    options.file = file = given_file(options)
+    return classifier.trace(example_of(_read(classifier, options, labelled=False).values, options.example, file))
 
 
 def _read(classifier: SequenceClassifier, options: Namespace, *, labelled: bool) -> "Sequences":

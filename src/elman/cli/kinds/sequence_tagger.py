@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from elman._errors import OptionError
+from elman.cli._given import example_of, given_file, given_text
 from elman.cli._tagged_text import marked_text
 from elman.cli._texts import TEXTS_AT_ONCE, batches, read_texts, write_record
 from elman.cli._wording import printable
+from elman.runtime import Trace
 from elman.runtime._tagger.tagger import SequenceTagger, Tagged
 from elman.runtime._tagger.tags import OUTSIDE, PLAIN, marked
 from elman.runtime._tagger.words import Token, joined
 
-__all__ = ["OPTIONS", "describe", "evaluate", "predict", "show"]
+__all__ = ["OPTIONS", "describe", "evaluate", "predict", "show", "trace"]
 
 OPTIONS: tuple[str, ...] = ("text", "label")
 
@@ -98,6 +100,14 @@ def describe(tagger: SequenceTagger) -> dict[str, str]:
         "known": ", ".join(f"{len(vocabulary):,} {name}" for name, vocabulary in vocabularies),
         "columns": ", ".join(f"{role} {name!r}" for role, name in tagger.columns.items()) or "by default",
     }
+
+
+def trace(tagger: SequenceTagger, options: Namespace) -> Trace:
+    if options.file is None:
+        return tagger.trace(given_text(options, "text"))
+    file = given_file(options)
+    sentences = (sentence for chunk in _sentences(tagger, options) for sentence in chunk)
+    return tagger.trace([token.text for token in example_of(sentences, options.example, file).tokens])
 
 
 def _sentences(tagger: SequenceTagger, options: Namespace) -> Iterator[list[_Sentence]]:

@@ -5,11 +5,12 @@ from argparse import Namespace
 from typing import Any
 
 from elman.cli._classification import show
+from elman.cli._given import given_text
 from elman.cli._texts import batches, read_texts
 from elman.cli.kinds._classifying import form_of, report, size, write_predictions
-from elman.runtime import TextClassifier
+from elman.runtime import TextClassifier, Trace
 
-__all__ = ["OPTIONS", "describe", "evaluate", "predict", "show"]
+__all__ = ["OPTIONS", "describe", "evaluate", "predict", "show", "trace"]
 
 OPTIONS: tuple[str, ...] = ("text", "label")
 
@@ -41,6 +42,13 @@ def describe(classifier: TextClassifier) -> dict[str, str]:
         "tokens": f"{text.tokens}, {len(classifier.vocabulary):,} known, {text.max_length} read of a text",
         "columns": ", ".join(f"{role} {name!r}" for role, name in text.columns.items()),
     }
+
+
+def trace(classifier: TextClassifier, options: Namespace) -> Trace:
+    text = given_text(options, classifier.columns.get("text", "text"))
+    if _is_cut(classifier, text):
+        print(f"the text is longer than {classifier.max_length} tokens and was cut", file=sys.stderr)
+    return classifier.trace(text)
 
 
 def _is_cut(classifier: TextClassifier, text: str) -> bool:

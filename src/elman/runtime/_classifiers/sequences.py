@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from elman._errors import InputError, shown
 from elman.runtime._arrays import Array, as_array
-from elman.runtime._classifiers.base import TrainedClassifier
+from elman.runtime._classifiers.base import READING_BATCH, TrainedClassifier
 from elman.runtime._classifiers.sequence_settings import SequenceSettings
+from elman.runtime._trace.trace import Trace, directions_of, layer_states, require_few
 from elman.runtime._vocabulary import Vocabulary
 
 __all__ = ["SequenceClassifier", "checked_sequences", "frames_of"]
@@ -73,6 +74,42 @@ class SequenceClassifier(TrainedClassifier):
         """
         return self._probabilities([self.encode(each) for each in checked_sequences(sequences, len(self.channels))])
 
+    def trace(self, sequence: Any) -> Trace:
+        """Step through a sequence: the hidden states, and the class probabilities were it to end after each frame.
+
+        Args:
+            sequence: (steps, channels), or (steps,) of one channel, NaN where missing.
+
+        Returns:
+            ``read``: (frames,) the numbers of the steps that each holds, from 1; ``signal``: (frames, channels) the
+            means of the known values in each; ``beliefs``: (frames, classes) what :meth:`predict_proba` says of the
+            sequence up to the end of a frame, to the bit.
+
+        Raises:
+            InputError: it is no such array, or longer than can be stepped through.
+        """
+        array = _checked_sequence(sequence, "sequence", len(self.channels))
+        size = self.settings.frame_size
+        ends = [min(begin + size, len(array)) for begin in range(0, len(array), size)]
+        require_few("sequence", ends, len(self.classes))
+        chunks = (ends[first : first + READING_BATCH] for first in range(0, len(ends), READING_BATCH))
+        beliefs = np.concatenate([self._probabilities([self.encode(array[:end]) for end in chunk]) for chunk in chunks])
+        frames = [array[end - 1 - (end - 1) % size : end] for end in ends]
+        return Trace(
+            kind=self.format.removeprefix("elman "),
+            read=[
+                str(end) if size == 1 else f"{end - len(frame) + 1}–{end}"
+                for end, frame in zip(ends, frames, strict=True)
+            ],
+            states=layer_states(self.rnn, self._read(self.encode(array))),
+            parts=directions_of(self.rnn),
+            outcomes=[str(label) for label in self.classes],
+            beliefs=beliefs,
+            taken=beliefs.argmax(1),
+            signal=np.array([_known_mean(frame) for frame in frames]),
+            channels=list(self.channels),
+        )
+
     def encode(self, sequence: Array) -> NDArray[np.float32]:
         """Return the frames, (frames, input_size), of a sequence, (steps, channels)."""
         return frames_of(sequence, self.settings, self.mean, self.scale)
@@ -121,12 +158,24 @@ def checked_sequences(sequences: Any, channels: int | None = None, name: str = "
         raise InputError(f"{name}: expected an array or a list of sequences, got {sparse}{type(sequences).__name__}")
     checked = []
     for place, sequence in enumerate(sequences):
-        plain = sequence.tolist() if _dtype(sequence) == "O" else sequence
-        array = as_array(plain, f"{name}[{place}]", np.dtype(np.float64))
-        array = array[:, None] if array.ndim == 1 else array
-        channels = channels or array.shape[-1]
-        checked.append(_checked(array, f"{name}[{place}]", channels))
+        checked.append(_checked_sequence(sequence, f"{name}[{place}]", channels))
+        channels = channels or checked[0].shape[1]
     return checked
+
+
+def _checked_sequence(sequence: Any, place: str, channels: int | None) -> NDArray[np.float64]:
+    plain = sequence.tolist() if _dtype(sequence) == "O" else sequence
+    array = as_array(plain, place, np.dtype(np.float64))
+    array = array[:, None] if array.ndim == 1 else array
+    return _checked(array, place, channels or array.shape[-1])
+
+
+def _known_mean(frame: Array) -> NDArray[np.float64]:
+    """Return the mean of each channel's known values, (channels,), NaN where there is none."""
+    known = ~np.isnan(frame)
+    sums, counts = np.where(known, frame, 0).sum(0), known.sum(0)
+    means: NDArray[np.float64] = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    return means
 
 
 def _dtype(array: Any) -> str:

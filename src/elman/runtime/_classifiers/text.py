@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from elman._errors import InputError
 from elman.runtime._arrays import Array
-from elman.runtime._classifiers.base import TrainedClassifier
+from elman.runtime._classifiers.base import READING_BATCH, TrainedClassifier
 from elman.runtime._classifiers.text_settings import TextSettings
-from elman.runtime._vocabulary import Vocabulary, encode
+from elman.runtime._trace.trace import Trace, directions_of, layer_states, require_few
+from elman.runtime._vocabulary import UNKNOWN, Vocabulary, tokenize
 
 if TYPE_CHECKING:
     from elman.runtime._classifiers.text_stream import TextStream
@@ -84,9 +85,46 @@ class TextClassifier(TrainedClassifier):
 
         return TextStream(self)
 
+    def trace(self, text: str) -> Trace:
+        """Step through a text: the hidden states, and the class probabilities were the text to end after each token.
+
+        Args:
+            text: as for :meth:`predict_proba`, of which only the first ``max_length`` tokens are read.
+
+        Returns:
+            ``read``: (steps,) the tokens between the marks of the text's start and end; ``beliefs``: (steps, classes)
+            those after a token are what :meth:`predict_proba` says of the text up to it, to the bit, in one direction
+            or two.
+
+        Raises:
+            InputError: ``text`` is no string, or longer than can be stepped through.
+        """
+        if not isinstance(text, str):
+            raise InputError(f"text: expected a string, got {type(text).__name__}")
+        tokens, _ = tokenize(text, self.settings.text.kind_of_tokens, self.max_length)
+        require_few("text", tokens, len(self.classes))
+        ends = range(len(tokens) + 1)
+        chunks = (ends[first : first + READING_BATCH] for first in range(0, len(ends), READING_BATCH))
+        beliefs = [self._probabilities([self.encode_tokens(tokens[:end]) for end in chunk]) for chunk in chunks]
+        numbers = np.array(self.encode_tokens(tokens))
+        return Trace(
+            kind=self.format.removeprefix("elman "),
+            read=[self.vocabulary.tokens[numbers[0]], *tokens, self.vocabulary.tokens[numbers[-1]]],
+            states=layer_states(self.rnn, self._read(numbers)),
+            parts=directions_of(self.rnn),
+            outcomes=[str(label) for label in self.classes],
+            beliefs=(probabilities := np.concatenate([*beliefs, beliefs[-1][-1:]])),
+            taken=probabilities.argmax(1),
+            known=numbers != UNKNOWN,
+        )
+
     def encode(self, text: str) -> list[int]:
         """Return the numbers of a text's tokens between the marks of its start and end."""
-        return encode(text, self.vocabulary, self.settings.text.kind_of_tokens, self.max_length)
+        return self.encode_tokens(tokenize(text, self.settings.text.kind_of_tokens, self.max_length)[0])
+
+    def encode_tokens(self, tokens: Sequence[str]) -> list[int]:
+        """Return the numbers of tokens between the marks of a text's start and end."""
+        return self.vocabulary.encode(tokens)
 
     def _read(self, rows: Array) -> Array:
         return self.embedding[rows]

@@ -17,6 +17,7 @@ from elman.runtime._forecaster.context import Context, place
 from elman.runtime._forecaster.series import GREATEST, Series, Windows, as_series
 from elman.runtime._forecaster.settings import INPUT_WAVES, PROFILE_WAVES, ForecasterSettings
 from elman.runtime._linear import Linear
+from elman.runtime._trace.trace import Trace
 from elman.runtime._trained import TrainedModel
 from elman.runtime._vocabulary import Vocabulary
 
@@ -120,16 +121,14 @@ class Forecaster(TrainedModel):
         Raises:
             InputError: an argument cannot be used; the message names it.
         """
+        return self.forecast_after(self._context(history, times), horizon, coverage)
+
+    def _context(self, history: Any, times: Sequence[str] | None) -> Context:
         if history is None:
-            return self.forecast_after(Context.of(self.series, len(self.series)), horizon, coverage)
+            return Context.of(self.series, len(self.series))
         names = self.settings.names
-        series = as_series(
-            names,
-            as_columns(history, "history", names),
-            times,
-            known=self.settings.grid,
-        )
-        return self.forecast_after(self.place(series, timed=times is not None), horizon, coverage)
+        series = as_series(names, as_columns(history, "history", names), times, known=self.settings.grid)
+        return self.place(series, timed=times is not None)
 
     def place(self, series: Series, *, timed: bool) -> Context:
         """Find what a series has to do with that of training: goes on after it, holds it, or is another.
@@ -162,6 +161,24 @@ class Forecaster(TrainedModel):
         chunks = range(0, len(origins), READING_BATCH)
         parts = [self._predict(context, origins[i : i + READING_BATCH], horizon) for i in chunks]
         return np.concatenate([np.empty((0, horizon, len(self.settings.targets))), *parts])
+
+    def trace(self, history: Any = None, times: Sequence[str] | None = None) -> Trace:
+        """Step through a series: after each step, the networks' last states and what is expected of those to come.
+
+        Args:
+            history, times: as for :meth:`forecast`.
+
+        Returns:
+            The last 10,000 steps at most after which a forecast can be made. ``read``: (steps,) their times; ``parts``:
+            the networks; ``beliefs``: (steps, horizon, targets) what :meth:`forecast` says of the series up to a step,
+            to the bit; ``signal``: (steps, columns) the values; ``expected``: the intervals.
+
+        Raises:
+            InputError: an argument cannot be used; the message names it.
+        """
+        from elman.runtime._forecaster.tracing import traced
+
+        return traced(self, self._context(history, times))
 
     def widths(self, horizon: int, coverage: float | None = None) -> Floats:
         """Return half the width of the interval at each step, (horizon, targets), in the units that are forecast.
@@ -235,6 +252,12 @@ class Forecaster(TrainedModel):
             total += output(rnn(inputs)[1][-1])
         total /= len(self._networks)
         return total.reshape(-1, settings.horizon, len(settings.targets))
+
+    def final_states(self, inputs: NDArray[np.float32]) -> Array:
+        """Return the networks' last states, (origins, layers, networks, hidden_size), for inputs of :meth:`prepare`."""
+        finals = np.stack([rnn(inputs)[1] for rnn, _ in self._networks])
+        ordered: Array = finals.transpose(2, 1, 0, 3)
+        return ordered
 
     def _views(self, values: Array, phase: Array, column: int) -> tuple[Array, Array]:
         """Return a column as the networks read it: beside its last value, and without its season."""

@@ -16,7 +16,8 @@ from elman.runtime._language.ngrams import ngram_rows
 from elman.runtime._language.sampling import Sampling
 from elman.runtime._language.settings import LanguageSettings
 from elman.runtime._language.tokens import split, split_blocks
-from elman.runtime._linear import Linear, log_softmax
+from elman.runtime._linear import Linear, log_softmax, softmax
+from elman.runtime._trace.trace import Trace, directions_of, layer_states, require_few
 from elman.runtime._trained import TrainedModel
 from elman.runtime._vocabulary import PADDING, SPECIAL_TOKENS, START, UNKNOWN, Vocabulary
 
@@ -152,6 +153,33 @@ class LanguageModel(TrainedModel):
             return other
         each = math.log2(len(self._alphabet) + 2)
         return (len(token) + 1) * each + sum(character not in self._alphabet for character in token) * other
+
+    def trace(self, text: str) -> Trace:
+        """Step through a text: the hidden states, and the probability of each token to come next.
+
+        Returns:
+            ``read``: (steps,) the end of a line, which a text is read after, and the text's tokens; ``beliefs``:
+            (steps, tokens known) what a stream says after each, to the bit; ``taken``: (steps,) the number of the token
+            that came next, -1 after the last.
+
+        Raises:
+            InputError: ``text`` is no string, or longer than can be stepped through.
+        """
+        tokens = split(_checked(text), self.kind_of_tokens)
+        require_few("text", tokens, len(self.vocabulary))
+        numbers = np.concatenate([[self.opening], self.numbers(tokens)])
+        embedded = self.embed(np.concatenate([np.full(self.context, PADDING), numbers]))
+        states = layer_states(self.rnn, embedded)
+        return Trace(
+            kind=self.format.removeprefix("elman "),
+            read=[self.vocabulary.tokens[self.opening], *tokens],
+            states=states,
+            parts=directions_of(self.rnn),
+            outcomes=list(self.vocabulary.tokens),
+            beliefs=softmax(self.score(np.ascontiguousarray(states[:, -1, 0]))),
+            taken=np.append(numbers[1:], -1),
+            known=numbers != UNKNOWN,
+        )
 
     def stream(self) -> LanguageStream:
         """Return a text that is read piece by piece, with the probabilities of what comes next."""

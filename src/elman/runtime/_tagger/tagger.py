@@ -16,8 +16,9 @@ from elman.runtime._tagger.settings import TaggerSettings
 from elman.runtime._tagger.tags import PLAIN, Span, marked, transitions
 from elman.runtime._tagger.viterbi import likeliest_path
 from elman.runtime._tagger.words import Token, split
+from elman.runtime._trace.trace import Trace, directions_of, layer_states, require_few
 from elman.runtime._trained import TrainedModel
-from elman.runtime._vocabulary import Vocabulary
+from elman.runtime._vocabulary import UNKNOWN, Vocabulary
 
 __all__ = ["SequenceTagger", "Tagged", "checked_sentences"]
 
@@ -101,6 +102,38 @@ class SequenceTagger(TrainedModel):
         encoded = self.encode(sentences)
         return self.decode(encoded, log_softmax(self.scores(encoded)))
 
+    def trace(self, sentence: str | Sequence[str]) -> Trace:
+        """Step through a sentence: the hidden states, and the probability of each tag of each token.
+
+        Args:
+            sentence: a text, which :meth:`split` makes tokens of, or the tokens.
+
+        Returns:
+            ``beliefs``: (tokens, tags) what :meth:`predict_proba` says of the sentence, to the bit; ``taken``:
+            (tokens,) the tags of :meth:`predict`. In one direction, those of the sentence up to a token are the same.
+
+        Raises:
+            InputError: it is neither, or has no token, or more than can be stepped through.
+        """
+        tokens = [token.text for token in self.split(sentence)] if isinstance(sentence, str) else sentence
+        (tokens,) = checked_sentences([tokens])
+        if not tokens:
+            raise InputError("sentence: expected one token or more, got none")
+        require_few("sentence", tokens, len(self.tags))
+        encoded = self.encode([tokens])
+        batch, scores = encoded.batch([0]), self.scores(encoded)
+        (tagged,) = self.decode(encoded, log_softmax(scores))
+        return Trace(
+            kind=self.format.removeprefix("elman "),
+            read=tokens,
+            states=layer_states(self.rnn, self._features(batch)),
+            parts=directions_of(self.rnn),
+            outcomes=list(self.tags),
+            beliefs=softmax(scores),
+            taken=np.array([self.tags.index(tag) for tag in tagged.tags]),
+            known=batch.words != UNKNOWN,
+        )
+
     def decode(self, encoded: EncodedSentences, logarithms: Array) -> list[Tagged]:
         """Return the tags of each sentence, given the logarithms of the probabilities, (tokens, tags), of all."""
         return [self._decode(rows) for rows in encoded.by_sentence(logarithms)]
@@ -122,14 +155,18 @@ class SequenceTagger(TrainedModel):
         return scores
 
     def _batch_scores(self, batch: SentenceBatch) -> Array:
-        features = self._tensors["embedding.weight"][batch.words]
+        states, _ = self.rnn.run_packed(self._features(batch), batch.batch_sizes)
+        return self._output(states)
+
+    def _features(self, batch: SentenceBatch) -> Array:
+        """Return what the network over sentences reads, (rows, input_size)."""
+        features: Array = self._tensors["embedding.weight"][batch.words]
         if self._character_rnn:
             read = self._tensors["character_embedding.weight"][batch.characters]
             _, h_n = self._character_rnn.run_packed(read, batch.spelling_sizes)
             spelled = h_n.swapaxes(0, 1).reshape(h_n.shape[1], -1)
             features = np.concatenate([features, spelled[batch.spellings]], 1)
-        states, _ = self.rnn.run_packed(features, batch.batch_sizes)
-        return self._output(states)
+        return features
 
     def _decode(self, logarithms: Array) -> Tagged:
         if not len(logarithms):
