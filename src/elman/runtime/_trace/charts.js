@@ -103,7 +103,7 @@ function drawTime() {
     const value = isLanguage ? surprise : (t) => belief(t, data.taken[t]);
     let high = isLanguage ? 4 : 1;
     for (let t = view.first; t < end && isLanguage; t++) if (value(t) < Infinity) high = Math.max(high, value(t));
-    const y = axes(context, 130, 0, high, isLanguage ? (v) => `${figure(Number(v.toFixed(1)))} bit` : percent0);
+    const y = axes(context, 130, 0, high, isLanguage ? (v) => `${figure(Number(v.toFixed(1)))} bits` : percent0);
     for (let t = view.first; t < end; t++) {
       context.fillStyle = isLanguage ? css("--c1") : data.outcomes[data.taken[t]] === "O" ? css("--c7") : outcomeColour(data.taken[t]);
       context.fillRect(left(t) + view.width * 0.1, y(value(t)), view.width * 0.8, y(0) - y(value(t)));
@@ -127,7 +127,7 @@ function drawSignal() {
     return [known.reduce((a, b) => Math.min(a, b), Infinity), known.reduce((a, b) => Math.max(a, b), -Infinity)];
   });
   const [low, high] = isSeries ? spans[0] : [0, 1];
-  const y = axes(context, height, low, high, isSeries ? (v) => String(Number(v.toPrecision(3))) : (v) => ["least", "", "greatest"][2 * v]);
+  const y = axes(context, height, low, high, isSeries ? (v) => String(Number(v.toPrecision(3))) : (v) => ["least", "", "most"][2 * v]);
   if (view.unit) {
     context.globalAlpha = 0.5;
     for (let i = view.first; i < end; i++) context.fillStyle = background(i), context.fillRect(left(i), 0, view.width + 0.5, height);
@@ -160,7 +160,7 @@ function drawSignal() {
 function heights() {
   const single = data.read.every((token) => [...seen(token)].length < 3 || token.startsWith("<"));
   const labels = !isText ? 20 : view.width < 11 ? 4 : single ? 22 : 74;
-  return { labels, single, unit: Math.max(1, Math.min(12, Math.floor(440 / (data.units * data.parts.length)))), gap: 20 };
+  return { labels, single, unit: Math.max(1, Math.min(12, Math.floor(400 / (data.units * data.parts.length)))), gap: 20 };
 }
 
 function unitsOf(part) { return view.order === "index" ? null : data.orders[view.order][view.layer][part]; }

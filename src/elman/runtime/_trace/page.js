@@ -97,6 +97,7 @@ function makeText() {
   const box = $("text"), words = !isLanguage && data.read.slice(hasMarks, steps - hasMarks).some((t) => [...t].length > 1);
   const dense = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}]/u, closing = /^[.,!?;:)\]}…’”»，。！？；：）]/;
   const letter = /\p{L}/u.exec(data.read.slice(hasMarks, hasMarks ? -1 : steps).join(" "));
+  if (steps < 60) box.className = "short";
   box.dir = letter && /[\p{sc=Hebrew}\p{sc=Arabic}\p{sc=Syriac}\p{sc=Thaana}\p{sc=Nko}]/u.test(letter[0]) ? "rtl" : "ltr";
   data.read.forEach((token, t) => {
     const span = document.createElement("span"), mark = (hasMarks && (!t || t === steps - 1)) || (isLanguage && !t);
@@ -190,7 +191,7 @@ function drawBars() {
 function expected(t, ahead, values) { return values[(t * horizon + ahead) * outcomes + view.target]; }
 
 function drawExpected(table, t) {
-  head(table, [data.outcomes[view.target], "expected", "interval", "came"], ["26%", "", "38%", "20%"]);
+  head(table, [data.outcomes[view.target], "expected", "interval", "came"], ["24%", "", "36%", "17%"]);
   for (let ahead = 0; ahead < Math.min(horizon, 10); ahead++) {
     const then = t + 1 + ahead, bounds = `${figure(expected(t, ahead, lower))} – ${figure(expected(t, ahead, upper))}`;
     const truth = then < steps ? figure(signal[then * channels + view.target]) : "";
@@ -219,8 +220,8 @@ function go(step) {
   }
   const start = hasMarks && !t, done = hasMarks && t === steps - 1;
   $("question").textContent = isSeries ? `After ${data.read[t]}: what is expected` : isTagger ? `${after(t)} is`
-    : isLanguage ? `After ${after(t)}: what comes next` : start ? "Before the first token, were there none"
-    : done ? "Of the whole text" : `After ${isText ? after(t) : `step ${data.read[t]}`}, were it to end here`;
+    : isLanguage ? `After ${after(t)}: what comes next` : start ? "If the text were empty"
+    : done ? "The whole text" : `If it ended after ${isText ? after(t) : `step ${data.read[t]}`}`;
   $("place").textContent = `${t + 1} of ${steps}`;
   $("step").value = t;
   $("step").setAttribute("aria-valuetext", `${t + 1} of ${steps}, ${told(t)}`);
@@ -254,9 +255,9 @@ function begin() {
   const of = isSeries ? `${data.parts.length} networks` : several ? "read in two directions" : "read in one direction";
   $("about").textContent = `${data.kind} · ${many}${data.units} units, ${of} · ${steps} steps`;
   $("numbers").textContent = isSeries ? "The series, what was expected one step before, and what is expected next"
-    : "What is read: the channels, each from its least to its greatest";
+    : "What is read: the channels, each from its least to its most";
   $("heading").textContent = isLanguage ? "Surprise: the bits that each token took"
-    : isTagger ? "Probability of the tag" : "Belief, were it to end after each step";
+    : isTagger ? "Probability of the tag" : "Belief, if it ended after each step";
   $("reading").hidden = !isText;
   $("numbers").hidden = $("signal").hidden = isText;
   $("heading").hidden = $("time").hidden = isSeries;
