@@ -127,7 +127,7 @@ function drawSignal() {
     return [known.reduce((a, b) => Math.min(a, b), Infinity), known.reduce((a, b) => Math.max(a, b), -Infinity)];
   });
   const [low, high] = isSeries ? spans[0] : [0, 1];
-  const y = axes(context, height, low, high, isSeries ? (v) => String(Number(v.toPrecision(3))) : (v) => ["least", "", "most"][2 * v]);
+  const y = axes(context, height, low, high, isSeries ? (v) => String(Number(v.toPrecision(3))) : (v) => ["min", "", "max"][2 * v]);
   if (view.unit) {
     context.globalAlpha = 0.5;
     for (let i = view.first; i < end; i++) context.fillStyle = background(i), context.fillRect(left(i), 0, view.width + 0.5, height);

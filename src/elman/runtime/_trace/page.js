@@ -92,7 +92,6 @@ function background(t) {
   return tag === "O" ? "" : `color-mix(in srgb, ${outcomeColour(data.taken[t])} 30%, transparent)`;
 }
 
-
 function makeText() {
   const box = $("text"), words = !isLanguage && data.read.slice(hasMarks, steps - hasMarks).some((t) => [...t].length > 1);
   const dense = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}]/u, closing = /^[.,!?;:)\]}…’”»，。！？；：）]/;
@@ -125,7 +124,7 @@ function colourText() {
     span.style.color = parts ? (0.3 * parts[0] + 0.59 * parts[1] + 0.11 * parts[2] > 128 ? "#111" : "#fff") : "";
   }
   const of = view.unit ? `the state of unit ${view.unit.unit} (${data.parts[view.unit.part]}, layer ${view.layer + 1})`
-    : isLanguage ? "surprise: white 0 bits, red 12 bits or more".replace("white", "pale")
+    : isLanguage ? "surprise, from pale for 0 bits to red for 12 and more"
     : isTagger ? "its tag" : `what it did to the probability of “${data.outcomes[final]}”: red more, blue less`;
   $("colours").textContent = `Colour: ${of}.${data.known && data.known.includes(false) ? " Dotted: unknown to the model." : ""}`;
   $("forget").hidden = !view.unit;
@@ -139,7 +138,7 @@ function row(table, cells, className) {
   if (className) line.className = className;
   for (const cell of cells) {
     const place = line.insertCell();
-    if (cell instanceof Node) place.append(cell); else place.textContent = cell;
+    if (cell instanceof Node) place.append(cell); else place.textContent = place.title = cell; // in full, where it is cut
     if (isSeries ? place.cellIndex : place.cellIndex > 1) place.className = "number";
   }
 }
@@ -182,7 +181,8 @@ function drawBars() {
   let rows = [...Array(outcomes).keys()];
   if (outcomes > 12) rows = rows.sort((a, b) => belief(t, b) - belief(t, a)).slice(0, 10);
   for (const k of rows) {
-    const before = t && !isTagger && !(hasMarks && t === steps - 1) ? belief(t - 1, k) : -1, change = before < 0 ? "" : signed(100 * (belief(t, k) - before));
+    const before = t && !isTagger && !(hasMarks && t === steps - 1) ? belief(t - 1, k) : -1;
+    const change = before < 0 ? "" : signed(100 * (belief(t, k) - before));
     row(table, [data.outcomes[k], bar(belief(t, k), before, outcomeColour(k)), percent(belief(t, k)), change], k === data.taken[t] ? "taken" : "");
   }
   if (isTagger) table.tHead.rows[0].cells[3].textContent = "";
@@ -255,7 +255,7 @@ function begin() {
   const of = isSeries ? `${data.parts.length} networks` : several ? "read in two directions" : "read in one direction";
   $("about").textContent = `${data.kind} · ${many}${data.units} units, ${of} · ${steps} steps`;
   $("numbers").textContent = isSeries ? "The series, what was expected one step before, and what is expected next"
-    : "What is read: the channels, each from its least to its most";
+    : "What is read: each channel between its least and its greatest value";
   $("heading").textContent = isLanguage ? "Surprise: the bits that each token took"
     : isTagger ? "Probability of the tag" : "Belief, if it ended after each step";
   $("reading").hidden = !isText;
@@ -317,11 +317,12 @@ function begin() {
   };
   matchMedia("(prefers-color-scheme: dark)").onchange = () => { makeRamp(); colourText(); go(view.step); };
   onresize = draw;
-  onhashchange = () => go(Number(location.hash.slice(1)) - 1);
+  const addressed = () => (location.hash.length > 1 ? Number(location.hash.slice(1)) || 1 : steps) - 1;
+  onhashchange = () => go(addressed());
   if (isText) makeText();
   makeRamp();
   colourText();
-  go(location.hash.length > 1 ? Number(location.hash.slice(1)) - 1 || 0 : steps - 1);
+  go(addressed());
 }
 
 begin();
