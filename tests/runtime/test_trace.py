@@ -139,7 +139,7 @@ def unpacked(text, dtype, shape):
 def test_a_page_holds_what_the_model_said(kind):
     trace = every_trace()[kind]
     data = of_page(trace.to_html())
-    assert (data["kind"], data["read"], data["parts"]) == (kind, trace.read, trace.parts)
+    assert (data["kind"], data["read"], data["readers"]) == (kind, trace.read, trace.readers)
     states = unpacked(data["states"], "<i2", trace.states.shape) / 32767 * data["scale"]
     np.testing.assert_allclose(states, trace.states, atol=2e-5)
     for orders in data["orders"].values():

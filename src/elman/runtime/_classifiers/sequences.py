@@ -102,7 +102,7 @@ class SequenceClassifier(TrainedClassifier):
                 for end, frame in zip(ends, frames, strict=True)
             ],
             states=layer_states(self.rnn, self._read(self.encode(array))),
-            parts=directions_of(self.rnn),
+            readers=directions_of(self.rnn),
             outcomes=[str(label) for label in self.classes],
             beliefs=beliefs,
             taken=beliefs.argmax(1),

@@ -111,7 +111,7 @@ class TextClassifier(TrainedClassifier):
             kind=self.format.removeprefix("elman "),
             read=[self.vocabulary.tokens[numbers[0]], *tokens, self.vocabulary.tokens[numbers[-1]]],
             states=layer_states(self.rnn, self._read(numbers)),
-            parts=directions_of(self.rnn),
+            readers=directions_of(self.rnn),
             outcomes=[str(label) for label in self.classes],
             beliefs=(probabilities := np.concatenate([*beliefs, beliefs[-1][-1:]])),
             taken=probabilities.argmax(1),

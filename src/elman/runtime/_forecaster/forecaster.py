@@ -169,9 +169,9 @@ class Forecaster(TrainedModel):
             history, times: as for :meth:`forecast`.
 
         Returns:
-            The last 10,000 steps at most after which a forecast can be made. ``read``: (steps,) their times; ``parts``:
-            the networks; ``beliefs``: (steps, horizon, targets) what :meth:`forecast` says of the series up to a step,
-            to the bit; ``signal``: (steps, columns) the values; ``expected``: the intervals.
+            The last 10,000 steps at most after which a forecast can be made. ``read``: (steps,) their times;
+            ``readers``: the networks; ``beliefs``: (steps, horizon, targets) what :meth:`forecast` says of the series
+            up to a step, to the bit; ``signal``: (steps, columns) the values; ``expected``: the intervals.
 
         Raises:
             InputError: an argument cannot be used; the message names it.

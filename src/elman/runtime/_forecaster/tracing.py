@@ -28,7 +28,7 @@ def traced(model: Forecaster, context: Context) -> Trace:
         kind=model.format.removeprefix("elman "),
         read=times[: len(origins)],
         states=np.concatenate(states),
-        parts=[f"network {number}" for number in range(1, settings.layers.networks + 1)],
+        readers=[f"network {number}" for number in range(1, settings.layers.networks + 1)],
         outcomes=list(settings.targets),
         beliefs=model.restored(forecasts),
         signal=np.array(values[origins - 1]),

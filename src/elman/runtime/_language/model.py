@@ -174,7 +174,7 @@ class LanguageModel(TrainedModel):
             kind=self.format.removeprefix("elman "),
             read=[self.vocabulary.tokens[self.opening], *tokens],
             states=states,
-            parts=directions_of(self.rnn),
+            readers=directions_of(self.rnn),
             outcomes=list(self.vocabulary.tokens),
             beliefs=softmax(self.score(np.ascontiguousarray(states[:, -1, 0]))),
             taken=np.append(numbers[1:], -1),

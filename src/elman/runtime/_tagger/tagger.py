@@ -127,7 +127,7 @@ class SequenceTagger(TrainedModel):
             kind=self.format.removeprefix("elman "),
             read=tokens,
             states=layer_states(self.rnn, self._features(batch)),
-            parts=directions_of(self.rnn),
+            readers=directions_of(self.rnn),
             outcomes=list(self.tags),
             beliefs=softmax(scores),
             taken=np.array([self.tags.index(tag) for tag in tagged.tags]),

@@ -160,21 +160,21 @@ function drawSignal() {
 function heights() {
   const single = data.read.every((token) => [...seen(token)].length < 3 || token.startsWith("<"));
   const labels = !isText ? 20 : view.width < 11 ? 4 : single ? 22 : 74;
-  return { labels, single, unit: Math.max(1, Math.min(12, Math.floor(400 / (data.units * data.parts.length)))), gap: 20 };
+  return { labels, single, unit: Math.max(1, Math.min(12, Math.floor(400 / (data.units * data.readers.length)))), gap: 20 };
 }
 
-function unitsOf(part) { return view.order === "index" ? null : data.orders[view.order][view.layer][part]; }
+function unitsOf(reader) { return view.order === "index" ? null : data.orders[view.order][view.layer][reader]; }
 
-function bitmapOf(part) {
-  const key = `${view.layer} ${part} ${view.order}`;
+function bitmapOf(reader) {
+  const key = `${view.layer} ${reader} ${view.order}`;
   if (bitmaps[key]) return bitmaps[key];
-  const canvas = document.createElement("canvas"), order = unitsOf(part);
+  const canvas = document.createElement("canvas"), order = unitsOf(reader);
   canvas.width = steps;
   canvas.height = data.units;
   const context = canvas.getContext("2d"), image = context.createImageData(steps, data.units);
   for (let t = 0; t < steps; t++) {
     for (let place = 0; place < data.units; place++) {
-      const colour = diverging(state(t, part, order ? order[place] : place) / data.scale), at = 4 * (place * steps + t);
+      const colour = diverging(state(t, reader, order ? order[place] : place) / data.scale), at = 4 * (place * steps + t);
       for (let i = 0; i < 3; i++) image.data[at + i] = colour[i];
       image.data[at + 3] = 255;
     }
@@ -184,14 +184,14 @@ function bitmapOf(part) {
 }
 
 function drawHeat() {
-  const size = heights(), tall = size.unit * data.units, several = data.parts.length > 1;
-  const context = fit($("heat"), size.labels + data.parts.length * (tall + size.gap));
+  const size = heights(), tall = size.unit * data.units, several = data.readers.length > 1;
+  const context = fit($("heat"), size.labels + data.readers.length * (tall + size.gap));
   const end = Math.min(steps, last()), shown = Math.max(0, end - view.first);
   context.textBaseline = "alphabetic";
   drawLabels(context, size, end);
-  data.parts.forEach((name, part) => {
-    const top = size.labels + part * (tall + size.gap), order = unitsOf(part);
-    context.drawImage(bitmapOf(part), view.first, 0, shown, data.units, GUTTER, top, shown * view.width, tall);
+  data.readers.forEach((name, reader) => {
+    const top = size.labels + reader * (tall + size.gap), order = unitsOf(reader);
+    context.drawImage(bitmapOf(reader), view.first, 0, shown, data.units, GUTTER, top, shown * view.width, tall);
     context.fillStyle = css("--muted");
     context.textAlign = "right";
     context.fillText(order ? "" : "0", GUTTER - 6, top + 9);
@@ -199,7 +199,7 @@ function drawHeat() {
     context.textAlign = "left";
     const arrow = { forward: " →", backward: " ←" }[name] || "";
     if (several) context.fillText(`${name}${arrow}`, GUTTER, top + tall + 13);
-    if (view.unit && view.unit.part === part) {
+    if (view.unit && view.unit.reader === reader) {
       const place = order ? order.indexOf(view.unit.unit) : view.unit.unit;
       context.strokeStyle = css("--ink");
       context.strokeRect(GUTTER - 0.5, top + place * size.unit - 0.5, shown * view.width + 1, size.unit + 1);
@@ -230,8 +230,8 @@ function drawLabels(context, size, end) {
 
 function heatAt(event) {
   const box = $("heat").getBoundingClientRect(), size = heights(), tall = size.unit * data.units + size.gap;
-  const y = event.clientY - box.top - size.labels, part = Math.floor(y / tall), place = Math.floor((y - part * tall) / size.unit);
-  if (part < 0 || part >= data.parts.length || place < 0 || place >= data.units) return null;
-  const order = unitsOf(part);
-  return { part, unit: order ? order[place] : place };
+  const y = event.clientY - box.top - size.labels, reader = Math.floor(y / tall), place = Math.floor((y - reader * tall) / size.unit);
+  if (reader < 0 || reader >= data.readers.length || place < 0 || place >= data.units) return null;
+  const order = unitsOf(reader);
+  return { reader, unit: order ? order[place] : place };
 }

@@ -39,8 +39,8 @@ function greatest(outcome) {
 
 function belief(t, outcome) { return beliefs[t * outcomes + outcome]; }
 
-function state(t, part, unit) {
-  const raw = states[((t * data.layers + view.layer) * data.parts.length + part) * data.units + unit];
+function state(t, reader, unit) {
+  const raw = states[((t * data.layers + view.layer) * data.readers.length + reader) * data.units + unit];
   return raw === -32768 ? NaN : (raw / 32767) * data.scale;
 }
 
@@ -82,7 +82,7 @@ function told(t) {
 
 /** The colour of what was read at a step: by the unit that was chosen, or by what it did to the belief. */
 function background(t) {
-  if (view.unit) return `rgb(${diverging(state(t, view.unit.part, view.unit.unit) / data.scale)})`;
+  if (view.unit) return `rgb(${diverging(state(t, view.unit.reader, view.unit.unit) / data.scale)})`;
   if (isLanguage) return `rgb(${diverging(Math.min(1, surprise(t) / 12))})`;
   if (!isTagger) {
     const change = t ? belief(t, final) - belief(t - 1, final) : 0;
@@ -120,10 +120,10 @@ function colourText() {
   for (const span of $("text").children) {
     const t = Number(span.id.slice(1)), colour = background(t);
     span.style.background = colour;
-    const parts = colour.startsWith("rgb") ? colour.match(/\d+/g).map(Number) : null;
-    span.style.color = parts ? (0.3 * parts[0] + 0.59 * parts[1] + 0.11 * parts[2] > 128 ? "#111" : "#fff") : "";
+    const rgb = colour.startsWith("rgb") ? colour.match(/\d+/g).map(Number) : null;
+    span.style.color = rgb ? (0.3 * rgb[0] + 0.59 * rgb[1] + 0.11 * rgb[2] > 128 ? "#111" : "#fff") : "";
   }
-  const of = view.unit ? `the state of unit ${view.unit.unit} (${data.parts[view.unit.part]}, layer ${view.layer + 1})`
+  const of = view.unit ? `the state of unit ${view.unit.unit} (${data.readers[view.unit.reader]}, layer ${view.layer + 1})`
     : isLanguage ? "surprise, from pale for 0 bits to red for 12 and more"
     : isTagger ? "its tag" : `what it did to the probability of “${data.outcomes[final]}”: red more, blue less`;
   $("colours").textContent = `Colour: ${of}.${data.known && data.known.includes(false) ? " Dotted: unknown to the model." : ""}`;
@@ -251,8 +251,8 @@ function tip(event, text) {
 }
 
 function begin() {
-  const many = data.layers > 1 ? `${data.layers} layers of ` : "", several = data.parts.length > 1;
-  const of = isSeries ? `${data.parts.length} networks` : several ? "read in two directions" : "read in one direction";
+  const many = data.layers > 1 ? `${data.layers} layers of ` : "", several = data.readers.length > 1;
+  const of = isSeries ? `${data.readers.length} networks` : several ? "read in two directions" : "read in one direction";
   $("about").textContent = `${data.kind} · ${many}${data.units} units, ${of} · ${steps} steps`;
   $("numbers").textContent = isSeries ? "The series, what was expected one step before, and what is expected next"
     : "What is read: each channel between its least and its greatest value";
@@ -287,7 +287,7 @@ function begin() {
   const column = (event) => view.first + Math.floor((event.clientX - event.target.getBoundingClientRect().left - GUTTER) / view.width);
   for (const id of ["heat", "time", "signal"]) {
     $(id).onclick = (event) => {
-      const at = id === "heat" && heatAt(event), same = view.unit && at && view.unit.part === at.part && view.unit.unit === at.unit;
+      const at = id === "heat" && heatAt(event), same = view.unit && at && view.unit.reader === at.reader && view.unit.unit === at.unit;
       if (at) view.unit = same ? null : at;
       colourText();
       go(column(event));
@@ -295,7 +295,7 @@ function begin() {
     $(id).onmousemove = (event) => {
       const t = column(event), at = id === "heat" && heatAt(event);
       if (t < 0 || t >= steps) return tip(event, "");
-      tip(event, at ? `unit ${at.unit} after ${seen(data.read[t])}: ${state(t, at.part, at.unit).toFixed(4)}` : told(t));
+      tip(event, at ? `unit ${at.unit} after ${seen(data.read[t])}: ${state(t, at.reader, at.unit).toFixed(4)}` : told(t));
     };
     $(id).onmouseleave = (event) => tip(event, "");
   }

@@ -31,7 +31,7 @@ def as_page(trace: Trace, title: str) -> str:
     here = Path(__file__)
     # pure ASCII: no character, not even half of a surrogate pair, can end the script or be misread
     data = json.dumps(page_data(trace), allow_nan=False).replace("<", "\\u003c")
-    parts = {
+    filled = {
         "TITLE": html.escape(title).encode("ascii", "xmlcharrefreplace").decode(),
         "STYLE": here.with_name("page.css").read_text(encoding="utf-8"),
         "CHARTS": here.with_name("charts.js").read_text(encoding="utf-8"),
@@ -39,7 +39,7 @@ def as_page(trace: Trace, title: str) -> str:
         "DATA": data,
     }
     pieces = here.with_name("page.html").read_text(encoding="utf-8").split("@@")
-    return "".join(parts[piece] if place % 2 else piece for place, piece in enumerate(pieces))
+    return "".join(filled[piece] if place % 2 else piece for place, piece in enumerate(pieces))
 
 
 def page_data(trace: Trace) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def page_data(trace: Trace) -> dict[str, Any]:
     data: dict[str, Any] = {
         "kind": trace.kind,
         "read": trace.read,
-        "parts": trace.parts,
+        "readers": trace.readers,
         "layers": trace.states.shape[1],
         "units": trace.states.shape[3],
         "states": _packed(_rounded(trace.states / scale)),
@@ -92,11 +92,11 @@ def _likeliest(trace: Trace) -> dict[str, Any]:
 
 
 def _orders(states: Array) -> dict[str, list[list[list[int]]]]:
-    """Return the units of each layer and part, the most active first, and with those that do alike side by side."""
+    """Return the units of each layer and reader, the most active first, and with those that do alike side by side."""
     series = np.nan_to_num(states.astype(np.float64)).transpose(1, 2, 3, 0)
-    orders = {"activity": [[_by_activity(part) for part in layer] for layer in series]}
+    orders = {"activity": [[_by_activity(reader) for reader in layer] for layer in series]}
     if 2 < states.shape[3] <= MOST_COMPARED:
-        orders["similarity"] = [[_by_similarity(part) for part in layer] for layer in series]
+        orders["similarity"] = [[_by_similarity(reader) for reader in layer] for layer in series]
     return orders
 
 

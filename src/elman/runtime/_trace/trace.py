@@ -44,8 +44,8 @@ class Trace:
     Attributes:
         kind: of the model, such as ``"text classifier"``.
         read: (steps,) what was read at each step: tokens as the model sees them, or times.
-        states: (steps, layers, parts, hidden_size) the hidden states, the bits of the prediction's own.
-        parts: what they are: ``["forward"]``, ``["forward", "backward"]``, or a forecaster's networks.
+        states: (steps, layers, readers, hidden_size) the hidden states, the bits of the prediction's own.
+        readers: directions or networks: ``["forward"]``, ``["forward", "backward"]``, or a forecaster's networks.
         outcomes: what there is to believe in: classes, tags, the tokens known, a forecaster's targets.
         beliefs: (steps, outcomes) the probability of each; of a forecaster (steps, horizon, targets) the values
             expected of the steps that follow.
@@ -60,7 +60,7 @@ class Trace:
     kind: str
     read: list[str]
     states: Array
-    parts: list[str]
+    readers: list[str]
     outcomes: list[str]
     beliefs: Array
     taken: NDArray[np.int64] | None = None
