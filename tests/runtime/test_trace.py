@@ -194,5 +194,7 @@ def test_what_cannot_be_stepped_through_is_refused():
     message = f"text: expected at most {MOST_STEPS:,} steps to step through, got 10,001; take a part"
     with pytest.raises(InputError, match=re.escape(message)):
         elman.load(MODELS / "language_model_1").trace("a" * 10_001)
+    with pytest.raises(InputError, match=re.escape("sentence[1]: expected a string, got int")):
+        elman.load(MODELS / "sequence_tagger_1").trace(["a", 1])
     with pytest.raises(InputError, match="sequence: expected 2 channels, got 5"):
         elman.load(MODELS / "sequence_classifier_1").trace(np.zeros((4, 5)))

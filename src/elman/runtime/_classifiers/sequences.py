@@ -91,7 +91,7 @@ class SequenceClassifier(TrainedClassifier):
         array = _checked_sequence(sequence, "sequence", len(self.channels))
         size = self.settings.frame_size
         ends = [min(begin + size, len(array)) for begin in range(0, len(array), size)]
-        require_few("sequence", ends, len(self.classes))
+        require_few("sequence", ends, len(self.classes), self.rnn)
         chunks = (ends[first : first + READING_BATCH] for first in range(0, len(ends), READING_BATCH))
         beliefs = np.concatenate([self._probabilities([self.encode(array[:end]) for end in chunk]) for chunk in chunks])
         frames = [array[end - 1 - (end - 1) % size : end] for end in ends]

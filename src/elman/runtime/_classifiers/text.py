@@ -102,7 +102,7 @@ class TextClassifier(TrainedClassifier):
         if not isinstance(text, str):
             raise InputError(f"text: expected a string, got {type(text).__name__}")
         tokens, _ = tokenize(text, self.settings.text.kind_of_tokens, self.max_length)
-        require_few("text", tokens, len(self.classes))
+        require_few("text", tokens, len(self.classes), self.rnn)
         ends = range(len(tokens) + 1)
         chunks = (ends[first : first + READING_BATCH] for first in range(0, len(ends), READING_BATCH))
         beliefs = [self._probabilities([self.encode_tokens(tokens[:end]) for end in chunk]) for chunk in chunks]

@@ -6,7 +6,7 @@ import numpy as np
 
 from elman.runtime._forecaster.context import Context
 from elman.runtime._forecaster.forecaster import READING_BATCH, Forecaster
-from elman.runtime._trace.trace import MOST_STEPS, Expected, Trace
+from elman.runtime._trace.trace import Expected, Trace, most_steps
 
 __all__ = ["traced"]
 
@@ -14,7 +14,11 @@ __all__ = ["traced"]
 def traced(model: Forecaster, context: Context) -> Trace:
     """Step through a series that has been placed, as :meth:`Forecaster.trace` says."""
     settings, values = model.settings, context.values
-    origins = np.arange(settings.reach, len(values) + 1)[-MOST_STEPS:]
+    layers = settings.layers
+    most = most_steps(
+        3 * settings.horizon * len(settings.targets), layers.networks * layers.layers * layers.hidden_size
+    )
+    origins = np.arange(settings.reach, len(values) + 1)[-most:]
     looking_back, states = model.windows(context), []
     for chunk in np.split(origins, range(READING_BATCH, len(origins), READING_BATCH)):
         windows = looking_back.before(chunk, settings.reach)
@@ -28,7 +32,7 @@ def traced(model: Forecaster, context: Context) -> Trace:
         kind=model.format.removeprefix("elman "),
         read=times[: len(origins)],
         states=np.concatenate(states),
-        readers=[f"network {number}" for number in range(1, settings.layers.networks + 1)],
+        readers=[f"network {number}" for number in range(1, layers.networks + 1)],
         outcomes=list(settings.targets),
         beliefs=model.restored(forecasts),
         signal=np.array(values[origins - 1]),

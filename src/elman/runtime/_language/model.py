@@ -166,7 +166,7 @@ class LanguageModel(TrainedModel):
             InputError: ``text`` is no string, or longer than can be stepped through.
         """
         tokens = split(_checked(text), self.kind_of_tokens)
-        require_few("text", tokens, len(self.vocabulary))
+        require_few("text", tokens, len(self.vocabulary), self.rnn)
         numbers = np.concatenate([[self.opening], self.numbers(tokens)])
         embedded = self.embed(np.concatenate([np.full(self.context, PADDING), numbers]))
         states = layer_states(self.rnn, embedded)

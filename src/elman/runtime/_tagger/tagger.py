@@ -115,11 +115,12 @@ class SequenceTagger(TrainedModel):
         Raises:
             InputError: it is neither, or has no token, or more than can be stepped through.
         """
-        tokens = [token.text for token in self.split(sentence)] if isinstance(sentence, str) else sentence
-        (tokens,) = checked_sentences([tokens])
+        if isinstance(sentence, str):
+            sentence = [token.text for token in self.split(sentence)]
+        tokens = _checked_sentence(sentence, "sentence")
         if not tokens:
             raise InputError("sentence: expected one token or more, got none")
-        require_few("sentence", tokens, len(self.tags))
+        require_few("sentence", tokens, len(self.tags), self.rnn)
         encoded = self.encode([tokens])
         batch, scores = encoded.batch([0]), self.scores(encoded)
         (tagged,) = self.decode(encoded, log_softmax(scores))
@@ -185,14 +186,16 @@ def checked_sentences(sentences: Any, name: str = "sentences") -> list[list[str]
     Raises:
         InputError: they are a text, or hold something else than sequences of strings.
     """
-    checked = []
-    for place, sentence in enumerate(_listed(sentences, name, "a sequence of sequences of strings")):
-        tokens = _listed(sentence, f"{name}[{place}]", "a sequence of strings")
-        for number, token in enumerate(tokens):
-            if not isinstance(token, str):
-                raise InputError(f"{name}[{place}][{number}]: expected a string, got {type(token).__name__}")
-        checked.append(tokens)
-    return checked
+    listed = _listed(sentences, name, "a sequence of sequences of strings")
+    return [_checked_sentence(sentence, f"{name}[{place}]") for place, sentence in enumerate(listed)]
+
+
+def _checked_sentence(sentence: Any, name: str) -> list[str]:
+    tokens = _listed(sentence, name, "a sequence of strings")
+    for number, token in enumerate(tokens):
+        if not isinstance(token, str):
+            raise InputError(f"{name}[{number}]: expected a string, got {type(token).__name__}")
+    return tokens
 
 
 def _listed(values: Any, name: str, expected: str) -> list[Any]:

@@ -13,7 +13,7 @@ const states = array(Int16Array, data.states), beliefs = array(Float32Array, dat
 const came = array(Float32Array, data.came), signal = array(Float32Array, data.signal);
 const lower = array(Float32Array, data.lower), upper = array(Float32Array, data.upper);
 
-const view = { step: steps - 1, first: 0, visible: 1, width: 8, layer: 0, order: "index", unit: null, target: 0 };
+const view = { step: steps - 1, first: 0, visible: 1, width: 8, layer: 0, order: "similarity", unit: null, target: 0 };
 let timer = null;
 
 function array(Type, text) {
@@ -270,8 +270,8 @@ function begin() {
   $("signal").setAttribute("aria-label", $("numbers").textContent);
   $("time").setAttribute("aria-label", $("heading").textContent);
   choose($("layer"), [...Array(data.layers).keys()].map((l) => [l, l + 1]), (value) => { view.layer = Number(value); });
-  const orders = [["index", "index"], ["activity", "activity, most first"], ["similarity", "similarity"]];
-  choose($("order"), orders.filter(([name]) => name === "index" || data.orders[name]), (value) => { view.order = value; });
+  const orders = [["similarity", "similarity"], ["activity", "activity, most first"], ["index", "index"]];
+  choose($("order"), orders, (value) => { view.order = value; });
   choose($("target"), data.outcomes.map((name, k) => [k, name]), (value) => { view.target = Number(value); });
   const legend = isSeries ? [["--ink", "series"], ["--c0", "expected one step before"], ["--c1", "expected next, with interval"]]
     : isLanguage ? [] : isTagger ? types.slice(0, 14).map((type, i) => [`--c${i % 7}`, type || "span"])

@@ -17,7 +17,7 @@ from elman.runtime._trace.trace import Trace
 __all__ = ["as_page", "page_data"]
 
 TOP = 10  # tokens shown of those that a language model expects
-MOST_COMPARED = 1024  # units that are put in order by how alike they are: it takes their number cubed
+ITERATIONS = 30  # towards the principal components of units
 HALF = 32767  # a state of 1
 
 
@@ -93,24 +93,23 @@ def _likeliest(trace: Trace) -> dict[str, Any]:
 
 def _orders(states: Array) -> dict[str, list[list[list[int]]]]:
     """Return the units of each layer and reader, the most active first, and with those that do alike side by side."""
-    series = np.nan_to_num(states.astype(np.float64)).transpose(1, 2, 3, 0)
-    orders = {"activity": [[_by_activity(reader) for reader in layer] for layer in series]}
-    if 2 < states.shape[3] <= MOST_COMPARED:
-        orders["similarity"] = [[_by_similarity(reader) for reader in layer] for layer in series]
+    _, layers, readers, _ = states.shape
+    orders: dict[str, list[list[list[int]]]] = {"activity": [], "similarity": []}
+    for layer in range(layers):
+        of_readers = [np.nan_to_num(states[:, layer, reader].T) for reader in range(readers)]
+        orders["activity"].append([np.argsort(-units.std(1), kind="stable").tolist() for units in of_readers])
+        orders["similarity"].append([_by_similarity(units) for units in of_readers])
     return orders
 
 
-def _by_activity(series: NDArray[np.float64]) -> list[int]:
-    order: list[int] = np.argsort(-series.std(1), kind="stable").tolist()
-    return order
-
-
-def _by_similarity(series: NDArray[np.float64]) -> list[int]:
-    """Return units, (units,), by their angle in the plane of the first two principal components."""
-    centred = series - series.mean(1, keepdims=True)
+def _by_similarity(units: Array) -> list[int]:
+    """Return units, given their states (units, steps), by their angle in the plane of two principal components."""
+    centred = units - units.mean(1, keepdims=True)
     scaled = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
-    _, vectors = np.linalg.eigh(scaled @ scaled.T)
-    angles = np.arctan2(vectors[:, -2], vectors[:, -1])
+    plane = np.random.default_rng(0).standard_normal((len(units), 2))
+    for _ in range(ITERATIONS):
+        plane, _ = np.linalg.qr(scaled @ (scaled.T @ plane))
+    angles = np.arctan2(*plane.T) if len(units) > 1 else np.zeros(1)
     order = np.argsort(angles, kind="stable")
     widest = int(np.argmax(np.diff(angles[order], append=angles[order[0]] + 2 * np.pi)))
     turned: list[int] = np.roll(order, -widest - 1).tolist()  # cut the circle where it is emptiest

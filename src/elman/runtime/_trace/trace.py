@@ -15,10 +15,11 @@ from elman.runtime._arrays import Array
 from elman.runtime._parameters import parameter_names
 from elman.runtime._rnn import RNN
 
-__all__ = ["MOST_STEPS", "Expected", "Trace", "directions_of", "layer_states", "require_few"]
+__all__ = ["MOST_STEPS", "Expected", "Trace", "directions_of", "layer_states", "most_steps", "require_few"]
 
 MOST_STEPS = 10_000
 MOST_BELIEFS = 2**28  # a gigabyte of float32
+MOST_STATES = 2**25  # 90 MB of a page
 
 
 @dataclass(frozen=True)
@@ -128,12 +129,17 @@ def directions_of(rnn: RNN) -> list[str]:
     return ["forward", "backward"] if rnn.bidirectional else ["forward"]
 
 
-def require_few(name: str, steps: Sequence[Any], outcomes: int) -> None:
-    """See that a sequence can be stepped through, and that the beliefs after each step fit into memory.
+def most_steps(beliefs: int, states: int) -> int:
+    """Return how many steps can be stepped through, of so many beliefs and states each."""
+    return max(1, min(MOST_STEPS, MOST_BELIEFS // beliefs, MOST_STATES // states))
+
+
+def require_few(name: str, steps: Sequence[Any], outcomes: int, rnn: RNN) -> None:
+    """See that a network can be stepped through a sequence: that what it does fits into memory and a page.
 
     Raises:
         InputError: there are more steps than that.
     """
-    most = min(MOST_STEPS, MOST_BELIEFS // outcomes)
+    most = most_steps(outcomes, len(directions_of(rnn)) * rnn.num_layers * rnn.hidden_size)
     if len(steps) > most:
         raise InputError(f"{name}: expected at most {most:,} steps to step through, got {len(steps):,}; take a part")
