@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.test_trace import every_trace
+from tests.runtime.test_trace import TRACED
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 STEP = 3
@@ -19,10 +19,10 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(params=every_trace())
+@pytest.fixture(params=TRACED)
 def drawn(request, tmp_path):
     """A kind of model, its trace, and its page as a browser has drawn it, at a step."""
-    trace = every_trace()[request.param]
+    trace = TRACED[request.param]()
     trace.save_html(tmp_path / "page.html")
     flags = [
         "--headless",

@@ -114,15 +114,15 @@ def test_a_series_that_goes_on_is_marked_where_training_ended():
     assert trace.read == model.trace(known).read + trace.expected.times[len(trace.read) - 5 : len(trace.read)]
 
 
-def every_trace():
-    said = SAID["sequence_classifier_1"]["sequences"][0]
-    return {
-        "text classifier": classifier(layers=2).trace(TEXT),
-        "sequence classifier": elman.load(MODELS / "sequence_classifier_1").trace(np.array(said)),
-        "sequence tagger": elman.load(MODELS / "sequence_tagger_1").trace(TEXT),
-        "language model": elman.load(MODELS / "language_model_1").trace(TEXT),
-        "forecaster": elman.load(MODELS / "forecaster_1").trace(),
-    }
+TRACED = {
+    "text classifier": lambda: classifier(layers=2).trace(TEXT),
+    "sequence classifier": lambda: elman.load(MODELS / "sequence_classifier_1").trace(
+        SAID["sequence_classifier_1"]["sequences"][0]
+    ),
+    "sequence tagger": lambda: elman.load(MODELS / "sequence_tagger_1").trace(TEXT),
+    "language model": lambda: elman.load(MODELS / "language_model_1").trace(TEXT),
+    "forecaster": lambda: elman.load(MODELS / "forecaster_1").trace(),
+}
 
 
 def of_page(page):
@@ -135,9 +135,9 @@ def unpacked(text, dtype, shape):
     return np.frombuffer(base64.b64decode(text), dtype).reshape(shape)
 
 
-@pytest.mark.parametrize("kind", every_trace())
+@pytest.mark.parametrize("kind", TRACED)
 def test_a_page_holds_what_the_model_said(kind):
-    trace = every_trace()[kind]
+    trace = TRACED[kind]()
     data = of_page(trace.to_html())
     assert (data["kind"], data["read"], data["readers"]) == (kind, trace.read, trace.readers)
     states = unpacked(data["states"], "<i2", trace.states.shape) / 32767 * data["scale"]
