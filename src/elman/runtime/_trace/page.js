@@ -309,7 +309,8 @@ function begin() {
   $("play").onclick = () => play(!timer);
   $("forget").onclick = () => { view.unit = null; colourText(); draw(); };
   document.onkeydown = (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || /^(SELECT|INPUT)$/.test(event.target.tagName)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "SELECT") return;
+    if (event.target.id === "step" && event.key !== " ") return; // the slider takes arrows, Home and End itself
     const to = { ArrowRight: view.step + 1, ArrowLeft: view.step - 1, Home: 0, End: steps - 1 }[event.key];
     if (to === undefined && (event.key !== " " || event.target.tagName === "BUTTON")) return;
     event.preventDefault();
