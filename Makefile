@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 ENGINE := $(shell find engine -name '*.h' -o -name '*.cpp' -o -name CMakeLists.txt)
 
 .PHONY: demo demo-all plan test test-slow test-aarch64 test-versions lint lint-python lint-format lint-tidy format \
-	wheel sanitize account fuzz benchmark scaling targets stubs clean
+	wheel sanitize account fuzz benchmark scaling targets stubs docs clean
 .DEFAULT_GOAL := test
 
 # An environment's engine is built in one place, so that only what has changed is compiled again.
@@ -100,6 +100,13 @@ $(PEERS)/installed: $(PEERS)/bin/python benchmarks/requirements.txt pyproject.to
 
 stubs: $(INSTALLED)
 	$(BIN)/python -m nanobind.stubgen -m elman._engine -o src/elman/_engine.pyi
+
+# The site, English and Chinese, in build/docs: nothing is fetched, any warning is an error.
+SITE = $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going
+docs: $(INSTALLED)
+	$(SITE) --doctree-dir build/doctrees/en docs build/docs
+	$(SITE) --doctree-dir build/doctrees/zh --tag zh docs build/docs/zh
+	@echo 'build/docs/index.html and build/docs/zh/index.html'
 
 # Debian's python3 has no ensurepip: there the environment gets its pip from the system's.
 $(BIN)/python $(PEERS)/bin/python $(WHEEL)/bin/python:

@@ -1,0 +1,66 @@
+"""The site: one build for each language, ``make docs``. ``page.md`` is English, ``page.zh.md`` its Chinese counterpart."""
+
+import re
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+
+chinese = tags.has("zh")  # type: ignore[name-defined]  # noqa: F821  (Sphinx defines it)
+
+project = "elman"
+author = "The elman authors"
+version = release = installed_version("elman")
+language = "zh_CN" if chinese else "en"
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "commands", "diagrams", "mathml"]
+extensions += ["chinese_search"] if chinese else []
+# Both languages have the same names of pages, so that each finds its counterpart.
+source_suffix = {".zh.md" if chinese else ".md": "markdown"}
+include_patterns, exclude_patterns = (["**.zh.md"], []) if chinese else (["**.md"], ["**.zh.md"])
+templates_path = ["_templates"]
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 4
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the signatures would hide what the text says of shapes
+napoleon_custom_sections = [("Inputs", "params_style"), ("Outputs", "params_style")]
+napoleon_use_rtype = False
+python_maximum_signature_line_length = 100
+
+html_theme = "furo"
+html_title = "elman"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_copyright = html_show_sphinx = False
+html_theme_options = {"navigation_with_keys": True}
+html_context = {
+    "counterpart": "../" if chinese else "zh/"
+}  # where the other language's pages lie from the root of ours
+html_sidebars = {
+    "**": ["sidebar/brand.html", "sidebar/search.html", "language.html"]
+    + [f"sidebar/{part}.html" for part in ("scroll-start", "navigation", "scroll-end")]
+}
+
+
+def for_the_site(app: Sphinx, page: str, source: list[str]) -> None:
+    """What a page has for readers of the repository becomes what the site has instead."""
+    text = re.sub(r"^\[(English|简体中文)\]\([^)]*\)\n", "", source[0], flags=re.MULTILINE)
+    source[0] = re.sub(r"\]\((\.\./[^)#]*\.md)(#[^)]*)?\)", r"](path:\1)", text)  # a file, not a page of the site
+
+
+def is_another_librarys(app: Sphinx, kind: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
+    """What estimators inherit of scikit-learn has its documentation there."""
+    return True if (getattr(member, "__module__", None) or "").startswith("sklearn.") else None
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.connect("source-read", for_the_site)
+    app.connect("autodoc-skip-member", is_another_librarys)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
