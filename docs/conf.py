@@ -1,4 +1,4 @@
-"""The site: one build for each language, ``make docs``. ``page.md`` is English, ``page.zh.md`` its Chinese counterpart."""
+"""The site, a build for each language: ``page.md`` is English, ``page.zh.md`` its Chinese counterpart."""
 
 import re
 import sys
@@ -16,6 +16,7 @@ project = "elman"
 author = "The elman authors"
 version = release = installed_version("elman")
 language = "zh_CN" if chinese else "en"
+smartquotes = False  # -- is no dash in the name of an option
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "commands", "diagrams", "mathml"]
 extensions += ["chinese_search"] if chinese else []

@@ -1,41 +1,44 @@
-"""Chinese search without a dictionary: characters and pairs of neighbours, in the index and in what a reader types.
+"""Chinese search without a dictionary: by characters and pairs of neighbours, in the pages and in what a reader types.
 
-Sphinx's own cuts the pages into words, by a package of 19 MB, but not what is searched for: half of the words that stand
-on a page are then not found. By pairs whatever stands on a page is found.
+Sphinx's own needs a package of 19 MB to cut the pages into words, and does not cut what is typed: then a word such as
+隐藏状态, two on the page, is not found. By pairs whatever stands on a page is found.
 """
 
 import re
 from typing import Any
 
 from sphinx.application import Sphinx
-from sphinx.search import languages
-from sphinx.search.zh import SearchChinese
+from sphinx.search import SearchLanguage, languages
 
 __all__ = ["setup"]
 
-HAN = "\u3400-\u9fff"
+# A run of Chinese characters, or a word of another script.
+RUN = "[\u3400-\u9fff]+|[^\\W\u3400-\u9fff]+"
+SPLIT_QUERY = r"""
+var splitQuery = (query) =>
+  [...query.matchAll(/[\u3400-\u9fff]+|[\p{L}\p{N}_]+?(?=[\u3400-\u9fff]|[^\p{L}\p{N}_]|$)/gu)].flatMap(([run]) =>
+    /^[\u3400-\u9fff]{2}/.test(run) ? [...run].slice(1).map((_, i) => run.slice(i, i + 2)) : [run]);
+"""
 
 
-class Pairs(SearchChinese):
-    """Chinese by pairs of characters, the rest by words."""
-
-    js_splitter_code = (
-        "var splitQuery = (query) => [...query.matchAll(/[%s]+|[A-Za-z0-9_]+/g)].flatMap(([run]) =>"
-        " /[%s]/.test(run) && run.length > 1 ? [...run].slice(1).map((_, i) => run.slice(i, i + 2)) : [run]);"
-        % (HAN, HAN)
-    )
+class ByPairs(SearchLanguage):
+    lang = "zh"
+    language_name = "Chinese"
+    js_splitter_code = SPLIT_QUERY
 
     def split(self, input: str) -> list[str]:
-        words = self.latin1_letters.findall(input)
-        self.latin_terms.update(words)
-        for run in re.findall(f"[{HAN}]+", input):
-            words += [*run, *(run[i : i + 2] for i in range(len(run) - 1))]
+        words = []
+        for run in re.findall(RUN, input):
+            if run[0] < "\u3400":
+                words.append(run)
+            else:
+                words += [*run, *(run[i : i + 2] for i in range(len(run) - 1))]
         return words
 
-    def word_filter(self, stemmed_word: str) -> bool:
-        return len(stemmed_word) > 1 or stemmed_word >= HAN[0]
+    def stem(self, word: str) -> str:
+        return word.lower()
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    languages["zh"] = Pairs
+    languages["zh"] = ByPairs
     return {"parallel_read_safe": True, "parallel_write_safe": True}

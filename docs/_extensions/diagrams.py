@@ -14,9 +14,8 @@ def inline(app: Sphinx, document: nodes.document) -> None:
         if image["uri"].endswith(".svg"):
             svg = (Path(app.srcdir) / image["uri"]).read_text(encoding="utf-8")
             label = nodes.unescape(image.get("alt", "")).replace('"', "&quot;")
-            image.replace_self(
-                nodes.raw("", svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1), format="html")
-            )
+            svg = svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+            image.replace_self(nodes.raw("", svg, format="html"))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
