@@ -22,9 +22,7 @@ LARGEST_BODY = 1 << 20  # bytes
 MOST_TEXTS = 1000
 
 # Models are immutable: all requests share this one, from any number of threads.
-model = elman.load(os.environ["ELMAN_MODEL"])
-if not isinstance(model, elman.runtime.TextClassifier):
-    raise SystemExit(f"ELMAN_MODEL: expected a text classifier, got {model!r}")
+model = elman.runtime.TextClassifier.load(os.environ["ELMAN_MODEL"])
 
 
 async def predict(request: Request) -> JSONResponse:

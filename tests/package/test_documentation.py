@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +18,12 @@ from elman.runtime._model_folder import Model, write_model
 from elman.runtime._vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [*sorted(ROOT.glob("README*.md")), ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
 PAGES += [ROOT / "examples/cpp/README.md"]
+ENGLISH = [page for page in sorted(DOCS.glob("*.md")) if not page.name.endswith(".zh.md")]
+REFERENCES = [DOCS / "api.md", DOCS / "api.zh.md"]
+PUBLIC_MODULES = ["elman", "elman.cli", "elman.nn", "elman.ops", "elman.reference", "elman.runtime", "elman.tasks"]
 
 
 # Every module with an example.
@@ -39,9 +44,61 @@ def test_examples_in_docstrings_run(module: str, tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_to_files_lead_somewhere(page: Path) -> None:
-    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
-    missing = [link for link in links if not (page.parent / link).exists()]
+    missing = [link for link, _ in links(page) if link and not (page.parent / link).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_headings_lead_to_one(page: Path) -> None:
+    missing = [
+        f"{link}#{heading}"
+        for link, heading in links(page)
+        if heading and heading not in headings(page.parent / link if link else page)
+    ]
+    assert missing == []
+
+
+def links(page: Path) -> list[tuple[str, str]]:
+    """The links of a page that stay in this project: a file, or none for the page itself, and a heading or none."""
+    return re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8"))
+
+
+def headings(page: Path) -> list[str]:
+    """What a page's headings are linked to by."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found]
+
+
+@pytest.mark.parametrize("page", ENGLISH, ids=lambda page: page.name)
+def test_every_page_has_its_chinese_counterpart_and_each_stays_in_its_language(page: Path) -> None:
+    chinese = page.with_name(f"{page.stem}.zh.md")
+    assert chinese.exists()
+    switches = {page: chinese.name, chinese: page.name}
+    for one, switch in switches.items():
+        pages = {link for link, _ in links(one) if link.endswith(".md") and "/" not in link} - {switch}
+        assert {link for link in pages if link.endswith(".zh.md") == (one == page)} == set()
+
+
+@pytest.mark.parametrize("name", ["deployment", "quickstart", "runtime", "troubleshooting"])
+def test_a_page_shows_the_same_programs_and_outputs_in_both_languages(name: str) -> None:
+    english, chinese = DOCS / f"{name}.md", DOCS / f"{name}.zh.md"
+    for language in ("python", ""):
+        assert blocks(english, language) == blocks(chinese, language)
+
+
+@pytest.mark.parametrize("page", REFERENCES, ids=lambda page: page.name)
+def test_every_public_name_stands_in_the_reference(page: Path) -> None:
+    described = re.findall(r"^\.\. (?:py:)?(?:auto)?\w+:: (\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    public = [f"{module}.{name}" for module in PUBLIC_MODULES for name in importlib.import_module(module).__all__]
+    again = {"elman.runtime", "elman.tasks.InputError"}  # a module of its own, and a name that elman has too
+    assert sorted(described) == sorted({*public} - again)
+
+
+def test_the_diagrams_are_those_that_their_program_draws() -> None:
+    program = runpy.run_path(str(DOCS / "diagrams.py"))
+    for path, drawing in program["files"]().items():
+        assert path.read_text(encoding="utf-8") == drawing, "python docs/diagrams.py"
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -61,13 +118,25 @@ def one_direction() -> elman.runtime.TextClassifier:
     return elman.runtime.TextClassifier(settings, tensors, {"vocabulary": Vocabulary("petr")})
 
 
+def write_folder(model: elman.runtime.TextClassifier, folder: Path) -> None:
+    content = type(model), model.settings, model.tensors(), model.vocabularies, Origin({}, {}, {}), {}, []
+    write_model(folder, Model(*content))
+
+
+def test_the_programs_of_the_first_five_minutes_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("names").mkdir()
+    write_folder(one_direction(), Path("names"))
+    for program in blocks(DOCS / "quickstart.md", "python"):
+        exec(program, {})
+
+
 def test_the_programs_of_the_runtimes_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     onnx = pytest.importorskip("onnx")
     monkeypatch.chdir(tmp_path)
     model = one_direction()
     Path("demo/surnames").mkdir(parents=True)
-    content = type(model), model.settings, model.tensors(), model.vocabularies, Origin({}, {}, {}), {}, []
-    write_model(Path("demo/surnames"), Model(*content))
+    write_folder(model, Path("demo/surnames"))
     w_ih, w_hh = np.ones((6, 4), "f"), np.ones((6, 6), "f")
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     graph = helper.make_graph(
@@ -81,12 +150,6 @@ def test_the_programs_of_the_runtimes_page_run(tmp_path: Path, monkeypatch: pyte
     names = {"w_ih": w_ih, "w_hh": w_hh}
     for program in blocks(ROOT / "docs/runtime.md", "python"):
         exec(program, names)
-
-
-def test_the_runtimes_page_has_the_same_programs_in_both_languages() -> None:
-    english, chinese = ROOT / "docs/runtime.md", ROOT / "docs/runtime.zh.md"
-    for language in ("python", ""):
-        assert blocks(english, language) == blocks(chinese, language)
 
 
 def test_the_stubs_of_the_engine_are_its_own(tmp_path: Path) -> None:

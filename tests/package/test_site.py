@@ -1,0 +1,44 @@
+"""The site builds from the pages in both languages, and is whole without a network."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_site_builds_without_a_warning_and_asks_nothing_of_the_network(language: str, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--tag", language]
+    done = subprocess.run([*command, ROOT / "docs", site], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    pages = {page.stem for page in (ROOT / "docs").glob("*.md")}
+    assert {page.removesuffix(".zh") for page in pages} <= {page.stem for page in site.glob("*.html")}
+    for file in [*site.rglob("*.html"), *site.rglob("*.css")]:
+        fetched = re.findall(
+            r"<(?:script|img|link|iframe)\b[^>]*https?://|url\([\"']?https?:|@import", file.read_text()
+        )
+        assert fetched == [], file
+    terms = (site / "searchindex.js").read_text(encoding="utf-8")
+    assert ('"隐藏"' if language == "zh" else '"hidden"') in terms
+
+
+def test_the_command_reference_has_every_command_with_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(ROOT / "docs/_extensions")
+    from commands import commands, describe  # type: ignore[import-not-found]
+
+    from elman.cli._app import build_parser
+
+    sections = {command.prog: "\n".join(describe(command)) for command in commands(build_parser())}
+    assert {"elman train classify", "elman train forecast", "elman evaluate", "elman bench"} <= set(sections)
+    assert "{option} --target COLUMN" in sections["elman train forecast"]
+    assert "{option} --encoding NAME\nEncoding of the files (default: utf-8)" in sections["elman train classify"]
+    for command in commands(build_parser()):
+        for name in command._option_string_actions:
+            assert name in sections[command.prog]
