@@ -82,9 +82,8 @@ print("""
 Every answer is right, but these are the lines of the training: eight can only be learnt by heart. To learn
 what holds for new text takes more of it, and a part held out to test on.
 
-Text classification on a file of your own, from the shell:
-  elman train classify data/names_train.csv --text text --label label --out model/
-  elman evaluate model/ data/names_test.csv
-  elman predict model/ input.txt
-  elman info model/
-Commands for tagging and language modelling come in a later release.""")
+Each of the three is a command, for files of your own as well (data/README.md says what these hold):
+  elman train classify data/chinese_genres_train.csv --out genres/
+  elman train tag data/punctuation_train.conll --out marks/
+  elman train language data/tang_poems.txt --out poems/
+and then elman evaluate, elman predict, elman generate and elman info.""")

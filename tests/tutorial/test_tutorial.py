@@ -37,7 +37,7 @@ tensor([[[ 0.6295, -0.5197,  0.2157, -0.0886,  0.6734, -0.1085],
 
 @pytest.fixture(scope="module")
 def printed() -> Iterator[dict[str, str]]:
-    """The output of every program by its number, 01 to 08."""
+    """The output of every program by its number, 01 to 09."""
     import torch
 
     threads = torch.get_num_threads()
@@ -46,8 +46,8 @@ def printed() -> Iterator[dict[str, str]]:
     torch.set_num_threads(threads)
 
 
-def test_there_are_eight_programs_in_order() -> None:
-    assert [program.name[:2] for program in PROGRAMS] == [f"{i:02}" for i in range(1, 9)]
+def test_there_are_nine_programs_in_order() -> None:
+    assert [program.name[:2] for program in PROGRAMS] == [f"{i:02}" for i in range(1, 10)]
 
 
 def test_each_program_can_be_read_at_once() -> None:
@@ -137,8 +137,32 @@ def test_7_cell_and_layer_to_four_decimals_and_bit_for_bit(printed: dict[str, st
 def test_8_the_three_heads_learn_their_lines(printed: dict[str, str]) -> None:
     right = re.findall(r"after training (\d+) of (\d+) right", printed["08"])
     assert right == [("8", "8"), ("80", "80"), ("72", "72")]
-    for command in ("train classify", "evaluate", "predict", "info"):
-        assert f"  elman {command} " in printed["08"]
+    for command in ("train classify", "train tag", "train language"):
+        assert f"  elman {command} data/" in printed["08"]
+
+
+def test_9_the_sentence_that_was_kept_back_is_understood(printed: dict[str, str]) -> None:
+    losses = [float(loss) for loss in re.findall(r"after +\d+ steps +(\d\.\d\d)", printed["09"])]
+    assert losses == sorted(losses, reverse=True)
+    last_lines = [part.splitlines()[3] for part in printed["09"].split("\n\n")[1:]]
+    assert [line.split("   ")[-1] for line in last_lines] == [f"{lover} loves: 1.00" for lover in "我你她"]
+
+
+def test_9_draws_where_it_is_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(sys, "argv", ["09_looking_inside.py", str(tmp_path / "inside.png")])
+    output_of(PROGRAMS[8])
+    assert (tmp_path / "inside.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_numbers_in_the_answers_to_the_exercises_are_right() -> None:
+    from elman.nn import RNN
+
+    layers = [RNN(10, 20), RNN(10, 20, num_layers=2), RNN(10, 20, bidirectional=True)]
+    counts = [sum(parameter.numel() for parameter in layer.parameters()) for layer in layers]
+    for page in PAGES:
+        answers = page.read_text(encoding="utf-8")
+        assert all(f"= {count:,}" in answers for count in counts)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
