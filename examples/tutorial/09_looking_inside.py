@@ -66,7 +66,7 @@ if len(sys.argv) > 1:
     figure, (curve, map_) = plt.subplots(1, 2, figsize=(9, 3.2), width_ratios=(3, 2), layout="constrained")
     curve.plot(losses)
     curve.set(xlabel="step of training", ylabel="loss", ylim=(0, None))
-    image = map_.imshow(states[:, kept_back].T, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
+    image = map_.imshow(states[:, kept_back].T.numpy(), cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
     map_.set(xlabel="step", ylabel="hidden unit", xticks=range(3), xticklabels=["1", "2", "3"], yticks=range(8))
     figure.colorbar(image, ax=map_)
     figure.savefig(sys.argv[1], dpi=150)

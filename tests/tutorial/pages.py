@@ -7,7 +7,9 @@ import contextlib
 import io
 import re
 import runpy
+import sys
 from pathlib import Path
+from unittest.mock import patch
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = sorted((ROOT / "examples" / "tutorial").glob("[0-9]*.py"))
@@ -17,10 +19,10 @@ SHOWN = re.compile(r"(```console\n\$ python examples/tutorial/(\S+)\n)(.*?)(^```
 EXCERPT = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
-def output_of(program: Path) -> str:
+def output_of(program: Path, *arguments: str) -> str:
     """What ``python PROGRAM`` prints, in this process: importing PyTorch once is enough."""
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
+    with contextlib.redirect_stdout(printed), patch.object(sys, "argv", [str(program), *arguments]):
         runpy.run_path(str(program), run_name="__main__")
     return printed.getvalue()
 

@@ -148,10 +148,9 @@ def test_9_the_sentence_that_was_kept_back_is_understood(printed: dict[str, str]
     assert [line.split("   ")[-1] for line in last_lines] == [f"{lover} loves: 1.00" for lover in "我你她"]
 
 
-def test_9_draws_where_it_is_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_9_draws_where_it_is_told_to(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    monkeypatch.setattr(sys, "argv", ["09_looking_inside.py", str(tmp_path / "inside.png")])
-    output_of(PROGRAMS[8])
+    output_of(PROGRAMS[8], str(tmp_path / "inside.png"))
     assert (tmp_path / "inside.png").read_bytes().startswith(b"\x89PNG")
 
 
