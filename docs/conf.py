@@ -6,6 +6,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
@@ -17,6 +18,7 @@ author = "The elman authors"
 version = release = installed_version("elman")
 language = "zh_CN" if chinese else "en"
 smartquotes = False  # -- is no dash in the name of an option
+toc_object_entries_show_parents = "hide"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "commands", "diagrams", "mathml"]
 extensions += ["chinese_search"] if chinese else []
@@ -56,6 +58,13 @@ def for_the_site(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = re.sub(r"\]\((\.\./[^)#]*\.md)(#[^)]*)?\)", r"](path:\1)", text)  # a file, not a page of the site
 
 
+def with_dashes(app: Sphinx, document: nodes.document) -> None:
+    """Sphinx sets what an argument is after two hyphens."""
+    for text in list(document.findall(nodes.Text)):
+        if text == " -- ":
+            text.parent.replace(text, nodes.Text(" – "))
+
+
 def is_another_librarys(app: Sphinx, kind: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
     """What estimators inherit of scikit-learn has its documentation there."""
     return True if (getattr(member, "__module__", None) or "").startswith("sklearn.") else None
@@ -63,5 +72,6 @@ def is_another_librarys(app: Sphinx, kind: str, name: str, member: Any, skip: bo
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", for_the_site)
+    app.connect("doctree-read", with_dashes)
     app.connect("autodoc-skip-member", is_another_librarys)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
