@@ -58,11 +58,17 @@ def for_the_site(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = re.sub(r"\]\((\.\./[^)#]*\.md)(#[^)]*)?\)", r"](path:\1)", text)  # a file, not a page of the site
 
 
-def with_dashes(app: Sphinx, document: nodes.document) -> None:
-    """Sphinx sets what an argument is after two hyphens."""
+def set_well(app: Sphinx, document: nodes.document) -> None:
+    """Dashes where Sphinx has two hyphens, and no space where a line of Chinese ends."""
     for text in list(document.findall(nodes.Text)):
         if text == " -- ":
             text.parent.replace(text, nodes.Text(" – "))
+        elif text == "\n":
+            around = text.parent.children
+            here = next(place for place, node in enumerate(around) if node is text)
+            before, after = ("".join(node.astext() for node in part) for part in (around[:here], around[here + 1 :]))
+            if before[-1:] >= "\u3000" and after[:1] >= "\u3000":
+                del text.parent[here]
 
 
 def is_another_librarys(app: Sphinx, kind: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
@@ -72,6 +78,6 @@ def is_another_librarys(app: Sphinx, kind: str, name: str, member: Any, skip: bo
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", for_the_site)
-    app.connect("doctree-read", with_dashes)
+    app.connect("doctree-read", set_well)
     app.connect("autodoc-skip-member", is_another_librarys)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

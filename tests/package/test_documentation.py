@@ -95,6 +95,15 @@ def test_every_public_name_stands_in_the_reference(page: Path) -> None:
     assert sorted(described) == sorted({*public} - again)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_is_meant_to_be_bold_is(page: Path) -> None:
+    """A closing ** after a Chinese full stop and before a character is no markup."""
+    markdown = pytest.importorskip("markdown_it").MarkdownIt().enable("table")
+    inline = [token for token in markdown.parse(page.read_text(encoding="utf-8")) if token.type == "inline"]
+    texts = [child.content for token in inline for child in token.children if child.type == "text"]
+    assert [text for text in texts if "**" in text] == []
+
+
 def test_the_diagrams_are_those_that_their_program_draws() -> None:
     program = runpy.run_path(str(DOCS / "diagrams.py"))
     for path, drawing in program["files"]().items():
