@@ -102,7 +102,7 @@ stubs: $(INSTALLED)
 	$(BIN)/python -m nanobind.stubgen -m elman._engine -o src/elman/_engine.pyi
 
 # The site, English and Chinese, in build/docs: nothing is fetched, any warning is an error.
-SITE = $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going
+SITE = $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env
 docs: $(INSTALLED)
 	$(SITE) --doctree-dir build/doctrees/en docs build/docs
 	$(SITE) --doctree-dir build/doctrees/zh --tag zh docs build/docs/zh
