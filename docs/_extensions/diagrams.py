@@ -15,7 +15,7 @@ def inline(app: Sphinx, document: nodes.document) -> None:
             svg = (Path(app.srcdir) / image["uri"]).read_text(encoding="utf-8")
             label = nodes.unescape(image.get("alt", "")).replace('"', "&quot;")
             svg = svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
-            image.replace_self(nodes.raw("", svg, format="html"))
+            image.replace_self(nodes.raw("", f'<div class="wide">{svg}</div>', format="html"))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
