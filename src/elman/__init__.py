@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from elman._errors import InputError
 
 if TYPE_CHECKING:
+    from elman import nn as nn
     from elman import runtime
+    from elman import tasks as tasks
     from elman.runtime._memory import release_memory
     from elman.runtime._saving import load, save
     from elman.runtime._threads import get_num_threads, set_num_threads
@@ -39,8 +41,8 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "runtime":
-        return import_module("elman.runtime")
+    if name in ("nn", "runtime", "tasks"):
+        return import_module(f"elman.{name}")
     if name in _LATER:
         return getattr(import_module(f"elman.runtime.{_LATER[name]}"), name)
     if name == "__version__":

@@ -12,6 +12,7 @@ from torch.autograd import forward_ad
 from torch.nn import Parameter
 
 from elman import _engine
+from elman._extras import Extra
 
 __all__ = ["DTYPES", "admits", "are_plain", "is_plain", "nothing_intercepts"]
 
@@ -43,7 +44,8 @@ def nothing_intercepts() -> bool:
 def _exchange() -> Any:
     """DLPack's table of C functions, by which the engine reads a tensor in 20 ns, anew at every call."""
     if not hasattr(Tensor, "__dlpack_c_exchange_api__"):  # before PyTorch 2.10
-        importlib.import_module("torch_c_dlpack_ext")  # puts it there
+        with Extra("torch", ("torch-c-dlpack-ext",)).needed_by("reading tensors"):
+            importlib.import_module("torch_c_dlpack_ext")  # puts it there
     return Tensor.__dlpack_c_exchange_api__
 
 

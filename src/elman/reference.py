@@ -18,9 +18,12 @@ Sources: J. L. Elman, "Finding structure in time" (1990); the page of ``torch.nn
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
-from torch.nn.functional import linear
+from elman._extras import TORCH
+
+with TORCH.needed_by(__name__):
+    import torch
+    from torch import Tensor
+    from torch.nn.functional import linear
 
 __all__ = ["layer", "layer_backward"]
 

@@ -14,6 +14,7 @@ from tests.cli.conftest import write_lines
 OPTION = "expected one of the options that --help lists, got"
 TASKS = "expected a command (classify, tag, language, forecast), got"
 COMMANDS = "expected a command (train, evaluate, predict, generate, forecast, show, info, export, bench), got"
+MODELS = Path(__file__).parents[1] / "models"
 CLASSIFY = ("train", "classify", "x.csv", "--out", "m")
 
 USAGE_ERRORS = {
@@ -187,28 +188,52 @@ def test_help_to_a_closed_pipe_and_a_full_disk():
     assert full.stderr == "elman: expected output that can be written, got: No space left on device\n"
 
 
-ABSENT = [
-    (CLASSIFY, "torch", "train needs torch: pip install 'elman[train]'"),
-    (CLASSIFY, "sklearn", "train needs sklearn: pip install 'elman[train]'"),
-    (CLASSIFY, "rich", "train needs rich: pip install 'elman[train]'"),
-    (CLASSIFY, "accelerate", "train needs accelerate: pip install 'elman[train]'"),
-    (CLASSIFY, "msgspec", "train needs msgspec: pip install 'elman[train]'"),
-    (("evaluate", "m", "x.csv"), "sklearn", "evaluate needs sklearn: pip install 'elman[train]'"),
-    (("evaluate", "m", "x.csv"), "rich", "evaluate needs rich: pip install 'elman[train]'"),
-    (("export", "m", "m.onnx"), "onnx", "export needs onnx: pip install 'elman[onnx]'"),
-]
+@pytest.mark.parametrize("package", ["torch", "scikit-learn", "rich", "accelerate", "msgspec"])
+def test_an_absent_package_is_named_with_its_extra(elman, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, {"scikit-learn": "sklearn"}.get(package, package), None)
+    done = elman(*CLASSIFY)
+    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+    assert re.fullmatch(rf"elman: train needs {package}: pip install .*\[train]'?\n", done.err)
 
 
-@pytest.mark.parametrize(("words", "package", "message"), ABSENT)
-def test_an_absent_package_is_named_with_its_extra(elman, monkeypatch, words, package, message):
-    monkeypatch.setitem(sys.modules, package, None)
-    done = elman(*words)
-    assert (done.code, done.out, done.err) == (1, "", f"elman: {message}\n")
+def test_export_needs_its_package_once_the_model_is_known_to_be_one(elman, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert (
+        elman("export", "m", "m.onnx").err == "elman: m: expected a file or a model folder, got nothing of that name\n"
+    )
+    done = elman("export", MODELS / "language_model_1", "m.onnx")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    done = elman("export", MODELS / "version_1", "m.onnx")
+    assert (done.code, done.out) == (1, "")
+    assert re.fullmatch(r"elman: writing ONNX needs onnx: pip install .*\[onnx]'?\n", done.err)
 
 
-def test_other_absent_modules_are_not_hidden(elman, monkeypatch):
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+        (
+            "raise OSError('libcudnn.so.9: cannot open\\nshared object file')",
+            "OSError: libcudnn.so.9: cannot open shared",
+        ),
+        ("import sys\nsys.no_such_name", "AttributeError: module 'sys' has no attribute 'no_such_name'"),
+    ],
+)
+def test_a_package_that_cannot_be_imported_is_named_with_the_cause(elman, monkeypatch, tmp_path, content, cause):
+    (tmp_path / "broken_package.py").write_text(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("elman.cli._info.info", lambda options: __import__("broken_package"))
+    done = elman("info", "m")
+    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+    assert done.err.startswith(f"elman: broken_package cannot be imported: {cause}")
+
+
+def test_an_absent_module_is_named_and_other_errors_are_not_hidden(elman, monkeypatch):
     monkeypatch.setattr("elman.cli._info.info", lambda options: __import__("no_such_module"))
-    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+    done = elman("info", "m")
+    assert (done.code, done.err) == (1, "elman: No module named 'no_such_module'\n")
+    monkeypatch.setattr("elman.cli._info.info", lambda options: [].pop())
+    with pytest.raises(IndexError):
         elman("info", "m")
 
 

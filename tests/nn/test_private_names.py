@@ -44,7 +44,7 @@ NO_EXCHANGE = """
         warnings.simplefilter("always")
         import elman.nn, elman.tasks
     assert [warning.category for warning in caught] == [RuntimeWarning], caught
-    assert "torch_c_dlpack_ext" in str(caught[0].message), caught[0]
+    assert "needs torch-c-dlpack-ext: pip install" in str(caught[0].message), caught[0]
 
     warnings.simplefilter("error")
     for kind, sizes, shape in (("RNN", (3, 5, 2), (4, 2, 3)), ("RNNCell", (3, 5), (2, 3)), ("Linear", (3, 5), (2, 3))):

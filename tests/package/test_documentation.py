@@ -116,26 +116,23 @@ def blocks(page: Path, language: str) -> list[str]:
     return [body for tag, body in found if tag == language]
 
 
-def one_direction() -> elman.runtime.TextClassifier:
-    """A text classifier that can stream, with random weights."""
+def put_streaming_classifier(folder: Path) -> None:
+    """Write a text classifier that can stream, with random weights."""
     generator = np.random.default_rng(0)
     shapes = {"embedding.weight": (8, 4), "output.weight": (2, 15), "output.bias": (2,)}
     shapes |= {"rnn.weight_ih_l0": (5, 4), "rnn.weight_hh_l0": (5, 5), "rnn.bias_ih_l0": (5,), "rnn.bias_hh_l0": (5,)}
     tensors = {name: generator.standard_normal(shape).astype("f") for name, shape in shapes.items()}
     network = TextSizes(embedding_size=4, hidden_size=5, layers=1, bidirectional=False)
     settings = TextSettings(["a", "b"], Text("char", 99, {}), network)
-    return elman.runtime.TextClassifier(settings, tensors, {"vocabulary": Vocabulary("petr")})
-
-
-def write_folder(model: elman.runtime.TextClassifier, folder: Path) -> None:
+    model = elman.runtime.TextClassifier(settings, tensors, {"vocabulary": Vocabulary("petr")})
+    folder.mkdir(parents=True)
     content = type(model), model.settings, model.tensors(), model.vocabularies, Origin({}, {}, {}), {}, []
     write_model(folder, Model(*content))
 
 
 def test_the_programs_of_the_first_five_minutes_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("names").mkdir()
-    write_folder(one_direction(), Path("names"))
+    put_streaming_classifier(Path("names"))
     for program in blocks(DOCS / "quickstart.md", "python"):
         exec(program, {})
 
@@ -143,9 +140,7 @@ def test_the_programs_of_the_first_five_minutes_run(tmp_path: Path, monkeypatch:
 def test_the_programs_of_the_runtimes_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     onnx = pytest.importorskip("onnx")
     monkeypatch.chdir(tmp_path)
-    model = one_direction()
-    Path("demo/surnames").mkdir(parents=True)
-    write_folder(model, Path("demo/surnames"))
+    put_streaming_classifier(Path("demo/surnames"))
     w_ih, w_hh = np.ones((6, 4), "f"), np.ones((6, 6), "f")
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     graph = helper.make_graph(

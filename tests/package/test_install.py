@@ -1,56 +1,23 @@
 """The package as a user without PyTorch has it: installed into an environment of its own.
 
-The engine is compiled once, by the installation that runs these tests; what is installed here gets a copy of it. A slow
-test builds it anew.
+A slow test builds the engine anew.
 """
 
 import json
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from elman import _engine
+from tests.package.environments import PURELIB, ROOT, install, run, says
 
-ROOT = Path(__file__).parents[2]
-PURELIB = "import sysconfig; print(sysconfig.get_path('purelib'))"
 [VERSION] = re.findall(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
 # What runs each kind of model, and what keeps it; the slow test runs them all.
 QUICK = ("rnn", "stream", "saving", "stored_models", "text_classifier", "sequence_classifier", "sequence_tagger")
 QUICK += ("language_model", "forecaster")
-
-
-def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, check=False)
-
-
-def install(folder: Path, *settings: str) -> Path:
-    """Install elman into a new environment; return its interpreter."""
-    made = run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder)
-    assert made.returncode == 0, made.stderr
-    python = folder / "bin" / "python"
-    options = ["--quiet", *(word for setting in settings for word in ("--config-settings", setting))]
-    installed = run(sys.executable, "-m", "pip", "--python", python, "install", *options, ROOT, cwd=folder)
-    assert installed.returncode == 0, installed.stderr
-    return python
-
-
-@pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment that holds the base install and nothing else."""
-    python = install(tmp_path_factory.mktemp("bare"), "wheel.cmake=false", "wheel.py-api=py3")
-    shutil.copy(_engine.__file__, Path(says(python, PURELIB, python.parent)) / "elman")
-    return python
-
-
-def says(python: Path, program: str, cwd: Path) -> str:
-    finished = run(python, "-W", "error", "-c", program, cwd=cwd)
-    assert finished.returncode == 0, finished.stderr
-    return finished.stdout.strip()
 
 
 @pytest.mark.timeout(300)
@@ -75,7 +42,7 @@ def test_the_command_line_works(python: Path, tmp_path: Path) -> None:
 def test_a_command_says_which_extra_it_needs(python: Path, tmp_path: Path) -> None:
     finished = run(python.with_name("elman"), "train", "classify", "x.csv", "--out", "m", cwd=tmp_path)
     assert finished.returncode == 1
-    assert finished.stderr == "elman: train needs torch: pip install 'elman[train]'\n"
+    assert finished.stderr == f"elman: train needs torch: pip install '{ROOT}[train]'\n"
 
 
 def test_the_licences_of_what_others_made_come_along(python: Path, tmp_path: Path) -> None:
@@ -135,12 +102,6 @@ def test_commands_run_without_pytorch(python: Path, folder: Path) -> None:
     assert [line["text"] for line in said] == ["学而时习之，不亦说乎？", "关关雎鸠"]
     assert all(line["label"] in ("别", "论语", "诗经") for line in said)
     assert "embedding 4, 2 x 5 units in two directions, 3 classes" in run(elman, "info", "model", cwd=folder).stdout
-    for words, need in (
-        (("export", "model", "m.onnx"), "export needs onnx: pip install 'elman[onnx]'"),
-        (("evaluate", "model", "lines.csv"), "evaluate needs sklearn: pip install 'elman[train]'"),
-    ):
-        done = run(elman, *words, cwd=folder)
-        assert (done.returncode, done.stderr) == (1, f"elman: {need}\n")
 
 
 def test_spoiled_models_are_refused_in_one_line(python: Path, folder: Path) -> None:

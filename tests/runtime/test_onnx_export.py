@@ -228,9 +228,8 @@ def test_without_onnx_one_is_told_how_to_get_it(tmp_path, monkeypatch):
         (lambda: elman.runtime.export(VERSION_1, tmp_path / "m.onnx"), "writing"),
         (lambda: write_text_classifier(stand_in(), tmp_path / "m.onnx", overwrite=False), "writing"),
     ):
-        with pytest.raises(ImportError) as caught:
+        with pytest.raises(ImportError, match=f"^{doing} ONNX needs onnx: pip install .*\\[onnx]'?$"):
             call()
-        assert str(caught.value) == f"{doing} ONNX needs the package onnx: pip install 'elman[onnx]'"
 
 
 def test_writing_needs_no_pytorch(tmp_path):

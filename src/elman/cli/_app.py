@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from elman._errors import InputError, OptionError
+from elman._extras import import_fault
 from elman.cli._bench import add_bench
 from elman.cli._evaluate import add_evaluate
 from elman.cli._export import add_export
@@ -50,17 +51,18 @@ def run(words: Sequence[str]) -> int:
         return _refuse(_message(error), code=2)
     except SystemExit as done:  # after help, the version, or a usage error
         return int(done.code or 0)
-    absent = options.needs.absent() if options.needs else None
-    if absent:
-        return _refuse(f"{options.command} needs {absent}: pip install 'elman[{options.needs.name}]'", code=1)
     try:
+        if options.needs:
+            options.needs.require(options.command)
         code: int | None = options.run(options)
     except InputError as error:
         return _refuse(_message(error), code=2)
-    except ImportError as error:
-        if not str(error).startswith("ELMAN_ISA"):  # what the engine says when it is loaded
+    except Exception as error:
+        if fault := import_fault(error):
+            return _refuse(fault, code=1)
+        if not isinstance(error, ImportError):
             raise
-        return _refuse(str(error), code=2)
+        return _refuse(str(error), code=2 if str(error).startswith("ELMAN_ISA") else 1)  # the engine, when it is loaded
     return code or 0
 
 

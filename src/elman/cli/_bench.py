@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from elman._extras import Extra
 from elman.cli._arguments import integer, number
-from elman.cli._extras import Extra
 from elman.cli._outputs import may_plot, require_places
 from elman.cli._parser import Commands, add_command
 

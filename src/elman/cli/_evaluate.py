@@ -4,7 +4,6 @@ import json
 from argparse import Namespace
 
 from elman.cli._arguments import add_encoding, add_known_column, add_model, add_threads, integer, use_threads
-from elman.cli._extras import Extra
 from elman.cli._parser import Commands, add_command
 from elman.cli._texts import use_utf_8
 from elman.cli.kinds import check_options, load_model
@@ -14,7 +13,7 @@ __all__ = ["add_evaluate", "evaluate"]
 
 def add_evaluate(commands: Commands) -> None:
     summary = "Measure a model on data that it has not seen."
-    parser = add_command(commands, "evaluate", summary, evaluate, Extra("train", ("sklearn", "rich")))
+    parser = add_command(commands, "evaluate", summary, evaluate)
     add_model(parser.arguments)
     parser.arguments.add_argument("file", metavar="FILE", help="Data of the kind that the model was trained on")
     add_known_column(parser.options, "text")

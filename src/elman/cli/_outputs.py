@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from elman.cli._extras import Extra
+from elman._extras import Extra
 
 __all__ = ["may_plot", "require_places"]
 
@@ -19,8 +19,10 @@ def may_plot(path: Path) -> bool:
     """
     from elman._errors import InputError
 
-    if absent := PLOT.absent():
-        print(f"elman: --plot needs {absent}: pip install 'elman[{PLOT.name}]'", file=sys.stderr)
+    try:
+        PLOT.require("--plot")
+    except ImportError as absent:
+        print(f"elman: {absent}", file=sys.stderr)
         return False
     if path.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise InputError(f"--plot: expected a file named .png, .svg or .pdf, got {path}")

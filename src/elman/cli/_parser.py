@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn, TypeAlias
 
-from elman.cli._extras import Extra
+from elman._extras import Extra
 from elman.cli._wording import closest, reword
 
 __all__ = ["Commands", "Group", "Parser", "add_command"]

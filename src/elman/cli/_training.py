@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from elman._extras import Extra
 from elman.cli._arguments import add_encoding
-from elman.cli._extras import Extra
 from elman.cli._parser import Group
 from elman.cli._wording import scores, wrapped
 from elman.tasks._options import TrainingOptions, check_options, options_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NEEDS", "Data", "add_files", "add_running", "train"]
 
-NEEDS = Extra("train", ("torch", "sklearn", "rich", "accelerate", "msgspec"))
+NEEDS = Extra("train", ("torch", "scikit-learn", "rich", "accelerate", "msgspec"))
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-from torch import Tensor
-from torch.nn.functional import dropout
-from torch.nn.utils.rnn import PackedSequence
+from elman._extras import TORCH
+
+with TORCH.needed_by(__name__):
+    import torch
+    from torch import Tensor
+    from torch.nn.functional import dropout
+    from torch.nn.utils.rnn import PackedSequence
 
 from elman import _gate, ops
 from elman.nn import _fx, _pytorch

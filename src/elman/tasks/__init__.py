@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from elman._errors import InputError
+from elman._extras import Extra
 
 if TYPE_CHECKING:
     from elman.tasks.forecaster import Forecaster
@@ -26,5 +27,6 @@ _LATER = {
 
 def __getattr__(name: str) -> Any:
     if name in _LATER:
+        Extra("train", ("scikit-learn", "msgspec")).require(f"{__name__}.{name}")
         return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

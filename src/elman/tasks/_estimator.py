@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from elman._errors import InputError, OptionError
+from elman._extras import Extra
 from elman.runtime._config import Origin
 from elman.runtime._model_folder import CONFIG, Model, claim_folder, read_model, write_model
 from elman.runtime._recurrent import Recurrent
@@ -116,6 +117,7 @@ class Estimator(TrainingOptions, BaseEstimator):  # type: ignore[misc]
         self.set_params(**{name: getattr(sizes, name) for name in _options_among(type(sizes), self)})
 
     def _fit_anew(self: Self, *data: Any, running: Running) -> Self:
+        Extra("train", ("torch", "accelerate")).require(f"{type(self).__name__}.fit")
         fitted = clone(self)
         scalars = {name: value.item() for name, value in self.get_params().items() if isinstance(value, np.generic)}
         fitted.set_params(**scalars)  # as a grid of NumPy's numbers has them

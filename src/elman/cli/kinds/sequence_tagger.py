@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from elman._errors import OptionError
+from elman.cli._classification import warn_of_unseen
+from elman.cli._figures import figures_table
 from elman.cli._given import example_of, given_file, given_text
 from elman.cli._tagged_text import marked_text
 from elman.cli._texts import TEXTS_AT_ONCE, batches, read_texts, write_record
@@ -36,7 +38,6 @@ class _Sentence(NamedTuple):
 
 
 def evaluate(tagger: SequenceTagger, options: Namespace) -> dict[str, Any]:
-    from elman.cli._classification import warn_of_unseen
     from elman.tasks._tagger.files import read_sentences
     from elman.tasks._tagger.metrics import tagging_report
     from elman.tasks._tagger.sound_tags import comparable_tags
@@ -58,16 +59,13 @@ def evaluate(tagger: SequenceTagger, options: Namespace) -> dict[str, Any]:
 
 
 def show(report: dict[str, Any]) -> None:
-    from elman.cli._figures import console, figures_table
-
     plain = report["scheme"] == PLAIN
-    screen = console()
     shares = "    ".join(f"{name}  {report[name]:.4f}" for name in ("precision", "recall"))
     of = f"of tags other than {OUTSIDE}" if plain else "of entities, whose type and both ends have to be right"
-    screen.print(f"{shares}    F1  {report['f1']:.4f}    {of}")
-    screen.print(f"accuracy  {report['accuracy']:.2%} of {report['tokens']:,} tokens")
-    screen.print(f"{report['examples']:,} sentences in {report['seconds']:.2f} s\n")
-    screen.print(figures_table(report["per_type"], *(("tag", "tokens") if plain else ("type", "entities"))))
+    print(f"{shares}    F1  {report['f1']:.4f}    {of}")
+    print(f"accuracy  {report['accuracy']:.2%} of {report['tokens']:,} tokens")
+    print(f"{report['examples']:,} sentences in {report['seconds']:.2f} s\n")
+    print(figures_table(report["per_type"], *(("tag", "tokens") if plain else ("type", "entities"))))
 
 
 def predict(tagger: SequenceTagger, options: Namespace) -> None:

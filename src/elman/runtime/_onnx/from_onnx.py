@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from os import PathLike
 from typing import TYPE_CHECKING
+
+from elman._extras import Extra
 
 if TYPE_CHECKING:
     from elman.runtime._onnx.model import OnnxModel
@@ -39,5 +40,4 @@ def from_onnx(path: str | PathLike[str]) -> OnnxModel:
 
 def require_onnx(doing: str) -> None:
     """Raise ImportError, with what to do about it, if the package ``onnx`` is not installed."""
-    if find_spec("onnx") is None:
-        raise ImportError(f"{doing} ONNX needs the package onnx: pip install 'elman[onnx]'")
+    Extra("onnx", ("onnx",)).require(f"{doing} ONNX")

@@ -44,7 +44,6 @@ def export(model: Any, path: str | PathLike[str], *, overwrite: bool = False) ->
     from elman.runtime._saving import load
     from elman.runtime._trained import TrainedModel
 
-    require_onnx("writing")
     if isinstance(model, str | PathLike):
         model = load(model)
     if isinstance(model, TrainedModel) and model.format != "elman text classifier":

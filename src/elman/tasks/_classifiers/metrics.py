@@ -9,7 +9,7 @@ __all__ = ["classification_report"]
 
 
 def classification_report(truth: Sequence[Any], predicted: Sequence[Any], classes: Sequence[Any]) -> dict[str, Any]:
-    """Compare predicted labels with true ones.
+    """Compare predicted labels with true ones; the figures are scikit-learn's.
 
     Args:
         truth: (examples,) true labels; some may be of no class of the model, and are then predicted wrongly.
@@ -18,23 +18,23 @@ def classification_report(truth: Sequence[Any], predicted: Sequence[Any], classe
 
     Returns:
         ``accuracy``; ``macro_f1``, the mean F1 of the classes that occur in either (scikit-learn's default);
-        ``per_class``, for each label ``precision``, ``recall``, ``f1`` and ``support``; ``confusion_matrix``,
-        its ``labels`` and its ``rows``, a row for each true label, a column for each predicted one.
+        ``per_class``, for each label ``precision``, ``recall``, ``f1`` and ``support``, 0 where there is nothing to
+        divide by; ``confusion_matrix``, its ``labels`` and its ``rows``, a row for each true label, a column for each
+        predicted one.
     """
-    from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
-
-    unseen = sorted(set(truth) - set(classes))
-    labels = [*classes, *unseen]
-    precision, recall, f1, support = precision_recall_fscore_support(truth, predicted, labels=labels, zero_division=0)
-    matrix = confusion_matrix(truth, predicted, labels=labels)
-    occurring = (matrix.sum(0) + matrix.sum(1)) > 0
-    columns = zip(labels, precision, recall, f1, support, strict=True)
+    labels = [*classes, *sorted(set(truth) - set(classes))]
+    number = {label: place for place, label in enumerate(labels)}
+    matrix = np.zeros((len(labels), len(labels)), np.int64)
+    np.add.at(matrix, ([number[label] for label in truth], [number[label] for label in predicted]), 1)
+    right, found, true = matrix.diagonal(), matrix.sum(0), matrix.sum(1)
+    precision, recall = right / np.maximum(found, 1), right / np.maximum(true, 1)
+    f1 = 2 * right / np.maximum(found + true, 1)
+    figures = zip(precision.tolist(), recall.tolist(), f1.tolist(), true.tolist(), strict=True)
+    of_each = (dict(zip(("precision", "recall", "f1", "support"), row, strict=True)) for row in figures)
+    names = [str(label) for label in labels]
     return {
-        "accuracy": float(accuracy_score(truth, predicted)),
-        "macro_f1": float(np.mean(f1[occurring])),
-        "per_class": {
-            str(label): {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
-            for label, p, r, f, n in columns
-        },
-        "confusion_matrix": {"labels": [str(label) for label in labels], "rows": matrix.tolist()},
+        "accuracy": float(right.sum() / len(truth)),
+        "macro_f1": float(np.mean(f1[found + true > 0])),
+        "per_class": dict(zip(names, of_each, strict=True)),
+        "confusion_matrix": {"labels": names, "rows": matrix.tolist()},
     }
