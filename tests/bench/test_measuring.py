@@ -97,3 +97,10 @@ def test_threads_are_limited_before_anything_is_imported(monkeypatch):
     with Process(contender, 2) as process, pytest.raises(Failed) as caught:
         process.kinds()
     assert str(caught.value) == "OMP_NUM_THREADS=2 NPROC=2 OMP_WAIT_POLICY=None"
+
+
+def test_nothing_is_measured_where_the_layer_cannot_be_imported(monkeypatch, tmp_path):
+    (tmp_path / "torch.py").write_text("raise OSError('libcudnn.so: no such file')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(ImportError, match=r"^elman\.nn cannot be imported: OSError: libcudnn\.so: no such file$"):
+        measure([], [], [1], 3, 1e-4, print)

@@ -27,6 +27,9 @@ def measure(
         rounds: how many each of them has at each case.
         seconds: of a round.
         advance: is told what begins: first ``len(cases) * (rounds + 1)`` parts are still to come, then one less.
+
+    Raises:
+        ImportError: the layer cannot be imported, beside which all is measured.
     """
     settings = {"rounds": rounds, "seconds": seconds, "threads": threads}
     missing = {peer.name: needed for peer in peers if (needed := peer.missing())}
@@ -38,6 +41,10 @@ def measure(
         for process in processes:  # all at once
             process.start()
         running = [process for process in processes if _runs(process, report)]
+        try:
+            rater.kinds()
+        except Failed as failure:
+            raise ImportError(f"elman.nn cannot be imported: {failure}") from None
         for case in cases:
             _measure(case, running, rater, report, rounds, seconds, advance)
     return report
