@@ -1,4 +1,5 @@
 import csv
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from elman.cli import main
 from tests.tasks.lines import LABELS, TEXTS
 
+MODELS = Path(__file__).parents[1] / "models"
 QUICK = ("--hidden-size", "8", "--embedding-size", "8", "--epochs", "2", "--threads", "1")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from tests.cli.conftest import QUICK, write_lines
+from tests.cli.conftest import MODELS, QUICK, write_lines
 from tests.tasks.lines import LABELS, TEXTS
 
 FILES = {
@@ -61,6 +61,23 @@ def test_no_such_file_a_folder_and_plain_text(elman):
     assert "notes.txt: expected a table with texts and labels (.csv, .tsv or .jsonl), got plain text" in done.err
 
 
+@pytest.mark.parametrize("kind", ["version_1", "sequence_classifier_1", "sequence_tagger_1", "language_model_1"])
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("none", "none: expected a file, there is none of that name"),
+        ("folder", "folder: expected a file, got a folder"),
+        ("-", "-: expected a file, got standard input"),
+    ],
+)
+def test_what_is_no_file_is_not_taken_for_one_of_another_kind(elman, kind, file, message):
+    Path("folder").mkdir()
+    done = elman("evaluate", MODELS / kind, file)
+    assert (done.code, done.out, done.err) == (2, "", f"elman: {message}\n")
+    done = elman("train", "language", file, "--out", "m")
+    assert (done.code, done.err.splitlines()[-1]) == (2, f"elman: {message}")
+
+
 OPTIONS = {
     ("--hidden-size", "0"): "--hidden-size: expected an integer of at least 1, got 0",
     ("--dropout", "1.5"): "--dropout: expected a number from 0 to below 1, got 1.5",
@@ -69,7 +86,7 @@ OPTIONS = {
     ("--validation", "none.csv"): "none.csv: expected a file, there is none of that name",
     ("--tokens", "syllable"): "--tokens: expected char or word, got 'syllable'",
     ("--engine", "jax"): "--engine: expected elman or torch, got 'jax'",
-    ("--encoding", "klingon"): "encoding: expected a name such as utf-8, gb18030 or latin-1, got 'klingon'",
+    ("--encoding", "klingon"): "--encoding: expected a name such as utf-8, gb18030 or latin-1, got 'klingon'",
     ("--label", "text"): "lines.csv: expected two columns, got 'text' for both the text and the label",
     ("--resume", "--overwrite"): "--resume goes on with a run and --overwrite starts anew: expected one of them",
 }

@@ -9,12 +9,11 @@ import pytest
 
 import elman.tasks
 from elman.cli._app import build_parser
-from tests.cli.conftest import write_lines
+from tests.cli.conftest import MODELS, write_lines
 
 OPTION = "expected one of the options that --help lists, got"
 TASKS = "expected a command (classify, tag, language, forecast), got"
 COMMANDS = "expected a command (train, evaluate, predict, generate, forecast, show, info, export, bench), got"
-MODELS = Path(__file__).parents[1] / "models"
 CLASSIFY = ("train", "classify", "x.csv", "--out", "m")
 
 USAGE_ERRORS = {

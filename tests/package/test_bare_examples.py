@@ -171,8 +171,10 @@ IMPORTS = {
     "import elman; elman.nn": ("elman.nn", "torch", "torch"),
     "import elman.reference": ("elman.reference", "torch", "torch"),
     "import elman.ops": ("elman.ops", "torch", "torch"),
-    "from elman.tasks import TextClassifier": ("elman.tasks.TextClassifier", "scikit-learn", "train"),
-    "import elman; elman.tasks.Forecaster": ("elman.tasks.Forecaster", "scikit-learn", "train"),
+    "from elman.tasks import TextClassifier": ("elman.tasks", "scikit-learn", "train"),
+    "import elman; elman.tasks.Forecaster": ("elman.tasks", "scikit-learn", "train"),
+    "from elman.tasks.language_model import LanguageModel": ("elman.tasks", "scikit-learn", "train"),
+    "import elman.tasks.sequence_tagger": ("elman.tasks", "scikit-learn", "train"),
     "import elman; elman.runtime.from_onnx('m')": ("reading ONNX", "onnx", "onnx"),
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from elman._extras import TORCH, Extra
+from tests.package.environments import run
 
 WHEEL = {"url": "file:///tmp/elman-0.1.0-cp312-abi3-linux_x86_64.whl", "archive_info": {}}
 GIT = {"url": "https://host/elman.git", "vcs_info": {"vcs": "git", "commit_id": "0" * 40}}
@@ -96,3 +97,11 @@ def test_a_folder_of_a_packages_name_is_no_package(monkeypatch: pytest.MonkeyPat
 def test_a_package_that_is_imported_already_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "made_by_hand", sys)  # whose __spec__ is another's
     Extra("onnx", ("made-by-hand",)).require("export")
+
+
+def test_a_package_that_does_not_suit_another_is_not_taken_for_a_name_that_is_absent(tmp_path: Path) -> None:
+    (tmp_path / "sklearn.py").write_text("import math; math.no_such_name")
+    program = "import sys; sys.path.insert(0, sys.argv[1]); from elman.tasks import TextClassifier"
+    done = run(sys.executable, "-c", program, tmp_path, cwd=tmp_path)
+    said = "ImportError: sklearn cannot be imported: AttributeError: module 'math' has no attribute 'no_such_name'"
+    assert done.stderr.splitlines()[-1] == said

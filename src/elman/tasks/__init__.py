@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from elman._errors import InputError
-from elman._extras import Extra
+from elman._extras import import_fault
 
 if TYPE_CHECKING:
     from elman.tasks.forecaster import Forecaster
@@ -27,6 +27,9 @@ _LATER = {
 
 def __getattr__(name: str) -> Any:
     if name in _LATER:
-        Extra("train", ("scikit-learn", "msgspec")).require(f"{__name__}.{name}")
-        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+        try:
+            module = import_module(f"{__name__}.{_LATER[name]}")
+        except AttributeError as error:  # of a package that does not suit another: not that the name is absent
+            raise ImportError(import_fault(error) or str(error)) from error
+        return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

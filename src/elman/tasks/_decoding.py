@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from elman._errors import InputError, shown
+from elman._errors import InputError, OptionError
 
 __all__ = ["check_encoding", "decoded_lines"]
 
@@ -17,7 +17,7 @@ def check_encoding(encoding: str) -> str:
     """Return Python's own name of a text encoding.
 
     Raises:
-        InputError: Python knows no text encoding of that name.
+        OptionError: Python knows no text encoding of that name.
     """
     try:
         info = codecs.lookup(encoding)
@@ -25,9 +25,7 @@ def check_encoding(encoding: str) -> str:
         if info.name.replace("-", "_") in NO_FILES:
             raise LookupError
     except (LookupError, ValueError):
-        raise InputError(
-            f"encoding: expected a name such as utf-8, gb18030 or latin-1, got {shown(encoding)}"
-        ) from None
+        raise OptionError("encoding", "a name such as utf-8, gb18030 or latin-1", encoding) from None
     return info.name
 
 

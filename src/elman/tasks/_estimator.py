@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_type_hints
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
-from sklearn.utils.validation import check_is_fitted
 
 from elman._errors import InputError, OptionError
 from elman._extras import Extra
@@ -16,6 +14,7 @@ from elman.runtime._config import Origin
 from elman.runtime._model_folder import CONFIG, Model, claim_folder, read_model, write_model
 from elman.runtime._recurrent import Recurrent
 from elman.runtime._trained import TrainedModel
+from elman.tasks._base import BaseEstimator, check_is_fitted, clone
 from elman.tasks._options import TrainingOptions, check_options, documented
 from elman.tasks._run import Observer, Schedule
 

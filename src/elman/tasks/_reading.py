@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,9 +32,12 @@ def file_kind(path: str | Path) -> str:
     """Return ``csv``, ``tsv``, ``jsonl`` or ``text``, by the file's suffix (``text`` if there is none).
 
     Raises:
-        InputError: a suffix of none of these.
+        InputError: a suffix of none of these; or there is none, nor such a file.
     """
     suffix = Path(path).suffix.lower()
+    if not suffix and (os.path.isdir(path) or not os.path.exists(path)):
+        with open_input(path):  # which says what is there instead
+            pass
     if suffix and suffix not in SUFFIXES:
         raise InputError(f"{path}: expected one of {', '.join(SUFFIXES)}, got {suffix}")
     return SUFFIXES.get(suffix, "text")
@@ -44,8 +48,10 @@ def open_input(path: str | Path) -> Iterator[BinaryIO]:
     """Open a file to be read as bytes.
 
     Raises:
-        InputError: there is no such file, it is a folder, or it may not be read.
+        InputError: there is no such file, it is a folder, standard input (``-``), or it may not be read.
     """
+    if str(path) == "-":
+        raise InputError("-: expected a file, got standard input")
     try:
         stream = open(path, "rb")  # noqa: SIM115
     except FileNotFoundError:

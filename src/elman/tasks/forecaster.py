@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from elman._errors import InputError, OptionError, listed
 from elman.runtime._forecaster.calendar import TimeGrid
@@ -17,6 +16,7 @@ from elman.runtime._forecaster.forecaster import Forecaster as Trained
 from elman.runtime._forecaster.rolling import rolling_report
 from elman.runtime._forecaster.series import Series, as_series
 from elman.runtime._forecaster.settings import ForecasterSettings, ForecasterSizes
+from elman.tasks._base import check_is_fitted
 from elman.tasks._estimator import Estimator, Running
 from elman.tasks._forecaster.options import ForecasterOptions
 from elman.tasks._run import Observer, Schedule

@@ -4,10 +4,9 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sklearn.utils.validation import check_is_fitted
-
 from elman._errors import InputError
 from elman.runtime._language.model import LanguageModel as Trained
+from elman.tasks._base import check_is_fitted
 from elman.tasks._estimator import Estimator, Running
 from elman.tasks._language.corpus import LONGEST_EPOCH, Corpus
 from elman.tasks._language.options import LanguageOptions

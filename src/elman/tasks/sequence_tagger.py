@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from elman._errors import InputError, shown
 from elman.runtime._tagger.tagger import SequenceTagger as Trained
@@ -19,6 +18,7 @@ from elman.runtime._tagger.tags import OUTSIDE, PLAIN, detect_scheme, is_bare, m
 from elman.runtime._tagger.words import choose_tokens
 from elman.runtime._vocabulary import Vocabulary
 from elman.runtime._words.segmentation import composed, lookup
+from elman.tasks._base import check_is_fitted
 from elman.tasks._estimator import Estimator, Running
 from elman.tasks._run import Observer, Schedule
 from elman.tasks._splitting import stratified_split

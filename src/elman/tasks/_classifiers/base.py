@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
 
 from elman._errors import InputError
 from elman.runtime._arrays import Array
 from elman.runtime._classifiers.base import TrainedClassifier
+from elman.tasks._base import ClassifierMixin, check_is_fitted
 from elman.tasks._classifiers.options import ClassifierOptions
 from elman.tasks._estimator import Estimator, Running
 from elman.tasks._run import Schedule
