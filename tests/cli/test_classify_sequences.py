@@ -1,8 +1,6 @@
 """``elman train classify`` and what follows, on sequences of numbers."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -58,17 +56,6 @@ def test_a_table_is_read_by_its_columns_then_and_later(elman, tmp_path):
     again = elman("train", "--config", "table/config.json", "--out", "again")
     assert again.code == 0, again.err
     assert (tmp_path / "table/model.safetensors").read_bytes() == (tmp_path / "again/model.safetensors").read_bytes()
-
-
-def test_prediction_does_without_torch_and_scikit_learn(elman):
-    assert elman("train", "classify", "waves.npz", "--out", "model", *QUICK).code == 0
-    code = (
-        "import sys; sys.modules.update(dict.fromkeys(['torch', 'sklearn', 'rich']));"
-        "from elman.cli import main; sys.exit(main(['predict', 'model', 'waves.npz']))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == elman("predict", "model", "waves.npz").out
 
 
 @pytest.mark.parametrize(

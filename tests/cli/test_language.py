@@ -4,8 +4,6 @@ import io
 import json
 import math
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -138,16 +136,6 @@ def test_words(elman):
     assert told.out == "the cat sat on the mat\n", told.err
     told = elman("generate", "lm", "--prompt", "a cow")
     assert told.err == "elman: prompt: expected words that the model knows, got 'a', ' cow'\n"
-
-
-def test_generation_does_without_torch_and_training_packages(model):
-    code = (
-        "import sys; from elman.cli import main; main(['generate', 'model', '--length', '5']); "
-        "main(['predict', 'model', 'model/vocabulary.txt']); "
-        "print({'torch', 'sklearn', 'rich', 'matplotlib'} & set(sys.modules), file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stderr.endswith("set()\n")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ for program in told["programs"]:
         said.append([0, "", ""])
     except ImportError as error:
         said.append([1, "", f"{type(error).__name__}: {error}"])
+assert not {"torch", "sklearn", "rich", "matplotlib", "onnx"} & sys.modules.keys()
 print(json.dumps(said))
 """
 
@@ -119,18 +121,22 @@ def test_the_programs_of_the_readme_run_that_are_for_no_pytorch(python: Path, tm
     assert programs
 
 
-def test_every_kind_of_model_is_evaluated(python: Path, tmp_path: Path) -> None:
+def test_every_kind_of_model_is_of_use_and_nothing_more_is_imported_where_it_is_there(
+    python: Path, tmp_path: Path
+) -> None:
     commands = []
     for kind, content in DATA.items():
-        file = tmp_path / f"{kind}{SUFFIXES.get(kind, '.csv')}"
-        file.write_text(content, encoding="utf-8")
-        commands += [["evaluate", str(MODELS / kind), file.name, *more] for more in ((), ("--json",))]
-        commands += [["predict", str(MODELS / kind), file.name], ["info", str(MODELS / kind)]]
-    said, _ = outcomes(python, tmp_path, commands, [])
+        model, file = str(MODELS / kind), f"{kind}{SUFFIXES.get(kind, '.csv')}"
+        (tmp_path / file).write_text(content, encoding="utf-8")
+        commands += [["evaluate", model, file, *more] for more in ((), ("--json",))]
+        commands += [["predict", model, file], ["info", model]]
+    commands += [["forecast", str(MODELS / "forecaster_1")], ["generate", str(MODELS / "language_model_1")]]
     warned = "labels the model has never seen, counted as wrong: 唐诗\n"
-    for words, (code, out, err) in zip(commands, said, strict=True):
-        assert (code, err.replace(warned, "")) == (0, ""), words
-        assert ("examples" in json.loads(out)) if "--json" in words else out
+    for interpreter in (python, Path(sys.executable)):
+        said, _ = outcomes(interpreter, tmp_path, commands, [])
+        for words, (code, out, err) in zip(commands, said, strict=True):
+            assert (code, err.replace(warned, "")) == (0, ""), words
+            assert out, words
 
 
 @pytest.mark.parametrize("page", RUNTIME, ids=lambda page: page.name)

@@ -1,9 +1,6 @@
 """Gaps, simple forecasts, and forecasts without PyTorch."""
 
-import json
 import pickle
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -211,12 +208,3 @@ def test_seasonal_naive_forecasts_repeat_the_season_before():
     rolling = roll(model, Context.of(model.series, 0), np.array([40]), 8)
     values = np.log(model.series.values[:, 0])
     np.testing.assert_allclose(rolling.seasonal_naive[0, :, 0], np.r_[values[34:40], values[34:36]])
-
-
-def test_no_prediction_imports_torch():
-    code = (
-        "import sys, json; from tests.runtime.test_forecaster import forecaster;"
-        "forecaster().forecast(3); print(json.dumps([m for m in ('torch', 'sklearn', 'rich') if m in sys.modules]))"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert json.loads(found.stdout.splitlines()[-1]) == []
