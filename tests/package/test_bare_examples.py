@@ -17,7 +17,7 @@ from tests.package.test_documentation import blocks, put_streaming_classifier
 
 pytestmark = pytest.mark.timeout(300)  # whichever test is first waits for the environment
 
-README, RUNTIME = ROOT / "README.md", [ROOT / "docs/runtime.md", ROOT / "docs/runtime.zh.md"]
+READMES, RUNTIME = sorted(ROOT.glob("README*.md")), [ROOT / "docs/runtime.md", ROOT / "docs/runtime.zh.md"]
 MODELS = ROOT / "tests/models"
 
 # What elman train makes of a task, or of a file: a model that lies in tests/models, and data for it.
@@ -80,9 +80,7 @@ def hint(extra: str) -> str:
 
 def needed(words: list[str]) -> str:
     """The extra that a command needs, if any."""
-    if "--plot" in words:
-        return "plot"
-    return {"train": "train", "bench": "bench", "export": "onnx"}.get(words[0], "")
+    return {"train": "train", "bench": "bench", "export": "onnx"}.get(words[0]) or ("plot" if "--plot" in words else "")
 
 
 def model_of(words: list[str]) -> tuple[str, str]:
@@ -91,8 +89,11 @@ def model_of(words: list[str]) -> tuple[str, str]:
     return words[words.index("--out") + 1], kind
 
 
-def test_the_commands_of_the_readme_run_or_name_the_extra_that_they_need(python: Path, tmp_path: Path) -> None:
-    commands = commands_of(README)
+@pytest.mark.parametrize("page", READMES, ids=lambda page: page.name)
+def test_the_commands_of_the_readme_run_or_name_the_extra_that_they_need(
+    python: Path, tmp_path: Path, page: Path
+) -> None:
+    commands = commands_of(page)
     made = dict(model_of(words) for words in commands if words[0] == "train" and "--config" not in words)
     assert set(made.values()) == set(KINDS.values())
     for folder, kind in made.items():
@@ -110,12 +111,13 @@ def test_the_commands_of_the_readme_run_or_name_the_extra_that_they_need(python:
             assert out or "--out" in words, words
 
 
-def test_the_programs_of_the_readme_run_that_are_for_no_pytorch(python: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", READMES, ids=lambda page: page.name)
+def test_the_programs_of_the_readme_run_that_are_for_no_pytorch(python: Path, tmp_path: Path, page: Path) -> None:
     put_streaming_classifier(tmp_path / "demo/surnames")
     given = ["import numpy", "x = numpy.ones((7, 2, 4), 'f')", "x_t = numpy.ones(4, 'f')", "import elman"]
     given += ["rnn = elman.runtime.RNN({'weight_ih_l0': x[:6, 0], 'weight_hh_l0': numpy.ones((6, 6), 'f')})"]
     others = ("import torch", "elman.nn", "elman.tasks")
-    programs = [program for program in blocks(README, "python") if not any(other in program for other in others)]
+    programs = [program for program in blocks(page, "python") if not any(other in program for other in others)]
     _, said = outcomes(python, tmp_path, [], ["\n".join(given), *programs])
     assert said == [[0, "", ""]] * (1 + len(programs))
     assert programs
