@@ -10,7 +10,7 @@ import pytest
 
 import elman
 
-from .test_documentation import one_direction, write_folder
+from .test_documentation import put_streaming_classifier
 
 pytest.importorskip("starlette")
 EXAMPLE = Path(__file__).parents[2] / "examples/http/serve.py"
@@ -18,8 +18,8 @@ EXAMPLE = Path(__file__).parents[2] / "examples/http/serve.py"
 
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    write_folder(one_direction(), tmp_path)
-    monkeypatch.setenv("ELMAN_MODEL", str(tmp_path))
+    put_streaming_classifier(tmp_path / "model")
+    monkeypatch.setenv("ELMAN_MODEL", str(tmp_path / "model"))
     return runpy.run_path(str(EXAMPLE))["app"]
 
 
@@ -38,12 +38,13 @@ def ask(app: Any, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
     return sent[0]["status"], json.loads(b"".join(message.get("body", b"") for message in sent[1:]))
 
 
-def test_texts_get_the_answers_that_the_model_gives(app: Any) -> None:
+def test_texts_get_the_answers_that_the_model_gives(app: Any, tmp_path: Path) -> None:
+    model = elman.load(tmp_path / "model")
     status, answers = ask(app, "POST", "/predict", b'{"texts": ["petr", "r"]}')
-    expected = one_direction().predict_proba(["petr", "r"])
+    expected = model.predict_proba(["petr", "r"])
     assert status == 200
     assert [answer["probability"] for answer in answers] == expected.max(axis=1).tolist()
-    assert [answer["label"] for answer in answers] == list(one_direction().predict(["petr", "r"]))
+    assert [answer["label"] for answer in answers] == list(model.predict(["petr", "r"]))
     assert ask(app, "GET", "/health") == (200, {"elman": elman.__version__, "classes": ["a", "b"]})
 
 
