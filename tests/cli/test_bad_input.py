@@ -30,7 +30,7 @@ FILES = {
     "bad byte": (
         b"text,label\na,\xe9\n",
         "x.csv, line 2: expected utf-8 text, got an invalid byte (byte 14 of the file, 0xe9); "
-        "if it is in another encoding, name it with --encoding",
+        "the file looks like Windows-1252 (Western European): add --encoding cp1252",
     ),
     "gbk": (
         "text,label\n关关雎鸠，在河之洲,诗经\n".encode("gbk"),

@@ -74,6 +74,12 @@ def test_a_corpus_is_mapped_and_leaves_no_file(tmp_path):
     assert corpus.training[:2].tolist() == corpus.vocabulary.numbers("ab")
 
 
+def test_a_document_that_is_no_text_is_refused_with_the_way_out(tmp_path):
+    (tmp_path / "text").write_bytes(b"%PDF-1.5\n")
+    with pytest.raises(InputError, match=r"text: expected utf-8 text, got a PDF document; save its text$"):
+        list(text_blocks(tmp_path / "text"))
+
+
 @pytest.mark.parametrize("block", [3, 1 << 18])
 @pytest.mark.parametrize(
     ("content", "encoding", "message"),
@@ -81,7 +87,7 @@ def test_a_corpus_is_mapped_and_leaves_no_file(tmp_path):
         (b"abc\nd\xff\n", "utf-8", r"line 2: expected utf-8 text, got an invalid byte \(byte 6 of the file, 0xff\)"),
         ("光\n".encode() + b"\xe5\x85", "utf-8", r"line 2: expected utf-8 text, got an invalid byte \(byte 5 of"),
         (b"abc\n\n\0", "utf-8", r"line 3: expected text, got a NUL byte \(byte 6 of the file\)"),
-        (codecs.BOM_UTF16_LE + "ab".encode("utf-16-le"), "utf-8", "the file looks like UTF-16: add --encoding utf-16"),
+        (codecs.BOM_UTF16_LE + "ab".encode("utf-16-le")[:3], "utf-8", "expected utf-16 text, got an invalid byte"),
         (b"abc", "utf-9", "encoding: expected a name such as utf-8, gb18030 or latin-1, got 'utf-9'"),
     ],
 )

@@ -2,6 +2,7 @@ import csv
 import io
 import json
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -109,11 +110,17 @@ REFUSALS = {
         "x.csv, line 2: expected utf-8 text, got an invalid byte (byte 12 of the file, 0xd6); "
         "the file looks like GBK: add --encoding gbk",
     ),
-    "utf-16": (
-        "text,label\na,b\n".encode("utf-16"),
+    "latin": (
+        "text,label\nGröße,é\n".encode("cp1252"),
         "csv",
-        "x.csv, line 1: expected utf-8 text, got an invalid byte (byte 1 of the file, 0xff); "
-        "the file looks like UTF-16: add --encoding utf-16",
+        "x.csv, line 2: expected utf-8 text, got an invalid byte (byte 14 of the file, 0xf6); "
+        "the file looks like Windows-1252 (Western European): add --encoding cp1252",
+    ),
+    "workbook": (
+        b"PK\x03\x04\x14\0\x06\0",
+        "csv",
+        "x.csv: expected utf-8 text, got a ZIP archive or an Excel workbook; unpack it, or save the sheet as CSV "
+        "(in Excel: File, Save As, CSV UTF-8; in LibreOffice: File, Save As, Text CSV)",
     ),
     "no json": (
         b'{"text": "a", "label": "b"}\n{"text"}\n',
@@ -186,10 +193,49 @@ def test_a_nul_is_refused_in_any_encoding():
     }
 
 
-def test_an_unknown_suffix_is_refused():
+@pytest.mark.parametrize(
+    ("name", "way_out"),
+    [
+        ("b.doc", ""),
+        ("b.xlsx", "in Excel: File, Save As, CSV UTF-8; in LibreOffice: File, Save As, Text CSV)"),
+        ("b.csv.gz", "; unpack it first: gunzip -k b.csv.gz"),
+        ("b.json", "; write an object a line, as with jq: jq -c '.[]' b.json > b.jsonl"),
+        ("b.parquet", "pandas.read_parquet('b.parquet').to_csv('b.csv', index=False)"),
+    ],
+)  # fmt: skip
+def test_an_unknown_suffix_is_refused_with_the_way_out(name, way_out):
     assert file_kind("a/b.TSV") == "tsv"
-    with pytest.raises(InputError, match=r"b\.xlsx: expected one of \.csv, .*, got \.xlsx"):
-        file_kind("b.xlsx")
+    with pytest.raises(InputError) as refused:
+        file_kind(f"a/{name}")
+    assert str(refused.value).startswith(f"a/{name}: expected one of .csv, ")
+    assert f", got {Path(name).suffix}" in str(refused.value)
+    assert str(refused.value).endswith(way_out or ".doc")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "text;label\na, b;c\n",
+        "text\tlabel\na, b\tc\n",
+        'text|label\r\n"a, b"|c\r\n',
+        'text,label\n"a, b",c\n',
+        "sep=;\ntext;label\na, b;c\n",
+        '"sep=\t"\r\ntext\tlabel\r\na, b\tc\r\n',
+        'text;"label";per day, in €\na, b;c;1,5\n',
+        '# ----\n# Sales, all of them, by week\n\ntext,label\n"a, b",c\n',
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_what_parts_the_fields_is_found(content, kind):
+    assert rows(content, kind) == [("a, b", "c")]
+    assert rows(content.encode("utf-16"), kind) == [("a, b", "c")]  # as Excel's "Unicode text"
+
+
+def test_a_header_may_begin_with_a_hash_and_a_field_may_hold_what_parts_others():
+    assert rows("#text;label\na;b\n", columns=("#text", "label")) == [("a", "b")]
+    assert rows('"a;b",label\nx;y,z\n', columns=("a;b", "label")) == [("x;y", "z")]
+    assert rows("# of sales,label\n1,2\n", columns=("# of sales", "label")) == [("1", "2")]
+    assert rows("# by the week\ntext\na\n", columns=("text",)) == [("a",)]
 
 
 @pytest.mark.parametrize(("row", "column", "what"), [(" ,b", "text", "a text"), ("a,", "label", "a label")])

@@ -3,14 +3,22 @@
 import codecs
 import io
 from collections.abc import Iterator
+from itertools import chain
 from typing import BinaryIO
 
 from elman._errors import InputError, OptionError
+from elman.tasks._other_formats import by_content
 
-__all__ = ["check_encoding", "decoded_lines"]
+__all__ = ["check_encoding", "decoded_lines", "encoding_of"]
 
 SNIFFED_BYTES = 1 << 20
 NO_FILES = {"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape"}  # of names and of source code
+MARKS = {  # that a text begins with; one of UTF-32 begins with one of UTF-16
+    codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
+}  # fmt: skip
+ASCII = set(map(chr, range(128)))
+WESTERN = set("ÄÖÜäöüßÀÁÂÃÅÆÇÈÉÊËÍÎÏÑÓÔÕØÚŒàáâãåæçèéêëìíîïñòóôõøùúûœ€£¥§°²³–—’‘“”„…«»·¿¡\xa0")  # cp1252's everyday ones
 
 
 def check_encoding(encoding: str) -> str:
@@ -29,6 +37,12 @@ def check_encoding(encoding: str) -> str:
     return info.name
 
 
+def encoding_of(begin: bytes, encoding: str) -> str:
+    """Return the encoding of a text: what its byte order mark says where UTF-8, the default, was asked for."""
+    marked = (found for mark, found in MARKS.items() if begin.startswith(mark))
+    return next(marked, "utf-8-sig") if encoding == "utf-8" else encoding
+
+
 def decoded_lines(stream: BinaryIO, name: str, encoding: str) -> Iterator[str]:
     r"""Yield the lines of a stream, each with its ``\n``; a byte order mark is dropped.
 
@@ -36,17 +50,20 @@ def decoded_lines(stream: BinaryIO, name: str, encoding: str) -> Iterator[str]:
         InputError: bytes that are not of the encoding, or a NUL; the message names the line and the byte.
     """
     encoding = check_encoding(encoding)
+    lines = iter(stream)
+    first = next(lines, b"")
+    if other := by_content(first):
+        raise InputError(f"{name}: expected {encoding} text, got {other}")
+    encoding = encoding_of(first, encoding)
     if encoding.startswith(("utf-16", "utf-32")):  # their newline is more than one byte: read whole
-        text = io.StringIO(_decode(stream.read(), name, encoding, 1, 0), newline="\n")
+        text = io.StringIO(_decode(first + stream.read(), name, encoding, 1, 0), newline="\n")
         for number, line in enumerate(text, start=1):
             if "\0" in line:
                 raise _nul(name, number, None)
             yield line
         return
-    if encoding == "utf-8":
-        encoding = "utf-8-sig"
     place = 0
-    for number, raw in enumerate(stream, start=1):
+    for number, raw in enumerate(chain([first] if first else [], lines), start=1):
         try:
             line = raw.decode("utf-8" if number > 1 and encoding == "utf-8-sig" else encoding)
         except UnicodeDecodeError as error:
@@ -77,10 +94,10 @@ def _undecodable(
     expected = "utf-8" if encoding == "utf-8-sig" else encoding
     place_text = f"byte {place + error.start + 1} of the file, 0x{raw[error.start]:02x}"
     message = f"{name}, line {number}: expected {expected} text, got an invalid byte ({place_text})"
-    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return InputError(f"{message}; the file looks like UTF-16: add --encoding utf-16")
     if expected == "utf-8" and _looks_like_gbk(sample):
         return InputError(f"{message}; the file looks like GBK: add --encoding gbk")
+    if expected == "utf-8" and set(sample.decode("cp1252", "replace")) - ASCII <= WESTERN:
+        return InputError(f"{message}; the file looks like Windows-1252 (Western European): add --encoding cp1252")
     return InputError(f"{message}; if it is in another encoding, name it with --encoding")
 
 

@@ -12,6 +12,8 @@ from typing import BinaryIO
 
 from elman._errors import InputError, listed, one_line, shown
 from elman.tasks._decoding import decoded_lines
+from elman.tasks._delimiters import DELIMITERS, find_table
+from elman.tasks._other_formats import way_out
 
 __all__ = ["Row", "file_kind", "open_input", "plain_lines", "read_table"]
 
@@ -22,10 +24,11 @@ SUFFIXES = {
 
 @dataclass(frozen=True)
 class Row:
-    """One record: the line it starts on, and the values of the columns asked for."""
+    """One record: the line it starts on, the values of the columns asked for, and what parts them, if anything does."""
 
     line: int
     values: Mapping[str, str]
+    delimiter: str = ""
 
 
 def file_kind(path: str | Path) -> str:
@@ -39,7 +42,7 @@ def file_kind(path: str | Path) -> str:
         with open_input(path):  # which says what is there instead
             pass
     if suffix and suffix not in SUFFIXES:
-        raise InputError(f"{path}: expected one of {', '.join(SUFFIXES)}, got {suffix}")
+        raise InputError(f"{path}: expected one of {', '.join(SUFFIXES)}, got {suffix}{way_out(path)}")
     return SUFFIXES.get(suffix, "text")
 
 
@@ -78,6 +81,8 @@ def read_table(
 ) -> Iterator[Row]:
     """Yield the rows of a CSV, TSV or JSON lines stream.
 
+    Of a CSV and a TSV stream, the first lines say what parts the fields: commas, semicolons, tabs or bars.
+
     Args:
         stream: what :func:`open_input` opened.
         name: what messages call the file.
@@ -112,10 +117,10 @@ def plain_lines(stream: BinaryIO, name: str, encoding: str = "utf-8") -> Iterato
 
 def _separated_rows(lines: Iterator[str], name: str, kind: str, columns: Sequence[str], others: bool) -> Iterator[Row]:
     csv.field_size_limit(sys.maxsize)
-    dialect = "excel" if kind == "csv" else "excel-tab"
-    reader = csv.reader(lines, dialect, strict=True)
+    lines, delimiter, skipped = find_table(lines, kind)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     header: list[str] | None = None
-    line = 1
+    line = skipped + 1
     try:
         for fields in reader:
             if not fields:  # a blank line
@@ -125,10 +130,10 @@ def _separated_rows(lines: Iterator[str], name: str, kind: str, columns: Sequenc
                 columns = _with_others(columns, header) if others else columns
                 places = _column_places(header, name, line, columns)
             elif len(fields) != len(header):
-                raise InputError(_ragged(name, line, kind, header, fields))
+                raise InputError(_ragged(name, line, delimiter, header, fields))
             else:
-                yield Row(line, {column: fields[place] for column, place in places.items()})
-            line = reader.line_num + 1
+                yield Row(line, {column: fields[place] for column, place in places.items()}, delimiter)
+            line = skipped + reader.line_num + 1
     except csv.Error as error:
         reason = str(error).replace("\t", "a tab")
         raise InputError(f"{name}, line {line}: expected {kind.upper()}, got: {reason}") from None
@@ -150,8 +155,8 @@ def _column_places(header: list[str], name: str, line: int, columns: Sequence[st
     return {column: header.index(column) for column in columns}
 
 
-def _ragged(name: str, line: int, kind: str, header: list[str], fields: list[str]) -> str:
-    separator = "comma" if kind == "csv" else "tab"
+def _ragged(name: str, line: int, delimiter: str, header: list[str], fields: list[str]) -> str:
+    separator = DELIMITERS.get(delimiter, repr(delimiter))
     advice = f"; a text with a {separator} in it stands in double quotes" if len(fields) > len(header) else ""
     return f"{name}, line {line}: expected {len(header)} fields ({listed(header)}), got {len(fields)}{advice}"
 

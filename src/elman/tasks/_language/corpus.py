@@ -15,7 +15,8 @@ from elman._errors import InputError
 from elman._files import writing
 from elman.runtime._language.tokens import split_blocks
 from elman.runtime._vocabulary import UNKNOWN, Vocabulary
-from elman.tasks._decoding import check_encoding, decoded_lines
+from elman.tasks._decoding import check_encoding, decoded_lines, encoding_of
+from elman.tasks._other_formats import by_content
 from elman.tasks._reading import open_input
 
 __all__ = ["LONGEST_EPOCH", "Corpus", "encode", "text_blocks"]
@@ -59,11 +60,14 @@ def text_blocks(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:
     Raises:
         InputError: there is no such file, or bytes that are not of the encoding, or a NUL; the message says where.
     """
-    known = check_encoding(encoding)
-    decoder = codecs.getincrementaldecoder("utf-8-sig" if known == "utf-8" else known)()
+    known, decoder = check_encoding(encoding), None
     with open_input(path) as stream:
         while True:
             block = stream.read(BLOCK)
+            if not decoder:
+                if by_content(block):
+                    raise _refusal(path, encoding)
+                decoder = codecs.getincrementaldecoder(encoding_of(block, known))()
             try:
                 text = decoder.decode(block, final=not block)
             except UnicodeDecodeError:

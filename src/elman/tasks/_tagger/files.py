@@ -9,6 +9,7 @@ from typing import Any
 from elman._errors import InputError, listed, shown
 from elman._schema import build, parse_json
 from elman.tasks._decoding import decoded_lines
+from elman.tasks._other_formats import WAYS_OUT, way_out
 from elman.tasks._reading import open_input
 from elman.tasks._tagger.columns import Columns
 
@@ -18,7 +19,7 @@ Notice = Callable[[str], None]
 
 SUFFIXES = {".conllu": "conllu", ".jsonl": "jsonl", ".ndjson": "jsonl"}  # of others: columns
 MOST_COMMENTS = 10_000  # lines looked at for one that shows the columns
-OTHERS = {".csv", ".json", ".npz", ".ts", ".parquet", ".xlsx"}
+OTHERS = {".csv", ".npz", ".ts", *WAYS_OUT}
 
 
 @dataclass
@@ -42,7 +43,8 @@ def tagged_kind(path: str | Path) -> str:
     """
     suffix = Path(path).suffix.lower()
     if suffix in OTHERS:
-        raise InputError(f"{path}: expected columns (.conll, .txt, .tsv, …), {', '.join(SUFFIXES)}, got {suffix}")
+        kinds = f"columns (.conll, .txt, .tsv, …), {', '.join(SUFFIXES)}"
+        raise InputError(f"{path}: expected {kinds}, got {suffix}{way_out(path)}")
     return SUFFIXES.get(suffix, "columns")
 
 
