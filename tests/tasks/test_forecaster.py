@@ -236,7 +236,7 @@ def test_a_mix_beats_each_simple_forecast_where_it_should():
         ([math.nan] * 50, {}, r"^value: expected numbers, got 0 known ones in the 40 of 50 steps to train on$"),
         ([[1.0, math.nan]] * 50, {}, r"^value_2: expected numbers, got 0 known ones in the 40 of 50 steps"),
         (range(50), {"times": ["1"] * 49}, r"^times: expected one for each of 50 steps, got 49$"),
-        (range(50), {"times": ["1"] * 50}, r"^times\[1\]: expected times that differ, got 1 again$"),
+        (range(50), {"times": ["1"] * 50}, r"^times\[1\]: expected times that differ, got 1 again; add"),
         (range(50), {"covariates": range(49)}, r"^covariates: expected 50 steps, as the series, got 49$"),
         (range(50), {"names": ["a", "b"]}, r"^names: expected 1 that differ, got a, b$"),
     ],

@@ -68,6 +68,7 @@ class Forecaster(ForecasterOptions, Estimator):
         covariates: Any = None,
         *,
         names: Sequence[str] | None = None,
+        dates: str | None = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
         observer: Observer | None = None,
@@ -81,6 +82,8 @@ class Forecaster(ForecasterOptions, Estimator):
             covariates: (steps,) or (steps, covariates) numbers that are read and not forecast; with a
                 :class:`Series`, how many of its last columns they are.
             names: of the targets and then the covariates, for messages and files.
+            dates: ``"day-first"`` or ``"month-first"``: how to read times such as 01/02/2024; None: as only one of them
+                makes dates, or steps of one length, of all.
             checkpoints: the folder in which to keep checkpoints; None keeps none.
             resume: go on from the checkpoint there, to the bits of an uninterrupted run; begin if there is none.
             observer: told of each step and epoch.
@@ -92,7 +95,7 @@ class Forecaster(ForecasterOptions, Estimator):
             InputError: a ValueError that says in one line which value, time, option or file cannot be used.
         """
         running = Running(checkpoints, resume, observer)
-        return self._fit_anew(*_as_training(series, times, covariates, names), running=running)
+        return self._fit_anew(*_as_training(series, times, covariates, names, dates), running=running)
 
     def predict(self, horizon: int | None = None) -> Floats:
         """Return what follows the training series, (horizon,) or (horizon, targets)."""
@@ -270,7 +273,9 @@ class Forecaster(ForecasterOptions, Estimator):
             running.notice("the networks add nothing to the simple forecasts on the held-out part and are not used")
 
 
-def _as_training(series: Any, times: Any, covariates: Any, names: Sequence[str] | None) -> tuple[Series, int]:
+def _as_training(
+    series: Any, times: Any, covariates: Any, names: Sequence[str] | None, dates: str | None
+) -> tuple[Series, int]:
     if isinstance(series, Series):
         return series, len(series.names) - int(covariates or 0)
     targets = np.asarray(series).shape[1] if np.ndim(series) == 2 else 1
@@ -287,7 +292,7 @@ def _as_training(series: Any, times: Any, covariates: Any, names: Sequence[str] 
         names = [*names, *(f"covariate_{i + 1}" for i in range(extra))]
     if len(names) != values.shape[1] or len(set(names)) != len(names):
         raise InputError(f"names: expected {values.shape[1]} that differ, got {listed(map(str, names))}")
-    return as_series([str(name) for name in names], values, times), targets
+    return as_series([str(name) for name in names], values, times, dates=dates), targets
 
 
 def _check(series: Series, targets: int, held: int) -> None:

@@ -1,11 +1,11 @@
 """The forms that times are written in: a template of directives as of ``strftime``, and some that it lacks.
 
-``%Y %m %d %H %M %S %j %G %V %b`` are those of ``strftime``; ``%-m`` has no leading zero, ``%^b`` and ``%_b`` are in
-capitals and in small letters. ``%q`` is the quarter, ``%h`` the half of a year. ``%.3f`` is a point and three digits of
-a second, ``%?3f`` the same or nothing if they are zeros, ``%.f`` as many as it takes. ``%z %:z %_z`` are offsets:
-+0530, +05:30, and +05 where there are no minutes. ``%n`` is a number, ``%.2n`` one of two decimals, ``%03n`` one of
-three digits; ``%D %.1D`` a spreadsheet's serial day; ``%s %3s %6s %9s`` Unix time, in seconds to nanoseconds;
-``%?n %?D %?s`` have one decimal at least, as floats have.
+``%Y %y %m %d %H %I %M %S %p %j %G %V %b %B %a %A`` are those of ``strftime``, in English; ``%-m`` has no leading
+zero, ``%^b`` and ``%_b`` are in capitals and in small letters. ``%q`` is the quarter, ``%h`` the half of a year.
+``%.3f`` is a point and three digits of a second, ``%?3f`` the same or nothing if they are zeros, ``%.f`` as many as it
+takes. ``%z %:z %_z`` are offsets: +0530, +05:30, and +05 where there are no minutes. ``%n`` is a number, ``%.2n`` one
+of two decimals, ``%03n`` one of three digits; ``%D %.1D`` a spreadsheet's serial day; ``%s %3s %6s %9s`` Unix time, in
+seconds to nanoseconds; ``%?n %?D %?s`` have one decimal at least, as floats have.
 """
 
 from __future__ import annotations
@@ -17,13 +17,18 @@ from fractions import Fraction
 from functools import lru_cache
 from math import floor
 
-__all__ = ["DAY", "EPOCH", "HOUR", "MINUTE", "MONTHS", "SERIAL_EPOCH"]
+__all__ = ["DAY", "EPOCH", "HOUR", "MINUTE", "MONTHS", "MONTH_NAMES", "SERIAL_EPOCH", "WEEKDAYS", "WEEKDAY_NAMES"]
 __all__ += ["grain", "has_zone", "is_form", "of_days", "template", "written"]
 
 MINUTE, HOUR, DAY = 60, 3600, 86400  # seconds
 EPOCH = date(1970, 1, 1).toordinal()
 SERIAL_EPOCH = date(1899, 12, 30).toordinal() - EPOCH
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTH_NAMES = (
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
+WEEKDAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MONTHS, WEEKDAYS = (tuple(name[:3] for name in names) for names in (MONTH_NAMES, WEEKDAY_NAMES))
 NAMED = {  # as the first models name them
     "integer": "%.0n",
     "compact date": "%Y%m%d",
@@ -33,10 +38,15 @@ NAMED = {  # as the first models name them
     "month": "%Y-%m",
     "quarter": "%YQ%q",
 }
-GRAINS = (("S", 1), ("M", MINUTE), ("H", HOUR))  # the shortest part of a time that a form shows, in seconds
+GRAINS = (
+    ("S", 1),
+    ("M", MINUTE),
+    ("H", HOUR),
+    ("I", HOUR),
+)  # the shortest part of a time that a form shows, in seconds
 
 _DIRECTIVE = re.compile(r"%([-^_:.?]?)(\d{0,2})([A-Za-z])")
-_FORM = re.compile(r"(?:[-+/:. \w]|%[-^_:.?]?\d{0,2}[YmdHMSjGVbqhfznDs]){1,80}", re.ASCII)
+_FORM = re.compile(r"(?:[-+/:.,' \w]|%[-^_:.?]?\d{0,2}[YymdHIMSpjGVbBaAqhfznDs]){1,80}", re.ASCII)
 _CASES: dict[str, Callable[[str], str]] = {"": str.title, "^": str.upper, "_": str.lower}
 
 
@@ -96,8 +106,11 @@ def grain(form: str) -> Fraction:
 
 
 def _part(flag: str, digits: str, letter: str, moment: date, second: Fraction, offset: int) -> str:
-    if letter == "b":
-        return _CASES.get(flag, str.title)(MONTHS[moment.month - 1])
+    hour = int(second // HOUR)
+    if letter in "bBaAp":
+        half, month, weekday = ("AM", "PM")[hour // 12], moment.month - 1, moment.weekday()
+        names = {"b": MONTHS[month], "B": MONTH_NAMES[month], "a": WEEKDAYS[weekday], "A": WEEKDAY_NAMES[weekday]}
+        return _CASES.get(flag, str.title)(names[letter]) if letter != "p" else half.lower() if flag == "_" else half
     if letter == "f":
         return _fraction(second % 1, flag, int(digits or 0))
     if letter == "z":
@@ -106,9 +119,11 @@ def _part(flag: str, digits: str, letter: str, moment: date, second: Fraction, o
         return f"{'-' if offset < 0 else '+'}{hours:02}" + (f"{colon}{minutes:02}" if minutes or flag != "_" else "")
     year, week, _ = moment.isocalendar()
     value, width = {
-        "Y": (moment.year, 4), "m": (moment.month, 2), "d": (moment.day, 2), "j": (moment.timetuple().tm_yday, 3),
+        "Y": (moment.year, 4), "y": (moment.year % 100, 2), "m": (moment.month, 2), "d": (moment.day, 2),
+        "j": (moment.timetuple().tm_yday, 3),
         "q": ((moment.month + 2) // 3, 1), "h": ((moment.month + 5) // 6, 1), "G": (year, 4), "V": (week, 2),
-        "H": (int(second // HOUR), 2), "M": (int(second // MINUTE) % 60, 2), "S": (int(second) % 60, 2),
+        "H": (hour, 2), "I": ((hour + 11) % 12 + 1, 2),
+        "M": (int(second // MINUTE) % 60, 2), "S": (int(second) % 60, 2),
     }.get(letter, (0, 0))  # fmt: skip
     return str(value) if flag == "-" else f"{value:0{width}}"
 

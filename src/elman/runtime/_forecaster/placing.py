@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from elman.runtime._forecaster.calendar import PERIODS, TimeGrid
 from elman.runtime._forecaster.forms import DAY, EPOCH, of_days
+from elman.runtime._forecaster.weeks import nearest
 
 __all__ = ["Day", "Placed", "day_of", "is_on", "placed", "step_of_month"]
 
@@ -53,16 +54,26 @@ class Placed:
 
 
 class Day(NamedTuple):
-    month: int  # since 1970
-    day: int
+    date: date
     last: int  # of the month
     time: int
+
+    @property
+    def month(self) -> int:
+        """Since 1970."""
+        return 12 * (self.date.year - 1970) + self.date.month - 1
+
+    @property
+    def day(self) -> int:
+        return self.date.day
 
 
 def placed(grid: TimeGrid, values: Sequence[int], parts: int) -> Placed:
     """Put sorted times onto the steps of a grid, whose first is any of them."""
     if grid.unit == "month":
         return _placed_by_months(grid, values, parts)
+    if grid.unit == "week":
+        return _placed_by_weeks(grid, values, parts)
     both = lcm(parts, grid.parts)
     scale, step, first = both // parts, grid.step * (both // grid.parts), grid.first * (both // grid.parts)
     steps = [(2 * (value * scale - first) + step) // (2 * step) for value in values]
@@ -76,9 +87,18 @@ def _placed_by_months(grid: TimeGrid, values: Sequence[int], parts: int) -> Plac
     steps = [step_of_month(day.month, grid.first, grid.step) for day in days]
     beside, time = 0, Fraction(grid.time, grid.parts)
     for day, step in zip(days, steps, strict=True):
-        same_day = not of_days(grid.form) or (is_on(day, grid.day) and Fraction(day.time, parts) == time)
+        usual = day.date == grid.day_of_month(day.date.year, day.date.month)
+        same_day = not of_days(grid.form) or (usual and Fraction(day.time, parts) == time)
         beside += day.month != grid.first + grid.step * step or not same_day
     return _from_first(grid, steps, values, beside, 0)
+
+
+def _placed_by_weeks(grid: TimeGrid, values: Sequence[int], parts: int) -> Placed:
+    both = lcm(parts, grid.parts)
+    week = [offset * (both // grid.parts) for offset in grid.week]
+    found = [nearest(value * (both // parts), week, both) for value in values]
+    beside = sum(away != 0 for _, away in found)
+    return _from_first(grid, [count - grid.first for count, _ in found], values, beside, beside)
 
 
 def _from_first(grid: TimeGrid, steps: list[int], values: Sequence[int], beside: int, far: int) -> Placed:
@@ -90,7 +110,7 @@ def _from_first(grid: TimeGrid, steps: list[int], values: Sequence[int], beside:
 def day_of(value: int, parts: int) -> Day:
     days, time = divmod(value, DAY * parts)
     moment = date.fromordinal(EPOCH + days)
-    return Day(12 * (moment.year - 1970) + moment.month - 1, moment.day, monthrange(moment.year, moment.month)[1], time)
+    return Day(moment, monthrange(moment.year, moment.month)[1], time)
 
 
 def is_on(day: Day, usual: int) -> bool:

@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 from elman._errors import InputError, shown
 from elman.runtime._arrays import Array
 from elman.runtime._forecaster.calendar import PERIODS, TimeGrid
+from elman.runtime._forecaster.dates import ORDERS, order_of
 from elman.runtime._forecaster.forms import written
 from elman.runtime._forecaster.placing import Placed
 from elman.runtime._forecaster.steps import find_steps, on_steps
-from elman.runtime._forecaster.times import COMPACT, ZERO, Times, as_dates, rather_dates, read_times
+from elman.runtime._forecaster.times import COMPACT, ZERO, Times, as_dates, rather_dates, readings, unclear_order
 
 __all__ = ["GREATEST", "Series", "Windows", "as_series"]
 
 GREATEST = 1e100  # value: its square is a number too
 MOST_DUPLICATES = 0.01  # of the rows: such as the hour that clocks repeat in autumn
+MOST_ABSENT = 0.2  # of the steps, for day and month to be told apart by them
 MOST_MISSING = 20  # steps for each row, beyond which the steps found are taken for wrong
 READ_AS = {"D": "serial days of a spreadsheet", "s": "Unix time"}
 
@@ -37,12 +39,14 @@ class Series:
         values: (steps, columns) float64; NaN where a value is missing.
         grid: when the steps are.
         notices: what was done to the rows, a line each.
+        decimal: what stands before decimals in its file, ``point`` or ``comma``; None: nothing says.
     """
 
     names: tuple[str, ...]
     values: NDArray[np.float64]
     grid: TimeGrid = field(default_factory=TimeGrid)
     notices: list[str] = field(default_factory=list)
+    decimal: str | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -89,8 +93,12 @@ def as_series(
     place: str = "times",
     lines: Sequence[int] | None = None,
     known: TimeGrid | None = None,
+    dates: str | None = None,
 ) -> Series:
     """Put rows onto steps of one length.
+
+    Where day and month could change places (01/02/2024), and a person does not say, what only one way of reading puts
+    onto steps of one length is read so.
 
     Args:
         names: of the columns.
@@ -98,18 +106,21 @@ def as_series(
         times: of each row, as a person writes them, or what prints so; None: the rows are the steps.
         place, lines: what messages call the column of the times, and each row's line.
         known: the grid of a model, which they are put on if they all lie on it; None: it is found.
+        dates: ``day-first`` or ``month-first``: how to read dates that begin with one of them.
 
     Raises:
-        InputError: a time cannot be read, is there more than once, or lies off the steps of all others.
+        InputError: a time cannot be read, or in two ways, is there more than once, or lies off the steps of all others.
     """
     if times is None:
         return Series(tuple(names), values)
     if len(times) != len(values):
         raise InputError(f"{place}: expected one for each of {len(values)} steps, got {len(times)}")
     texts = [str(time) for time in times]
-    read = read_times(texts, place, lines, known.form if known else None)
-    instants = read.instants
-    order = sorted(range(len(instants)), key=instants.__getitem__)
+    found = readings(texts, place, lines, known.form if known else None, dates)
+    read = found[0] if len(found) == 1 else _by_steps(found, known)
+    if read is None:
+        raise unclear_order(texts, place, lines, found)
+    order = _order(read)
     in_order = order == list(range(len(order)))
     ordered, texts = read.at(order), [texts[i] for i in order]
     placed = _on_steps(ordered, texts, place, known)
@@ -117,21 +128,44 @@ def as_series(
     _check_duplicates(texts, steps, place, order, lines)
     means = _mean_of_each(np.array(steps), values[order], steps[-1] + 1)
     notices = [] if in_order else ["the rows were not in the order of their times and were sorted"]
+    if len(found) > 1:
+        first = "day" if order_of(read.form) == ORDERS[0] else "month"
+        notices.append(f"the times were read with the {first} first, which alone makes steps of one length")
     if grid.unit == "step" and not known and (doubt := rather_dates(texts)):
         notices.append(doubt)
     return Series(tuple(names), means, grid, [*notices, *_notices(placed, ordered, texts[0])])
 
 
-def _on_steps(times: Times, texts: Sequence[str], place: str, known: TimeGrid | None) -> Placed:
+def _order(times: Times) -> list[int]:
+    instants = times.instants
+    return sorted(range(len(instants)), key=instants.__getitem__)
+
+
+def _by_steps(found: Sequence[Times], known: TimeGrid | None) -> Times | None:
+    """Return the only one of several readings that lies on a model's steps, or on some, few of them without a row."""
+    fitting = []
+    for times in found:
+        ordered = times.at(_order(times))
+        placed = on_steps(known, ordered) if known else _found(ordered, None)
+        if placed and not placed.beside and not placed.doubled and placed.absent <= MOST_ABSENT * len(placed.steps):
+            fitting.append(times)
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _found(times: Times, known: TimeGrid | None) -> Placed | None:
     try:
-        placed = (on_steps(known, times) if known else None) or find_steps(times)
+        return (on_steps(known, times) if known else None) or find_steps(times)
     except (ValueError, OverflowError):  # a zone takes it out of the years 1 to 9999
-        placed = None
+        return None
+
+
+def _on_steps(times: Times, texts: Sequence[str], place: str, known: TimeGrid | None) -> Placed:
+    placed = _found(times, known)
     grid = placed.grid if placed else TimeGrid()
     if placed is None or not grid.can_be_kept:
         raise InputError(
             f"{place}: expected times at steps of one length, or one a month, quarter or year, got others, such as "
-            f"{', '.join(map(shown, _crowded(texts)))}; leave the column of times out, and the rows are the steps"
+            f"{', '.join(map(shown, _crowded(texts)))}; without times (--time none) the rows are the steps"
         )
     count = placed.steps[-1] + 1
     if count > MOST_MISSING * len(times.values) + 1000:
@@ -154,7 +188,10 @@ def _check_duplicates(
     if len(again) > MOST_DUPLICATES * len(steps):
         number = order[again[0]]
         where = f"{place}[{number}]" if lines is None else f"{place}, line {lines[number]}"
-        raise InputError(f"{where}: expected times that differ, got {times[again[0]]} again")
+        raise InputError(
+            f"{where}: expected times that differ, got {times[again[0]]} again; add up the rows of a time first, or "
+            "keep those of one series"
+        )
 
 
 def _mean_of_each(steps: NDArray[np.int64], values: Array, count: int) -> NDArray[np.float64]:

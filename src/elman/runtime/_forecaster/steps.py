@@ -14,13 +14,16 @@ from elman.runtime._forecaster.clocks import Clock, by_its_clock, clock_of, cloc
 from elman.runtime._forecaster.forms import DAY, HOUR, MINUTE, grain, of_days
 from elman.runtime._forecaster.placing import Day, Placed, day_of, is_on, placed, step_of_month
 from elman.runtime._forecaster.times import Times, as_dates
+from elman.runtime._forecaster.weeks import MONDAY, WEEK
 
 __all__ = ["find_steps", "on_steps"]
 
 MOST_BESIDE = 0.1  # of the times, beside steps of seconds: else months are tried
 MOST_UNEVEN = 0.02  # of a step that is no number of days
 LEAST_FILLED = 0.5  # of the months, quarters and so on, to be taken for such by a day that varies
-LEAST_MONTHS, MOST_ABSENT = 12, 0.2  # the same of serial days and Unix time
+LEAST_MONTHS, MOST_ABSENT = 12, 0.2  # the same of serial days and Unix time; absent also of the times of weeks
+LEAST_WEEKS, LEAST_OF_WEEKS = 2, 0.25  # in all, and in which a time of the week is there
+MOST_OF_WEEK, MOST_OFF_WEEK = 0.9, 0.01  # of its steps that are such times; of the rows at others
 ROUND = {"second": (DAY, HOUR, MINUTE, 10), "step": (1000, 100, 10)}  # lengths preferred where times are inexact
 SERIAL_DAYS = 10_000, 73_050  # 1927 to 2099
 UNIX_TIMES = 10**8, 4_102_444_800  # seconds, 1973 to 2099; whole quarters of an hour
@@ -46,7 +49,7 @@ def on_steps(grid: TimeGrid, times: Times) -> Placed | None:
         return next((found for found in read if found), None)
     if times.are_numbers:
         clocks = [clock_of(times, times.values, "step")._replace(grid=grid)]
-    elif grid.unit == "step" or (grid.unit == "second" and not of_days(times.form)):
+    elif grid.unit == "step" or (grid.unit != "month" and not of_days(times.form)):
         return None
     else:
         clocks = _clocks_of_steps(grid, times)
@@ -59,7 +62,7 @@ def _clocks_of_steps(grid: TimeGrid, times: Times) -> list[Clock]:
     """Return the clocks by which times may be on the steps of a grid, which is written as they are where it can be."""
     values, written = by_its_clock(grid, times)
     clocks = [clock_of(times, values, "second")._replace(grid=written)]
-    if grid.unit == "month" or grid.step % (DAY * grid.parts) == 0:  # the days of a place, by its own clock
+    if grid.is_of_days:  # the days of a place, by its own clock
         for clock in clocks_of(times):
             own = replace(grid, form=times.form, zone=clock.grid.zone, utc=clock.grid.utc)
             clocks.append(clock._replace(grid=own))
@@ -71,7 +74,7 @@ def _shows(form: str, grid: TimeGrid) -> bool:
     shortest = grain(form)
     if shortest <= grain(grid.form) or not of_days(form):
         return True
-    parts = (grid.time,) if grid.unit == "month" else (grid.step, grid.first)
+    parts = {"month": [grid.time], "week": grid.week}.get(grid.unit, [grid.step, grid.first])
     return not any(Fraction(part, grid.parts) % shortest for part in parts)
 
 
@@ -79,7 +82,8 @@ def _of_numbers(times: Times) -> Placed | None:
     clock = clock_of(times, times.values, "step")
     regular = _regular(clock)
     if not regular.beside:
-        return regular
+        days = find_steps(as_dates(times, "%D")) if regular.absent and "%D" in _readings(times) else None
+        return days if days and days.grid.unit == "week" else regular
     for form in _readings(times):
         dated = find_steps(as_dates(times, form))
         complete = dated and len(dated.steps) >= max(LEAST_MONTHS, dated.absent / MOST_ABSENT)
@@ -109,6 +113,9 @@ def _of_dates(clock: Clock) -> Placed | None:
     if exact or not of_days(clock.grid.form):
         return exact
     regular = _regular(clock)
+    is_even = not regular.beside and not regular.absent
+    if weeks := None if is_even else _of_weeks(clock):
+        return weeks
     if regular.beside <= MOST_BESIDE * len(regular.steps) and not (regular.beside and regular.together):
         return _rounded(clock, regular)
     return _of_months(clock, exact=False) or _nearest(clock, regular)
@@ -137,7 +144,25 @@ def _of_months(clock: Clock, *, exact: bool) -> Placed | None:
         return None
     month = Counter(month % period for month in months).most_common(1)[0][0]
     first = months[0] // period * period + month
-    return placed(replace(grid, step=period, first=first), clock.values, clock.parts)
+    grid = replace(grid, step=period, first=first)
+    business = (replace(grid, day=day, business=True) for day in (1, 31))
+    return min((placed(each, clock.values, clock.parts) for each in (grid, *business)), key=lambda each: each.beside)
+
+
+def _of_weeks(clock: Clock) -> Placed | None:
+    """Find the times of a week that there are, weekdays or the hours of a market, where many others never are."""
+    step, week = _steps(clock.values)[-1], WEEK * clock.parts
+    weeks = (clock.values[-1] - clock.values[0]) // week
+    if weeks < LEAST_WEEKS or week % step:
+        return None
+    counts = Counter((value - MONDAY * clock.parts) % week for value in set(clock.values))
+    usual = sorted(offset for offset, count in counts.items() if count >= LEAST_OF_WEEKS * weeks)
+    if not 2 <= len(usual) <= MOST_OF_WEEK * (week // step):
+        return None
+    grid = replace(clock.grid, unit="week", week=usual, parts=clock.parts)
+    found = placed(grid, clock.values, clock.parts)
+    complete = found.absent <= MOST_ABSENT * (found.steps[-1] + 1)
+    return found if complete and found.beside <= MOST_OFF_WEEK * len(found.steps) else None
 
 
 def _usual_day(days: Sequence[Day]) -> int:

@@ -6,21 +6,32 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import NamedTuple
 
-from elman._errors import InputError, shown
-from elman.runtime._forecaster.forms import DAY, EPOCH, HOUR, MINUTE, MONTHS, SERIAL_EPOCH, template
+from elman._errors import InputError, OptionError, shown
+from elman.runtime._forecaster.dates import (
+    ORDERS,
+    Read,
+    named_month,
+    needs_order,
+    order_of,
+    read_date,
+    seconds_of,
+    unpadded,
+    year_of,
+)
+from elman.runtime._forecaster.forms import DAY, EPOCH, HOUR, MINUTE, SERIAL_EPOCH, template
 
-__all__ = ["COMPACT", "ZERO", "Times", "as_dates", "rather_dates", "read_times"]
+__all__ = ["COMPACT", "ZERO", "Times", "as_dates", "rather_dates", "read_times", "readings", "unclear_order"]
 
 FORMS = (
-    "a number, a year, YYYY-MM, YYYYQ1, YYYYMM, YYYY-MM-DD, YYYYMMDD, or YYYY-MM-DD HH:MM[:SS[.fff]] with or without Z "
-    "or an offset"
+    "a number, a year, YYYY-MM, Jan 2024, YYYYQ1, YYYYMM, YYYY-MM-DD, YYYYMMDD, DD.MM.YYYY, MM/DD/YYYY, 31 Jan 2024, "
+    "or a date and HH:MM[:SS[.fff]] with or without AM or PM, Z or an offset"
 )
 COMPACT = {  # what could be numbers, and whether only those of two years or more are taken for it, and not for numbers
     "%Y%m%d": ("YYYYMMDD", False),
     "%Y%m": ("YYYYMM", False),
     "%Y.%m": ("YYYY.MM", True),
+    "%m.%Y": ("MM.YYYY", False),
     "%Y.%q": ("YYYY.Q", True),
     "%Y%h": ("YYYYH", True),
     "%Y%q": ("YYYYQ", True),
@@ -34,13 +45,10 @@ ZERO = ".0"  # that floats end with
 LEAST_SHARE, LEAST_ROWS = 0.9, 10  # that fit a compact form: the others are mistakes, and not numbers
 
 _NUMBER = re.compile(r"([+-]?)(\d{0,330})(?:\.(\d{0,400}))?(?:[eE]([+-]?\d{1,3}))?")
-_DATE = re.compile(
-    r"(?P<year>\d{4})(?P<dash>[-/.]?)(?P<month>\d\d?)(?P=dash)(?P<day>\d\d?)"
-    r"(?:(?P<T>[Tt ])(?P<hour>\d\d?)(?:(?P<colon>:?)(?P<minute>\d\d)"
-    r"(?:(?P=colon)(?P<second>\d\d)(?:\.(?P<fraction>\d{0,400}))?)?)?)?"
-    r"(?P<zone> ?(?:(?i:z|utc|gmt)|[+-]\d\d(?::?\d\d)?))?"
-)
-_PERIOD = re.compile(r"(\d{4})([- ]?[Qq]|[- ]?[Hh]|[- ]?[Ss]|-?[Ww]|[-/ ]|-?[Mm])(\d\d?|[A-Za-z]{3})")
+_PERIOD = re.compile(r"(\d{4})(?:([- ]?[Qq]|[- ]?[Hh]|[- ]?[Ss]|-?[Ww]|[-/ ]|-?[Mm])(\d\d?)|([-/ ])([A-Za-z]{3,9}))")
+_PART_OF_YEAR = re.compile(r"([QqHh])([1-4])([-/ ]?)(\d{4})")
+_MONTH_OF_YEAR = re.compile(r"(\d\d?)([-/])(\d{4})")
+_NAME_OF_YEAR = re.compile(r"([A-Za-z]{3,9})(?:([-/. ]?)(\d{4})|([-/'])(\d\d))")
 _PARTS = {"Y": r"(1[5-9]\d\d|2\d\d\d)", "G": r"(1[5-9]\d\d|2\d\d\d)", "j": r"(\d\d\d)", "q": "([1-4])", "h": "([12])"}
 
 
@@ -78,42 +86,73 @@ class Times:
         return replace(self, values=[self.values[i] for i in chosen], offsets=offsets)
 
 
-class _Read(NamedTuple):
-    kind: str
-    form: str
-    value: int
-    decimals: int = 0  # that the value has been multiplied for
-    offset: int = 0
-
-
-def read_times(texts: Sequence[str], place: str, lines: Sequence[int] | None = None, like: str | None = None) -> Times:
+def read_times(
+    texts: Sequence[str],
+    place: str,
+    lines: Sequence[int] | None = None,
+    like: str | None = None,
+    dates: str | None = None,
+) -> Times:
     """Read times, all written in one form.
 
     Args:
         texts: as a person wrote them.
         place: what messages call the column.
         lines: of each, for messages; None: they are counted from 0.
-        like: the form that a model's times had: what digits alone mean.
+        like: the form that a model's times had: what digits alone mean, and what comes first, day or month.
+        dates: one of ORDERS, what a person says comes first; None: what only one of them makes dates of.
 
     Raises:
-        InputError: one is no time, or of another form than the first.
+        InputError: one is no time, or of another form than the first, or day and month cannot be told apart.
     """
-    read: list[_Read] = []
-    for number, text in enumerate(texts):
-        found = _read(text.strip())
-        if found is None:
-            raise InputError(f"{_place(place, lines, number)}: expected a time ({FORMS}), got {shown(text)}")
-        if read and found.kind != read[0].kind:
-            first = shown(texts[0])
-            raise InputError(
-                f"{_place(place, lines, number)}: expected a time written as the first, {first}, got {shown(text)}"
-            )
-        read.append(found)
-    if not read:
+    found = readings(texts, place, lines, like, dates)
+    if len(found) > 1 and found[0].values != found[1].values:
+        raise unclear_order(texts, place, lines, found)
+    return found[0]
+
+
+def readings(
+    texts: Sequence[str],
+    place: str,
+    lines: Sequence[int] | None = None,
+    like: str | None = None,
+    dates: str | None = None,
+) -> list[Times]:
+    """Return the ways in which times can be read, two where day and month cannot be told apart.
+
+    The arguments and refusals are those of :func:`read_times`.
+    """
+    if dates is not None and dates not in ORDERS:
+        raise OptionError("dates", " or ".join(ORDERS), dates)
+    stripped = [text.strip() for text in texts]
+    if not stripped:
         raise InputError(f"{place}: expected times, got none")
-    if read[0].kind == "number":
-        return _as_digits([text.strip() for text in texts], read, place, lines, like)
-    return _in_one_form(read)
+    orders = [dates] if dates else ORDERS if needs_order(stripped[0]) else ORDERS[:1]
+    found: dict[str, list[Read]] = {}
+    furthest = (-1, "")
+    for order in orders:
+        read, refusal = _read_all(stripped, order)
+        if not refusal:
+            found[order] = read
+        furthest = max(furthest, (len(read), refusal))
+    if not found:
+        number, expected = furthest
+        raise InputError(f"{_place(place, lines, number)}: expected {expected}, got {shown(texts[number])}")
+    known = order_of(like) if like else None
+    chosen = [found[known]] if known in found else list(found.values())
+    if chosen[0][0].kind == "number":
+        return [_as_digits(stripped, chosen[0], place, lines, like)]
+    return [_in_one_form(read) for read in (chosen if chosen[0] != chosen[-1] else chosen[:1])]
+
+
+def unclear_order(texts: Sequence[str], place: str, lines: Sequence[int] | None, found: Sequence[Times]) -> InputError:
+    """Return the refusal of times whose days and months cannot be told apart, at the first that differs."""
+    first, second = (times.values for times in found)
+    number = next((i for i, (one, other) in enumerate(zip(first, second, strict=True)) if one != other), 0)
+    return InputError(
+        f"{_place(place, lines, number)}: expected to know whether {shown(texts[number])} begins with the day or the "
+        f"month, no time says; --dates (dates) {' or '.join(ORDERS)} does"
+    )
 
 
 def as_dates(numbers: Times, form: str) -> Times:
@@ -138,14 +177,27 @@ def _place(place: str, lines: Sequence[int] | None, number: int) -> str:
     return f"{place}[{number}]" if lines is None else f"{place}, line {lines[number]}"
 
 
-def _read(text: str) -> _Read | None:
+def _read_all(texts: Sequence[str], order: str) -> tuple[list[Read], str]:
+    """Return the times up to the first that is refused, and what was expected there; nothing: all are read."""
+    read: list[Read] = []
+    for text in texts:
+        found = _read(text, order)
+        if found is None:
+            return read, f"a time ({FORMS})"
+        if read and found.kind != read[0].kind:
+            return read, f"a time written as the first, {shown(texts[0])}"
+        read.append(found)
+    return read, ""
+
+
+def _read(text: str, order: str) -> Read | None:
     try:
-        return _read_number(text) or _read_date(text) or _read_period(text)
+        return _read_number(text) or read_date(text, order) or _read_period(text)
     except (ValueError, OverflowError):
         return None
 
 
-def _read_number(text: str) -> _Read | None:
+def _read_number(text: str) -> Read | None:
     found = _NUMBER.fullmatch(text)
     if not found or not (found[2] or found[3]):
         return None
@@ -153,66 +205,41 @@ def _read_number(text: str) -> _Read | None:
     digits, decimals = whole + fraction, len(fraction) - exponent
     digits += "0" * max(0, -decimals)
     padded = len(digits) > 1 and digits[0] == "0" and not fraction
-    return _Read("number", f"%0{len(digits)}n" if padded else "%n", int(sign + digits), max(0, decimals))
+    return Read("number", f"%0{len(digits)}n" if padded else "%n", int(sign + digits), max(0, decimals))
 
 
-def _read_date(text: str) -> _Read | None:
-    found = _DATE.fullmatch(text)
-    if not found or (not found["dash"] and len(found["month"] + found["day"]) < 4):
-        return None
-    fraction, hour, minute, second = (found[name] or "" for name in ("fraction", "hour", "minute", "second"))
-    dash, month, day = found["dash"], _unpadded("m", found["month"]), _unpadded("d", found["day"])
-    form, colon = f"%Y{dash}{month}{dash}{day}", found["colon"] or ""
-    form += f"{found['T']}{_unpadded('H', hour)}" if hour else ""
-    form += (f"{colon}%M" if minute else "") + (f"{colon}%S%f" if second else "")
-    seconds = _seconds(int(found["year"]), int(found["month"]), int(found["day"]))
-    seconds += _second_of_day(int(hour or 0), int(minute or 0), int(second or 0))
-    value = seconds * 10 ** len(fraction) + int(fraction or 0)
-    if not found["zone"]:
-        return _Read("date", form, value, len(fraction))
-    if found["zone"].strip()[0] in "+-" and not minute:  # 2024-01-31-16 is an hour, or who knows what
-        return None
-    zone, offset = _read_zone(found["zone"])
-    return _Read("zoned date", form + zone, value, len(fraction), offset)
-
-
-def _read_zone(text: str) -> tuple[str, int]:
-    blank, zone = text[: len(text) - len(text.lstrip())], text.strip()
-    if zone[0] not in "+-":
-        return text, 0
-    digits = zone[1:].replace(":", "")
-    offset = _second_of_day(int(digits[:2]), int(digits[2:] or 0))
-    directive = "%_z" if len(digits) == 2 else "%:z" if ":" in zone else "%z"
-    return blank + directive, offset if zone[0] == "+" else -offset
-
-
-def _read_period(text: str) -> _Read | None:
+def _read_period(text: str) -> Read | None:
+    if found := _PART_OF_YEAR.fullmatch(text):
+        which, number, between, year = found.groups()
+        return _part_of_year(int(year), which.upper(), int(number), f"{which}%{{}}{between}%Y", "first")
+    if found := _MONTH_OF_YEAR.fullmatch(text):
+        form = f"{unpadded('m', found[1])}{found[2]}%Y"
+        return Read("month first", form, seconds_of(int(found[3]), int(found[1])))
+    if found := _NAME_OF_YEAR.fullmatch(text):
+        month = named_month(found[1])
+        year, year_form = year_of(found[3] or found[5])
+        between = found[2] or found[4] or ""
+        return month and Read("name first", f"{month[1]}{between}{year_form}", seconds_of(year, month[0]))
     found = _PERIOD.fullmatch(text)
     if not found:
         return None
-    year, between, which = int(found[1]), found[2], found[3]
-    kind = between.strip("-/ ").upper()
-    if which.isalpha():
-        if kind:
-            return None
-        case = "%b" if which.istitle() else "%^b" if which.isupper() else "%_b"
-        return _Read("month", f"%Y{between}{case}", _seconds(year, MONTHS.index(which.lower()) + 1))
-    number = int(which)
+    year = int(found[1])
+    if found[5]:
+        month = named_month(found[5])
+        return month and Read("month", f"%Y{found[4]}{month[1]}", seconds_of(year, month[0]))
+    between, which = found[2], found[3]
+    kind, number = between.strip("-/ ").upper(), int(which)
     if kind == "W":
-        return _Read("week", f"%G{between}%V", _week(year, number))
+        return Read("week", f"%G{between}%V", _week(year, number))
     if kind in ("Q", "H", "S"):
-        most, letter = (4, "q") if kind == "Q" else (2, "h")
-        month = 12 // most * (number - 1) + 1
-        return _Read(kind, f"%Y{between}%{letter}", _seconds(year, month)) if number <= most else None
-    return _Read("month", f"%Y{between}{_unpadded('m', which)}", _seconds(year, number))
+        return _part_of_year(year, kind, number, f"%Y{between}%{{}}")
+    return Read("month", f"%Y{between}{unpadded('m', which)}", seconds_of(year, number))
 
 
-def _unpadded(letter: str, digits: str) -> str:
-    return f"%{letter}" if len(digits) == 2 else f"%-{letter}"
-
-
-def _seconds(year: int, month: int, day: int = 1) -> int:
-    return (date(year, month, day).toordinal() - EPOCH) * DAY
+def _part_of_year(year: int, kind: str, number: int, form: str, place: str = "") -> Read | None:
+    most, letter = (4, "q") if kind == "Q" else (2, "h")
+    month = 12 // most * (number - 1) + 1
+    return Read(kind + place, form.format(letter), seconds_of(year, month)) if number <= most else None
 
 
 def _week(year: int, week: int) -> int:
@@ -225,15 +252,17 @@ def _second_of_day(hour: int, minute: int = 0, second: int = 0) -> int:
     return hour * HOUR + minute * MINUTE + second
 
 
-def _in_one_form(read: Sequence[_Read]) -> Times:
+def _in_one_form(read: Sequence[Read]) -> Times:
     forms = list(dict.fromkeys(each.form for each in read))
     form = max(forms, key=len)  # midnight may be written without a time
-    for letter in "mdH":
+    for letter in "mdHI":
         if any(f"%-{letter}" in other for other in forms):
             form = form.replace(f"%{letter}", f"%-{letter}")
+    if any("B" in other for other in forms):  # May is the whole name of a month, too
+        form = form.replace("b", "B")
     widths = {each.decimals for each in read}
     form = form.replace("%f", _fraction(widths))
-    offsets = [each.offset for each in read] if read[0].kind == "zoned date" else []
+    offsets = [each.offset for each in read] if read[0].kind.startswith("zoned ") else []
     return Times(form, *_scaled(read), offsets)
 
 
@@ -244,13 +273,13 @@ def _fraction(widths: set[int]) -> str:
     return f"%.{most}f" if widths == {most} else f"%?{most}f" if widths == {0, most} else "%.f"
 
 
-def _scaled(read: Sequence[_Read]) -> tuple[list[int], int]:
+def _scaled(read: Sequence[Read]) -> tuple[list[int], int]:
     decimals = max(each.decimals for each in read)
     return [each.value * 10 ** (decimals - each.decimals) for each in read], 10**decimals
 
 
 def _as_digits(
-    texts: Sequence[str], read: Sequence[_Read], place: str, lines: Sequence[int] | None, like: str | None
+    texts: Sequence[str], read: Sequence[Read], place: str, lines: Sequence[int] | None, like: str | None
 ) -> Times:
     known = template(like).removesuffix(ZERO) if like else ""
     zero = ZERO if all(text.endswith(ZERO) for text in texts) else ""  # a column that has been floats
@@ -273,7 +302,8 @@ def _compact(form: str, texts: Sequence[str], place: str, lines: Sequence[int] |
     values = _values(form, texts)
     years = {text[:4] for text, value in zip(texts, values, strict=True) if value is not None}
     halves = {text[4:] for text in texts} if "h" in form else ()
-    if not known and ((only_years and len(years) < 2) or len(halves) == 1):
+    is_decimal = form == "%m.%Y" and not any(text.startswith("0") for text in texts)
+    if not known and ((only_years and len(years) < 2) or len(halves) == 1 or is_decimal):
         return None
     right = [value for value in values if value is not None]
     if len(right) == len(values):
@@ -297,10 +327,10 @@ def _of_parts(letters: Sequence[str], groups: Sequence[str]) -> int | None:
         if "V" in part:
             return _week(part["G"], part["V"])
         if "j" in part:
-            seconds = _seconds(part["Y"], 1) + (part["j"] - 1) * DAY
-            return seconds if part["j"] and seconds < _seconds(part["Y"] + 1, 1) else None
+            seconds = seconds_of(part["Y"], 1) + (part["j"] - 1) * DAY
+            return seconds if part["j"] and seconds < seconds_of(part["Y"] + 1, 1) else None
         month = 3 * part["q"] - 2 if "q" in part else 6 * part["h"] - 5 if "h" in part else part["m"]
-        seconds = _seconds(part["Y"], month, part.get("d", 1))
+        seconds = seconds_of(part["Y"], month, part.get("d", 1))
         return seconds + _second_of_day(part.get("H", 0), part.get("M", 0), part.get("S", 0))
     except (ValueError, OverflowError):
         return None

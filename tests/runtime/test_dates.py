@@ -1,0 +1,119 @@
+"""Dates with the day or the month first, and months by their names."""
+
+from datetime import date, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elman._errors import InputError, OptionError
+from elman.runtime._forecaster.series import as_series
+from elman.runtime._forecaster.times import read_times
+from tests.runtime.moments import MONTHS, NEXT, each, following, series_of
+
+DAYS = [datetime(2019, 1, 20) + timedelta(days=day) for day in range(63)]
+HOURS = [datetime(2019, 1, 30, 20) + timedelta(hours=hour) for hour in range(63)]
+
+DATES = [
+    "%m/%d/%Y", "%-m/%-d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%-d.%-m.%Y", "%d-%m-%Y", "%m/%d/%y", "%-d.%-m.%y", "%d %b %Y",
+    "%d-%b-%Y", "%d-%b-%y", "%-d %B %Y", "%d%b%Y", "%b %d, %Y", "%B %-d, %Y", "%b %-d %Y", "%Y-%b-%d", "%a %m/%d/%Y",
+    "%A, %B %-d, %Y", "%a, %d %b %Y", "%Y-%-m-%-d",
+]  # fmt: skip
+CLOCKS = [
+    "%m/%d/%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y, %H:%M", "%m/%d/%Y %I:%M %p", "%m/%d/%y, %I:%M:%S %p",
+    "%d %b %Y %H:%M", "%a, %d %b %Y %H:%M:%S GMT", "%d/%m/%YT%H:%M:%SZ", "%b %d, %Y %I:%M%p", "%Y-%m-%d %I:%M %p",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", DATES)
+def test_days_are_read_and_go_on_as_they_were_written(form):
+    texts = each(form, DAYS)
+    series = series_of(texts[:60])
+    assert (len(series), series.grid.describe(), series.notices) == (60, "a day", [])
+    assert following(series) == texts[60:]
+
+
+@pytest.mark.parametrize("form", CLOCKS)
+def test_times_of_a_day_are_read_and_go_on_as_they_were_written(form):
+    texts = each(form, HOURS)
+    series = series_of(texts[:60])
+    assert (len(series), series.grid.describe(), series.notices) == (60, "an hour", [])
+    assert following(series) == texts[60:]
+
+
+@pytest.mark.parametrize("form", ["%b %Y", "%B %Y", "%b-%y", "%b-%Y", "%m/%Y", "%-m/%Y", "%m.%Y", "%Y-%-m", "%Y %B"])
+def test_months_are_read_and_go_on_as_they_were_written(form):
+    series = series_of(each(form, MONTHS))
+    assert (len(series), series.grid.describe(), following(series)) == (120, "a month", each(form, NEXT))
+
+
+def test_quarters_may_stand_before_their_year():
+    for form in ("Q{} {}", "Q{}/{}", "q{}-{}"):
+        texts = [form.format(i % 4 + 1, 2010 + i // 4) for i in range(21)]
+        assert (series_of(texts[:20]).grid.describe(), following(series_of(texts[:20]), 1)) == ("a quarter", texts[20:])
+
+
+@given(st.dates(date(1970, 1, 1), date(2068, 1, 1)), st.sampled_from(["%d/%m/%y", "%m/%d/%y", "%d.%m.%Y", "%d %B %Y"]))
+def test_forty_days_come_back_from_either_order(first, form):
+    texts = each(form, [datetime(first.year, first.month, first.day) + timedelta(days=day) for day in range(40)])
+    series = series_of(texts)
+    assert [series.grid.label(day) for day in range(len(series))] == texts
+
+
+@pytest.mark.parametrize("first", ["day", "month"])
+@pytest.mark.parametrize("months", [1, 3])
+def test_the_order_that_alone_makes_steps_of_one_length_is_taken_and_said(first, months):
+    form = "%d/%m/%Y" if first == "day" else "%m/%d/%Y"
+    texts = each(form, [MONTHS[months * i] for i in range(34)])
+    series = series_of(texts[:32])
+    assert following(series, 2) == texts[32:]
+    assert series.notices == [f"the times were read with the {first} first, which alone makes steps of one length"]
+    gaps = [text for number, text in enumerate(texts) if number % 11 != 4]
+    assert len(series_of(gaps)) == 34
+
+
+def test_an_order_that_nothing_tells_is_asked_for():
+    texts = each("%d/%m/%Y", [datetime(2019, month, 1) for month in range(1, 13)])
+    asked = (
+        r"^times\[1\]: expected to know whether '01/02/2019' begins with the day or the month, no time says; --dates "
+        r"\(dates\) day-first or month-first does$"
+    )
+    with pytest.raises(InputError, match=asked):
+        series_of(texts)
+    with pytest.raises(InputError, match=asked):
+        read_times(texts, "times")
+
+    def as_told(order):
+        return as_series(["x"], np.zeros((12, 1)), texts, dates=order)
+
+    assert (as_told("day-first").grid.describe(), as_told("month-first").grid.describe()) == ("a month", "a day")
+    with pytest.raises(OptionError, match=r"^dates: expected day-first or month-first, got 'us'$"):
+        as_told("us")
+
+
+def test_a_model_reads_later_dates_as_its_own_or_as_its_steps_allow():
+    german = series_of(each("%d.%m.%Y", MONTHS)).grid
+    later = series_of(["01/01/2020", "01/02/2020"], german)
+    assert (german.index_of(later.grid), following(later, 1)) == (120, ["01/03/2020"])
+    iso = series_of(each("%Y-%m-%d", MONTHS)).grid
+    later = series_of(["01/01/2020", "02/01/2020"], iso)
+    assert (iso.index_of(later.grid), following(later, 1)) == (120, ["03/01/2020"])
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["01/31/2019", "31/01/2019"], r"^times\[1\]: expected a time \(.*\), got '31/01/2019'$"),
+        (["31/02/2019"], r"^times\[0\]: expected a time \("),
+        (["13/13/2019"], r"^times\[0\]: expected a time \("),
+        (["Mon 01/30/2019"], r"^times\[0\]: expected a time \("),
+        (["1/30/2019 13:00 PM"], r"^times\[0\]: expected a time \("),
+        (["Jan 19", "Feb 19"], r"^times\[0\]: expected a time \("),
+        (["01/31/2019", "2019-02-01"], r"^times\[1\]: expected a time written as the first, '01/31/2019', got"),
+        (["01/31/2019", "1/2/19"], r"^times\[1\]: expected a time written as the first, '01/31/2019', got"),
+    ],
+)
+def test_dates_that_are_none_or_of_two_forms_are_refused(texts, message):
+    with pytest.raises(InputError, match=message):
+        series_of(texts)
