@@ -133,7 +133,7 @@ def test_which_files_hold_sequences():
         ("a.npz", {"X": np.zeros((1, 4)), "y": [1], "lengths": [5]}, r"lengths\[0\]: expected 1 to 4"),
         ("a.npz", {"X": np.zeros((1, 4)), "y": [1], "lengths": [0]}, r"lengths\[0\]: expected 1 to 4"),
         ("a.npz", {"X": np.full((1, 4), np.inf), "y": [1]}, r"array X: expected finite numbers, or NaN"),
-        ("a.csv", TABLE.replace(",3,", ",z,"), "line 3, column 'x': expected a number, or nothing if missing, got 'z'"),
+        ("a.csv", TABLE.replace(",3,", ",z,"), "line 3, column 'x': expected a number, or nothing, got 'z'; --channel"),
         ("a.csv", TABLE.replace("a,1,up", "a,1,down"), "line 4, column 'label': expected the label 'up', as in line 2"),
         ("a.csv", TABLE.replace("down", " "), "line 3, column 'label': expected a label, got ''"),
         ("a.csv", TABLE.replace("id", "di"), "line 1: expected a column 'id'"),

@@ -9,6 +9,7 @@ __all__ = [
     "add_encoding",
     "add_known_column",
     "add_model",
+    "add_notation",
     "add_threads",
     "integer",
     "number",
@@ -41,6 +42,14 @@ def add_known_column(group: Group, role: str) -> None:
 
 def add_encoding(group: Group, of: str) -> None:
     group.add_argument("--encoding", metavar="NAME", default="utf-8", help=f"Encoding of the {of}")
+
+
+def add_notation(group: Group) -> None:
+    """Add the options of how a table's dates and numbers are written, where they do not say it themselves."""
+    dates = "What dates such as 01/02/2024 begin with (default: as the dates show)"
+    group.add_argument("--dates", metavar="day-first|month-first", help=dates)
+    decimal = "What stands before decimals, as in 1,234 (default: as the numbers show)"
+    group.add_argument("--decimal", metavar="point|comma", help=decimal)
 
 
 def add_threads(group: Group) -> None:

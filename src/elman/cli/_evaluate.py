@@ -3,7 +3,15 @@
 import json
 from argparse import Namespace
 
-from elman.cli._arguments import add_encoding, add_known_column, add_model, add_threads, integer, use_threads
+from elman.cli._arguments import (
+    add_encoding,
+    add_known_column,
+    add_model,
+    add_notation,
+    add_threads,
+    integer,
+    use_threads,
+)
 from elman.cli._parser import Commands, add_command
 from elman.cli._texts import use_utf_8
 from elman.cli.kinds import check_options, load_model
@@ -22,6 +30,7 @@ def add_evaluate(commands: Commands) -> None:
         "--horizon", metavar="N", type=integer, help="Steps of a forecast (default: the model's)"
     )
     add_encoding(parser.options, "file")
+    add_notation(parser.options)
     add_threads(parser.options)
     parser.options.add_argument("--json", action="store_true", help="Print one JSON object")
 

@@ -4,7 +4,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from elman.cli._arguments import add_encoding, add_model, add_threads, integer, number, use_threads
+from elman.cli._arguments import add_encoding, add_model, add_notation, add_threads, integer, number, use_threads
 from elman.cli._outputs import may_plot, require_places
 from elman.cli._parser import Commands, add_command
 from elman.cli._texts import use_utf_8
@@ -27,6 +27,7 @@ def add_forecast(commands: Commands) -> None:
     add("--plot", metavar="FILE", type=Path, help="Picture to draw: .png, .svg or .pdf (needs the extra plot)")
     add("--overwrite", action="store_true", help="Replace the files of --out and --plot")
     add_encoding(parser.options, "file")
+    add_notation(parser.options)
     add_threads(parser.options)
 
 
@@ -43,11 +44,7 @@ def forecast(options: Namespace) -> int:
     use_threads(options.threads)
     use_utf_8()
     model = Forecaster.load(options.model)
-    context = (
-        Context.of(model.series, len(model.series))
-        if options.file is None
-        else read_context(model, options.file, options.encoding)
-    )
+    context = Context.of(model.series, len(model.series)) if options.file is None else read_context(model, options)
     found = model.forecast_after(context, options.horizon, options.coverage)
     text = written(model, found, form)
     if options.plot:

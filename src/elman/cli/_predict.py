@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from elman.cli._arguments import add_encoding, add_known_column, add_model, add_threads, use_threads
+from elman.cli._arguments import add_encoding, add_known_column, add_model, add_notation, add_threads, use_threads
 from elman.cli._parser import Commands, add_command
 from elman.cli._texts import use_utf_8
 from elman.cli.kinds import check_options, load_model
@@ -18,6 +18,7 @@ def add_predict(commands: Commands) -> None:
     add_known_column(parser.options, "text")
     parser.options.add_argument("--format", metavar="NAME", help="Of the output: jsonl (default), tsv, conll, …")
     add_encoding(parser.options, "input")
+    add_notation(parser.options)
     add_threads(parser.options)
 
 

@@ -3,10 +3,10 @@
 from argparse import Namespace
 from pathlib import Path
 
-from elman.cli._arguments import add_encoding, add_model, add_threads, integer, use_threads
+from elman.cli._arguments import add_encoding, add_model, add_notation, add_threads, integer, use_threads
 from elman.cli._outputs import require_places
 from elman.cli._parser import Commands, add_command
-from elman.cli.kinds import load_model
+from elman.cli.kinds import NOTATION, check_options, load_model
 
 __all__ = ["add_show", "show"]
 
@@ -23,6 +23,7 @@ def add_show(commands: Commands) -> None:
     add("--example", metavar="N", type=integer, help="Which of the file's texts or sequences (default: 1)")
     add("--overwrite", action="store_true", help="Replace the page")
     add_encoding(parser.options, "file")
+    add_notation(parser.options)
     add_threads(parser.options)
 
 
@@ -30,6 +31,7 @@ def show(options: Namespace) -> None:
     require_places((options.out,), options.overwrite)
     use_threads(options.threads)
     model, module = load_model(options.model)
+    check_options(module, options, NOTATION)
     trace = module.trace(model, options)
     trace.save_html(options.out, f"{options.model.resolve().name}: {trace.kind}", overwrite=options.overwrite)
     count = len(trace.read)

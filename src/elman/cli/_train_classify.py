@@ -1,10 +1,12 @@
 """``elman train classify``."""
 
+import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from elman.cli._arguments import add_notation
 from elman.cli._options import add_options
 from elman.cli._parser import Commands, Group, add_command
 from elman.cli._training import NEEDS, Data, add_files, add_running, train
@@ -15,7 +17,7 @@ __all__ = ["add_classify", "classify"]
 
 # Options for one kind of examples alone, beside those of its estimator, with their defaults.
 OF_TEXTS: dict[str, Any] = {"text": "text"}
-OF_SEQUENCES: dict[str, Any] = {"sequence": None, "time": None, "channel": None}
+OF_SEQUENCES: dict[str, Any] = {"sequence": None, "time": None, "channel": None, "dates": None, "decimal": None}
 
 
 def add_classify(commands: Commands) -> None:
@@ -37,6 +39,7 @@ def _add_sequences(group: Group) -> None:
     add("--time", metavar="COLUMN", help="Column that orders the rows of a sequence (default: they are in order)")
     channels = "Column of numbers, may be repeated (default: all other columns of numbers)"
     add("--channel", metavar="COLUMN", action="append", help=channels)
+    add_notation(group)
 
 
 def classify(options: Namespace) -> int:
@@ -96,8 +99,12 @@ def _read_sequences(options: Namespace) -> Data:
     columns = {role: name for role, name in named.items() if name} if options.sequence else {}
 
     def read(file: Path, channels: Sequence[str]) -> Sequences:
-        wanted = SequenceColumns(**columns, channels=tuple(channels))
-        return read_sequences(file, wanted, labelled=True, encoding=options.encoding)
+        notation = {"dates": options.dates, "decimal": options.decimal}
+        wanted = SequenceColumns(**columns, channels=tuple(channels), **notation)
+        sequences = read_sequences(file, wanted, labelled=True, encoding=options.encoding)
+        for notice in sequences.notices:
+            print(f"{file}: {notice}", file=sys.stderr)
+        return sequences
 
     found, validation = read(options.file, options.channel or ()), None
     assert found.labels
@@ -107,7 +114,10 @@ def _read_sequences(options: Namespace) -> Data:
         assert held.labels
         _see_known(held.labels, [f"{place}, label" for place in held.places], found.labels)
         validation = (held.values, held.labels)
-    return Data((found.values, found.labels), {"validation": validation, "channels": found.channels}, columns)
+    notation = {"dates": options.dates, "decimal": found.decimal} if columns else {}
+    known = {name: value for name, value in notation.items() if value}
+    named_channels = {"validation": validation, "channels": found.channels}
+    return Data((found.values, found.labels), named_channels, columns | known)
 
 
 def _see_classes(labels: Sequence[str], place: str) -> None:

@@ -1,8 +1,10 @@
 """``elman train forecast``."""
 
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
+from elman.cli._arguments import add_notation
 from elman.cli._options import add_options
 from elman.cli._parser import Commands, Group, add_command
 from elman.cli._training import NEEDS, Data, add_files, add_running, train
@@ -25,9 +27,11 @@ def add_forecast_training(commands: Commands) -> None:
     parser.arguments.add_argument("file", metavar="FILE", type=Path, help=contents)
     data = parser.group("Data")
     add_files(data)
-    data.add_argument("--time", metavar="COLUMN", help="Column of the times (default: the rows are the steps)")
-    add_repeated(data, "target", "Column to forecast; may be repeated (default: the only one)")
+    times = "Column of the times; none: the rows are the steps (default: the one that holds dates, if any)"
+    data.add_argument("--time", metavar="COLUMN", help=times)
+    add_repeated(data, "target", "Column to forecast; may be repeated (default: the only other one of numbers)")
     add_repeated(data, "covariate", "Column to read beside them; its past counts; may be repeated")
+    add_notation(data)
     parser.group("Forecasting")  # before those of all tasks
     add_options(parser, ForecasterOptions)
     add_running(parser.group("Running"))
@@ -46,8 +50,13 @@ def train_forecast(options: Namespace) -> int:
 
 
 def _read(options: Namespace) -> Data:
+    from elman.tasks._forecaster.columns import said_of
     from elman.tasks._forecaster.files import find_columns, read_series
 
-    found = find_columns(options.file, options.time, options.target or (), options.covariate or (), options.encoding)
-    series = read_series(options.file, found, options.encoding)
-    return Data((series,), {"covariates": len(found.covariates)}, {"time": found.time})
+    targets = options.target or ()
+    found = find_columns(options.file, options.time, targets, options.covariate or (), options.encoding)
+    notation = {"dates": options.dates, "decimal": options.decimal}
+    series = read_series(options.file, found, options.encoding, **notation)
+    series = replace(series, notices=[*said_of(found, options.time, targets), *series.notices])
+    columns = {"time": found.time} | ({"decimal": series.decimal} if series.decimal else {})
+    return Data((series,), {"covariates": len(found.covariates)}, columns)

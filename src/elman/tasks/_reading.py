@@ -15,11 +15,13 @@ from elman.tasks._decoding import decoded_lines
 from elman.tasks._delimiters import DELIMITERS, find_table
 from elman.tasks._other_formats import way_out
 
-__all__ = ["Row", "file_kind", "open_input", "plain_lines", "read_table"]
+__all__ = ["TABLE", "Row", "file_kind", "open_input", "plain_lines", "read_table"]
 
 SUFFIXES = {
     ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "text",
 }  # fmt: skip
+
+TABLE = "; a table in a .txt file is read once it is called .csv"
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,8 @@ def _separated_rows(lines: Iterator[str], name: str, kind: str, columns: Sequenc
             line = skipped + reader.line_num + 1
     except csv.Error as error:
         reason = str(error).replace("\t", "a tab")
+        if "new-line character" in reason:
+            reason = "a line that ends in \\r alone, as of an old Macintosh; save it with other line ends"
         raise InputError(f"{name}, line {line}: expected {kind.upper()}, got: {reason}") from None
     if header is None:
         raise InputError(f"{name}: expected a header and rows, the file is empty")

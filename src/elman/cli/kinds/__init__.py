@@ -6,6 +6,7 @@ prints predictions, ``describe(model)`` says what the model is, ``trace(model, o
 """
 
 from argparse import Namespace
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from elman.runtime._trained import TrainedModel
 
-__all__ = ["check_options", "load_model", "module_of"]
+__all__ = ["NOTATION", "check_options", "load_model", "module_of"]
 
-NOT_OF_ALL = ("text", "label", "horizon")
+NOTATION = ("dates", "decimal")
+NOT_OF_ALL = ("text", "label", "horizon", *NOTATION)
 
 
 def module_of(kind: "type[TrainedModel]") -> ModuleType:
@@ -36,15 +38,15 @@ def load_model(folder: Path) -> "tuple[TrainedModel, ModuleType]":
     return model.kind(model.settings, model.tensors, model.vocabularies), module_of(model.kind)
 
 
-def check_options(module: ModuleType, options: Namespace) -> None:
-    """Refuse options that say nothing to a kind of model.
+def check_options(module: ModuleType, options: Namespace, names: Sequence[str] = NOT_OF_ALL) -> None:
+    """Refuse options, of those named, that say nothing to a kind of model.
 
     Raises:
         OptionError: one is given.
     """
     from elman._errors import OptionError
 
-    for name in NOT_OF_ALL:
+    for name in names:
         value = getattr(options, name, None)
         if value is not None and name not in module.OPTIONS:
             raise OptionError(name, f"none for a {module.__name__.rpartition('.')[2].replace('_', ' ')}", value)

@@ -20,7 +20,7 @@ from elman.runtime._forecaster.forecaster import Forecast
 
 __all__ = ["OPTIONS", "describe", "evaluate", "predict", "read_context", "show", "trace", "written"]
 
-OPTIONS: tuple[str, ...] = ("horizon",)
+OPTIONS: tuple[str, ...] = ("horizon", "dates", "decimal")
 
 COLUMNS = {"mae": "MAE", "naive_mae": "naive", "seasonal_naive_mae": "seasonal naive", "interval_coverage": "coverage"}
 
@@ -28,7 +28,7 @@ COLUMNS = {"mae": "MAE", "naive_mae": "naive", "seasonal_naive_mae": "seasonal n
 def evaluate(model: Forecaster, options: Namespace) -> dict[str, Any]:
     from elman.runtime._forecaster.rolling import rolling_report
 
-    context = read_context(model, options.file, options.encoding)
+    context = read_context(model, options)
     started = time.perf_counter()
     report = rolling_report(model, context, options.horizon)
     report |= {name: _finite(value) for name, value in report.items() if isinstance(value, float)}
@@ -52,7 +52,7 @@ def show(report: dict[str, Any]) -> None:
 
 def predict(model: Forecaster, options: Namespace) -> None:
     form = checked_format(options.format)
-    context = read_context(model, options.file, options.encoding)
+    context = read_context(model, options)
     sys.stdout.write(written(model, model.forecast_after(context), form))
 
 
@@ -83,16 +83,18 @@ def trace(model: Forecaster, options: Namespace) -> Trace:
         return model.trace()
     from elman.runtime._forecaster.tracing import traced
 
-    return traced(model, read_context(model, given_file(options), options.encoding))
+    options.file = given_file(options)
+    return traced(model, read_context(model, options))
 
 
-def read_context(model: Forecaster, file: str, encoding: str) -> Context:
-    """Read a series with the columns of the model's, and place it beside the training series."""
+def read_context(model: Forecaster, options: Namespace) -> Context:
+    """Read the series of a file with the columns of the model's, and place it beside the training series."""
     from elman.tasks._forecaster.files import SeriesColumns, read_series
 
-    settings = model.settings
+    settings, file = model.settings, options.file
     columns = SeriesColumns(settings.columns.get("time"), tuple(settings.targets), tuple(settings.covariates))
-    series = read_series(file, columns, encoding, model.settings.grid)
+    notation = {"dates": options.dates, "decimal": options.decimal, "like": settings.columns.get("decimal")}
+    series = read_series(file, columns, options.encoding, settings.grid, **notation)
     for notice in series.notices:
         print(f"{file}: {notice}", file=sys.stderr)
     try:

@@ -1,5 +1,6 @@
 """The commands for classifiers of sequences of numbers."""
 
+import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OPTIONS", "describe", "evaluate", "predict", "show", "trace"]
 
-OPTIONS: tuple[str, ...] = ()
+OPTIONS: tuple[str, ...] = ("dates", "decimal")
 
 
 def evaluate(classifier: SequenceClassifier, options: Namespace) -> dict[str, Any]:
@@ -54,8 +55,13 @@ def _read(classifier: SequenceClassifier, options: Namespace, *, labelled: bool)
         getattr(options, "label", None) or known.get("label", "label"),
         known.get("time"),
         tuple(classifier.channels) if known else (),
+        options.dates or known.get("dates"),
+        options.decimal,
+        known.get("decimal"),
     )
     found = read_sequences(options.file, columns, labelled=labelled, encoding=options.encoding)
+    for notice in found.notices:
+        print(f"{options.file}: {notice}", file=sys.stderr)
     channels = found.values[0].shape[1]
     if channels != len(classifier.channels):
         raise InputError(

@@ -7,7 +7,7 @@ from elman.tasks._classifiers.npz_file import read_npz
 from elman.tasks._classifiers.sequence_table import SequenceColumns, read_sequence_table
 from elman.tasks._classifiers.sequences import Sequences
 from elman.tasks._classifiers.ts_file import read_ts
-from elman.tasks._reading import file_kind
+from elman.tasks._reading import TABLE, file_kind
 
 __all__ = ["SequenceColumns", "holds_sequences", "read_sequences"]
 
@@ -38,7 +38,7 @@ def read_sequences(path: str | Path, columns: SequenceColumns, *, labelled: bool
         found = read_ts(path, encoding)
     elif file_kind(path) == "text":
         expected = "sequences of numbers (.ts, .npz, .csv, .tsv or .jsonl)"
-        raise InputError(f"{path}: expected {expected}, got plain text")
+        raise InputError(f"{path}: expected {expected}, got plain text{TABLE}")
     else:
         found = read_sequence_table(path, columns, labelled=labelled, encoding=encoding)
     if labelled and found.labels is None:

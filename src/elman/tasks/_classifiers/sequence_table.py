@@ -1,17 +1,22 @@
 """Sequences of numbers in a table with a row for each step."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from elman._errors import InputError, listed, shown
+from elman.runtime._arrays import Array
 from elman.runtime._forecaster.times import read_times
-from elman.tasks._classifiers.sequences import Sequences, parse_value
+from elman.tasks._classifiers.sequences import Sequences
+from elman.tasks._numbers import check_decimal, looks_like_number, read_numbers
 from elman.tasks._reading import Row, file_kind, open_input, read_table
 
 __all__ = ["SequenceColumns", "read_sequence_table"]
+
+ADVICE = "--channel names the columns to read"
 
 
 @dataclass(frozen=True)
@@ -23,21 +28,25 @@ class SequenceColumns:
         label: the sequence's label, in each of its rows.
         time: what orders its rows; None: they are in order.
         channels: the numbers; empty: all other columns that begin with one.
+        dates: ``day-first`` or ``month-first``, of times such as 01/02/2024; None: what the times themselves say.
+        decimal: ``point`` or ``comma``, what stands before decimals; None: what the numbers themselves say.
+        like: the same of a model's own file, where they say nothing.
     """
 
     sequence: str = "sequence"
     label: str = "label"
     time: str | None = None
     channels: tuple[str, ...] = ()
+    dates: str | None = None
+    decimal: str | None = None
+    like: str | None = None
 
 
 @dataclass
 class _Sequence:
     line: int
     label: str
-    times: list[str] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-    steps: list[list[float]] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
 
 
 def read_sequence_table(
@@ -54,6 +63,7 @@ def read_sequence_table(
     Raises:
         InputError: whatever is wrong with it; the message names the line and the column.
     """
+    check_decimal(columns.decimal)
     name, keys = str(path), [columns.sequence, *([columns.label] if labelled else [])]
     keys += [columns.time] if columns.time else []
     channels = list(columns.channels)
@@ -61,6 +71,10 @@ def read_sequence_table(
         twice = listed(column for column, count in Counter([*keys, *channels]).items() if count > 1)
         raise InputError(f"{path}: expected each column once, as sequence, label, time or channel, got {twice} twice")
     sequences: dict[str, _Sequence] = {}
+    texts: dict[str, list[str]] = {}
+    times: list[str] = []
+    lines: list[int] = []
+    delimiter = ""
     with open_input(path) as stream:
         read = {"others": not channels, "nullable": True}
         for row in read_table(stream, name, file_kind(path), [*keys, *channels], encoding, **read):
@@ -73,14 +87,18 @@ def read_sequence_table(
             if found.label != label or (labelled and not label):
                 expected = f"the label {found.label!r}, as in line {found.line}" if found.label else "a label"
                 raise InputError(f"{_place(name, row, columns.label)}: expected {expected}, got {shown(label)}")
-            found.steps.append([_number(row, channel, name) for channel in channels])
-            if columns.time:
-                found.times.append(row.values[columns.time].strip())
-                found.lines.append(row.line)
-    values = [np.array(_ordered(found, f"{name}, column {columns.time!r}")) for found in sequences.values()]
+            found.rows.append(len(lines))
+            for channel in channels:
+                texts.setdefault(channel, []).append(row.values[channel])
+            times += [row.values[columns.time].strip()] if columns.time else []
+            lines.append(row.line)
+            delimiter = row.delimiter
+    numbers = read_numbers(texts, lines, name, delimiter, columns.decimal, columns.like, ADVICE)
+    instants = _instants(times, lines, columns, name)
+    values = [_ordered(numbers.values, found.rows, instants) for found in sequences.values()]
     places = [f"{path}, line {found.line}" for found in sequences.values()]
     labels = [found.label for found in sequences.values()] if labelled else None
-    return Sequences(values, labels, list(sequences), places, channels)
+    return Sequences(values, labels, list(sequences), places, channels, numbers.decimal, numbers.notices)
 
 
 def _place(name: str, row: Row, column: str) -> str:
@@ -89,7 +107,7 @@ def _place(name: str, row: Row, column: str) -> str:
 
 def _channels(row: Row, keys: set[str], name: str) -> list[str]:
     """Return the columns that begin with a number, or with a missing one."""
-    channels = [column for column in row.values if column not in keys and _is_number(row.values[column])]
+    channels = [column for column in row.values if column not in keys and looks_like_number(row.values[column])]
     if not channels:
         raise InputError(
             f"{name}, line {row.line}: expected columns of numbers beside {', '.join(sorted(keys))}, got none"
@@ -97,26 +115,12 @@ def _channels(row: Row, keys: set[str], name: str) -> list[str]:
     return channels
 
 
-def _is_number(text: str) -> bool:
-    try:
-        parse_value(text)
-    except ValueError:
-        return False
-    return True
+def _instants(times: Sequence[str], lines: Sequence[int], columns: SequenceColumns, name: str) -> list[int]:
+    """Return what orders the rows: numbers, or dates and what else :func:`read_times` reads."""
+    if not times:
+        return []
+    return read_times(times, f"{name}, column {columns.time!r}", lines, "integer", columns.dates).instants
 
 
-def _number(row: Row, column: str, name: str) -> float:
-    try:
-        return parse_value(row.values[column])
-    except ValueError:
-        got = shown(row.values[column])
-        expected, advice = "expected a number, or nothing if missing", "--channel names the columns to read"
-        raise InputError(f"{_place(name, row, column)}: {expected}, got {got}; {advice}") from None
-
-
-def _ordered(sequence: _Sequence, place: str) -> list[list[float]]:
-    """Return the steps by their times: numbers, or dates and what else :func:`read_times` reads."""
-    if not sequence.times:
-        return sequence.steps
-    times = read_times(sequence.times, place, sequence.lines, "integer").instants
-    return [sequence.steps[step] for step in sorted(range(len(times)), key=times.__getitem__)]
+def _ordered(values: Array, rows: Sequence[int], instants: Sequence[int]) -> Array:
+    return np.array(values[sorted(rows, key=instants.__getitem__) if instants else list(rows)])

@@ -1,6 +1,6 @@
 """Sequences of numbers as a file holds them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ class Sequences:
         names: of each, to tell it by: its identifier in a table, else its number, from 1.
         places: where in the file each begins, for messages.
         channels: their names; None: the file gives none.
+        decimal: of a table, what stands before decimals, ``point`` or ``comma``; None: nothing says.
+        notices: what a person may want to know of the reading, a line each.
     """
 
     values: list[NDArray[np.float64]]
@@ -27,6 +29,8 @@ class Sequences:
     names: list[str] | list[int]
     places: list[str]
     channels: list[str] | None = None
+    decimal: str | None = None
+    notices: list[str] = field(default_factory=list)
 
 
 def parse_value(text: str) -> float:

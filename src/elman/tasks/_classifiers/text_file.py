@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from elman._errors import InputError
-from elman.tasks._reading import file_kind, open_input, read_table
+from elman.tasks._reading import TABLE, file_kind, open_input, read_table
 
 __all__ = ["Examples", "read_examples"]
 
@@ -26,7 +26,9 @@ def read_examples(path: str | Path, text: str, label: str, encoding: str = "utf-
     """
     kind = file_kind(path)
     if kind == "text":
-        raise InputError(f"{path}: expected a table with texts and labels (.csv, .tsv or .jsonl), got plain text")
+        raise InputError(
+            f"{path}: expected a table with texts and labels (.csv, .tsv or .jsonl), got plain text{TABLE}"
+        )
     if text == label:
         raise InputError(f"{path}: expected two columns, got {text!r} for both the text and the label")
     examples = Examples()

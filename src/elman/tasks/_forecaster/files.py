@@ -1,45 +1,25 @@
 """Series of numbers from a CSV, TSV or JSON lines file."""
 
 import io
-import math
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
-from elman._errors import InputError, listed, shown
+from elman._errors import InputError, shown
 from elman.runtime._forecaster.calendar import TimeGrid
 from elman.runtime._forecaster.forms import MONTHS
-from elman.runtime._forecaster.series import GREATEST, Series, as_series
-from elman.tasks._reading import file_kind, open_input, read_table
+from elman.runtime._forecaster.series import Series, as_series
+from elman.tasks._forecaster.columns import SeriesColumns, choose_columns
+from elman.tasks._numbers import check_decimal, read_numbers
+from elman.tasks._reading import TABLE, Row, file_kind, open_input, read_table
 
 __all__ = ["SeriesColumns", "find_columns", "read_series"]
 
-MISSING = {"", "-", ".", "?", "na", "n/a", "nan", "null", "none"}
 STANDARD_INPUT = "-"  # holds CSV
 VALUE = "value"  # the target of a table with a year a row
-
-
-@dataclass(frozen=True)
-class SeriesColumns:
-    """What the columns of a series' file are called.
-
-    Attributes:
-        time: the column of the times; None: the rows are the steps.
-        targets: what is to be forecast.
-        covariates: what is read beside it.
-    """
-
-    time: str | None
-    targets: tuple[str, ...]
-    covariates: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns of numbers, the targets first."""
-        return *self.targets, *self.covariates
+LOOKED_AT = 1000  # rows, for which columns hold times and numbers
 
 
 def find_columns(
@@ -49,31 +29,34 @@ def find_columns(
 
     Args:
         path: the file.
-        time: the column of the times, if there is one.
-        targets: each a column or several with commas between; none: the only one that is left, or, in a table with a
-            year a row, its months.
+        time: the column of the times; ``none``: there is none, the rows are the steps; None: the only one that holds
+            dates, or is called as times are, if there is one.
+        targets: each a column or several with commas between; none: the only one of numbers that is left, or, in a
+            table with a year a row, its months.
         covariates: further columns.
         encoding: the file's.
 
     Raises:
         InputError: there are no such columns, or it is not clear which.
     """
-    header = _header(*_opened(path), encoding)
+    content, name, kind = _opened(path)
+    rows = list(islice(_rows(content, name, kind, encoding), LOOKED_AT))
+    header = list(rows[0].values)
     if _is_by_months(header) and not targets and not covariates and time in (None, header[0]):
         return SeriesColumns(header[0], (VALUE,))
-    chosen, further = _split(targets, header), _split(covariates, header)
-    if not chosen:
-        chosen = tuple(name for name in header if name != time and name not in further)
-        if len(chosen) != 1:
-            raise InputError(f"{path}: expected --target, one or more of the columns {listed(map(shown, header))}")
-    names = [*([time] if time else []), *chosen, *further]
-    if again := next((name for name in names if names.count(name) > 1), None):
-        raise InputError(f"{path}: expected each column once, as time, target or covariate, got {again!r} twice")
-    return SeriesColumns(time, chosen, further)
+    table = {column: [row.values.get(column, "") for row in rows] for column in header}
+    return choose_columns(table, name, time, targets, covariates)
 
 
 def read_series(
-    path: str | Path, columns: SeriesColumns, encoding: str = "utf-8", known: TimeGrid | None = None
+    path: str | Path,
+    columns: SeriesColumns,
+    encoding: str = "utf-8",
+    known: TimeGrid | None = None,
+    *,
+    dates: str | None = None,
+    decimal: str | None = None,
+    like: str | None = None,
 ) -> Series:
     """Read a series: the rows by their times, on steps of one length; NaN where a value is missing.
 
@@ -81,22 +64,40 @@ def read_series(
         path: the file; ``-``: standard input, CSV.
         columns: of :func:`find_columns`. A table with a year a row is read whatever they say.
         encoding: the file's.
+        known: the grid of a model, for :func:`as_series`.
+        dates: ``day-first`` or ``month-first``, of dates such as 01/02/2024; None: what the dates themselves say.
+        decimal: ``point`` or ``comma``, what stands before decimals; None: what the numbers themselves say.
+        like: the same of a model's own file, where they say nothing.
 
     Raises:
         InputError: whatever is wrong with the file; the message names line and column.
     """
+    check_decimal(decimal)
     content, name, kind = _opened(path)
-    header = _header(content, name, kind, encoding)
-    if _is_by_months(header) and columns.time in (None, header[0]) and len(columns.names) == 1:
-        return _by_months(content, name, kind, header, columns, encoding)
-    wanted = ([columns.time] if columns.time is not None else []) + list(columns.names)
-    times, rows, lines = [], [], []
-    for row in read_table(io.BytesIO(content), name, kind, wanted, encoding, nullable=True):
-        rows.append([_number(row.values[column], name, row.line, column) for column in columns.names])
-        times.append(row.values[columns.time] if columns.time is not None else "")
-        lines.append(row.line)
-    texts = times if columns.time is not None else None
-    return as_series(columns.names, np.array(rows), texts, f"{name}, column {columns.time!r}", lines, known)
+    header = list(next(_rows(content, name, kind, encoding)).values)
+    by_months = _is_by_months(header) and columns.time in (None, header[0]) and len(columns.names) == 1
+    time = header[0] if by_months else columns.time
+    numbers = header[1:] if by_months else columns.names
+    wanted = [*([] if time is None else [time]), *numbers]
+    rows = [
+        row
+        for row in read_table(io.BytesIO(content), name, kind, wanted, encoding, nullable=True)
+        if time is None or any(text.strip() for text in row.values.values())  # as spreadsheets have below a table
+    ]
+    if not rows:
+        raise InputError(f"{name}: expected rows after the header, there are none")
+    lines = [row.line for row in rows]
+    cells = {column: [row.values[column] for row in rows] for column in numbers}
+    read = read_numbers(cells, lines, name, rows[0].delimiter, decimal, like)
+    values, place = read.values, f"{name}, column {time!r}"
+    times = None if time is None else [_time(row, time, name) for row in rows]
+    notices = read.notices
+    if by_months and times is not None:
+        notices = ["a table with a year a row: its months were put behind one another", *notices]
+        times, lines = _by_months(times, lines, place), [line for line in lines for _ in MONTHS]
+        values = values.reshape(-1, 1)
+    series = as_series(columns.names, values, times, place, lines, known, dates)
+    return replace(series, notices=[*notices, *series.notices], decimal=read.decimal)
 
 
 def _opened(path: str | Path) -> tuple[bytes, str, str]:
@@ -107,15 +108,22 @@ def _opened(path: str | Path) -> tuple[bytes, str, str]:
         return sys.stdin.buffer.read(), "standard input", "csv"
     kind = file_kind(path)
     if kind == "text":
-        raise InputError(f"{path}: expected a table with a series (.csv, .tsv or .jsonl), got plain text")
+        raise InputError(f"{path}: expected a table with a series (.csv, .tsv or .jsonl), got plain text{TABLE}")
     with open_input(path) as stream:
         return stream.read(), str(path), kind
 
 
-def _header(content: bytes, name: str, kind: str, encoding: str) -> list[str]:
-    """Return the names of all columns."""
-    rows = read_table(io.BytesIO(content), name, kind, (), encoding, others=True, nullable=True)
-    return list(next(rows).values)
+def _rows(content: bytes, name: str, kind: str, encoding: str) -> Iterator[Row]:
+    """Yield the rows with all their columns."""
+    return read_table(io.BytesIO(content), name, kind, (), encoding, others=True, nullable=True)
+
+
+def _time(row: Row, column: str, name: str) -> str:
+    text = row.values[column]
+    if not text.strip():
+        place = f"{name}, line {row.line}, column {column!r}"
+        raise InputError(f"{place}: expected a time, got an empty field; leave out rows without one, such as sums")
+    return text
 
 
 def _is_by_months(header: Sequence[str]) -> bool:
@@ -123,39 +131,10 @@ def _is_by_months(header: Sequence[str]) -> bool:
     return len(header) == 13 and [name.lower()[:3] for name in header[1:]] == list(MONTHS)
 
 
-def _by_months(
-    content: bytes, name: str, kind: str, header: list[str], columns: SeriesColumns, encoding: str
-) -> Series:
-    times, rows, lines = [], [], []
-    for row in read_table(io.BytesIO(content), name, kind, header, encoding, nullable=True):
-        year = row.values[header[0]].strip()
-        if not (year.isdecimal() and len(year) == 4):
-            raise InputError(f"{name}, line {row.line}, column {header[0]!r}: expected a year, got {shown(year)}")
-        for month, column in enumerate(header[1:], start=1):
-            times.append(f"{year}-{month:02}")
-            rows.append([_number(row.values[column], name, row.line, column)])
-            lines.append(row.line)
-    series = as_series(columns.names, np.array(rows), times, f"{name}, column {header[0]!r}", lines)
-    return replace(
-        series, notices=["a table with a year a row: its months were put behind one another", *series.notices]
-    )
-
-
-def _split(given: Sequence[str], header: Sequence[str]) -> tuple[str, ...]:
-    parts: list[str] = []
-    for text in given:
-        parts += [text] if text in header else [part.strip() for part in text.split(",")]
-    return tuple(parts)
-
-
-def _number(text: str, name: str, line: int, column: str) -> float:
-    text = text.strip()
-    if text.lower() in MISSING:
-        return math.nan
-    try:
-        value = float(text) if "_" not in text else math.inf
-    except ValueError:
-        value = math.inf
-    if abs(value) <= GREATEST:
-        return value
-    raise InputError(f"{name}, line {line}, column {column!r}: expected a number, or nothing, got {shown(text)}")
+def _by_months(years: Sequence[str], lines: Sequence[int], place: str) -> list[str]:
+    """Return the months of each year in turn."""
+    for year, line in zip(years, lines, strict=True):
+        if not (year.strip().isdecimal() and len(year.strip()) == 4):
+            file, _, column = place.rpartition(", ")
+            raise InputError(f"{file}, line {line}, {column}: expected a year, got {shown(year.strip())}")
+    return [f"{year.strip()}-{month:02}" for year in years for month in range(1, 13)]

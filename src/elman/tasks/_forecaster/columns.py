@@ -1,0 +1,132 @@
+"""Which columns of a table are the times and the numbers that a person means."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from elman._errors import InputError, listed, shown
+from elman.runtime._forecaster.times import readings
+from elman.tasks._numbers import MISSING, looks_like_number
+
+__all__ = ["NO_TIME", "SeriesColumns", "choose_columns", "said_of"]
+
+NO_TIME = "none"  # for --time: the rows are the steps
+TIMES = {  # what columns of times are called, though digits alone may stand in them
+    "date", "time", "datetime", "timestamp", "ds", "day", "week", "month", "quarter", "year", "period", "hour",
+    "datum", "zeit", "zeitpunkt", "tag", "woche", "monat", "quartal", "jahr", "stunde",
+    "fecha", "mes", "año", "mois", "année", "日期", "时间", "时刻", "年", "月", "年月", "年份", "月份",
+}  # fmt: skip
+UNNAMED = {"", "index", "id", "unnamed: 0", "#"}  # numbers of the rows
+
+
+@dataclass(frozen=True)
+class SeriesColumns:
+    """What the columns of a series' file are called.
+
+    Attributes:
+        time: the column of the times; None: the rows are the steps.
+        targets: what is to be forecast.
+        covariates: what is read beside it.
+    """
+
+    time: str | None
+    targets: tuple[str, ...]
+    covariates: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of numbers, the targets first."""
+        return *self.targets, *self.covariates
+
+
+def choose_columns(
+    table: Mapping[str, Sequence[str]], name: str, time: str | None, targets: Sequence[str], covariates: Sequence[str]
+) -> SeriesColumns:
+    """Find what a person means by the columns named, or by naming none; the arguments are those of ``find_columns``.
+
+    Args:
+        table: the texts of each column, of some rows.
+        name: the file's.
+
+    Raises:
+        InputError: there are no such columns, or it is not clear which.
+    """
+    header = list(table)
+    chosen, further = _split(targets, header), _split(covariates, header)
+    if time is None:
+        time = _time_column({column: texts for column, texts in table.items() if column not in chosen + further}, name)
+    elif time == NO_TIME and time not in header:
+        time = None
+    if not chosen:
+        chosen = _target({column: texts for column, texts in table.items() if column not in (time, *further)}, name)
+    names = [*([] if time is None else [time]), *chosen, *further]
+    if again := next((column for column in names if names.count(column) > 1), None):
+        raise InputError(f"{name}: expected each column once, as time, target or covariate, got {again!r} twice")
+    return SeriesColumns(time, chosen, further)
+
+
+def said_of(found: SeriesColumns, time: str | None, targets: Sequence[str]) -> list[str]:
+    """Return a line on the columns that were found, not named; none where all were."""
+    said = {}
+    if time is None:
+        rows = "no column holds times, the rows are the steps"
+        said["--time"] = rows if found.time is None else f"the times are in {found.time!r}"
+    if not targets:
+        said["--target"] = f"{found.targets[0]!r} is forecast"
+    names = "name others" if len(said) > 1 else "names another"
+    return [f"{', '.join(said.values())} ({' and '.join(said)} {names})"] if said else []
+
+
+def _time_column(table: Mapping[str, Sequence[str]], name: str) -> str | None:
+    """Return the column whose texts are dates, or numbers under the name of a time; ``None`` if there is none."""
+    dated = [
+        column for column, texts in table.items() if _holds_times(texts, column, first=column == next(iter(table)))
+    ]
+    named = [column for column in dated if column.lower() in TIMES]
+    if len(dated) == 1 or len(named) == 1:
+        return (named if len(named) == 1 else dated)[0]
+    parts = [column for column in table if column.lower() in TIMES]
+    if dated:
+        raise InputError(
+            f"{name}: expected --time, one of the columns {listed(map(shown, dated))}, all of which hold times"
+        )
+    if parts:
+        raise InputError(
+            f"{name}: expected one column of times that differ, such as 2024-01, got {listed(map(shown, parts))}; with "
+            f"--time {NO_TIME} the rows are the steps"
+        )
+    return None
+
+
+def _holds_times(texts: Sequence[str], column: str, *, first: bool) -> bool:
+    texts = [text.strip() for text in texts]
+    known = [text for text in texts if text]  # a row of sums has none
+    try:
+        times = readings(known, column)[0]
+    except InputError:
+        return False
+    if not all(map(looks_like_number, known)):
+        return True
+    if column.lower() in TIMES:
+        return len(set(known)) == len(known)
+    return first and not times.are_numbers and column.lower() not in UNNAMED
+
+
+def _target(table: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
+    """Return the only column of numbers."""
+    found = [column for column, texts in table.items() if _holds_numbers(texts) and column.lower() not in UNNAMED]
+    if len(found) == 1:
+        return (found[0],)
+    if found:
+        raise InputError(f"{name}: expected --target, one or more of the columns {listed(map(shown, found))}")
+    raise InputError(f"{name}: expected a column of numbers to forecast, the columns are {listed(map(shown, table))}")
+
+
+def _holds_numbers(texts: Sequence[str]) -> bool:
+    return all(map(looks_like_number, texts)) and any(text.strip().lower() not in MISSING for text in texts)
+
+
+def _split(given: Sequence[str], header: Sequence[str]) -> tuple[str, ...]:
+    parts: list[str] = []
+    for text in given:
+        parts += [text] if text in header else [part.strip() for part in text.split(",")]
+    return tuple(parts)
