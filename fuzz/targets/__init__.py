@@ -5,7 +5,7 @@ from types import ModuleType
 
 __all__ = ["NAMES", "load_target"]
 
-NAMES = ("model_folder", "tensor_file", "table", "arrays", "text", "onnx_model")
+NAMES = ("model_folder", "tensor_file", "table", "series", "arrays", "text", "onnx_model")
 
 
 def load_target(name: str) -> ModuleType:

@@ -48,6 +48,12 @@ def test_months_are_read_and_go_on_as_they_were_written(form):
     assert (len(series), series.grid.describe(), following(series)) == (120, "a month", each(form, NEXT))
 
 
+def test_a_date_without_a_leading_zero_has_none_in_what_follows():
+    for form in ("%-m/%-d/%y", "%-d.%-m.%Y", "%Y-%-m-%-d"):
+        texts = each(form, [datetime(2024, 9, day) for day in (27, 28, 29, 30)] + [datetime(2024, 10, 1)])
+        assert following(series_of(texts[:4]), 1) == texts[4:]
+
+
 def test_quarters_may_stand_before_their_year():
     for form in ("Q{} {}", "Q{}/{}", "q{}-{}"):
         texts = [form.format(i % 4 + 1, 2010 + i // 4) for i in range(21)]

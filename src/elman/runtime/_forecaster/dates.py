@@ -114,7 +114,8 @@ def _day(part: dict[str, str | None], kind: str, order: str) -> tuple[str, date]
     if "one" in part:
         names = ("d", "m") if order == ORDERS[0] else ("m", "d")
         texts = dict(zip(names, (part["one"] or "", part["two"] or ""), strict=True))
-        written = dash.join(unpadded(letter, texts[letter]) for letter in names)
+        directives = _padding(texts["m"], texts["d"])
+        written = dash.join(directives[letter] for letter in names)
         return f"{written}{dash}{year_form}", date(year, int(texts["m"]), int(texts["d"]))
     day = part["day"] or ""
     day_form = unpadded("d", day)
@@ -132,7 +133,16 @@ def _day(part: dict[str, str | None], kind: str, order: str) -> tuple[str, date]
     month_text = part["month"] or ""
     if not dash and len(month_text + day) < 4:
         return None
-    return f"%Y{dash}{unpadded('m', month_text)}{dash}{day_form}", date(year, int(month_text), int(day))
+    directives = _padding(month_text, day)
+    return f"%Y{dash}{directives['m']}{dash}{directives['d']}", date(year, int(month_text), int(day))
+
+
+def _padding(month: str, day: str) -> dict[str, str]:
+    """Return the directives of month and day: in 3/31 neither has a leading zero, though 31 does not show it."""
+    bare = min(len(month), len(day)) == 1 and not month.startswith("0") and not day.startswith("0")
+    return {
+        letter: f"%-{letter}" if bare else unpadded(letter, digits) for letter, digits in (("m", month), ("d", day))
+    }
 
 
 def _clock(part: dict[str, str | None]) -> tuple[str, int] | None:
