@@ -131,6 +131,21 @@ def test_what_does_not_beat_the_naive_forecast_says_so():
     assert metrics["validation_mae"] <= metrics["validation_naive_mae"] * 1.02
 
 
+def test_dates_of_either_order_are_read_as_told(fitted):
+    later = seasonal(252)[240:]
+    times = [f"01/{month:02}/1970" for month in range(1, 13)]
+    assert fitted.forecast(1, later, times).times == ["01/01/1971"]  # its own steps are months
+    with pytest.raises(
+        InputError, match=r"^times: expected steps of a month, as from 1950-01 in training, got steps of"
+    ):
+        fitted.forecast(1, later, times, dates="month-first")
+    assert fitted.evaluate(later, times, 6, dates="day-first")["examples"] == 7
+    with pytest.raises(
+        InputError, match=r"^times\[1\]: expected to know whether '02/01/1970' begins with the day or the"
+    ):
+        Forecaster().fit(seasonal(12), [f"{day:02}/01/1970" for day in range(1, 13)])
+
+
 def test_the_coverage_of_the_intervals_is_near_what_was_asked_for():
     forecaster = Forecaster(**QUICK, horizon=3, season=1, coverage=0.8).fit(autoregressive(900))
     covered = forecaster.evaluate(autoregressive(3000)[900:])["interval_coverage"]

@@ -68,6 +68,18 @@ def test_what_could_be_several_is_refused_with_the_option(tmp_path, header, row,
         find_columns(table(tmp_path, header, row), None, (), ())
 
 
+def test_a_row_that_is_wrong_is_refused_with_its_line(tmp_path):
+    path = table(tmp_path, "month,x", "{month},{i}\n")
+    whole = path.read_text()
+    for wrong, message in (
+        ("2015-07", "column 'month', line 8: expected a time"),
+        (",6\n", "line 8, column 'x': expected a n"),
+    ):
+        path.write_text(whole.replace(wrong, wrong.replace("6", "six").replace("2015-07", "later")))
+        with pytest.raises(InputError, match=message):
+            read_series(path, find_columns(path, None, (), ()))
+
+
 def test_what_is_named_is_taken_and_none_is_no_time(tmp_path):
     path = table(tmp_path, "month,open,close", "{month},{x},{x}\n")
     assert find_columns(path, None, ["close"], ()) == SeriesColumns("month", ("close",))
@@ -101,7 +113,7 @@ def test_a_table_by_months_has_a_notation_too(tmp_path):
 
 def test_empty_rows_below_a_table_are_left_out_and_sums_refused(tmp_path):
     path = tmp_path / "x.csv"
-    path.write_text("month,x,\n2019-01,1,\n2019-02,,\n,,\n,,\n")
+    path.write_text("month,x,,\n2019-01,1,,\n2019-02,,,\n,,,\n,,,\n")
     found = find_columns(path, None, (), ())
     assert len(read_series(path, found)) == 2
     path.write_text("month,x\n2019-01,1\n,1\n")

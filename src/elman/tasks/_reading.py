@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -146,7 +147,9 @@ def _separated_rows(lines: Iterator[str], name: str, kind: str, columns: Sequenc
 
 
 def _with_others(columns: Sequence[str], names: Iterable[str]) -> list[str]:
-    return [*columns, *(name for name in dict.fromkeys(names) if name not in columns)]
+    """Return some columns and all others; of those without a name, only a single one: several are a sheet's margin."""
+    counts = Counter(names)
+    return [*columns, *(name for name in counts if name not in columns and (name or counts[name] == 1))]
 
 
 def _column_places(header: list[str], name: str, line: int, columns: Sequence[str]) -> dict[str, int]:

@@ -112,26 +112,35 @@ class Forecaster(ForecasterOptions, Estimator):
         history: Any = None,
         times: Sequence[str] | None = None,
         coverage: float | None = None,
+        dates: str | None = None,
     ) -> Forecast:
         """Return times, values and intervals; the arguments are those of :meth:`elman.runtime.Forecaster.forecast`."""
         check_is_fitted(self, "model_")
-        forecast: Forecast = self.model_.forecast(horizon, history, times, coverage)
+        forecast: Forecast = self.model_.forecast(horizon, history, times, coverage, dates)
         return forecast
 
-    def evaluate(self, series: Any, times: Sequence[str] | None = None, horizon: int | None = None) -> dict[str, Any]:
+    def evaluate(
+        self,
+        series: Any,
+        times: Sequence[str] | None = None,
+        horizon: int | None = None,
+        dates: str | None = None,
+    ) -> dict[str, Any]:
         """Measure forecasts from every step of a series beyond the training series, as ``elman evaluate`` does.
 
         Args:
             series: (steps,) or (steps, columns): what follows the training series, or holds it, or another.
             times: of its steps; None: it follows the training series, or holds it.
             horizon: steps ahead; None: those of training.
+            dates: as for :meth:`fit`.
 
         Returns:
             ``mae``, ``naive_mae``, ``seasonal_naive_mae``, ``interval_coverage``, ``examples``, and the targets' own.
         """
         check_is_fitted(self, "model_")
         names = self.model_.settings.names
-        values = as_series(names, as_columns(series, "series", names), times, known=self.model_.settings.grid)
+        grid = self.model_.settings.grid
+        values = as_series(names, as_columns(series, "series", names), times, known=grid, dates=dates)
         return rolling_report(self.model_, self.model_.place(values, timed=times is not None), horizon)
 
     def score(self, series: Any, times: Sequence[str] | None = None) -> float:

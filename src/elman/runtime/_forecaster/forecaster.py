@@ -109,6 +109,7 @@ class Forecaster(TrainedModel):
         history: Any = None,
         times: Sequence[str] | None = None,
         coverage: float | None = None,
+        dates: str | None = None,
     ) -> Forecast:
         """Say what follows a series.
 
@@ -117,17 +118,20 @@ class Forecaster(TrainedModel):
             history: (steps, columns) or (steps,) what to go on from, NaN where missing; None: the training series.
             times: of its steps; None: they follow the training series, or are it and more.
             coverage: of the interval, between 0 and 1; None: that of training.
+            dates: ``"day-first"`` or ``"month-first"``: how to read times such as 01/02/2024; None: as those of
+                training, or as only one of them makes steps of training's.
 
         Raises:
             InputError: an argument cannot be used; the message names it.
         """
-        return self.forecast_after(self._context(history, times), horizon, coverage)
+        return self.forecast_after(self._context(history, times, dates), horizon, coverage)
 
-    def _context(self, history: Any, times: Sequence[str] | None) -> Context:
+    def _context(self, history: Any, times: Sequence[str] | None, dates: str | None = None) -> Context:
         if history is None:
             return Context.of(self.series, len(self.series))
         names = self.settings.names
-        series = as_series(names, as_columns(history, "history", names), times, known=self.settings.grid)
+        values, grid = as_columns(history, "history", names), self.settings.grid
+        series = as_series(names, values, times, known=grid, dates=dates)
         return self.place(series, timed=times is not None)
 
     def place(self, series: Series, *, timed: bool) -> Context:

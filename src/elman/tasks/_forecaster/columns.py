@@ -15,6 +15,9 @@ TIMES = {  # what columns of times are called, though digits alone may stand in 
     "datum", "zeit", "zeitpunkt", "tag", "woche", "monat", "quartal", "jahr", "stunde",
     "fecha", "mes", "año", "mois", "année", "日期", "时间", "时刻", "年", "月", "年月", "年份", "月份",
 }  # fmt: skip
+MOST = (
+    0.5  # of the rows, to be taken for a column of times or numbers: what else it holds is then refused with its line
+)
 UNNAMED = {"", "index", "id", "unnamed: 0", "#"}  # numbers of the rows
 
 
@@ -98,17 +101,26 @@ def _time_column(table: Mapping[str, Sequence[str]], name: str) -> str | None:
 
 
 def _holds_times(texts: Sequence[str], column: str, *, first: bool) -> bool:
-    texts = [text.strip() for text in texts]
-    known = [text for text in texts if text]  # a row of sums has none
+    known = [text for text in map(str.strip, texts) if text]  # a row of sums has none
+    if not known:
+        return False
+    dates = [text for text in known if not looks_like_number(text) and _is_date(text)]
+    if len(dates) >= MOST * len(known):
+        return True
     try:
         times = readings(known, column)[0]
     except InputError:
         return False
-    if not all(map(looks_like_number, known)):
-        return True
     if column.lower() in TIMES:
         return len(set(known)) == len(known)
     return first and not times.are_numbers and column.lower() not in UNNAMED
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return bool(readings([text], ""))
+    except InputError:
+        return False
 
 
 def _target(table: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
@@ -122,7 +134,8 @@ def _target(table: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
 
 
 def _holds_numbers(texts: Sequence[str]) -> bool:
-    return all(map(looks_like_number, texts)) and any(text.strip().lower() not in MISSING for text in texts)
+    known = [text for text in texts if text.strip().lower() not in MISSING]
+    return bool(known) and sum(map(looks_like_number, known)) >= MOST * len(known)
 
 
 def _split(given: Sequence[str], header: Sequence[str]) -> tuple[str, ...]:
