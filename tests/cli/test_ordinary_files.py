@@ -34,9 +34,7 @@ def test_a_german_export_works_without_options_and_later_files_are_read_likewise
     written("umsatz.csv", "Datum;Umsatz;Filiale", german_row, encoding="utf-8-sig")
     told = elman("train", "forecast", "umsatz.csv", "--out", "m", *QUICK)
     assert told.code == 0, told.err
-    assert "the times are in 'Datum', 'Umsatz' is forecast (--time and --target name others)" in told.out.replace(
-        "\n", " "
-    )
+    assert "times from 'Datum', target 'Umsatz' (--time and --target name others)" in told.out.replace("\n", " ")
     found = table(elman("forecast", "m", "--horizon", "2").out)
     assert [row["Datum"] for row in found] == ["01.01.2019", "01.02.2019"]
     assert 1000 < float(found[0]["Umsatz"]) < 2000

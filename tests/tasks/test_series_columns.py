@@ -91,11 +91,9 @@ def test_what_is_named_is_taken_and_none_is_no_time(tmp_path):
 
 def test_what_was_taken_is_said_in_a_line():
     found = SeriesColumns("month", ("sales",))
-    assert said_of(found, None, ()) == [
-        "the times are in 'month', 'sales' is forecast (--time and --target name others)"
-    ]
-    assert said_of(found, None, ["sales"]) == ["the times are in 'month' (--time names another)"]
-    assert said_of(found, "month", ()) == ["'sales' is forecast (--target names another)"]
+    assert said_of(found, None, ()) == ["times from 'month', target 'sales' (--time and --target name others)"]
+    assert said_of(found, None, ["sales"]) == ["times from 'month' (--time names another)"]
+    assert said_of(found, "month", ()) == ["target 'sales' (--target names another)"]
     assert said_of(found, "month", ["sales"]) == []
     assert said_of(SeriesColumns(None, ("x",)), None, ["x"]) == [
         "no column holds times, the rows are the steps (--time names another)"

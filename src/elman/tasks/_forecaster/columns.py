@@ -72,9 +72,9 @@ def said_of(found: SeriesColumns, time: str | None, targets: Sequence[str]) -> l
     said = {}
     if time is None:
         rows = "no column holds times, the rows are the steps"
-        said["--time"] = rows if found.time is None else f"the times are in {found.time!r}"
+        said["--time"] = rows if found.time is None else f"times from {found.time!r}"
     if not targets:
-        said["--target"] = f"{found.targets[0]!r} is forecast"
+        said["--target"] = f"target {found.targets[0]!r}"
     names = "name others" if len(said) > 1 else "names another"
     return [f"{', '.join(said.values())} ({' and '.join(said)} {names})"] if said else []
 
