@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta, timezone
 
+import numpy as np
 import pytest
 
 from elman._errors import InputError
@@ -43,7 +44,18 @@ def test_other_days_of_the_week_are_found_too(days, name):
     assert (series.grid.describe(), following(series, 4), series.notices) == (name, texts[-4:], [])
 
 
-def test_days_with_gaps_stay_days():
+def test_schools_have_long_holidays():
+    term = [day for day in WEEKDAYS if day.month not in (2, 5)]
+    series = series_of(each(ISO, term))
+    assert (len(series), series.grid.describe(), following(series, 1)) == (145, "a business day", ["2019-07-23"])
+
+
+def test_days_and_hours_with_gaps_stay_such():
+    for share in (0.3, 0.5, 0.8):
+        for weeks in (2, 3, 9, 20):
+            kept = np.random.default_rng(weeks).random(168 * weeks) < share
+            hours = [DAYS[0] + timedelta(hours=int(hour)) for hour in np.flatnonzero(kept)]
+            assert series_of(each(CLOCK, hours)).grid.describe() == "an hour"
     some = [day for number, day in enumerate(DAYS) if number % 9 != 4]
     assert series_of(each(ISO, some)).grid.describe() == "a day"
     assert series_of(each(ISO, WEEKDAYS[:9])).grid.describe() == "a day"  # one week end tells little

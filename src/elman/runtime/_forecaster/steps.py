@@ -23,6 +23,7 @@ MOST_UNEVEN = 0.02  # of a step that is no number of days
 LEAST_FILLED = 0.5  # of the months, quarters and so on, to be taken for such by a day that varies
 LEAST_MONTHS, MOST_ABSENT = 12, 0.2  # the same of serial days and Unix time; absent also of the times of weeks
 LEAST_WEEKS, LEAST_OF_WEEKS = 2, 0.25  # in all, and in which a time of the week is there
+MANY_WEEKS, MOST_ABSENT_OF_MANY = 8, 0.5  # which tell times of the week from gaps, holidays of many weeks included
 MOST_OF_WEEK, MOST_OFF_WEEK = 0.9, 0.01  # of its steps that are such times; of the rows at others
 ROUND = {"second": (DAY, HOUR, MINUTE, 10), "step": (1000, 100, 10)}  # lengths preferred where times are inexact
 SERIAL_DAYS = 10_000, 73_050  # 1927 to 2099
@@ -161,7 +162,8 @@ def _of_weeks(clock: Clock) -> Placed | None:
         return None
     grid = replace(clock.grid, unit="week", week=usual, parts=clock.parts)
     found = placed(grid, clock.values, clock.parts)
-    complete = found.absent <= MOST_ABSENT * (found.steps[-1] + 1)
+    most_absent = MOST_ABSENT_OF_MANY if weeks >= MANY_WEEKS else MOST_ABSENT
+    complete = found.absent <= most_absent * (found.steps[-1] + 1)
     return found if complete and found.beside <= MOST_OFF_WEEK * len(found.steps) else None
 
 
