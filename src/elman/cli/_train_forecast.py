@@ -51,12 +51,13 @@ def train_forecast(options: Namespace) -> int:
 
 def _read(options: Namespace) -> Data:
     from elman.tasks._forecaster.columns import said_of
-    from elman.tasks._forecaster.files import find_columns, read_series
+    from elman.tasks._forecaster.files import BY_MONTHS, find_columns, read_series
 
     targets = options.target or ()
     found = find_columns(options.file, options.time, targets, options.covariate or (), options.encoding)
     notation = {"dates": options.dates, "decimal": options.decimal}
     series = read_series(options.file, found, options.encoding, **notation)
-    series = replace(series, notices=[*said_of(found, options.time, targets), *series.notices])
+    said = [] if BY_MONTHS in series.notices else said_of(found, options.time, targets)
+    series = replace(series, notices=[*said, *series.notices])
     columns = {"time": found.time} | ({"decimal": series.decimal} if series.decimal else {})
     return Data((series,), {"covariates": len(found.covariates)}, columns)

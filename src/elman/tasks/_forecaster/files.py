@@ -15,9 +15,10 @@ from elman.tasks._forecaster.columns import SeriesColumns, choose_columns
 from elman.tasks._numbers import check_decimal, read_numbers
 from elman.tasks._reading import TABLE, Row, file_kind, open_input, read_table
 
-__all__ = ["SeriesColumns", "find_columns", "read_series"]
+__all__ = ["BY_MONTHS", "SeriesColumns", "find_columns", "read_series"]
 
 STANDARD_INPUT = "-"  # holds CSV
+BY_MONTHS = "a table with a year a row: its months were put behind one another"
 VALUE = "value"  # the target of a table with a year a row
 LOOKED_AT = 1000  # rows, for which columns hold times and numbers
 
@@ -93,7 +94,7 @@ def read_series(
     times = None if time is None else [_time(row, time, name) for row in rows]
     notices = read.notices
     if by_months and times is not None:
-        notices = ["a table with a year a row: its months were put behind one another", *notices]
+        notices = [BY_MONTHS, *notices]
         times, lines = _by_months(times, lines, place), [line for line in lines for _ in MONTHS]
         values = values.reshape(-1, 1)
     series = as_series(columns.names, values, times, place, lines, known, dates)
