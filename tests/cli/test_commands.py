@@ -20,8 +20,12 @@ def test_training_says_what_it_does_and_what_to_type_next(elman, lines):
     assert (done.code, done.err) == (0, f"reading {lines}, then loading PyTorch\n")
     said = done.out.splitlines()
     assert said[0].startswith("36 texts to train on, 4 to validate, 2 classes; texts are read by characters")
-    assert re.match(r"epoch  1/2  loss \d\.\d{4}  validation loss \S+, accuracy \S+  \d+\.\d s", said[1])
-    assert "The model lies in 'my model/' (epoch" in done.out
+    assert said[1] == "validation rests on only 4 texts: its scores are rough"
+    assert re.fullmatch("epoch +loss +validation loss +accuracy +seconds", said[2])
+    assert re.fullmatch(r"  1/2( +\d\.\d{4}){3} +\d+\.\d", said[3])
+    kept = said[said.index("") - 1]
+    assert re.fullmatch(r"kept: epoch [12] of 2, validation loss \S+, accuracy \S+ \(only 4 texts\)", kept)
+    assert "\nThe model lies in 'my model/'. Next:\n" in done.out
     assert "  elman evaluate 'my model/' test.csv\n  elman predict 'my model/' input.txt\n" in done.out
     assert not Path("my model/checkpoint").exists()
     assert elman("evaluate", "my model/", lines).code == 0
@@ -60,6 +64,25 @@ def test_evaluate_prints_one_json_object(elman, model, lines):
     table = elman("evaluate", model, lines).out
     assert f"accuracy  {report['accuracy']:.2%}" in table
     assert "precision" in table
+
+
+def test_figures_that_rest_on_few_examples_say_so_where_they_stand(elman, model, lines):
+    rough = "These figures rest on only 40 texts, and are rough."
+    assert elman("evaluate", model, lines).out.splitlines()[-1] == rough
+    write_lines("one.csv", [(TEXTS[0], LABELS[0])])
+    shown = elman("evaluate", model, "one.csv").out.splitlines()
+    assert shown[1].startswith("1 example in ")
+    assert shown[-1] == "These figures rest on only 1 text, and are rough."
+    write_lines("many.csv", [*zip(TEXTS, LABELS, strict=True)] * 2)
+    assert "rough" not in elman("evaluate", model, "many.csv").out
+    assert "  validation examples: only 4 texts: the scores are rough\n" in elman("info", model).out
+    assert json.loads(Path(model, "metrics.json").read_text())["validation_examples"] == 4
+
+
+def test_a_model_of_before_that_counts_its_validation_part_elsewhere_says_how_few_it_was(elman, model):
+    metrics = Path(model, "metrics.json")
+    metrics.write_text(metrics.read_text().replace('"validation_examples": 4', '"validation_other": 1.0'))
+    assert "  validation examples: only 4 texts: the scores are rough\n" in elman("info", model).out
 
 
 def test_labels_never_seen_count_as_wrong(elman, model):
@@ -147,6 +170,10 @@ def test_info_shows_what_a_model_is(elman, model):
     for part in ("embedding 16, 1 x 16 units in two directions, 2 classes", "论语: 18", "validation: 4", "torch: "):
         assert part in out
     assert "file: lines.csv" in out
+    assert "  epochs: 25\n" in out
+    assert "  batch size: by default\n" in out
+    assert "  learning rate: 0.003\n" in out
+    assert "None" not in out
 
 
 def test_info_shows_what_a_network_is(elman):

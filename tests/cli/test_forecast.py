@@ -62,6 +62,37 @@ def test_training_says_what_it_found_and_what_is_next(elman, tmp_path):
     ]  # fmt: skip
 
 
+def test_figures_of_one_epoch_are_the_same_wherever_they_stand(elman, tmp_path):
+    file = write_series(tmp_path / "sales.csv")
+    words = ("--time", "month", "--target", "sales", "--horizon", "6", "--out", "m", *QUICK)
+    said = elman("train", "forecast", file, *words).out
+    lines = {line.split()[0]: line.split() for line in said.splitlines() if line.lstrip()[:2] in ("1/", "2/")}
+    kept = re.search(r"kept: epoch (\d) of 2, validation MAE (\S+), MAE over seasonal naive (\S+)\n", said)
+    assert lines[f"{kept[1]}/2"][2:4] == [kept[2], kept[3]]
+    held = re.search(r"held-out part, with all choices made \((?:direct|recursive)\): MAE (\S+), naive (\S+),", said)
+    metrics = json.loads(Path("m/metrics.json").read_text())
+    assert [float(found) for found in held.groups()] == pytest.approx(
+        [metrics["validation_mae"], metrics["validation_naive_mae"]], abs=1e-4
+    )
+    assert "\nThe model lies in m/. Next:\n" in said
+
+
+def test_intervals_that_rest_on_few_forecasts_say_so_where_they_are_shown(elman, tmp_path):
+    file = write_series(tmp_path / "sales.csv", count=60, covariate=False)
+    words = ("--time", "month", "--horizon", "6", "--target", "sales", "--out", "few", *QUICK)
+    assert re.search(r"held \d+\.\d%, and rest on only 7 forecasts\n", elman("train", "forecast", file, *words).out)
+    rough = "the intervals rest on only 7 forecasts of the held-out part, and are rough\n"
+    later = write_series(tmp_path / "later.csv", first=60, count=7, covariate=False)
+    for command in (("forecast", "few"), ("forecast", "few", "--out", "x.csv"), ("predict", "few", later)):
+        assert elman(*command).err == rough
+    found = elman("forecast", "few", "--format", "json")
+    assert (json.loads(found.out)["calibration"], found.err) == (7, rough)
+    assert "intervals: 90%, from only 7 forecasts of the held-out part\n" in elman("info", "few").out
+    evaluated = elman("evaluate", "few", later).out
+    assert evaluated.startswith("2 forecasts of 6 steps in ")
+    assert evaluated.endswith("\nThese figures rest on only 2 forecasts, and are rough.\n")
+
+
 def test_a_forecast_goes_to_standard_output_or_a_file(elman, model):
     told = elman("forecast", model)
     assert told.code == 0, told.err

@@ -46,7 +46,7 @@ def test_a_run_stopped_before_anything_was_kept_offers_nothing_to_go_on_with(elm
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("elman.cli._display.Watching.notice", stop)
+        patched.setattr("elman.tasks._screen.Lines.notice", stop)
         done = elman("train", "classify", lines, "--out", "m", *WORDS)
     assert (done.code, done.err.splitlines()[1:]) == (130, ["elman: interrupted"])
     assert elman("train", "classify", lines, "--out", "m", *WORDS).code == 0

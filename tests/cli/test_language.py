@@ -57,7 +57,7 @@ def test_a_run_repeats_from_its_configuration_and_goes_on_after_an_interruption(
     assert Path("lm/model.safetensors").read_bytes() == Path("again/model.safetensors").read_bytes()
     with monkeypatch.context() as patched:
         patched.setattr("elman.tasks._training.CHECKPOINT_SECONDS", -1.0)
-        patched.setattr("elman.cli._display.Watching.stepped", _interrupt)
+        patched.setattr("elman.tasks._screen.Lines.stepped", _interrupt)
         assert elman("train", "language", text, "--out", "cut", *options).code == 130
     assert elman("train", "language", text, "--out", "cut", *options, "--resume").code == 0
     assert Path("lm/model.safetensors").read_bytes() == Path("cut/model.safetensors").read_bytes()

@@ -65,7 +65,7 @@ def test_training_says_what_it_does_and_what_to_type_next(elman):
     assert done.out.startswith(
         "24 sentences of 156 tokens to train on, 24 to validate; BIO tags of 2 types; tokens are words"
     )
-    assert ", f1 " in done.out
+    assert ", F1 " in done.out
     assert "  elman evaluate ner/ test.conll\n  elman predict ner/ input.txt\n" in done.out
 
 

@@ -157,8 +157,8 @@ def test_training_says_what_it_read_before_pytorch_is_imported(tmp_path):
     write_lines(tmp_path / "lines.csv")
     code = (
         "import sys, elman.cli as c; "
-        "from elman.cli._display import Watching; "
-        "Watching.notice = lambda self, text: sys.exit(f'{text} {sys.modules.keys() & {\"torch\"}}'); "
+        "from elman.tasks._screen import Lines; "
+        "Lines.notice = lambda self, text: sys.exit(f'{text} {sys.modules.keys() & {\"torch\"}}'); "
         "c.main(['train', 'classify', 'lines.csv', '--out', 'm'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)

@@ -1,4 +1,5 @@
 import math
+import re
 
 import numpy as np
 import pytest
@@ -154,18 +155,20 @@ def test_the_callers_default_dtype_and_odd_integers_do_not_matter(tmp_path):
 
 def test_without_validation_the_last_epoch_is_kept():
     classifier = TextClassifier(**SMALL, epochs=3, validation=0).fit(TEXTS, LABELS)
+    assert classifier.metrics_.keys() == {"epoch", "epochs", "loss"}
     assert classifier.metrics_["epoch"] == 3
-    assert "validation_loss" not in classifier.metrics_
 
 
 def test_notices_say_what_was_chosen_cut_and_kept():
     listening = Listening()
     texts, labels = [*TEXTS, "楚" * 100], [*LABELS, "楚辞"]
     TextClassifier(**SMALL, epochs=1, max_length=50).fit(texts, labels, observer=listening)
-    first, cut, rare = listening.notices
+    first, cut, rare, few, kept = listening.notices
     assert "37 texts to train on, 4 to validate, 3 classes; texts are read by characters (chosen" in first
     assert cut == "1 texts are longer than 50 characters and were cut (--max-length)"
     assert rare == "too rare to set a part aside for validation, kept in training: 楚辞"
+    assert few == "validation rests on only 4 texts: its scores are rough"
+    assert re.fullmatch(r"kept: epoch 1 of 1, validation loss \S+, accuracy \S+ \(only 4 texts\)", kept)
 
 
 @pytest.mark.parametrize("interrupt_at", [(1, 1), (2, 2), (3, 3)])
@@ -185,7 +188,7 @@ def test_a_run_of_which_nothing_has_been_kept_begins(tmp_path):
     options, listening = {**SMALL, "epochs": 2}, Listening()
     whole = TextClassifier(**options).fit(TEXTS, LABELS)
     begun = TextClassifier(**options).fit(TEXTS, LABELS, checkpoints=tmp_path, resume=True, observer=listening)
-    assert listening.notices[-1] == f"{tmp_path}: nothing has been kept there yet; the run begins"
+    assert listening.notices[1] == f"{tmp_path}: nothing has been kept there yet; the run begins"
     for name, value in whole.model_.tensors().items():
         assert (value == begun.model_.tensors()[name]).all(), name
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from elman._figures import counted
 from elman.cli._figures import columns, figures_table
 from elman.cli._wording import printable
 
@@ -23,7 +24,7 @@ def warn_of_unseen(labels: Sequence[str], classes: Sequence[str]) -> None:
 def show(report: dict[str, Any]) -> None:
     """Show how well labels were predicted: overall, of each class, and which were taken for which."""
     print(f"accuracy  {report['accuracy']:.2%}    macro F1  {report['macro_f1']:.4f}")
-    print(f"{report['examples']:,} examples in {report['seconds']:.2f} s\n")
+    print(f"{counted(report['examples'], 'example')} in {report['seconds']:.2f} s\n")
     print(figures_table(report["per_class"], "class", "examples"))
     matrix = report["confusion_matrix"]
     shown = _matrix(matrix["labels"], matrix["rows"]) if len(matrix["labels"]) <= WIDEST_MATRIX else ""

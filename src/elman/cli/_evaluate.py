@@ -45,3 +45,5 @@ def evaluate(options: Namespace) -> None:
         print(json.dumps(report, ensure_ascii=False))
     else:
         module.show(report)
+        if few := model.few(report["examples"]):
+            print(f"\nThese figures rest on {few}, and are rough.")

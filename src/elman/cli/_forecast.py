@@ -33,7 +33,7 @@ def add_forecast(commands: Commands) -> None:
 
 def forecast(options: Namespace) -> int:
     from elman._files import write_files
-    from elman.cli.kinds.forecaster import checked_format, read_context, written
+    from elman.cli.kinds.forecaster import checked_format, read_context, warn_of_few, written
     from elman.runtime import Forecaster
     from elman.runtime._forecaster.context import Context
 
@@ -55,4 +55,5 @@ def forecast(options: Namespace) -> int:
         write_files(options.out.parent, {options.out.name: text.encode()})
     else:
         sys.stdout.write(text)
+    warn_of_few(found)
     return 0

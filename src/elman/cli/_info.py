@@ -2,12 +2,16 @@
 
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from elman._errors import one_line
+from elman._figures import figure, worded
 from elman.cli._arguments import add_model
 from elman.cli._parser import Commands, add_command
 from elman.cli._wording import printable
+
+if TYPE_CHECKING:
+    from elman.runtime._model_folder import Model
 
 __all__ = ["add_info", "info"]
 
@@ -38,7 +42,7 @@ def _show_network(path: Path) -> None:
             "network": f"{rnn.input_size} inputs, {rnn.num_layers} x {rnn.hidden_size} units in {directions}, "
             f"{rnn.nonlinearity}, {'with' if rnn.bias else 'without'} biases",
             "input": f"{'(batch, steps' if rnn.batch_first else '(steps, batch'}, {rnn.input_size}), {rnn.dtype}",
-            "parameters": f"{parameters:,}; the file takes {path.stat().st_size / 1e6:.1f} MB",
+            "parameters": f"{parameters:,}; the file takes {_bytes(path.stat().st_size)}",
         },
     )
 
@@ -51,21 +55,34 @@ def _show_model(folder: Path) -> None:
     described = module_of(model.kind).describe(model.kind(model.settings, model.tensors, model.vocabularies))
     parameters = sum(tensor.size for tensor in model.tensors.values())
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-    measure = {"parameters": f"{parameters:,}; the folder takes {size / 1e6:.1f} MB"}
+    measure = {"parameters": f"{parameters:,}; the folder takes {_bytes(size)}"}
     _section(f"{folder}: a {model.kind.format.removeprefix('elman ')}", described | measure)
     data = dict(model.origin.data)
     counts = data.pop("training_by_class", {})
     _section("data it saw", data)
     if counts:
         _section("examples of each class in training", counts)
-    _section("metrics", model.metrics)
-    _section("options", model.origin.options)
+    _section("metrics", _rated(model))
+    options = model.origin.options
+    _section("options", {name: "by default" if value is None else str(value) for name, value in options.items()})
     _section("made with", model.origin.made_with)
+
+
+def _rated(model: "Model") -> dict[str, Any]:
+    """Return the metrics, and beside them on how few examples they rest."""
+    held = model.metrics.get("validation_examples", model.origin.data.get("validation"))
+    few = isinstance(held, int) and held > 0 and model.kind.few(held)
+    metrics = {name: "unknown" if value is None else value for name, value in model.metrics.items()}
+    return metrics | ({"validation_examples": f"{few}: the scores are rough"} if few else {})
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
 
 
 def _section(title: str, entries: dict[str, Any]) -> None:
     print(title)
     for name, value in entries.items():
-        shown = f"{value:.4f}" if isinstance(value, float) and name != "learning_rate" else str(value)
-        print(f"  {printable(name.replace('_', ' '))}: {one_line(printable(shown), 1000)}")
+        shown = figure(value) if isinstance(value, float) else str(value)
+        print(f"  {printable(worded(name))}: {one_line(printable(shown), 1000)}")
     print()

@@ -110,8 +110,7 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
         super().add_usage(" ".join(["%(prog)s", *words, "[OPTIONS]"]), (), (), "Usage: ")
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        has_default = action.default is not None and action.default is not False
-        is_said = not has_default or "(default: " in (action.help or "")
+        is_said = action.default in (None, "") or action.default is False or "(default: " in (action.help or "")
         return action.help if is_said else super()._get_help_string(action)
 
     def _format_action(self, action: argparse.Action) -> str:
@@ -125,4 +124,5 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
 
 
 def _usage(action: argparse.Action) -> str:
-    return " ".join([*action.option_strings[:1], str(action.metavar)])
+    words = " ".join([*action.option_strings[:1], str(action.metavar)])
+    return f"[{words}]" if action.nargs == argparse.OPTIONAL else words

@@ -59,9 +59,9 @@ def _draw(panel: Any, model: Forecaster, context: Context, forecast: Forecast, c
     before = _axis(grid, context.first + steps - shown, shown)
     after = _axis(grid, context.first + steps, len(forecast.times))
     lower, upper, values = (array[:, column] for array in (forecast.lower, forecast.upper, forecast.values))
-    panel.fill_between(
-        after, lower, upper, color=ACCENT, alpha=0.18, linewidth=0, label=f"{forecast.coverage:.0%} interval"
-    )
+    few = model.few(forecast.calibration)
+    interval = f"{forecast.coverage:.0%} interval" + (f", from {few}" if few else "")
+    panel.fill_between(after, lower, upper, color=ACCENT, alpha=0.18, linewidth=0, label=interval)
     panel.plot(before, history, color=INK, linewidth=1.2, label="history")
     panel.plot(after, values, color=ACCENT, linewidth=1.6, label="forecast", marker="." if len(values) == 1 else None)
     if np.isfinite(history[-1]):  # a thin line from the last value to the first forecast

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from elman._extras import Extra
 from elman.cli._arguments import add_encoding
 from elman.cli._parser import Group
-from elman.cli._wording import scores, wrapped
+from elman.cli._wording import wrapped
 from elman.tasks._options import TrainingOptions, check_options, options_of
 
 if TYPE_CHECKING:
@@ -149,9 +149,9 @@ def _claim(out: Path, trained: "type[TrainedModel]", *, overwrite: bool, resume:
 
 
 def _fit(estimator: Any, data: Data, out: Path, *, resume: bool) -> None:
-    from elman.cli._display import observer
+    from elman.tasks._screen import screen
 
-    with observer() as watching:
+    with screen(every=False) as watching:
         estimator.fit(*data.arguments, **data.named, checkpoints=out, resume=resume, observer=watching)
 
 
@@ -193,9 +193,6 @@ def _finish(estimator: "Estimator", out: Path, following: tuple[str, ...]) -> No
 
     estimator.save(out, overwrite=True)
     remove_checkpoint(out)
-    metrics = estimator.metrics_
-    measured = scores(metrics)
-    best = f"epoch {metrics['epoch']} of {metrics['epochs']}{measured and f', {measured}'}"
     folder = shlex.quote(f"{out}/")
-    print(f"\n{wrapped(f'The model lies in {folder} ({best}). Next:')}\n")
+    print(f"\n{wrapped(f'The model lies in {folder}. Next:')}\n")
     print("\n".join(f"  {line.format(model=folder)}" for line in following))

@@ -1,11 +1,11 @@
-"""How errors, figures and long lines are worded."""
+"""How errors and long lines are worded."""
 
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-__all__ = ["closest", "printable", "reword", "scores", "wrapped"]
+__all__ = ["closest", "printable", "reword", "wrapped"]
 
 REQUIRED = "the following arguments are required: "
 REWORDED = {
@@ -34,14 +34,6 @@ def closest(word: str, names: Iterable[str]) -> str:
 def printable(text: str) -> str:
     """Return a text from a model for a terminal: what does not print, and could command the terminal, is escaped."""
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
-
-
-def scores(figures: Mapping[str, float]) -> str:
-    """Say what was measured on the validation part, in words that fit a line; nothing if nothing was."""
-    prefix = "validation_"
-    of_validation = {name.removeprefix(prefix): value for name, value in figures.items() if name.startswith(prefix)}
-    said = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in of_validation.items())
-    return f"validation {said}" if said else ""
 
 
 def wrapped(text: str) -> str:

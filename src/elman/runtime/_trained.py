@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from elman._errors import InputError
+from elman._figures import ENOUGH, few
 from elman.runtime._arrays import Array
 from elman.runtime._vocabulary import Vocabulary
 
@@ -47,6 +48,8 @@ class TrainedModel:
     """
 
     format: ClassVar[str]  # the first line of config.json
+    example: ClassVar[str]  # what its scores are means over
+    enough: ClassVar[int] = ENOUGH  # of them, for a score to be believed
     Settings: ClassVar[type[Any]]
     vocabulary_names: ClassVar[tuple[str, ...]] = ()  # each a file of the folder, NAME.txt
     double_tensors: ClassVar[tuple[str, ...]] = ()  # of float64; the others are of float32
@@ -84,6 +87,11 @@ class TrainedModel:
     def dtype_of(cls, name: str) -> str:
         """Return the dtype of a tensor."""
         return "float64" if name in cls.double_tensors else "float32"
+
+    @classmethod
+    def few(cls, count: int) -> str:
+        """Return words for beside a figure that rests on so few examples that it is rough, else none."""
+        return few(count, cls.example, cls.enough)
 
     def with_columns(self: Self, columns: Mapping[str, Any]) -> Self:
         """Return the same model, which also knows what the columns of the training file were called."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from elman._errors import InputError, OptionError
 from elman._extras import Extra
+from elman._figures import figure, scores
 from elman.runtime._config import Origin
 from elman.runtime._model_folder import CONFIG, Model, claim_folder, read_model, write_model
 from elman.runtime._recurrent import Recurrent
@@ -146,6 +147,7 @@ class Estimator(TrainingOptions, BaseEstimator):  # type: ignore[misc]
         from elman.tasks._training import Trainer
 
         options = {name: value for name, value in self.get_params().items() if name != "threads"}
+        held = int(self.data_.get("validation", 0))
         with _thread_count(self.threads), torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             network, task = begin()
@@ -156,12 +158,18 @@ class Estimator(TrainingOptions, BaseEstimator):  # type: ignore[misc]
                 trainer.restore(*store.load())
             elif store and running.resume:
                 running.notice(f"{folder}: nothing has been kept there yet; the run begins")
+            if few := held > 0 and self.kind.few(held):
+                running.notice(f"validation rests on {few}: its scores are rough")
             progress = trainer.run()
             self.made_with_ = environment()
         self.model_ = task.trained()
         self.history_ = progress.history
         best = progress.history[progress.best_epoch - 1]
         self.metrics_ = {"epoch": best.epoch, "epochs": progress.epochs, "loss": best.loss, **best.scores}
+        if held:
+            self.metrics_["validation_examples"] = held
+        said = f"kept: epoch {best.epoch} of {progress.epochs}, {scores(best.scores) or f'loss {figure(best.loss)}'}"
+        running.notice(f"{said} ({few})" if few else said)
 
 
 def _options_among(sizes: type[Recurrent], estimator: Estimator) -> list[str]:

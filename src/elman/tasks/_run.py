@@ -46,3 +46,6 @@ class Observer:
 
     def epoch_ended(self, record: EpochRecord, best: bool) -> None:
         """Hear of an epoch's figures and whether its weights are kept."""
+
+    def ended(self, progress: Progress) -> None:
+        """Hear that training has come to its end."""

@@ -104,6 +104,7 @@ class Trainer:
             batches = self.task.batches(progress.epochs)
         self.network.load_state_dict(self.best)
         self.network.eval()
+        self.observer.ended(progress)
         return progress
 
     def tensors(self) -> dict[str, Tensor]:

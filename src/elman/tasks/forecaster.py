@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elman._errors import InputError, OptionError, listed
+from elman._figures import figure
 from elman.runtime._forecaster.calendar import TimeGrid
 from elman.runtime._forecaster.forecaster import Forecast, as_columns
 from elman.runtime._forecaster.forecaster import Forecaster as Trained
@@ -161,10 +162,11 @@ class Forecaster(ForecasterOptions, Estimator):
         schedule = Schedule(self.learning_rate, self.epochs_, patience=max(10, self.epochs_ // 3))
         self._train(begin, schedule, _digest(series, targets), running)
         from elman.tasks._forecaster.calibrating import calibrated
+        from elman.tasks._forecaster.training import RATIO
 
         self.model_, figures = calibrated(self.model_, held, self.strategy)
         self.metrics_ |= {f"validation_{name}": value for name, value in figures.items()}
-        del self.metrics_["validation_mae_ratio"]
+        del self.metrics_[RATIO]
         self._tell_result(running)
 
     def _restore(self) -> None:
@@ -271,9 +273,11 @@ class Forecaster(ForecasterOptions, Estimator):
         strategy = "direct" if settings.block == settings.horizon else "recursive"
         self.data_["strategy"] = strategy
         mae, naive, seasonal = (metrics[f"validation_{name}"] for name in ("mae", "naive_mae", "seasonal_naive_mae"))
+        few = self.model_.few(settings.calibration)
         running.notice(
-            f"held-out part, {strategy}: MAE {mae:.4g}, naive {naive:.4g}, seasonal naive {seasonal:.4g}; intervals of "
-            f"{settings.coverage:.0%} held {metrics['validation_interval_coverage']:.1%}"
+            f"held-out part, with all choices made ({strategy}): MAE {figure(mae)}, naive {figure(naive)}, seasonal "
+            f"naive {figure(seasonal)}; intervals of {settings.coverage:.0%} held "
+            f"{metrics['validation_interval_coverage']:.1%}" + (f", and rest on {few}" if few else "")
         )
         better = [name for name, error in (("naive", naive), ("seasonal naive", seasonal)) if error <= mae]
         if better:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elman._errors import InputError, shown
+from elman._figures import counted
 from elman.runtime._tagger.tagger import SequenceTagger as Trained
 from elman.runtime._tagger.tagger import checked_sentences
 from elman.runtime._tagger.tags import OUTSIDE, PLAIN, detect_scheme, is_bare, marked
@@ -181,8 +182,8 @@ class SequenceTagger(TaggerOptions, Estimator):
 
     def _tell(self, running: Running, detected: str) -> None:
         data, kinds = self.data_, {"char": "tokens are single characters", "word": "tokens are words"}
-        types = len(data["training_by_class"])
-        scheme = f"{self.scheme_} tags" + ("" if is_bare(self.scheme_) else f" of {types} types")
+        types = counted(len(data["training_by_class"]), "type")
+        scheme = f"{self.scheme_} tags" + ("" if is_bare(self.scheme_) else f" of {types}")
         if self.scheme_ == PLAIN:
             scheme = f"{len(self.classes_)} plain tags"
         running.notice(

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from elman._errors import InputError, OptionError
+from elman._figures import counted
 from elman.cli._given import given_file
 from elman.cli._wording import printable
 from elman.runtime import Forecaster, Trace
 from elman.runtime._forecaster.context import Context
 from elman.runtime._forecaster.forecaster import Forecast
 
-__all__ = ["OPTIONS", "describe", "evaluate", "predict", "read_context", "show", "trace", "written"]
+__all__ = ["OPTIONS", "describe", "evaluate", "predict", "read_context", "show", "trace", "warn_of_few", "written"]
 
 OPTIONS: tuple[str, ...] = ("horizon", "dates", "decimal")
 
@@ -36,8 +37,8 @@ def evaluate(model: Forecaster, options: Namespace) -> dict[str, Any]:
 
 
 def show(report: dict[str, Any]) -> None:
-    steps = "step" if report["horizon"] == 1 else "steps"
-    print(f"{report['examples']:,} forecasts of {report['horizon']} {steps} in {report['seconds']:.2f} s")
+    made, steps = counted(report["examples"], "forecast"), counted(report["horizon"], "step")
+    print(f"{made} of {steps} in {report['seconds']:.2f} s")
     print(f"the file {report['series']}\n")
     rows = {"": report} if len(report["targets"]) == 1 else report["targets"] | {"mean": report}
     width = max(map(len, rows))
@@ -53,7 +54,9 @@ def show(report: dict[str, Any]) -> None:
 def predict(model: Forecaster, options: Namespace) -> None:
     form = checked_format(options.format)
     context = read_context(model, options)
-    sys.stdout.write(written(model, model.forecast_after(context), form))
+    forecast = model.forecast_after(context)
+    sys.stdout.write(written(model, forecast, form))
+    warn_of_few(forecast)
 
 
 def describe(model: Forecaster) -> dict[str, str]:
@@ -67,12 +70,13 @@ def describe(model: Forecaster) -> dict[str, str]:
         "targets": ", ".join(settings.targets),
         **({"covariates": ", ".join(settings.covariates)} if settings.covariates else {}),
         "series": f"{settings.steps:,} steps of {grid.describe()}, {first} to {last}",
-        "horizon": f"{settings.horizon} steps, {strategy}",
+        "horizon": f"{counted(settings.horizon, 'step')}, {strategy}",
         "season": f"{settings.season} steps" if settings.season > 1 else "none",
         "forecast in logarithms": ", ".join(logarithms) or "none",
         "networks": f"{layers.networks} of {layers.describe()}, {settings.features} inputs, "
         f"{settings.context} steps read{used}",
-        "intervals": f"{settings.coverage:.0%}, from {settings.calibration:,} held-out forecasts",
+        "intervals": f"{settings.coverage:.0%}, from "
+        f"{model.few(settings.calibration) or counted(settings.calibration, 'forecast')} of the held-out part",
     }
 
 
@@ -114,6 +118,12 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def warn_of_few(forecast: Forecast) -> None:
+    """Say if the intervals rest on few forecasts."""
+    if few := Forecaster.few(forecast.calibration):
+        print(f"the intervals rest on {few} of the held-out part, and are rough", file=sys.stderr)
+
+
 def written(model: Forecaster, forecast: Forecast, form: str) -> str:
     """Return a forecast as CSV, a row a step, or as one JSON object."""
     targets, time_name = model.settings.targets, model.settings.columns.get("time") or "step"
@@ -123,7 +133,8 @@ def written(model: Forecaster, forecast: Forecast, form: str) -> str:
             target: {name: [_finite(value) for value in array[:, column].tolist()] for name, array in parts.items()}
             for column, target in enumerate(targets)
         }
-        record = {"times": forecast.times, "coverage": forecast.coverage, "targets": per_target}
+        of_intervals = {"coverage": forecast.coverage, "calibration": forecast.calibration}
+        record = {"times": forecast.times, **of_intervals, "targets": per_target}
         return json.dumps(record, ensure_ascii=False) + "\n"
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -7,6 +7,7 @@ from argparse import Namespace
 from typing import Any
 
 from elman._errors import InputError, OptionError
+from elman._figures import counted
 from elman.cli._given import given_file, given_text
 from elman.cli._texts import batches, read_texts, write_record
 from elman.runtime import LanguageModel, Trace
@@ -38,7 +39,8 @@ def evaluate(model: LanguageModel, options: Namespace) -> dict[str, Any]:
 def show(report: dict[str, Any]) -> None:
     print(f"bits per character  {report['bits_per_character']:.4f}    perplexity  {report['perplexity']:.2f}")
     print(
-        f"{report['examples']:,} tokens of {report['characters']:,} characters in {report['seconds']:.2f} s, "
+        f"{counted(report['examples'], 'token')} of {counted(report['characters'], 'character')} in "
+        f"{report['seconds']:.2f} s, "
         f"{report['unknown']:,} of them unknown to the model"
     )
 

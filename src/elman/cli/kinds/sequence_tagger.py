@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from elman._errors import OptionError
+from elman._figures import counted
 from elman.cli._classification import warn_of_unseen
 from elman.cli._figures import figures_table
 from elman.cli._given import example_of, given_file, given_text
@@ -63,8 +64,8 @@ def show(report: dict[str, Any]) -> None:
     shares = "    ".join(f"{name}  {report[name]:.4f}" for name in ("precision", "recall"))
     of = f"of tags other than {OUTSIDE}" if plain else "of entities, whose type and both ends have to be right"
     print(f"{shares}    F1  {report['f1']:.4f}    {of}")
-    print(f"accuracy  {report['accuracy']:.2%} of {report['tokens']:,} tokens")
-    print(f"{report['examples']:,} sentences in {report['seconds']:.2f} s\n")
+    print(f"accuracy  {report['accuracy']:.2%} of {counted(report['tokens'], 'token')}")
+    print(f"{counted(report['examples'], 'sentence')} in {report['seconds']:.2f} s\n")
     print(figures_table(report["per_type"], *(("tag", "tokens") if plain else ("type", "entities"))))
 
 

@@ -49,6 +49,7 @@ class SequenceClassifier(TrainedClassifier):
     """
 
     format = "elman sequence classifier"
+    example = "sequence"
     Settings = SequenceSettings
     double_tensors = ("mean", "scale")
 

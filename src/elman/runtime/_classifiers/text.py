@@ -50,6 +50,7 @@ class TextClassifier(TrainedClassifier):
     """
 
     format = "elman text classifier"
+    example = "text"
     Settings = TextSettings
     vocabulary_names = ("vocabulary",)
 

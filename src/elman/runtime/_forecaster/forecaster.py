@@ -41,6 +41,7 @@ class Forecast:
         values: (horizon, targets).
         lower, upper: (horizon, targets) the bounds of the interval.
         coverage: the share of true values that the interval is to hold.
+        calibration: how many held-out forecasts its width comes from.
     """
 
     times: list[str]
@@ -48,6 +49,7 @@ class Forecast:
     lower: Floats
     upper: Floats
     coverage: float
+    calibration: int
 
 
 class Forecaster(TrainedModel):
@@ -74,6 +76,7 @@ class Forecaster(TrainedModel):
     """
 
     format = "elman forecaster"
+    example = "forecast"
     Settings = ForecasterSettings
     double_tensors = ("series", "observed", "level", "profile", "input_scale", "anchor", "output_scale", "residuals")
 
@@ -155,6 +158,7 @@ class Forecaster(TrainedModel):
             self.restored(values - widths),
             self.restored(values + widths),
             self.settings.coverage if coverage is None else coverage,
+            self.settings.calibration,
         )
 
     def rolling(self, context: Context, origins: NDArray[np.int64], horizon: int) -> Floats:

@@ -86,6 +86,8 @@ class LanguageModel(TrainedModel):
     """
 
     format = "elman language model"
+    example = "token"
+    enough = 1000
     Settings = LanguageSettings
     vocabulary_names = ("vocabulary",)
 

@@ -59,6 +59,7 @@ class SequenceTagger(TrainedModel):
     """
 
     format = "elman sequence tagger"
+    example = "sentence"
     Settings = TaggerSettings
     vocabulary_names = ("words", "characters")
 

@@ -42,8 +42,9 @@ def calibrated(model: Forecaster, held: int, strategy: str | None) -> tuple[Fore
         if error < BETTER * least:
             best, least = choice, error
     rolling = roll(best, context, held_origins(best, held, CALIBRATED), horizon)
-    figures = {name: float(np.nanmean(values)) for name, values in errors(best, rolling).items()}
+    figures: dict[str, Any] = {name: float(np.nanmean(values)) for name, values in errors(best, rolling).items()}
     figures["interval_coverage"] = _measured_coverage(best, rolling)
+    figures["examples"] = len(rolling.origins)
     return _with_residuals(best, rolling), figures
 
 

@@ -22,10 +22,11 @@ from elman.tasks._training import Task
 if TYPE_CHECKING:
     from elman.tasks.forecaster import Forecaster as Estimator
 
-__all__ = ["ForecastNetwork", "ForecastingTask", "held_origins", "ratio"]
+__all__ = ["RATIO", "ForecastNetwork", "ForecastingTask", "held_origins", "ratio"]
 
 MOST_BATCHES = 200  # of an epoch
 VALIDATION_ORIGINS = 200
+RATIO = "validation_mae_over_seasonal_naive"  # the error over that of the seasonal naive forecast
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -107,10 +108,10 @@ class ForecastingTask(Task):
         # by what will predict: the bits of an evaluation later, without PyTorch
         model = self.trained()
         found = errors(model, roll(model, self.context, self.held, self.settings.horizon))
-        return {"validation_mae": float(np.nanmean(found["mae"])), "validation_mae_ratio": ratio(found)}
+        return {"validation_mae": float(np.nanmean(found["mae"])), RATIO: ratio(found)}
 
     def rank(self, scores: dict[str, float]) -> list[float]:
-        return [-scores["validation_mae_ratio"]]
+        return [-scores[RATIO]]
 
     def _prepared(self, model: Forecaster, origins: Integers) -> tuple[NDArray[np.float32], Floats]:
         reach = self.settings.reach
