@@ -1,12 +1,15 @@
 """What a person can mend: their file, their folder, their options."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from reprlib import repr as shortened
 
-__all__ = ["InputError", "OptionError", "listed", "one_line", "shown"]
+__all__ = ["InputError", "OptionError", "about", "in_shell", "listed", "one_line", "option", "shown"]
 
 MOST_LISTED = 8
 LONGEST_NAME = 60
+_SHELL = ContextVar("_SHELL", default=False)
 
 
 class InputError(ValueError):
@@ -25,6 +28,42 @@ class OptionError(InputError):
     def __init__(self, option: str, expected: str, got: object) -> None:
         super().__init__(f"{option}: expected {expected}, got {shown(got)}")
         self.option = option
+
+
+@contextmanager
+def in_shell() -> Iterator[None]:
+    """Let messages name options as the shell has them."""
+    token = _SHELL.set(True)
+    try:
+        yield
+    finally:
+        _SHELL.reset(token)
+
+
+def option(name: str, value: object = None) -> str:
+    """Return an option as the person who reads of it writes it: ``--tokens word`` in the shell, else ``tokens='word'``.
+
+    Args:
+        name: its name as a Python argument.
+        value: what to set it to; None: it is only named.
+    """
+    if _SHELL.get():
+        return f"--{name.replace('_', '-')}" + ("" if value in (None, True) else f" {value}")
+    return name if value is None else f"{name}={value!r}"
+
+
+@contextmanager
+def about(place: object, *others: object) -> Iterator[None]:
+    """Let an InputError begin with the place that it is about, unless it is of an option or names one of the places."""
+    try:
+        yield
+    except OptionError:
+        raise
+    except InputError as error:
+        message = str(error)
+        if message.startswith(tuple(f"{each}{mark}" for each in (place, *others) for mark in ":,/")):
+            raise
+        raise InputError(f"{place}: {message}") from None
 
 
 def one_line(message: object, longest: int = 200) -> str:

@@ -33,7 +33,7 @@ def test_a_table_on_standard_output_and_all_rounds_in_a_file(elman, monkeypatch)
     assert Path("times.png").read_bytes().startswith(b"\x89PNG")
     for option, file in (("--json", "rounds.json"), ("--plot", "times.png")):
         again = elman("bench", *QUICK, option, file)
-        expected = "expected a new file, there is one already; choose another name, or overwrite it"
+        expected = "expected a new file, there is one already; choose another name or add --overwrite"
         assert (again.code, again.out, again.err) == (2, "", f"elman: {file}: {expected}\n")
 
 

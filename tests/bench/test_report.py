@@ -54,14 +54,15 @@ def test_each_contender_counts_with_its_better_number_of_threads():
 def test_the_table_shows_best_round_median_threads_best_peer_and_share():
     text = as_text(small_report(elman_layer=(4.0, 3.0), elman_runtime=(1.28, 5.0), torch=(12345.0, 99999.0)))
     head, *lines = text.partition("inference: ")[2].splitlines()
-    assert head == "µs a call, best of 2 rounds above their median; 2 threads, 1 where it says /1"
+    assert head == "µs a call, best of 2 rounds, median below; 2 threads, 1 where it says /1"
     assert lines[:4] == [
         "steps,batch, elman   elman         best peer    of",
         "input,hidden layer runtime   torch    / ours sgemm",
         "100,1,8,8     3.00  1.28/1 12345/1  9644.53x  0.10",  # 2 * 100 * 8 * 16 flops in 1.28 µs: 20 Gflop/s of 207
         "              3.50    1.78   12346     torch",
     ]
-    assert "inference, torch / ours: geometric mean 9644.53x, 1 shapes of 50 steps and more" in text
+    assert "\n\nbest peer / ours: the time of the fastest other library over ours\nof sgemm: " in text
+    assert "inference, torch / ours: geometric mean 9644.53x, 1 shape of 50 steps and more" in text
     assert "float32 matrix product 207 Gflop/s (MKL 90, OpenBLAS 207); copy 9.2 GB/s" in text
 
 

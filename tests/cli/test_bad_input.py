@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -125,13 +126,13 @@ def test_places_that_cannot_be_written(elman, lines, monkeypatch):
 
 def test_out_is_never_taken_unasked(elman, lines, model):
     done = elman("train", "classify", lines, "--out", model, *QUICK)
-    message = "model: holds a model already; choose another --out or add --overwrite"
+    message = "model: holds a model already; choose another name or add --overwrite"
     assert (done.code, done.err) == (2, f"elman: {message}\n")
     Path("mine").mkdir()
     Path("mine/thesis.txt").write_text("mine")
     for words in ((), ("--overwrite",)):
         done = elman("train", "classify", lines, "--out", "mine", *words, *QUICK)
-        message = "mine: expected a new or empty folder, got one with other files; choose another --out"
+        message = "mine: expected a new or empty folder, got one with other files; choose another name"
         assert (done.code, done.err) == (2, f"elman: {message}\n")
     assert os.listdir("mine") == ["thesis.txt"]
 
@@ -171,12 +172,12 @@ def test_odd_but_good_input_is_accepted(elman):
     Path("x.csv").write_bytes(b"\xef\xbb\xbf" + raw)  # a byte order mark; csv wrote CRLF
     done = elman("train", "classify", "x.csv", "--out", "m", *QUICK)
     assert (done.code, done.err) == (0, "reading x.csv, then loading PyTorch\n")
-    assert "1 texts are longer than 512 characters and were cut (--max-length)" in done.out
+    assert "cut to 512 characters: 1 text (--max-length)" in done.out
     assert "too rare to set a part aside for validation, kept in training: Songs of Chu" in done.out
     assert "Book of Songs: 18" in elman("info", "m").out
     done = elman("predict", "m", "x.csv")
     assert done.out.count("\n") == len(rows)
-    assert done.err == "1 texts are longer than 512 tokens and were cut\n"
+    assert done.err == "cut to 512 tokens: 1 text\n"
     Path("gbk.csv").write_bytes(raw.decode().encode("gbk"))
     assert elman("train", "classify", "gbk.csv", "--encoding", "gbk", "--out", "g", *QUICK).code == 0
     assert Path("g/model.safetensors").read_bytes() == Path("m/model.safetensors").read_bytes()
@@ -214,3 +215,48 @@ def test_names_and_numbers_beyond_all_bounds(elman, model):
     assert "File name too long" in elman("predict", model, "x" * 999).err
     done = elman("predict", model, "x.txt", "--threads", "99999")
     assert done.err == "elman: --threads: expected an integer from 1 to 4096, got 99999\n"
+
+
+def test_a_text_in_the_place_of_a_file_is_told_how_to_be_handed_over(elman, model):
+    for text, problem in (
+        ("I love this", "expected a file, there is none of that name"),
+        ("Mr. Li. Fine", "expected one of .csv, .tsv, .tab, .jsonl, .ndjson, .txt, got . fine"),
+        ("大江东去", "expected a file, there is none of that name"),
+    ):
+        done = elman("predict", model, text)
+        way = f"for a text itself: echo {shlex.quote(text)} | elman predict model -"
+        assert (done.code, done.err) == (2, f"elman: {text}: {problem}; {way}\n")
+    assert elman("predict", model, "x " * 300).err.endswith("; for a text itself: echo TEXT | elman predict model -\n")
+    assert elman("predict", model, "none.txt").err == "elman: none.txt: expected a file, there is none of that name\n"
+
+
+def test_messages_name_options_as_those_who_read_them_write_them(elman, model):
+    import elman as library
+    from elman._errors import in_shell, option
+
+    assert option("batch_size") == "batch_size"
+    assert option("overwrite", True) == "overwrite=True"
+    assert option("encoding", "gbk") == "encoding='gbk'"
+    with in_shell():
+        assert option("batch_size") == "--batch-size"
+        assert option("overwrite", True) == "--overwrite"
+        assert option("encoding", "gbk") == "--encoding gbk"
+    network = library.runtime.RNN({"weight_ih_l0": np.ones((3, 2)), "weight_hh_l0": np.ones((3, 3))})
+    library.save(network, "rnn.safetensors")
+    with pytest.raises(library.InputError, match="choose another name or add overwrite=True"):
+        library.save(network, "rnn.safetensors")
+
+
+def test_what_is_told_of_a_file_names_it_once():
+    from elman._errors import InputError, OptionError, about
+
+    def told(error, *places):
+        with pytest.raises(InputError) as raised, about(*places):
+            raise error
+        return str(raised.value)
+
+    assert told(InputError("series: expected 9 steps"), "x.csv") == "x.csv: series: expected 9 steps"
+    assert told(InputError("x.csv, line 3: expected a number"), "x.csv") == "x.csv, line 3: expected a number"
+    assert told(InputError("model: expected a network"), "m") == "m: model: expected a network"
+    assert told(InputError("m/config.json: expected JSON"), "x.csv", "m") == "m/config.json: expected JSON"
+    assert told(OptionError("seed", "an integer", "x"), "x.csv") == "seed: expected an integer, got 'x'"

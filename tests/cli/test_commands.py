@@ -146,7 +146,7 @@ def test_resume_spares_what_is_no_run_s(elman, lines):
     Path("m/checkpoint").mkdir(parents=True)
     Path("m/checkpoint/mine.txt").touch()
     done = elman("train", "classify", lines, "--out", "m", *QUICK, "--resume")
-    assert done.err == "elman: m: expected a new or empty folder, got one with other files; choose another --out\n"
+    assert done.err == "elman: m: expected a new or empty folder, got one with other files; choose another name\n"
 
 
 def test_a_finished_run_has_nothing_to_resume(elman, lines):

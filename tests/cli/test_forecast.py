@@ -156,12 +156,12 @@ def test_a_run_repeats_from_its_configuration(elman, tmp_path):
         (("forecast", "model", "--horizon", "0"), "elman: --horizon: expected an integer from 1 to 100000, got 0\n"),
         (("forecast", "model", "--coverage", "1.5"), "elman: --coverage: expected a number between 0 and 1, got 1.5\n"),
         (("forecast", "model", "--format", "xml"), "elman: --format: expected csv or json, got 'xml'\n"),
-        (("evaluate", "model", "short.csv"), "elman: series: expected 6 steps or more to compare forecasts with"),
+        (("evaluate", "model", "short.csv"), "elman: short.csv: series: expected 6 steps or more"),
         (("evaluate", "model", "short.csv", "--horizon", "0"), "elman: --horizon: expected an integer from 1 to"),
         (("forecast", "model", "days.csv"), "elman: days.csv: times: expected steps of a month, as from 1990-01"),
         (("train", "forecast", "days.csv", "--out", "m", "--validation", "x"), "elman train forecast: --validation: "),
         (("train", "forecast", "days.csv", "--out", "m"), "elman: days.csv: expected --target, one or more of"),
-        (("train", "forecast", "short.csv", "--target", "sales", "--out", "m"), "elman: "),
+        (("train", "forecast", "short.csv", "--target", "sales", "--out", "m"), "elman: short.csv: series: expected"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_refused_in_a_line_and_nothing_is_written(elman, model, tmp_path, words, message):
@@ -241,7 +241,7 @@ def test_files_are_not_replaced_unasked(elman, model, tmp_path):
     assert (refused.code, Path("mine.csv").read_text(), Path("new.png").exists()) == (2, "mine", False)
     assert (
         refused.err
-        == "elman: mine.csv: expected a new file, there is one already; choose another name, or overwrite it\n"
+        == "elman: mine.csv: expected a new file, there is one already; choose another name or add --overwrite\n"
     )
     assert elman("forecast", model, "--out", "mine.csv", "--overwrite").code == 0
     assert Path("mine.csv").read_text() != "mine"

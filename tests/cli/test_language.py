@@ -99,7 +99,7 @@ def test_a_prompt_can_come_from_standard_input(elman, model, monkeypatch):
 def test_a_prompt_of_unknown_characters_is_refused_by_name(elman, model):
     told = elman("generate", model, "--prompt", "子曰 x\N{SNOWMAN}")
     assert told.code == 2
-    assert told.err == "elman: prompt: expected characters that the model knows, got ' ', 'x', '☃'\n"
+    assert told.err == "elman: model: prompt: expected characters that the model knows, got ' ', 'x', '☃'\n"
     assert told.out == ""
     told = elman("generate", model, "--top-p", "2")
     assert (told.code, told.err) == (2, "elman: --top-p: expected a number above 0, at most 1, got 2.0\n")
@@ -135,7 +135,7 @@ def test_words(elman):
     told = elman("generate", "lm", "--prompt", "the cat sat", "--length", "3", "--temperature", "0")
     assert told.out == "the cat sat on the mat\n", told.err
     told = elman("generate", "lm", "--prompt", "a cow")
-    assert told.err == "elman: prompt: expected words that the model knows, got 'a', ' cow'\n"
+    assert told.err == "elman: lm: prompt: expected words that the model knows, got 'a', ' cow'\n"
 
 
 @pytest.mark.parametrize(

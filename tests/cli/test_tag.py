@@ -165,7 +165,7 @@ BAD = {
     "ill-formed": (
         "a O\nb I-x\n\nc B-x\nd I-x\ne I-y\n",
         (),
-        "x.conll, line 2: expected what may follow O in BIO, got I-x; --repair-tags (repair_tags) mends it",
+        "x.conll, line 2: expected what may follow O in BIO, got I-x; --repair-tags mends it",
     ),
     "mixed": ("a B-x\nb B-y\nc Z\n", (), "x.conll, line 3: expected a tag of BIO (O, B-…, I-…), got 'Z'"),
     "one tag": ("a O\nb O\n", (), "x.conll: expected two different tags or more, all are 'O'"),

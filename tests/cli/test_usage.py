@@ -72,6 +72,16 @@ def test_help_fits_the_terminal(elman, monkeypatch, command, columns):
     assert elman(*command, "-h").out == done.out
 
 
+def test_help_shows_what_may_be_left_out_and_no_empty_default(elman, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert elman("forecast", "--help").out.startswith("Usage: elman forecast MODEL [FILE] [OPTIONS]\n")
+    for command in ("train classify", "train tag", "train language", "train forecast", "evaluate", "predict",
+                    "generate", "forecast", "info", "export", "bench"):  # fmt: skip
+        out = elman(*command.split(), "--help").out
+        assert "(default: )" not in out
+        assert "None" not in out
+
+
 def test_help_shows_groups_and_defaults(elman, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     out = elman("train", "classify", "--help").out

@@ -96,7 +96,7 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     assert refusal(read_model, tmp_path / "file") == f"{tmp_path / 'file'}: expected a model folder, got a file"
     (tmp_path / "checkpoint").mkdir()
-    assert refusal(read_model, tmp_path).endswith("got an unfinished run (finish it with --resume)")
+    assert refusal(read_model, tmp_path).endswith("got an unfinished run (finish it with resume=True)")
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
@@ -179,7 +179,7 @@ def test_memory_is_not_taken_for_what_files_claim(folder):
 def test_a_folder_is_claimed_when_nothing_is_lost(folder, tmp_path):
     claim_folder(tmp_path / "new" / "model", TextClassifier, overwrite=False)
     assert (tmp_path / "new" / "model").is_dir()
-    assert "holds a model already; choose another --out or add --overwrite" in refusal(
+    assert "holds a model already; choose another name or add overwrite=True" in refusal(
         claim_folder, folder, TextClassifier, overwrite=False
     )
     claim_folder(folder, TextClassifier, overwrite=True)

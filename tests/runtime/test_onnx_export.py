@@ -190,7 +190,7 @@ def test_export_takes_a_network_of_pytorch(tmp_path):
 def test_a_file_that_is_there_stays_unless_it_may_be_replaced(tmp_path):
     path = tmp_path / "m.onnx"
     path.write_text("precious")
-    words = f"{path}: expected a new file, there is one already; choose another name, or overwrite it"
+    words = f"{path}: expected a new file, there is one already; choose another name or add overwrite=True"
     assert refusal(network().to_onnx, path) == words
     assert refusal(elman.runtime.export, network(), path) == words
     assert refusal(elman.runtime.export, VERSION_1, path) == words
@@ -241,3 +241,10 @@ print("torch" in sys.modules)
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout == "False\n"
+
+
+def test_a_model_that_has_no_onnx_is_named(tmp_path):
+    tagger = VERSION_1.parent / "sequence_tagger_1"
+    expected = "expected a recurrent network or a text classifier, got an elman sequence tagger"
+    assert refusal(elman.runtime.export, tagger, tmp_path / "m.onnx") == f"{tagger}: {expected}"
+    assert refusal(elman.runtime.export, elman.load(tagger), tmp_path / "m.onnx") == f"model: {expected}"

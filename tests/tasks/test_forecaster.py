@@ -199,7 +199,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path):
     resumed = Forecaster(**QUICK, dropout=0.3).fit(values, checkpoints=tmp_path, resume=True)
     for name, tensor in whole.model_.tensors().items():
         np.testing.assert_array_equal(tensor, resumed.model_.tensors()[name])
-    with pytest.raises(InputError, match="--resume expects the data the run began with"):
+    with pytest.raises(InputError, match="resume=True expects the data the run began with"):
         Forecaster(**QUICK, dropout=0.3).fit(values + 1, checkpoints=tmp_path, resume=True)
 
 

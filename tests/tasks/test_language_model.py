@@ -139,7 +139,7 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path, monkeypatch, at):
     assert resumed.metrics_ == whole.metrics_
     for name, value in whole.model_.tensors().items():
         assert (value == resumed.model_.tensors()[name]).all(), name
-    with pytest.raises(InputError, match="--resume expects the data the run began with"):
+    with pytest.raises(InputError, match="resume=True expects the data the run began with"):
         LanguageModel(**options).fit(TEXT + "x", checkpoints=tmp_path, resume=True)
 
 
@@ -220,4 +220,4 @@ def test_what_is_not_read_of_a_long_text_is_said(monkeypatch):
     heard, notices = Observer(), []
     heard.notice = notices.append
     LanguageModel(window=10, hidden_size=4, embedding_size=4, epochs=1).fit(TEXT, observer=heard)
-    assert notices[1] == "an epoch reads 400 at most: 1 read 81.3% of the text (--epochs)"
+    assert notices[1] == "an epoch reads 400 at most: 1 read 81.3% of the text (epochs)"

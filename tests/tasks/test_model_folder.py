@@ -63,7 +63,7 @@ def test_the_network_can_be_computed_from_the_folder_without_torch(classifier, f
 
 
 def test_a_model_is_not_overwritten_unasked(classifier, folder):
-    with pytest.raises(InputError, match="holds a model already; choose another --out or add --overwrite"):
+    with pytest.raises(InputError, match="holds a model already; choose another name or add overwrite=True"):
         classifier.save(folder)
     classifier.save(folder, overwrite=True)
 

@@ -102,19 +102,19 @@ REFUSALS = {
         b"text,label\nab\xff,b\n",
         "csv",
         "x.csv, line 2: expected utf-8 text, got an invalid byte (byte 14 of the file, 0xff); "
-        "if it is in another encoding, name it with --encoding",
+        "if it is in another encoding, name it with encoding",
     ),
     "gbk": (
         "text,label\n质量还不错，内容很好,好\n".encode("gbk"),
         "csv",
         "x.csv, line 2: expected utf-8 text, got an invalid byte (byte 12 of the file, 0xd6); "
-        "the file looks like GBK: add --encoding gbk",
+        "the file looks like GBK: add encoding='gbk'",
     ),
     "latin": (
         "text,label\nGröße,é\n".encode("cp1252"),
         "csv",
         "x.csv, line 2: expected utf-8 text, got an invalid byte (byte 14 of the file, 0xf6); "
-        "the file looks like Windows-1252 (Western European): add --encoding cp1252",
+        "the file looks like Windows-1252 (Western European): add encoding='cp1252'",
     ),
     "workbook": (
         b"PK\x03\x04\x14\0\x06\0",

@@ -139,13 +139,11 @@ def test_ill_formed_tags_are_refused_or_repaired():
     with pytest.raises(InputError) as caught:
         SequenceTagger(**SMALL).fit(SENTENCES, tags)
     place = f"tags[{len(tags) - 1}][2]"
-    assert str(caught.value) == (
-        f"{place}: expected what may follow O in BIO, got I-place; --repair-tags (repair_tags) mends it"
-    )
+    assert str(caught.value) == (f"{place}: expected what may follow O in BIO, got I-place; repair_tags=True mends it")
     listening = Listening()
     tagger = SequenceTagger(**SMALL, epochs=1, repair_tags=True).fit(SENTENCES, tags, observer=listening)
     assert tagger.data_["repaired"] == 1
-    assert listening.notices[1] == "ill-formed tags were repaired in 1 sentences"
+    assert listening.notices[1] == "ill-formed tags were repaired in 1 sentence"
 
 
 def test_equal_seeds_give_equal_bits_and_engines_agree_closely():

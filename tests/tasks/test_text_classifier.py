@@ -165,7 +165,7 @@ def test_notices_say_what_was_chosen_cut_and_kept():
     TextClassifier(**SMALL, epochs=1, max_length=50).fit(texts, labels, observer=listening)
     first, cut, rare, few, kept = listening.notices
     assert "37 texts to train on, 4 to validate, 3 classes; texts are read by characters (chosen" in first
-    assert cut == "1 texts are longer than 50 characters and were cut (--max-length)"
+    assert cut == "cut to 50 characters: 1 text (max_length)"
     assert rare == "too rare to set a part aside for validation, kept in training: 楚辞"
     assert few == "validation rests on only 4 texts: its scores are rough"
     assert re.fullmatch(r"kept: epoch 1 of 1, validation loss \S+, accuracy \S+ \(only 4 texts\)", kept)
@@ -250,7 +250,7 @@ def test_data_of_no_use_are_refused(texts, labels, message):
 
 
 def test_a_diverging_run_says_so():
-    with pytest.raises(InputError, match="learning_rate: expected one that converges, the loss became"):
+    with pytest.raises(InputError, match="learning_rate: expected a smaller one, for the loss became"):
         TextClassifier(**SMALL, learning_rate=1e30, epochs=30).fit(TEXTS, LABELS)
 
 

@@ -7,6 +7,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from elman._figures import counted
 from elman.bench._cases import KINDS
 from elman.bench._contenders import OURS, PEERS
 from elman.bench._report import LONG, Report, Row, geometric_mean
@@ -18,6 +19,11 @@ NAMES = [contender.name for contender in (*OURS, *PEERS)]
 HEADS = {"onnxruntime": "onnx-\nruntime", "openvino": "open-\nvino"} | {
     our.name: our.name.replace(" ", "\n") for our in OURS
 }
+HOW_TO_READ = (
+    "best peer / ours: the time of the fastest other library over ours",
+    "of sgemm: our rate as a share of the machine's matrix product, measured in the same run",
+    "",
+)
 
 
 def show(report: Report) -> None:
@@ -43,7 +49,7 @@ def _group(report: Report) -> Group:
         of_kind = [row for row in rows if row.case.kind == kind]
         if of_kind:
             parts += [_legend(kind, report), _table(of_kind, report)]
-    notes = [*_means(rows), *_missing(report), *_failures(report)]
+    notes = [*HOW_TO_READ, *_means(rows), *_missing(report), *_failures(report)]
     return Group(*parts, Text("\n".join(["", *notes])))
 
 
@@ -74,7 +80,7 @@ def _legend(kind: str, report: Report) -> Text:
     *fewer, most = sorted(report.settings["threads"])
     threads = f"{most} thread{'s' * (most > 1)}" + "".join(f", {number} where it says /{number}" for number in fewer)
     rounds = report.settings["rounds"]
-    return Text.assemble(("\n" + kind, "bold"), f": µs a call, best of {rounds} rounds above their median; {threads}")
+    return Text.assemble(("\n" + kind, "bold"), f": µs a call, best of {rounds} rounds, median below; {threads}")
 
 
 def _table(rows: list[Row], report: Report) -> Table:
@@ -132,7 +138,8 @@ def _means(rows: list[Row]) -> Iterator[str]:
             ratios = {row.case.shape: ratio for row in long if (ratio := row.ratio(peer))}
             if ratios:
                 least = min(ratios, key=lambda shape: ratios[shape])
-                mean = f"{geometric_mean(ratios.values()):.2f}x, {len(ratios)} shapes of {LONG} steps and more"
+                shapes = f"{counted(len(ratios), 'shape')} of {LONG} steps and more"
+                mean = f"{geometric_mean(ratios.values()):.2f}x, {shapes}"
                 yield f"{kind}, {name} / ours: geometric mean {mean}, least {ratios[least]:.2f}x"
 
 

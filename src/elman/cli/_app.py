@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from elman._errors import InputError, OptionError
+from elman._errors import InputError, OptionError, in_shell
 from elman._extras import import_fault
 from elman.cli._bench import add_bench
 from elman.cli._evaluate import add_evaluate
@@ -54,7 +54,8 @@ def run(words: Sequence[str]) -> int:
     try:
         if options.needs:
             options.needs.require(options.command)
-        code: int | None = options.run(options)
+        with in_shell():
+            code: int | None = options.run(options)
     except InputError as error:
         return _refuse(_message(error), code=2)
     except Exception as error:

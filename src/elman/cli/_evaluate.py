@@ -3,6 +3,7 @@
 import json
 from argparse import Namespace
 
+from elman._errors import about
 from elman.cli._arguments import (
     add_encoding,
     add_known_column,
@@ -39,7 +40,8 @@ def evaluate(options: Namespace) -> None:
     use_threads(options.threads)
     model, module = load_model(options.model)
     check_options(module, options)
-    report = module.evaluate(model, options)
+    with about(options.file if options.file != "-" else "standard input"):
+        report = module.evaluate(model, options)
     if options.json:
         use_utf_8()
         print(json.dumps(report, ensure_ascii=False))

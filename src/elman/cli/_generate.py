@@ -4,6 +4,7 @@ import sys
 from argparse import Namespace
 from itertools import chain
 
+from elman._errors import about
 from elman.cli._arguments import add_model, integer, number
 from elman.cli._parser import Commands, add_command
 from elman.cli._texts import standard_input, use_utf_8
@@ -29,18 +30,19 @@ def generate(options: Namespace) -> None:
 
     model = LanguageModel.load(options.model)
     prompt = standard_input() if options.prompt == "-" else options.prompt
-    pieces = model.generate(
-        prompt,
-        options.length,
-        temperature=options.temperature,
-        top_k=options.top_k,
-        top_p=options.top_p,
-        seed=options.seed,
-    )
     use_utf_8()
     seen = sys.stdout.isatty()  # by a person: a stranger's model may not command the terminal
-    for piece in chain([prompt], pieces):
-        print(_visible(piece) if seen else piece, end="", flush=True)
+    with about(options.model):
+        pieces = model.generate(
+            prompt,
+            options.length,
+            temperature=options.temperature,
+            top_k=options.top_k,
+            top_p=options.top_p,
+            seed=options.seed,
+        )
+        for piece in chain([prompt], pieces):
+            print(_visible(piece) if seen else piece, end="", flush=True)
     print()
 
 

@@ -1,7 +1,13 @@
 """``elman predict``."""
 
+import os
+import re
+import shlex
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from elman._errors import LONGEST_NAME, InputError
 from elman.cli._arguments import add_encoding, add_known_column, add_model, add_notation, add_threads, use_threads
 from elman.cli._parser import Commands, add_command
 from elman.cli._texts import use_utf_8
@@ -27,4 +33,19 @@ def predict(options: Namespace) -> None:
     model, module = load_model(options.model)
     check_options(module, options)
     use_utf_8()
-    module.predict(model, options)
+    with _hinting(options, of_texts="text" in module.OPTIONS):
+        module.predict(model, options)
+
+
+@contextmanager
+def _hinting(options: Namespace, *, of_texts: bool) -> Iterator[None]:
+    """Say how to hand over a text itself, where one was given in the place of a file."""
+    try:
+        yield
+    except InputError as error:
+        named = re.fullmatch(r"\S*\.\w{1,7}", options.file)  # as files are
+        if not of_texts or named or options.file == "-" or os.path.exists(options.file):
+            raise
+        text = shlex.quote(options.file) if len(options.file) <= LONGEST_NAME else "TEXT"
+        way = f"echo {text} | elman predict {shlex.quote(str(options.model))} -"
+        raise InputError(f"{error}; for a text itself: {way}") from None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from elman._errors import about
 from elman._extras import Extra
 from elman.cli._arguments import add_encoding
 from elman.cli._parser import Group
@@ -88,7 +89,8 @@ def train(
             _claim(out, trained, overwrite=options.overwrite, resume=options.resume)
     estimator = getattr(tasks, name)(**values)
     try:
-        _fit(estimator, data, out, resume=options.resume)
+        with about(options.file, out):
+            _fit(estimator, data, out, resume=options.resume)
     except KeyboardInterrupt:
         if not (out / "checkpoint").is_dir():  # nothing has been kept yet
             raise
@@ -135,7 +137,8 @@ def _is_finished(out: Path, trained: "type[TrainedModel]", options: Namespace) -
     made_with = read_model(out, trained).origin.run.get("options", {})
     for name, value in _run_of(options)["options"].items():
         if made_with.get(name) != value:
-            raise InputError(f"{out}: holds a finished model with --{name} {made_with.get(name)}, got {value}")
+            before, now = ("none" if each is None else each for each in (made_with.get(name), value))
+            raise InputError(f"{out}: holds a finished model with --{name} {before}, got {now}")
     return True
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from reprlib import repr as shortened
 from typing import Any
 
-from elman._errors import InputError
+from elman._errors import InputError, option
 from elman._files import current_file, make_folder, read_file, replace_files
 from elman._safetensors import TensorFile, tensor_bytes
 from elman._schema import decode
@@ -60,11 +60,12 @@ def claim_folder(folder: Path, kind: type[TrainedModel], *, overwrite: bool, res
     if (resume and checkpoint) or not (others or finished):
         pass
     elif not (finished or checkpoint):
-        raise InputError(f"{folder}: expected a new or empty folder, got one with other files; choose another --out")
+        raise InputError(f"{folder}: expected a new or empty folder, got one with other files; choose another name")
     elif checkpoint and not overwrite:
-        raise InputError(f"{folder}: holds an unfinished run; go on with --resume or start again with --overwrite")
+        go_on, begin = option("resume", True), option("overwrite", True)
+        raise InputError(f"{folder}: holds an unfinished run; go on with {go_on} or start again with {begin}")
     elif not overwrite:
-        raise InputError(f"{folder}: holds a model already; choose another --out or add --overwrite")
+        raise InputError(f"{folder}: holds a model already; choose another name or add {option('overwrite', True)}")
     elif finished:
         read_kind(*_find_config(folder), kind)  # another program's folder may have files of these names too
     make_folder(folder)
@@ -124,7 +125,8 @@ def _find_config(folder: Path) -> tuple[bytes, str]:
     path = current_file(folder, CONFIG)
     if not os.path.lexists(path):
         unfinished = os.path.isdir(folder / "checkpoint")
-        got = "an unfinished run (finish it with --resume)" if unfinished else f"a folder without {CONFIG}"
+        finishing = option("resume", True)
+        got = f"an unfinished run (finish it with {finishing})" if unfinished else f"a folder without {CONFIG}"
         raise InputError(f"{folder}: expected a model folder, got {got}")
     return _read(folder, CONFIG), str(path)
 

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from elman._errors import InputError, one_line
+from elman._errors import InputError, one_line, option
 
 if TYPE_CHECKING:
     from elman.runtime._rnn import RNN
@@ -127,5 +127,6 @@ def require_free(path: str | PathLike[str], overwrite: bool) -> Path:
     if place.is_dir():
         raise InputError(f"{place}: expected the name of a file, there is a folder of that name")
     if not overwrite and os.path.lexists(place):
-        raise InputError(f"{place}: expected a new file, there is one already; choose another name, or overwrite it")
+        replacing = option("overwrite", True)
+        raise InputError(f"{place}: expected a new file, there is one already; choose another name or add {replacing}")
     return place

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from safetensors import SafetensorError
 
-from elman._errors import InputError
+from elman._errors import InputError, option
 from elman._files import make_folder, write_files
 from elman.tasks._environment import environment
 from elman.tasks._run import Progress
@@ -89,13 +89,13 @@ class CheckpointStore:
         return record.progress, tensors
 
     def _check(self, record: _Record) -> None:
-        place = f"{self.folder.parent}: --resume expects"
+        place = f"{self.folder.parent}: {option('resume', True)} expects"
         if record.version != VERSION:
             raise InputError(f"{place} a checkpoint of version {VERSION}, got version {record.version}")
         if record.data != self.data:
             raise InputError(f"{place} the data the run began with, they have changed")
         for theirs, ours in ((record.options, self.options), (record.environment, self.environment)):
             for name in theirs.keys() | ours.keys():
-                began, now = theirs.get(name), ours.get(name)
-                if began != now:
+                if theirs.get(name) != ours.get(name):
+                    began, now = ("none" if each is None else each for each in (theirs.get(name), ours.get(name)))
                     raise InputError(f"{place} the run's own {name.replace('_', ' ')}, {began}, got {now}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import BinaryIO
 
-from elman._errors import InputError, OptionError
+from elman._errors import InputError, OptionError, option
 from elman.tasks._other_formats import by_content
 
 __all__ = ["check_encoding", "decoded_lines", "encoding_of"]
@@ -95,10 +95,12 @@ def _undecodable(
     place_text = f"byte {place + error.start + 1} of the file, 0x{raw[error.start]:02x}"
     message = f"{name}, line {number}: expected {expected} text, got an invalid byte ({place_text})"
     if expected == "utf-8" and _looks_like_gbk(sample):
-        return InputError(f"{message}; the file looks like GBK: add --encoding gbk")
+        return InputError(f"{message}; the file looks like GBK: add {option('encoding', 'gbk')}")
     if expected == "utf-8" and set(sample.decode("cp1252", "replace")) - ASCII <= WESTERN:
-        return InputError(f"{message}; the file looks like Windows-1252 (Western European): add --encoding cp1252")
-    return InputError(f"{message}; if it is in another encoding, name it with --encoding")
+        return InputError(
+            f"{message}; the file looks like Windows-1252 (Western European): add {option('encoding', 'cp1252')}"
+        )
+    return InputError(f"{message}; if it is in another encoding, name it with {option('encoding')}")
 
 
 def _looks_like_gbk(sample: bytes) -> bool:

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from elman._errors import InputError
+from elman._errors import OptionError
 from elman.runtime._trained import TrainedModel
 from elman.tasks._run import EpochRecord, Observer, Progress, Schedule
 
@@ -169,7 +169,8 @@ class Trainer:
         loss = self.task.loss(self.shared, share or batch[:1])
         value, size = loss.item(), self.task.size(share) if share else 0
         if not math.isfinite(value):
-            raise InputError(f"learning_rate: expected one that converges, the loss became {value}; try a smaller one")
+            wanted = f"a smaller one, for the loss became {value}"
+            raise OptionError("learning_rate", wanted, self.schedule.learning_rate)
         if self.processes > 1:  # the mean over processes becomes the mean over the batch
             loss = loss * (self.processes * size / self.task.size(batch))
         self.accelerator.backward(loss)

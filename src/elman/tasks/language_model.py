@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from elman._errors import InputError
+from elman._errors import InputError, option
 from elman.runtime._language.model import LanguageModel as Trained
 from elman.tasks._base import check_is_fitted
 from elman.tasks._estimator import Estimator, Running
@@ -165,6 +165,5 @@ class LanguageModel(LanguageOptions, Estimator):
         )
         if length > self.epochs_ * LONGEST_EPOCH:
             share = self.epochs_ * LONGEST_EPOCH / length
-            running.notice(
-                f"an epoch reads {LONGEST_EPOCH:,} at most: {self.epochs_} read {share:.1%} of the text (--epochs)"
-            )
+            read = f"{self.epochs_} read {share:.1%} of the text ({option('epochs')})"
+            running.notice(f"an epoch reads {LONGEST_EPOCH:,} at most: {read}")

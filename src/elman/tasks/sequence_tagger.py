@@ -193,7 +193,7 @@ class SequenceTagger(TaggerOptions, Estimator):
         if detected == IOB1:
             running.notice("tags are IOB1; the model's are BIO")
         if data["repaired"]:
-            running.notice(f"ill-formed tags were repaired in {data['repaired']:,} sentences")
+            running.notice(f"ill-formed tags were repaired in {counted(data['repaired'], 'sentence')}")
 
 
 def _checked(sentences: Any, tags: Any, prefix: str) -> tuple[list[list[str]], list[list[str]]]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from elman._errors import InputError
+from elman._errors import InputError, option
+from elman._figures import counted
 from elman.runtime._arrays import Array
 from elman.runtime._classifiers.text import TextClassifier as Trained
 from elman.runtime._classifiers.text import checked_texts
@@ -119,9 +120,7 @@ class TextClassifier(TextOptions, Classifier):
             f"{len(self.vocabulary_):,} tokens known"
         )
         if data["cut"]:
-            running.notice(
-                f"{data['cut']:,} texts are longer than {self.max_length} {kind} and were cut (--max-length)"
-            )
+            running.notice(f"cut to {self.max_length} {kind}: {counted(data['cut'], 'text')} ({option('max_length')})")
 
     def _encode(self, example: str) -> NDArray[np.int64]:
         return np.array(encode(example, self.vocabulary_, self.tokens_, self.max_length))

@@ -4,6 +4,7 @@ import sys
 from argparse import Namespace
 from typing import Any
 
+from elman._figures import counted
 from elman.cli._classification import show
 from elman.cli._given import given_text
 from elman.cli._texts import batches, read_texts
@@ -32,7 +33,7 @@ def predict(classifier: TextClassifier, options: Namespace) -> None:
             cut += sum(_is_cut(classifier, text) for text in batch)
             write_predictions(classifier, batch, "text", batch, form)
     if cut:
-        print(f"{cut:,} texts are longer than {classifier.max_length} tokens and were cut", file=sys.stderr)
+        print(f"cut to {classifier.max_length} tokens: {counted(cut, 'text')}", file=sys.stderr)
 
 
 def describe(classifier: TextClassifier) -> dict[str, str]:

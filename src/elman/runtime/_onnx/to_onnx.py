@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elman._errors import InputError
+from elman._errors import InputError, one_line
 from elman.runtime._onnx.from_onnx import require_onnx
 from elman.runtime._saving import require_free
 
@@ -44,10 +44,11 @@ def export(model: Any, path: str | PathLike[str], *, overwrite: bool = False) ->
     from elman.runtime._saving import load
     from elman.runtime._trained import TrainedModel
 
+    place = "model"
     if isinstance(model, str | PathLike):
-        model = load(model)
+        place, model = one_line(model), load(model)
     if isinstance(model, TrainedModel) and model.format != "elman text classifier":
-        raise InputError(f"model: expected a recurrent network or a text classifier, got an {model.format}")
+        raise InputError(f"{place}: expected a recurrent network or a text classifier, got an {model.format}")
     if hasattr(model, "vocabulary"):
         write_text_classifier(model, path, overwrite=overwrite)
     else:

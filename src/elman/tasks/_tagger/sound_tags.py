@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Container, Sequence
 
-from elman._errors import InputError, shown
+from elman._errors import InputError, option, shown
 from elman.runtime._tagger.tags import (
     OUTSIDE,
     PLAIN,
@@ -69,7 +69,8 @@ def _examples(scheme: str) -> str:
 def _ill_formed(sentence: Sequence[str], fault: int, scheme: str, place: str) -> str:
     tag = sentence[fault] if fault < len(sentence) else "the end of the sentence"
     after = sentence[fault - 1] if fault else OUTSIDE
-    return f"{place}: expected what may follow {after} in {scheme}, got {tag}; --repair-tags (repair_tags) mends it"
+    mending = option("repair_tags", True)
+    return f"{place}: expected what may follow {after} in {scheme}, got {tag}; {mending} mends it"
 
 
 def comparable_tags(tags: Sequence[Sequence[str]], scheme: str, place: Place) -> list[list[str]]:
