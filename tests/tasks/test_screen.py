@@ -6,8 +6,10 @@ from contextlib import redirect_stdout
 
 import pytest
 
-from elman.tasks._run import EpochRecord, Progress
+from elman.tasks import InputError, TextClassifier
+from elman.tasks._run import EpochRecord, Observer, Progress
 from elman.tasks._screen import Lines, screen
+from tests.tasks.lines import LABELS, TEXTS
 
 STEPS = 5
 TASKS = {
@@ -145,3 +147,40 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_lines(terminal, monkeypatch
         run(observer, 5, TASKS["classify"])
     assert "\x1b" not in terminal.getvalue()
     assert len(terminal.getvalue().splitlines()) == 5
+
+
+TRAINED = {"hidden_size": 4, "embedding_size": 4, "tokens": "char", "epochs": 12}
+
+
+def test_fit_is_silent_unless_asked_and_then_says_what_the_command_says(capsys):
+    quiet = TextClassifier(**TRAINED).fit(TEXTS, LABELS)
+    assert capsys.readouterr() == ("", "")
+    for verbose in (True, 1):
+        told = TextClassifier(**TRAINED).fit(TEXTS, LABELS, verbose=verbose)
+        first, few, heads, *epochs, kept = capsys.readouterr().out.splitlines()
+        assert first.startswith("36 texts to train on, 4 to validate")
+        assert few == "validation rests on only 4 texts: its scores are rough"
+        assert heads.split() == ["epoch", "loss", "validation", "loss", "accuracy", "seconds"]
+        assert epochs[0].split()[0] == "1/12"
+        assert kept.startswith(f"kept: epoch {told.metrics_['epoch']} of {told.metrics_['epochs']}, validation loss ")
+        assert told.metrics_ == quiet.metrics_
+    TextClassifier(**TRAINED).fit(TEXTS, LABELS, verbose=2)
+    assert len(capsys.readouterr().out.splitlines()) == 4 + quiet.metrics_["epochs"]
+
+
+def test_a_pipeline_hands_verbose_on(capsys):
+    from sklearn.pipeline import make_pipeline
+
+    make_pipeline(TextClassifier(**TRAINED)).fit(TEXTS, LABELS, textclassifier__verbose=True)
+    assert "\nkept: epoch " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verbose", [3, -1, "yes", None, 1.5])
+def test_verbose_is_false_true_or_2(verbose):
+    with pytest.raises(InputError, match="verbose: expected False, True or 2, got"):
+        TextClassifier(**TRAINED).fit(TEXTS, LABELS, verbose=verbose)
+
+
+def test_verbose_and_an_observer_exclude_each_other():
+    with pytest.raises(InputError, match="verbose: expected False beside an observer, got True"):
+        TextClassifier(**TRAINED).fit(TEXTS, LABELS, verbose=True, observer=Observer())

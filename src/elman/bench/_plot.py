@@ -1,17 +1,15 @@
 """A picture: time a step against hidden size, a line for each contender, a panel for each kind of work and batch."""
 
-import io
 from pathlib import Path
 from typing import Any
 
-from elman._files import write_files
+from elman._pictures import INK, MUTED, blank, tidy, write_picture
 from elman.bench._contenders import OURS, PEERS
 from elman.bench._report import LONG, Report, Row
 
 __all__ = ["finish", "plot"]
 
-PANEL, DOTS = (3.6, 3.2), 110  # inches, and dots of an inch
-INK, MUTED = "#1a1a1a", "#6b6b6b"
+PANEL = 3.6, 3.2  # inches
 MANY = 2000  # times the least value: too many for values between the powers of ten
 OWN = [contender.name for contender in OURS]
 PALETTE = ("#c2410c", "#f59e0b", "#1d4ed8", "#7c3aed", "#0f766e", "#65a30d", "#db2777", "#475569")
@@ -20,13 +18,9 @@ COLOURS = dict(zip((contender.name for contender in (*OURS, *PEERS)), PALETTE, s
 
 def plot(path: Path, report: Report) -> None:
     """Draw the best rounds and write the picture, as the suffix of its name says."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     lines = _panels(report)
     height, width = len(lines), max(map(len, lines.values()))
-    figure = Figure(figsize=(PANEL[0] * width, PANEL[1] * height + 0.5), layout="constrained", dpi=DOTS)
-    FigureCanvasAgg(figure)
+    figure = blank(PANEL[0] * width, PANEL[1] * height + 0.5)
     handles: dict[str, Any] = {}
     for line, (kind, batches) in enumerate(lines.items()):
         for column, (batch, rows) in enumerate(batches.items()):
@@ -36,9 +30,7 @@ def plot(path: Path, report: Report) -> None:
     figure.supylabel("µs a step", fontsize=9, color=MUTED)
     style: dict[str, Any] = {"ncols": 3 * width, "frameon": False, "fontsize": 8}
     figure.legend(handles.values(), handles.keys(), loc="outside upper left", **style)
-    picture = io.BytesIO()
-    figure.savefig(picture, format=path.suffix[1:].lower())
-    write_files(path.parent, {path.name: picture.getvalue()})
+    write_picture(path, figure)
 
 
 def _panels(report: Report) -> dict[str, dict[int, list[Row]]]:
@@ -85,6 +77,4 @@ def finish(panel: Any) -> None:
     panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if most < MANY * least else (1,)))
     panel.yaxis.set_minor_locator(NullLocator())
     panel.yaxis.set_major_formatter("{x:g}")
-    panel.grid(axis="y", color="#dddddd", linewidth=0.6)
-    panel.spines[["top", "right"]].set_visible(False)
-    panel.tick_params(labelsize=8, colors=MUTED)
+    tidy(panel, 8)

@@ -29,8 +29,8 @@ def may_plot(path: Path) -> bool:
     return True
 
 
-def require_places(places: Iterable[Path | None], overwrite: bool) -> None:
-    """See that files can be written there.
+def require_places(places: Iterable[Path | None], overwrite: bool, made: Path | None = None) -> None:
+    """See that files can be written there, or in the folder ``made``, which is made before them.
 
     Raises:
         InputError: there is one and not ``overwrite``, or there is no such folder.
@@ -40,5 +40,5 @@ def require_places(places: Iterable[Path | None], overwrite: bool) -> None:
 
     for place in filter(None, places):
         require_free(place, overwrite)
-        if not place.parent.is_dir():
+        if not place.parent.is_dir() and place.parent != made:
             raise InputError(f"{place}: expected a place in a folder that exists, there is no {place.parent}")

@@ -1,14 +1,12 @@
 """A picture of a forecast: what came before, what is expected, and the interval."""
 
-import io
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from elman._files import write_files
+from elman._pictures import ACCENT, INK, MUTED, blank, tidy, write_picture
 from elman.runtime import Forecaster
 from elman.runtime._forecaster.calendar import TimeGrid
 from elman.runtime._forecaster.context import Context
@@ -16,20 +14,15 @@ from elman.runtime._forecaster.forecaster import Forecast
 
 __all__ = ["plot"]
 
-INK, MUTED, ACCENT = "#1a1a1a", "#6b6b6b", "#c2410c"
 LEAST_HISTORY, HORIZONS_OF_HISTORY = 60, 3
 WIDE_FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC", "SimHei")
-SIZE, DOTS = (9.0, 3.4), 110  # inches of a panel, and dots of an inch
+WIDTH, HEIGHT = 9.0, 3.4  # inches of a panel
 
 
 def plot(path: Path, model: Forecaster, context: Context, forecast: Forecast) -> None:
     """Draw a panel for each target and write the picture, as the suffix of its name says."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     targets, families = model.settings.targets, _families()
-    figure = Figure(figsize=(SIZE[0], SIZE[1] * len(targets)), layout="constrained", dpi=DOTS)
-    FigureCanvasAgg(figure)
+    figure = blank(WIDTH, HEIGHT * len(targets))
     panels = figure.subplots(len(targets), 1, sharex=True, squeeze=False)[:, 0]
     for column, (panel, target) in enumerate(zip(panels, targets, strict=True)):
         _draw(panel, model, context, forecast, column)
@@ -37,11 +30,7 @@ def plot(path: Path, model: Forecaster, context: Context, forecast: Forecast) ->
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False, fontsize=9)
     panels[-1].set_xlabel(model.settings.columns.get("time") or "step", fontsize=9, color=MUTED, family=families)
-    picture = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # a name whose script the font lacks
-        figure.savefig(picture, format=path.suffix[1:].lower())
-    write_files(path.parent, {path.name: picture.getvalue()})
+    write_picture(path, figure)
 
 
 def _families() -> list[str]:
@@ -67,9 +56,7 @@ def _draw(panel: Any, model: Forecaster, context: Context, forecast: Forecast, c
     if np.isfinite(history[-1]):  # a thin line from the last value to the first forecast
         joint = [before[-1], after[0]], [history[-1], values[0]]
         panel.plot(*joint, color=ACCENT, linewidth=0.8, alpha=0.6)
-    panel.grid(axis="y", color="#dddddd", linewidth=0.6)
-    panel.spines[["top", "right"]].set_visible(False)
-    panel.tick_params(labelsize=9, colors=MUTED)
+    tidy(panel)
     panel.margins(x=0.01)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from elman._errors import about
 from elman._extras import Extra
 from elman.cli._arguments import add_encoding
+from elman.cli._outputs import may_plot, require_places
 from elman.cli._parser import Group
 from elman.cli._wording import wrapped
 from elman.tasks._options import TrainingOptions, check_options, options_of
@@ -50,7 +51,10 @@ def add_files(group: Group) -> None:
 
 def add_running(group: Group) -> None:
     group.add_argument("--resume", action="store_true", help="Go on with a stopped run, or begin it")
-    group.add_argument("--overwrite", action="store_true", help="Replace the model in --out")
+    group.add_argument("--overwrite", action="store_true", help="Replace the model in --out and the file of --plot")
+    curves = "Picture of loss and score by epoch: .png, .svg or .pdf (needs the extra plot)"
+    group.add_argument("--plot", metavar="FILE", type=Path, help=curves)
+    group.add_argument("--verbose", action="store_true", help="A line for every epoch, not only those that did better")
 
 
 def train(
@@ -80,8 +84,12 @@ def train(
         raise tasks.InputError("--resume goes on with a run and --overwrite starts anew: expected one of them")
     values = _values(options, known)
     check_options(known, values)
+    if options.plot and not may_plot(options.plot):
+        return 1
+    require_places([options.plot], options.overwrite or options.resume, made=out)
     if options.resume and _is_finished(out, trained, options):
         print(f"{out}: the run has finished already, there is nothing to resume")
+        _plot(options.plot, lambda: getattr(tasks, name).load(out))
         return 0
     with _reading(options.file):
         data = read()
@@ -90,7 +98,8 @@ def train(
     estimator = getattr(tasks, name)(**values)
     try:
         with about(options.file, out):
-            _fit(estimator, data, out, resume=options.resume)
+            shown = 2 if options.verbose else 1
+            estimator.fit(*data.arguments, **data.named, checkpoints=out, resume=options.resume, verbose=shown)
     except KeyboardInterrupt:
         if not (out / "checkpoint").is_dir():  # nothing has been kept yet
             raise
@@ -100,9 +109,17 @@ def train(
         estimator.model_ = estimator.model_.with_columns(data.columns)
         estimator.data_["file"] = _written(options.file.name)
         estimator.run_ = _run_of(options)
+        _plot(options.plot, lambda: estimator)
         _finish(estimator, out, following)
     leave()
     return 0
+
+
+def _plot(path: Path | None, estimator: "Callable[[], Estimator]") -> None:
+    if path:
+        from elman.cli._plot_training import plot
+
+        plot(path, estimator())
 
 
 def _values(options: Namespace, known: type[TrainingOptions]) -> dict[str, Any]:
@@ -151,16 +168,10 @@ def _claim(out: Path, trained: "type[TrainedModel]", *, overwrite: bool, resume:
         remove_checkpoint(out)
 
 
-def _fit(estimator: Any, data: Data, out: Path, *, resume: bool) -> None:
-    from elman.tasks._screen import screen
-
-    with screen(every=False) as watching:
-        estimator.fit(*data.arguments, **data.named, checkpoints=out, resume=resume, observer=watching)
-
-
 def _run_of(options: Namespace) -> dict[str, Any]:
     """Return what ``elman train --config`` has to know to repeat a run."""
-    apart = {"run", "needs", "command", "config", "task", "file", "out", "resume", "overwrite", "threads"}
+    apart = {"run", "needs", "command", "config", "task", "file", "out", "resume", "overwrite"}
+    apart |= {"threads", "plot", "verbose"}
     given = {name.replace("_", "-"): value for name, value in vars(options).items() if name not in apart}
     paths = {name: _written(value.resolve()) for name, value in given.items() if isinstance(value, Path)}
     file = options.file.resolve()

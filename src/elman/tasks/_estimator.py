@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_type_hints
 
@@ -18,6 +18,7 @@ from elman.runtime._trained import TrainedModel
 from elman.tasks._base import BaseEstimator, check_is_fitted, clone
 from elman.tasks._options import TrainingOptions, check_options, documented
 from elman.tasks._run import Observer, Schedule
+from elman.tasks._screen import screen
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,11 +33,29 @@ Sizes = TypeVar("Sizes", bound=Recurrent)
 
 @dataclass(frozen=True)
 class Running:
-    """Where a run keeps its checkpoints, whether it goes on from the last, and who is told of it."""
+    """Where a run keeps its checkpoints, whether it goes on from the last, and what is shown or told of it."""
 
     checkpoints: str | Path | None = None
     resume: bool = False
+    verbose: bool | int = False
     observer: Observer | None = None
+
+    @contextmanager
+    def watched(self) -> "Iterator[Running]":
+        """Yield the same with an observer that shows it as ``verbose`` asks.
+
+        Raises:
+            OptionError: ``verbose`` is none of its values, or there is an observer as well.
+        """
+        if self.verbose not in (False, True, 2):
+            raise OptionError("verbose", "False, True or 2", self.verbose)
+        if not self.verbose:
+            yield replace(self, observer=self.observer or Observer())
+            return
+        if self.observer:
+            raise OptionError("verbose", "False beside an observer", self.verbose)
+        with screen(every=self.verbose == 2) as observer:
+            yield replace(self, observer=observer)
 
     def notice(self, text: str) -> None:
         """Tell of a decision made from the data."""
@@ -123,7 +142,8 @@ class Estimator(TrainingOptions, BaseEstimator):  # type: ignore[misc]
         fitted.set_params(**scalars)  # as a grid of NumPy's numbers has them
         check_options(type(self), fitted.get_params())
         fitted.run_ = {}
-        fitted._fit(*data, running=running)
+        with running.watched() as watched:
+            fitted._fit(*data, running=watched)
         self.__dict__.update(vars(fitted))  # at once: one that is stopped leaves what was before
         return self
 

@@ -47,7 +47,7 @@ class Forecaster(ForecasterOptions, Estimator):
         model_: the :class:`elman.runtime.Forecaster` that predicts, without PyTorch.
         horizon_, season_: as given, or as found.
         metrics_: figures of the held-out part.
-        history_: the figures of each epoch.
+        history_: of each epoch its ``epoch``, ``loss``, ``scores`` by name, and ``seconds``.
         data_: what it saw, and what was chosen.
         made_with_: versions, kind of machine, instruction sets and threads.
 
@@ -72,6 +72,7 @@ class Forecaster(ForecasterOptions, Estimator):
         dates: str | None = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
+        verbose: bool | int = False,
         observer: Observer | None = None,
     ) -> "Forecaster":
         """Train on a series.
@@ -87,7 +88,9 @@ class Forecaster(ForecasterOptions, Estimator):
                 makes dates, or steps of one length, of all.
             checkpoints: the folder in which to keep checkpoints; None keeps none.
             resume: go on from the checkpoint there, to the bits of an uninterrupted run; begin if there is none.
-            observer: told of each step and epoch.
+            verbose: False: silent; True: shows how it goes, a bar on a terminal and a line for each epoch that did
+                better, as ``elman train`` does; 2: a line for every epoch.
+            observer: told of each step and epoch, in the place of ``verbose``.
 
         Returns:
             The forecaster itself.
@@ -95,7 +98,7 @@ class Forecaster(ForecasterOptions, Estimator):
         Raises:
             InputError: a ValueError that says in one line which value, time, option or file cannot be used.
         """
-        running = Running(checkpoints, resume, observer)
+        running = Running(checkpoints, resume, verbose, observer)
         return self._fit_anew(*_as_training(series, times, covariates, names, dates), running=running)
 
     def predict(self, horizon: int | None = None) -> Floats:

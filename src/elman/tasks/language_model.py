@@ -33,7 +33,7 @@ class LanguageModel(LanguageOptions, Estimator):
         vocabulary_: the tokens known.
         model_: the :class:`elman.runtime.LanguageModel` that reads and writes, without PyTorch.
         metrics_: scores on the validation part at the best epoch.
-        history_: the figures of each epoch.
+        history_: of each epoch its ``epoch``, ``loss``, ``scores`` by name, and ``seconds``.
         data_: what it saw: numbers of tokens and characters.
         made_with_: versions, kind of machine, instruction sets and threads.
 
@@ -55,6 +55,7 @@ class LanguageModel(LanguageOptions, Estimator):
         validation: Texts | None = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
+        verbose: bool | int = False,
         observer: Observer | None = None,
     ) -> "LanguageModel":
         """Train on a text, which may be larger than memory if it is a file.
@@ -67,7 +68,9 @@ class LanguageModel(LanguageOptions, Estimator):
             validation: texts to validate on, in place of the tail.
             checkpoints: the folder in which to keep checkpoints; ``None`` keeps none.
             resume: go on from the checkpoint there, to the bits of an uninterrupted run; begin if there is none.
-            observer: told of each step and epoch.
+            verbose: False: silent; True: shows how it goes, a bar on a terminal and a line for each epoch that did
+                better, as ``elman train`` does; 2: a line for every epoch.
+            observer: told of each step and epoch, in the place of ``verbose``.
 
         Returns:
             The model itself.
@@ -75,7 +78,7 @@ class LanguageModel(LanguageOptions, Estimator):
         Raises:
             InputError: a ValueError that says in one line which text, option or file cannot be used.
         """
-        return self._fit_anew(texts, encoding, validation, running=Running(checkpoints, resume, observer))
+        return self._fit_anew(texts, encoding, validation, running=Running(checkpoints, resume, verbose, observer))
 
     def read(
         self,

@@ -40,7 +40,7 @@ class SequenceClassifier(SequenceOptions, Classifier):
         model_: the :class:`elman.runtime.SequenceClassifier` that predicts, without PyTorch, with as many threads as
             :func:`elman.set_num_threads` says.
         metrics_: scores on the validation part at the best epoch.
-        history_: the figures of each epoch.
+        history_: of each epoch its ``epoch``, ``loss``, ``scores`` by name, and ``seconds``.
         data_: what it saw: numbers of examples, by class too, lengths, how many values were missing.
         made_with_: versions, kind of machine, instruction sets and threads.
 
@@ -66,6 +66,7 @@ class SequenceClassifier(SequenceOptions, Classifier):
         validation: tuple[Any, Sequence[Any]] | None = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
+        verbose: bool | int = False,
         observer: Observer | None = None,
     ) -> "SequenceClassifier":
         """Train on sequences and their labels.
@@ -79,7 +80,9 @@ class SequenceClassifier(SequenceOptions, Classifier):
             validation: sequences and labels to validate on, in place of a share of ``X``.
             checkpoints: the folder in which to keep checkpoints; ``None`` keeps none.
             resume: go on from the checkpoint there, to the bits of an uninterrupted run; begin if there is none.
-            observer: told of each step and epoch.
+            verbose: False: silent; True: shows how it goes, a bar on a terminal and a line for each epoch that did
+                better, as ``elman train`` does; 2: a line for every epoch.
+            observer: told of each step and epoch, in the place of ``verbose``.
 
         Returns:
             The classifier itself.
@@ -87,7 +90,7 @@ class SequenceClassifier(SequenceOptions, Classifier):
         Raises:
             InputError: a ValueError that says in one line which sequence, label, option or file cannot be used.
         """
-        return self._fit_anew(X, y, validation, channels, running=Running(checkpoints, resume, observer))
+        return self._fit_anew(X, y, validation, channels, running=Running(checkpoints, resume, verbose, observer))
 
     def _fit(
         self,

@@ -54,7 +54,7 @@ class SequenceTagger(TaggerOptions, Estimator):
         model_: the :class:`elman.runtime.SequenceTagger` that predicts, without PyTorch, with as many threads as
             :func:`elman.set_num_threads` says.
         metrics_: scores on the validation part at the best epoch.
-        history_: the figures of each epoch.
+        history_: of each epoch its ``epoch``, ``loss``, ``scores`` by name, and ``seconds``.
         data_: what it saw: numbers of sentences, tokens and spans of each type, and how many sentences were repaired.
         made_with_: versions, kind of machine, instruction sets and threads.
 
@@ -77,6 +77,7 @@ class SequenceTagger(TaggerOptions, Estimator):
         validation: tuple[Sentences, Sentences] | None = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
+        verbose: bool | int = False,
         observer: Observer | None = None,
     ) -> "SequenceTagger":
         """Train on sentences and their tags.
@@ -87,7 +88,9 @@ class SequenceTagger(TaggerOptions, Estimator):
             validation: sentences and tags to validate on, in place of a share of the sentences.
             checkpoints: the folder in which to keep checkpoints; ``None`` keeps none.
             resume: go on from the checkpoint there, to the bits of an uninterrupted run; begin if there is none.
-            observer: told of each step and epoch.
+            verbose: False: silent; True: shows how it goes, a bar on a terminal and a line for each epoch that did
+                better, as ``elman train`` does; 2: a line for every epoch.
+            observer: told of each step and epoch, in the place of ``verbose``.
 
         Returns:
             The tagger itself.
@@ -95,7 +98,7 @@ class SequenceTagger(TaggerOptions, Estimator):
         Raises:
             InputError: a ValueError that says in one line which sentence, tag, option or file cannot be used.
         """
-        return self._fit_anew(sentences, tags, validation, running=Running(checkpoints, resume, observer))
+        return self._fit_anew(sentences, tags, validation, running=Running(checkpoints, resume, verbose, observer))
 
     def _fit(
         self, sentences: Sentences, tags: Sentences, validation: tuple[Sentences, Sentences] | None, *, running: Running

@@ -44,7 +44,7 @@ class TextClassifier(TextOptions, Classifier):
         model_: the :class:`elman.runtime.TextClassifier` that predicts, without PyTorch, with as many threads as
             :func:`elman.set_num_threads` says.
         metrics_: scores on the validation part at the best epoch.
-        history_: the figures of each epoch.
+        history_: of each epoch its ``epoch``, ``loss``, ``scores`` by name, and ``seconds``.
         data_: what it saw: numbers of examples, by class too, and how many texts were cut.
         made_with_: versions, kind of machine, instruction sets and threads.
 
@@ -67,6 +67,7 @@ class TextClassifier(TextOptions, Classifier):
         validation: tuple[Sequence[str], Sequence[Any]] | None = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
+        verbose: bool | int = False,
         observer: Observer | None = None,
     ) -> "TextClassifier":
         """Train on texts and their labels.
@@ -77,7 +78,9 @@ class TextClassifier(TextOptions, Classifier):
             validation: texts and labels to validate on, in place of a share of the texts.
             checkpoints: the folder in which to keep checkpoints; ``None`` keeps none.
             resume: go on from the checkpoint there, to the bits of an uninterrupted run; begin if there is none.
-            observer: told of each step and epoch.
+            verbose: False: silent; True: shows how it goes, a bar on a terminal and a line for each epoch that did
+                better, as ``elman train`` does; 2: a line for every epoch.
+            observer: told of each step and epoch, in the place of ``verbose``.
 
         Returns:
             The classifier itself.
@@ -85,7 +88,7 @@ class TextClassifier(TextOptions, Classifier):
         Raises:
             InputError: a ValueError that says in one line which text, label, option or file cannot be used.
         """
-        return self._fit_anew(texts, labels, validation, running=Running(checkpoints, resume, observer))
+        return self._fit_anew(texts, labels, validation, running=Running(checkpoints, resume, verbose, observer))
 
     def _restore(self) -> None:
         settings = self.model_.settings
