@@ -75,8 +75,9 @@ def test_only_epochs_that_did_better_have_a_line(capsys):
 
 
 @pytest.mark.parametrize("scores", [TASKS["forecast"], lambda epoch: {}], ids=["validated", "not"])
-def test_however_often_a_run_does_better_it_prints_twenty_lines_at_most(capsys, scores):
-    assert len(lines_of(capsys, 300, scores)) == 2 + 20
+def test_however_often_a_run_does_better_it_prints_few_lines(capsys, scores):
+    assert len(lines_of(capsys, 300, scores)) == 2 + 25
+    assert len(lines_of(capsys, 100, scores)) == 2 + 19
     assert len(lines_of(capsys, 300, scores, every=True)) == 2 + 298
 
 

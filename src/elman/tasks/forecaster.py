@@ -88,8 +88,8 @@ class Forecaster(ForecasterOptions, Estimator):
                 makes dates, or steps of one length, of all.
             checkpoints: the folder in which to keep checkpoints; None keeps none.
             resume: go on from the checkpoint there, to the bits of an uninterrupted run; begin if there is none.
-            verbose: False: silent; True: shows how it goes, a bar on a terminal and a line for each epoch that did
-                better, as ``elman train`` does; 2: a line for every epoch.
+            verbose: False: silent; True: what ``elman train`` shows, a bar on a terminal, and lines for epochs that did
+                better; 2: a line for every epoch.
             observer: told of each step and epoch, in the place of ``verbose``.
 
         Returns:
