@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,10 +9,9 @@ from elman._figures import figure, worded
 from elman.tasks._processes import is_main_process
 from elman.tasks._run import EpochRecord, Observer, Progress
 
-__all__ = ["Bar", "Lines", "screen"]
+__all__ = ["Lines", "main_score", "screen"]
 
 RARER = 1.2  # times the epoch that had the last line: 100 that do ever better have 19 lines
-WIDE = 100  # columns, on which the speed has room as well
 
 
 class Lines(Observer):
@@ -58,90 +56,11 @@ class Lines(Observer):
         self.say(row + "  kept" * (self.every and best and bool(record.scores)))
 
 
-class Bar(Lines):
-    """Draws a progress bar below the lines."""
-
-    def __init__(self, every: bool) -> None:
-        super().__init__(every)
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
-
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[figures]}"),
-            console=Console(highlight=False, emoji=False),
-            transient=True,
-            refresh_per_second=8,
-        )
-        self.task = self.bar.add_task("preparing", total=None, figures="")
-        self.bar.start()
-        self.began_at = time.monotonic()
-        self.run_examples = self.run_steps = 0
-        self.score = ""
-
-    def say(self, text: str) -> None:
-        self.bar.console.print(text, markup=False)
-
-    def stop(self) -> None:
-        self.bar.stop()
-
-    def began(self, progress: Progress, epochs: int, steps: int) -> None:
-        super().began(progress, epochs, steps)
-        done = progress.epochs * steps + progress.steps
-        self.bar.update(self.task, total=epochs * steps, completed=done, description="training")
-        self.began_at = time.monotonic()
-        if progress.history and progress.history[-1].scores:
-            self.score = main_score(progress.history[-1])
-
-    def stepped(self, epoch: int, step: int, loss: float, examples: int) -> None:
-        self.run_examples += examples
-        self.run_steps += 1
-        elapsed = time.monotonic() - self.began_at
-        left = elapsed / self.run_steps * (self.steps * (self.epochs - epoch + 1) - step)
-        speed = f"{self.run_examples / max(elapsed, 1e-3):,.0f} sequences/s"
-        parts = [
-            f"loss {figure(loss)}",
-            self.score,
-            speed if self.bar.console.width >= WIDE else "",
-            f"≤ {clock(left)} left",  # at most: training may stop early
-        ]
-        self.bar.update(
-            self.task,
-            completed=(epoch - 1) * self.steps + step,
-            description=f"epoch {epoch}/{self.epochs}",
-            figures=" · ".join(part for part in parts if part),
-        )
-
-    def epoch_ended(self, record: EpochRecord, best: bool) -> None:
-        super().epoch_ended(record, best)
-        if record.scores:
-            self.score = main_score(record)
-
-    def ended(self, progress: Progress) -> None:
-        best = progress.history[progress.best_epoch - 1]
-        took = clock(sum(record.seconds for record in progress.history))
-        self.bar.update(
-            self.task,
-            total=1,
-            completed=1,
-            description=f"{progress.epochs} epoch{'s' * (progress.epochs > 1)}",
-            figures=f"{main_score(best)} · {took}",
-        )
-        self.bar.live.transient = False  # the bar stays, full
-        self.bar.stop()
-
-
 def main_score(record: EpochRecord) -> str:
     """Return the first score on the validation part that is no loss; the loss if there is no such part."""
     figures = {name: value for name, value in record.scores.items() if not name.endswith("loss")}
     name, value = next(iter(figures.items()), ("loss", record.loss))
     return f"{worded(name.removeprefix('validation_'))} {figure(value)}"
-
-
-def clock(seconds: float) -> str:
-    minutes, seconds = divmod(int(seconds + 0.5), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}" if minutes >= 60 else f"{minutes}:{seconds:02}"
 
 
 @contextmanager
@@ -151,7 +70,12 @@ def screen(every: bool) -> Iterator[Observer]:
         yield Observer()
         return
     drawn = sys.stdout.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
-    lines = Bar(every) if drawn else Lines(every)
+    if drawn:
+        from elman.tasks._bar import Bar
+
+        lines: Lines = Bar(every)
+    else:
+        lines = Lines(every)
     try:
         yield lines
     finally:
