@@ -40,7 +40,7 @@ def evaluate(options: Namespace) -> None:
     use_threads(options.threads)
     model, module = load_model(options.model)
     check_options(module, options)
-    with about(options.file if options.file != "-" else "standard input"):
+    with about(options.file if options.file != "-" else "standard input", options.file):
         report = module.evaluate(model, options)
     if options.json:
         use_utf_8()
