@@ -124,6 +124,7 @@ def test_values_as_they_are_without_options():
         "epochs": None, "batch_size": None, "seed": 0, "threads": None, "resume": False, "overwrite": False,
         "sequence": None, "time": None, "channel": None, "frame_size": None, "dates": None, "decimal": None,
         "plot": None, "verbose": False,
+        "ngram": None,
     }  # fmt: skip
     assert build_parser().parse_args([*CLASSIFY, "--no-bidirectional"]).bidirectional is False
 

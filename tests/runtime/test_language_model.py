@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from elman import InputError
 from elman.runtime._language.model import STEPS_AT_ONCE, LanguageModel
-from elman.runtime._language.ngrams import ngram_rows
 from elman.runtime._language.sampling import Sampling
 from elman.runtime._language.settings import LanguageSettings, LanguageSizes
 from elman.runtime._language.tokens import split, split_blocks
 from elman.runtime._linear import log_softmax
+from elman.runtime._ngrams import ngram_rows
 from elman.runtime._vocabulary import SPECIAL_TOKENS, START, UNKNOWN, Vocabulary
 from elman.runtime._words import NEWEST
 from tests.runtime.networks import parameters

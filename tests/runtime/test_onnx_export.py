@@ -17,11 +17,13 @@ from safetensors.numpy import load_file  # noqa: E402
 
 import elman  # noqa: E402
 from elman.runtime import RNN  # noqa: E402
+from elman.runtime._linear import softmax  # noqa: E402
 from elman.runtime._onnx import writing  # noqa: E402
 from elman.runtime._onnx.to_onnx import write_text_classifier  # noqa: E402
 from elman.runtime._parameters import Sizes  # noqa: E402
 from elman.runtime._vocabulary import Vocabulary, tokenize  # noqa: E402
 from tests.runtime.refusals import refusal  # noqa: E402
+from tests.runtime.test_text_classifier import classifier  # noqa: E402
 
 VERSION_1 = Path(__file__).parents[1] / "models" / "version_1"
 
@@ -85,7 +87,7 @@ def test_the_file_says_who_wrote_it_for_whom(tmp_path):
         "producer": "elman",
         "version": elman.__version__,
     }
-    assert (model.ir_version, [opset.version for opset in model.opset_import]) == (8, [17])
+    assert (model.ir_version, [opset.version for opset in model.opset_import]) == (8, [18])
 
 
 def test_the_same_network_gives_the_same_bytes(tmp_path):
@@ -100,6 +102,7 @@ def stand_in():
     config = json.loads((VERSION_1 / "config.json").read_text("utf-8"))
     return SimpleNamespace(
         embedding=tensors["embedding.weight"],
+        ngrams=None,
         rnn=RNN({name[4:]: array for name, array in tensors.items() if name.startswith("rnn.")}),
         output_weight=tensors["output.weight"],
         output_bias=tensors["output.bias"],
@@ -120,8 +123,8 @@ def padded(encoded, more=0):
 
 
 def test_a_text_classifier_says_what_it_said_in_training(tmp_path):
-    path, classifier = tmp_path / "classifier.onnx", stand_in()
-    write_text_classifier(classifier, path, overwrite=False)
+    path, written = tmp_path / "classifier.onnx", stand_in()
+    write_text_classifier(written, path, overwrite=False)
     onnx.checker.check_model(onnx.load(path), full_check=True)
     told = json.loads(VERSION_1.with_suffix(".json").read_text("utf-8"))
     model = elman.runtime.from_onnx(path)
@@ -132,7 +135,7 @@ def test_a_text_classifier_says_what_it_said_in_training(tmp_path):
     number_of = {token: number for number, token in enumerate(reading["vocabulary"])}
     texts = [tokenize(text, reading["tokens"], reading["max_length"])[0] for text in told["texts"]]
     encoded = [[2, *(number_of.get(token, 1) for token in text), 3] for text in texts]
-    assert encoded == [classifier.vocabulary.encode(text) for text in texts]
+    assert encoded == [written.vocabulary.encode(text) for text in texts]
 
     for more in (0, 9):
         for run in (model, lambda inputs: run_onnx_runtime(path, inputs)):
@@ -145,22 +148,33 @@ def test_a_text_classifier_says_what_it_said_in_training(tmp_path):
 
 @pytest.mark.parametrize(("layers", "bidirectional"), [(1, False), (2, False), (1, True)])
 def test_pooling_takes_each_text_s_own_steps(tmp_path, layers, bidirectional):
-    draw, classifier = np.random.default_rng(1).uniform, stand_in()
+    draw, written = np.random.default_rng(1).uniform, stand_in()
     sizes = Sizes(4, 6, layers, bidirectional, True)
     # states that are all negative: a zero of the padding would be the greatest
     rnn = RNN({name: draw(-1, 0, shape).astype("f") for name, shape in sizes.shapes().items()})
-    classifier.rnn, classifier.embedding = rnn, np.abs(classifier.embedding)
-    classifier.output_weight = draw(-1, 1, (3, 18 * sizes.directions)).astype("f")
-    write_text_classifier(classifier, tmp_path / "m.onnx", overwrite=False)
+    written.rnn, written.embedding = rnn, np.abs(written.embedding)
+    written.output_weight = draw(-1, 1, (3, 18 * sizes.directions)).astype("f")
+    write_text_classifier(written, tmp_path / "m.onnx", overwrite=False)
     encoded = [[2, 5, 3], [2, 4, 5, 6, 7, 3], [2, 3]]
     expected = []
     for numbers in encoded:
-        states, h_n = rnn(classifier.embedding[numbers])
+        states, h_n = rnn(written.embedding[numbers])
         pooled = np.concatenate([states.max(0), states.mean(0), h_n[-sizes.directions :].ravel()])
-        scores = np.exp(classifier.output_weight @ pooled + classifier.output_bias)
+        scores = np.exp(written.output_weight @ pooled + written.output_bias)
         expected.append(scores / scores.sum())
     for run in (elman.runtime.from_onnx(tmp_path / "m.onnx"), lambda x: run_onnx_runtime(tmp_path / "m.onnx", x)):
         np.testing.assert_allclose(run(padded(encoded, 2))["probabilities"], expected, 1e-4, 1e-6)
+
+
+@pytest.mark.parametrize("ngram", [1, 2, 4])
+def test_n_grams_have_the_same_rows_in_onnx(tmp_path, ngram):
+    model, path = classifier(ngram=ngram), tmp_path / "m.onnx"
+    write_text_classifier(model, path, overwrite=False)
+    onnx.checker.check_model(onnx.load(path), full_check=True)
+    encoded = [model.encode(text) for text in ("abc", "", "我爱你", "a" * 30, "cab abc")]
+    expected = softmax(model.scores(encoded))
+    for run in (elman.runtime.from_onnx(path), lambda inputs: run_onnx_runtime(path, inputs)):
+        np.testing.assert_allclose(run(padded(encoded, 3))["probabilities"], expected, 1e-5, 1e-6)
 
 
 def test_export_takes_what_elman_saves_and_trains(tmp_path):

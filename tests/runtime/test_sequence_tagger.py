@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elman import InputError
+from elman.runtime._ngrams import rows_around
 from elman.runtime._tagger.sentences import LONGEST_SPELLING
 from elman.runtime._tagger.settings import TaggerSettings, TaggerSizes
 from elman.runtime._tagger.tagger import SequenceTagger
 from elman.runtime._tagger.tags import first_fault, marked
 from elman.runtime._tagger.words import joined, split
-from elman.runtime._vocabulary import Vocabulary
+from elman.runtime._vocabulary import PADDING, UNKNOWN, Vocabulary
 from elman.runtime._words import NEWEST
 from tests.runtime.refusals import refusal
 
@@ -27,9 +28,9 @@ SCHEMES = {
 NEVER_SEEN = "Überraschung"
 
 
-def tagger(scheme="BIO", *, character_size=3, layers=1, bidirectional=True, tokens="word", seed=0):
-    recurrent = {"hidden_size": 8, "layers": layers, "bidirectional": bidirectional}
-    network = TaggerSizes(embedding_size=5, character_size=character_size, **recurrent)
+def tagger(scheme="BIO", *, character_size=3, layers=1, bidirectional=True, ngram=2, tokens="word", seed=0):
+    others = {"hidden_size": 8, "layers": layers, "bidirectional": bidirectional, "ngram": ngram, "ngram_rows": 7}
+    network = TaggerSizes(embedding_size=5, character_size=character_size, **others)
     read = TaggerSettings(SCHEMES[scheme], scheme, tokens, {}, network, NEWEST)
     vocabularies = {"words": Vocabulary(["to", "rome", "我", "é"]), "characters": Vocabulary("tromeR我")}
     generator = np.random.default_rng(seed)
@@ -43,9 +44,11 @@ sentences = st.lists(words, max_size=12)
 
 
 @settings(max_examples=40)
-@given(st.lists(sentences, max_size=9), st.sampled_from([0, 3]), st.integers(1, 2), st.booleans())
-def test_a_sentence_has_the_same_bits_alone_and_in_any_batch(given_sentences, character_size, layers, bidirectional):
-    model = tagger(character_size=character_size, layers=layers, bidirectional=bidirectional)
+@given(st.lists(sentences, max_size=9), st.sampled_from([0, 3]), st.integers(1, 2), st.booleans(), st.integers(1, 3))
+def test_a_sentence_has_the_same_bits_alone_and_in_any_batch(
+    given_sentences, character_size, layers, bidirectional, ngram
+):
+    model = tagger(character_size=character_size, layers=layers, bidirectional=bidirectional, ngram=ngram)
     together = model.predict_proba(given_sentences)
     tags = model.predict(given_sentences)
     assert [rows.shape for rows in together] == [(len(sentence), 5) for sentence in given_sentences]
@@ -62,6 +65,34 @@ def test_tags_are_well_formed_whatever_the_network_says(given_sentences, scheme,
     for tags in model.predict(given_sentences):
         assert first_fault(tags, scheme) is None
     assert model.spans(given_sentences) == [marked(tags, scheme) for tags in model.predict(given_sentences)]
+
+
+def test_n_grams_add_what_the_rows_of_a_word_and_its_neighbours_say():
+    sentence, tensors = ["to", "Rome", NEVER_SEEN], tagger(ngram=3).tensors()
+    model, without = tagger(ngram=3), tagger(ngram=1)
+    without = SequenceTagger(without.settings, tensors, without.vocabularies)
+    assert "ngrams.weight" not in without.tensors()
+    numbers = [PADDING, PADDING, 4, 5, UNKNOWN, PADDING, PADDING]
+    added = model.scores(model.encode([sentence])) - without.scores(without.encode([sentence]))
+    for place in range(3):
+        rows = rows_around(np.array([numbers[place : place + 5]]), 3, 7)
+        assert rows.shape == (4, 1)
+        np.testing.assert_allclose(added[place], tensors["ngrams.weight"][rows[:, 0]].sum(0), atol=1e-5)
+
+
+def test_n_grams_that_end_with_a_word_have_other_rows_than_those_that_begin_with_it():
+    before, after = rows_around(np.array([[5, 5, 5]]), 2, 1 << 30)
+    assert before != after
+    whole, part = rows_around(np.array([[7, 4, 5, 6, 8]]), 3, 1 << 30), rows_around(np.array([[4, 5, 6]]), 2, 1 << 30)
+    assert (whole[[0, 2]] == part).all()
+
+
+@pytest.mark.parametrize("ngram", [1, 3])
+def test_in_one_direction_nothing_that_follows_matters(ngram):
+    model, sentence = tagger(bidirectional=False, ngram=ngram), ["to", "Rome", "我", NEVER_SEEN]
+    whole = model.predict_proba([sentence])[0]
+    for end in range(1, 4):
+        assert (model.predict_proba([sentence[:end]])[0] == whole[:end]).all()
 
 
 def test_the_logarithms_are_those_of_the_tags_chosen():

@@ -9,7 +9,7 @@ from torch.nn.functional import log_softmax
 
 import elman
 from elman import InputError
-from elman.runtime._language.ngrams import ngram_rows
+from elman.runtime._ngrams import ngram_rows
 from elman.tasks import LanguageModel
 from elman.tasks._language.corpus import encode
 from elman.tasks._language.training import Modelling, build_network

@@ -38,13 +38,27 @@ def test_the_folder_holds_what_it_promises_and_no_pickle(folder):
     assert not any(b"\x80\x02" in path.read_bytes()[:8] for path in folder.iterdir())
 
 
+def ngram_rows_summed(numbers, longest, table):
+    """The rows of the n-grams of 2 to ``longest`` tokens, hashed from their last token backwards, in plain integers."""
+    total, wrap = np.zeros(table.shape[1]), (1 << 64) - 1
+    for end in range(len(numbers)):
+        code = 0
+        for back in range(longest):
+            code = (code + (numbers[end - back] if back <= end else 0) + 1) & wrap
+            code = ((code ^ code >> 29) * 0x9E3779B97F4A7C15) & wrap
+            if back:
+                total += table[(code >> 33) % len(table)]
+    return total
+
+
 def test_the_network_can_be_computed_from_the_folder_without_torch(classifier, folder):
     from safetensors.numpy import load_file
 
     p = load_file(folder / "model.safetensors")
     tokens = (folder / "vocabulary.txt").read_text(encoding="utf-8").split("\n")
     text = "学而时习之"
-    x = p["embedding.weight"][[2, *(tokens.index(c) if c in tokens else 1 for c in text), 3]]
+    numbers = [2, *(tokens.index(c) if c in tokens else 1 for c in text), 3]
+    x = p["embedding.weight"][numbers]
     pooled = []
     for direction, steps in (("", x), ("_reverse", x[::-1])):
         h, states = np.zeros(8, dtype=np.float32), []
@@ -58,6 +72,8 @@ def test_the_network_can_be_computed_from_the_folder_without_torch(classifier, f
         p["output.weight"] @ np.concatenate([half for pair in zip(*pooled, strict=True) for half in pair])
         + p["output.bias"]
     )
+    longest = json.loads((folder / "config.json").read_text())["network"]["ngram"]
+    scores += ngram_rows_summed(numbers, longest, p["ngrams.weight"]) / np.sqrt(len(numbers))
     expected = np.exp(scores) / np.exp(scores).sum()
     assert np.allclose(classifier.predict_proba([text])[0], expected, atol=1e-5)
 

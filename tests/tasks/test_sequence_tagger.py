@@ -242,3 +242,9 @@ def test_figures_are_those_of_nervaluate():
         assert ours[name] == pytest.approx(getattr(theirs["overall"]["strict"], name))
         for kind in ("a", "b"):
             assert ours["per_type"][kind][name] == pytest.approx(getattr(theirs["entities"][kind]["strict"], name))
+
+
+def test_pairs_of_words_are_counted_and_those_of_single_characters_are_not(fitted):
+    assert fitted.model_.settings.network.ngram == 2
+    characters = SequenceTagger(**SMALL, epochs=1).fit([["天", "地"], ["人", "天"]] * 5, [["X", "O"]] * 10)
+    assert characters.model_.settings.network.ngram == 1

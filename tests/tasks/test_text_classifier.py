@@ -278,3 +278,14 @@ def test_options_may_be_numbers_of_numpy(tmp_path):
     classifier = TextClassifier(**options).fit(TEXTS, LABELS, checkpoints=tmp_path / "checkpoints")
     classifier.save(tmp_path / "model")
     assert TextClassifier.load(tmp_path / "model").get_params()["dropout"] == 0.25
+
+
+@pytest.mark.parametrize(("count", "ngram"), [(30, 3), (600, 1)])
+def test_n_grams_are_counted_where_few_tokens_are_known(tmp_path, count, ngram):
+    texts = [f"one{number} two{number} three" for number in range(count)]
+    classifier = TextClassifier(**SMALL, epochs=1).fit(texts, ["a", "b"] * (count // 2))
+    assert classifier.model_.settings.network.ngram == ngram
+    assert ("ngrams.weight" in classifier.model_.tensors()) == (ngram > 1)
+    classifier.save(tmp_path)
+    assert (elman.load(tmp_path).predict_proba(texts) == classifier.predict_proba(texts)).all()
+    assert TextClassifier.load(tmp_path).get_params() == classifier.get_params()

@@ -132,8 +132,9 @@ class Estimator(TrainingOptions, BaseEstimator):  # type: ignore[misc]
         return kind(**{name: getattr(self, name) for name in _options_among(kind, self)} | others)
 
     def _take_sizes(self, sizes: Recurrent) -> None:
-        """Take over the sizes of a network, whatever options its folder names."""
-        self.set_params(**{name: getattr(sizes, name) for name in _options_among(type(sizes), self)})
+        """Take over the sizes of a network, whatever options its folder names; ``None`` stays a choice to be made."""
+        named = (name for name in _options_among(type(sizes), self) if getattr(self, name) is not None)
+        self.set_params(**{name: getattr(sizes, name) for name in named})
 
     def _fit_anew(self: Self, *data: Any, running: Running) -> Self:
         Extra("train", ("torch", "accelerate")).require(f"{type(self).__name__}.fit")

@@ -167,6 +167,7 @@ class SequenceTagger(TaggerOptions, Estimator):
         (sentences, tags), (held, _) = parts
         self.tokens_ = choose_tokens(sentences)
         self.character_size_ = 0 if self.tokens_ == "char" else self.character_size
+        self.ngram_ = self.ngram or (1 if self.tokens_ == "char" else 2)  # those of hanzi gained nothing in trials
         rare = 2 if len(sentences) >= LARGE else 1
         self.words_ = Vocabulary.build(([lookup(token) for token in sentence] for sentence in sentences), rare)
         spelled = (composed(token) for sentence in sentences for token in sentence) if self.character_size_ else ()

@@ -93,7 +93,7 @@ def describe(tagger: SequenceTagger) -> dict[str, str]:
     characters = f", {network.character_size} units over characters" if network.character_size else ""
     vocabularies = list(tagger.vocabularies.items())[: 2 if characters else 1]
     return {
-        "network": f"embedding {network.embedding_size}{characters}, {network.describe()}",
+        "network": f"embedding {network.embedding_size}{characters}, {network.describe()}{network.describe_ngrams()}",
         "tags": f"{len(tagger.tags)}, {settings.scheme}: {', '.join(tagger.tags)}",
         "tokens": {"char": "single characters", "word": "words"}[settings.tokens],
         "known": ", ".join(f"{len(vocabulary):,} {name}" for name, vocabulary in vocabularies),

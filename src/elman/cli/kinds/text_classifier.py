@@ -37,9 +37,9 @@ def predict(classifier: TextClassifier, options: Namespace) -> None:
 
 
 def describe(classifier: TextClassifier) -> dict[str, str]:
-    text = classifier.settings.text
+    text, network = classifier.settings.text, classifier.settings.network
     return {
-        "network": f"embedding {classifier.settings.network.embedding_size}, {size(classifier)}",
+        "network": f"embedding {network.embedding_size}, {size(classifier)}{network.describe_ngrams()}",
         "tokens": f"{text.tokens}, {len(classifier.vocabulary):,} known, {text.max_length} read of a text",
         "columns": ", ".join(f"{role} {name!r}" for role, name in text.columns.items()),
     }

@@ -10,35 +10,40 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from elman import _engine
 from elman._errors import InputError
 from elman.runtime._arrays import Array
 from elman.runtime._classifiers.base import READING_BATCH, TrainedClassifier
 from elman.runtime._classifiers.text_settings import TextSettings
+from elman.runtime._ngrams import ngram_rows, summed_rows
+from elman.runtime._packing import Packing
 from elman.runtime._trace.trace import Trace, directions_of, layer_states, require_few
-from elman.runtime._vocabulary import UNKNOWN, Vocabulary, tokenize
+from elman.runtime._vocabulary import PADDING, UNKNOWN, Vocabulary, tokenize
 
 if TYPE_CHECKING:
     from elman.runtime._classifiers.text_stream import TextStream
 
-__all__ = ["TextClassifier", "checked_texts"]
+__all__ = ["TextClassifier", "checked_texts", "ngram_scores"]
 
 
 class TextClassifier(TrainedClassifier):
     """What ``elman train classify`` trained, without PyTorch.
 
     The scores are linear in what each hidden unit does over the text's own steps: its greatest value, its mean, and
-    its state after the last step of its direction::
+    its state after the last step of its direction; and in which n-grams the text has, which counts the more in a sum
+    the fewer they are::
 
-        h_1 … h_n = RNN(embedding(x_1) … embedding(x_n))        scores = W [max_t h_t, mean_t h_t, h_n] + b
+        h_1 … h_n = RNN(embedding(x_1) … embedding(x_n))        g_t = sum_k ngrams(x_t-k+1 … x_t)
+        scores = W [max_t h_t, mean_t h_t, h_n] + b + sqrt(n) mean_t g_t
 
     A text's probabilities are the same bits alone and in any batch, and those that training was validated by.
     Immutable: threads may share one.
 
     Args:
         settings: the labels, how a text becomes tokens, the network's sizes.
-        tensors: the parameters by name: ``embedding.weight`` (tokens, embedding_size), ``rnn.*`` as
-            :class:`elman.runtime.RNN` takes them, ``output.weight`` (classes, 3 * directions * hidden_size),
-            ``output.bias`` (classes,).
+        tensors: the parameters by name: ``embedding.weight`` (tokens, embedding_size), ``ngrams.weight`` (ngram_rows,
+            classes) unless ``ngram`` is 1, ``rnn.*`` as :class:`elman.runtime.RNN` takes them, ``output.weight``
+            (classes, 3 * directions * hidden_size), ``output.bias`` (classes,).
         vocabularies: ``vocabulary``, the tokens known.
 
     Attributes:
@@ -62,7 +67,8 @@ class TextClassifier(TrainedClassifier):
         text = settings.text
         self.tokens, self.segmentation = text.tokens, text.segmentation
         self.max_length, self.columns = text.max_length, text.columns
-        self.embedding = self._tensors["embedding.weight"]
+        self.embedding, self.ngrams = self._tensors["embedding.weight"], self._tensors.get("ngrams.weight")
+        self.context = settings.network.ngram - 1
 
     def with_columns(self, columns: Mapping[str, Any]) -> TextClassifier:
         settings = replace(self.settings, text=replace(self.settings.text, columns=dict(columns)))
@@ -127,12 +133,37 @@ class TextClassifier(TrainedClassifier):
         """Return the numbers of tokens between the marks of a text's start and end."""
         return self.vocabulary.encode(tokens)
 
+    def ngram_terms(self, windows: Array) -> Array:
+        """Return what n-grams add, (..., steps, classes), at the end of each, of numbers (..., ngram - 1 + steps)."""
+        if self.ngrams is None:
+            return np.zeros((*windows.shape, len(self.classes)), np.float32)
+        return summed_rows(self.ngrams, ngram_rows(windows, self.context + 1, len(self.ngrams)))
+
     def _read(self, rows: Array) -> Array:
         return self.embedding[rows]
+
+    def _batch_scores(self, encoded: Sequence[Any], lengths: NDArray[np.int64]) -> Array:
+        scores = super()._batch_scores(encoded, lengths)
+        if self.ngrams is not None:
+            packing, classes = Packing.of(lengths), len(self.classes)
+            windows = np.full((len(encoded), self.context + int(lengths.max())), PADDING)
+            for window, numbers in zip(windows, encoded, strict=True):
+                window[self.context : self.context + len(numbers)] = numbers
+            terms = self.ngram_terms(windows)[packing.places, packing.steps]
+            pooled = np.empty((len(encoded), 2 * classes), np.float32)
+            _engine.pool(terms, packing.batch_sizes, pooled)
+            scores[packing.order] += ngram_scores(pooled[:, classes:], lengths[packing.order, None])
+        return scores
 
     def __repr__(self) -> str:
         sizes = f"{len(self.classes)} classes, {len(self.vocabulary)} tokens ({self.tokens})"
         return f"TextClassifier({sizes}, {self.rnn!r})"
+
+
+def ngram_scores(means: Array, steps: Any) -> Array:
+    """Return what n-grams add to the scores, given the means of their terms over so many steps."""
+    scores: Array = means * np.sqrt(steps, dtype=np.float32)
+    return scores
 
 
 def checked_texts(texts: Any) -> list[str]:

@@ -7,13 +7,14 @@ from typing import Literal
 from elman._limits import Size
 from elman._schema import UNSAID
 from elman.runtime._classifiers.settings import ClassifierSizes, check_classes
+from elman.runtime._ngrams import CountedNgrams
 from elman.runtime._words import OLDER, Segmentation, kind_of_tokens
 
 __all__ = ["Text", "TextSettings", "TextSizes"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextSizes(ClassifierSizes):
+class TextSizes(CountedNgrams, ClassifierSizes):
     """The sizes of a network that reads texts."""
 
     embedding_size: Size
@@ -46,5 +47,5 @@ class TextSettings:
 
     def shapes(self, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
         network = self.network
-        embedding = {"embedding.weight": (sizes["vocabulary"], network.embedding_size)}
-        return embedding | network.layer_shapes(network.embedding_size, len(self.classes))
+        embedding, classes = {"embedding.weight": (sizes["vocabulary"], network.embedding_size)}, len(self.classes)
+        return embedding | network.ngram_shapes(classes) | network.layer_shapes(network.embedding_size, classes)

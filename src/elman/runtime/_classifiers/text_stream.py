@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from elman._errors import InputError
 from elman.runtime._arrays import Array
+from elman.runtime._classifiers.text import ngram_scores
 from elman.runtime._linear import softmax
+from elman.runtime._vocabulary import PADDING
 
 if TYPE_CHECKING:
     from elman.runtime._classifiers.text import TextClassifier
@@ -34,6 +36,7 @@ class TextStream:
     def __init__(self, classifier: TextClassifier) -> None:
         self.classifier = classifier
         self._stream = classifier.rnn.stream()
+        self._read: list[int]
         self._summary: _Summary
         self.reset()
 
@@ -54,18 +57,20 @@ class TextStream:
         if not isinstance(text, str):
             raise InputError(f"text: expected a string, got {type(text).__name__}")
         self.text += text
-        *numbers, end = self.classifier.encode(self.text)
-        if numbers[:-1][: len(self._read)] != self._read:  # what came changed tokens before it, as an accent may
+        numbers = self.classifier.encode(self.text)
+        settled = numbers[:-2]  # the last before the end may be a word that goes on
+        if settled[: len(self._read)] != self._read:  # what came changed tokens before it, as an accent may
             self._begin()
-        for number in numbers[len(self._read) : -1]:  # the last may be a word that goes on
-            _, self._summary = self._advance(number, self._summary)
-            self._read.append(number)
+        windows = np.array([*[PADDING] * self.classifier.context, *numbers])[len(self._read) :]
+        *unread, last, end = zip(numbers[len(self._read) :], self.classifier.ngram_terms(windows), strict=True)
+        for number, term in unread:
+            _, self._summary = self._advance(number, term, self._summary)
+        self._read = settled
         state, summary = self._stream.state, self._summary
-        for number in (numbers[-1], end):
-            hidden, summary = self._advance(number, summary)
+        for number, term in (last, end):
+            hidden, summary = self._advance(number, term, summary)
         self._stream.state = state
-        pooled = np.concatenate([summary.largest, (summary.sum / summary.steps).astype(np.float32), hidden])
-        return softmax(self.classifier.score_pooled(pooled[None])).ravel()
+        return softmax(self._scores(summary, hidden)).ravel()
 
     def copy(self) -> TextStream:
         """Return another stream that has read the same."""
@@ -78,23 +83,28 @@ class TextStream:
 
     def _begin(self) -> None:
         self._stream.reset()
-        self._read: list[int] = []
-        units = self.classifier.rnn.hidden_size
-        self._summary = _Summary(np.full(units, -np.inf, np.float32), np.zeros(units), 0)
+        self._read = []
+        features = self.classifier.rnn.hidden_size + len(self.classifier.classes)
+        self._summary = _Summary(np.full(features, -np.inf, np.float32), np.zeros(features), 0)
 
-    def _advance(self, number: int, summary: _Summary) -> tuple[Array, _Summary]:
+    def _advance(self, number: int, term: Array, summary: _Summary) -> tuple[Array, _Summary]:
         hidden = self._stream.step(self.classifier.embedding[number])
-        return hidden, summary.and_then(hidden)
+        return hidden, summary.and_then(np.concatenate([hidden, term]))
+
+    def _scores(self, summary: _Summary, hidden: Array) -> Array:
+        units, mean = len(hidden), (summary.sum / summary.steps).astype(np.float32)
+        pooled = np.concatenate([summary.largest[:units], mean[:units], hidden])
+        return self.classifier.score_pooled(pooled[None]) + ngram_scores(mean[units:], summary.steps)
 
 
 @dataclass(frozen=True)
 class _Summary:
     """What a sequence has come to so far: the engine's pooling (elman/pooling.h), step by step."""
 
-    largest: Array  # (units,)
-    sum: Array  # (units,), float64
+    largest: Array  # (features,): of the states, and what n-grams add
+    sum: Array  # (features,), float64
     steps: int
 
-    def and_then(self, hidden: Array) -> _Summary:
-        largest = np.where((hidden > self.largest) | (hidden != hidden), hidden, self.largest)
-        return _Summary(largest, self.sum + hidden, self.steps + 1)
+    def and_then(self, features: Array) -> _Summary:
+        largest = np.where((features > self.largest) | (features != features), features, self.largest)
+        return _Summary(largest, self.sum + features, self.steps + 1)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from elman._errors import InputError, OptionError, listed, shown
 from elman.runtime._arrays import Array
-from elman.runtime._language.ngrams import ngram_rows
 from elman.runtime._language.sampling import Sampling
 from elman.runtime._language.settings import LanguageSettings
 from elman.runtime._language.tokens import split, split_blocks
 from elman.runtime._linear import Linear, log_softmax, softmax
+from elman.runtime._ngrams import ngram_rows
 from elman.runtime._trace.trace import Trace, directions_of, layer_states, require_few
 from elman.runtime._trained import TrainedModel
 from elman.runtime._vocabulary import PADDING, SPECIAL_TOKENS, START, UNKNOWN, Vocabulary

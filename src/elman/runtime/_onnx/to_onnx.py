@@ -86,13 +86,15 @@ def write_text_classifier(model: Any, path: str | PathLike[str], *, overwrite: b
     """Write a text classifier: see :func:`export`.
 
     Args:
-        model: has ``embedding`` (tokens, embedding_size), ``rnn``, ``output_weight`` (classes, 3 * directions *
-            hidden_size), ``output_bias`` (classes,), ``classes``, ``tokens``, ``segmentation``, ``max_length`` and
-            ``vocabulary``, as an :class:`elman.runtime.TextClassifier`.
+        model: has ``embedding`` (tokens, embedding_size), ``ngrams`` (ngram_rows, classes) or None and ``context``,
+            ``rnn``, ``output_weight`` (classes, 3 * directions * hidden_size), ``output_bias`` (classes,), ``classes``,
+            ``tokens``, ``segmentation``, ``max_length`` and ``vocabulary``, as an
+            :class:`elman.runtime.TextClassifier`.
         path: the file to write.
         overwrite: whether a file that is there may be replaced.
     """
     require_onnx("writing")
+    from elman.runtime._onnx.ngrams import add_ngram_terms
     from elman.runtime._onnx.writing import Graph, add_layers, join_directions
 
     place = require_free(path, overwrite)
@@ -106,10 +108,15 @@ def write_text_classifier(model: Any, path: str | PathLike[str], *, overwrite: b
     layers = [""] * model.rnn.num_layers
     apart, final = add_layers(graph, model.rnn, x, layers, sequence_lens)
     states = join_directions(graph, model.rnn, apart, "states")
-    pooled = [*_pool(graph, states, lengths), _final(graph, model.rnn, final[-1])]
+    own = _OwnSteps(graph, states, lengths)
+    pooled = [own.greatest(states), own.mean(states, "mean"), _final(graph, model.rnn, final[-1])]
     features = graph.add("Concat", pooled, "features", axis=1)
     weights = [graph.constant("output_weight", model.output_weight), graph.constant("output_bias", model.output_bias)]
     scores = graph.add("Gemm", [features, *weights], "scores", transB=1)
+    if model.ngrams is not None:
+        mean = own.mean(add_ngram_terms(graph, model.ngrams, tokens, model.context), "mean_of_ngrams")
+        weighed = graph.add("Mul", [mean, graph.add("Sqrt", [own.counts], "root")], "scores_of_ngrams")
+        scores = graph.add("Add", [scores, weighed], "scores_of_both")
     graph.add("Softmax", [scores], "probabilities", axis=1)
     graph.output("probabilities", np.float32, ("batch", len(classes)))
     reading = {
@@ -122,20 +129,28 @@ def write_text_classifier(model: Any, path: str | PathLike[str], *, overwrite: b
     graph.write(place, {"text_classifier": json.dumps(reading, ensure_ascii=False)})
 
 
-def _pool(graph: Graph, states: str, lengths: str) -> list[str]:
-    """Add the greatest value and the mean of (steps, batch, features) over each text's own steps: (batch, features)."""
-    zero, one = graph.constant("zero", np.int64(0)), graph.constant("one", np.int64(1))
-    first, last = graph.constant("first_axis", np.array([0])), graph.constant("last_axis", np.array([-1]))
-    steps = graph.add("Gather", [graph.add("Shape", [states], "sizes_of_states"), zero], "steps", axis=0)
-    step = graph.add("Unsqueeze", [graph.add("Range", [zero, steps, one], "step_row"), last], "step")
-    is_own = graph.add("Unsqueeze", [graph.add("Less", [step, lengths], "is_own_step"), last], "is_own")
-    nothing, least = graph.constant("nothing", np.float32(0)), graph.constant("least", np.float32(-np.inf))
-    own_or_least = graph.add("Where", [is_own, states, least], "own_or_least")
-    greatest = graph.add("ReduceMax", [own_or_least], "greatest", axes=[0], keepdims=0)
-    own_or_nothing = graph.add("Where", [is_own, states, nothing], "own_or_nothing")
-    total = graph.add("ReduceSum", [own_or_nothing, first], "total", keepdims=0)
-    counts = graph.cast(graph.add("Unsqueeze", [lengths, last], "lengths_column"), np.float32, "counts")
-    return [greatest, graph.add("Div", [total, counts], "mean")]
+class _OwnSteps:
+    """What rows (steps, batch, features) come to over each text's own steps: (batch, features)."""
+
+    def __init__(self, graph: Graph, states: str, lengths: str) -> None:
+        self.graph = graph
+        zero, one = graph.constant("zero", np.int64(0)), graph.constant("one", np.int64(1))
+        self.first, last = graph.constant("first_axis", np.array([0])), graph.constant("last_axis", np.array([-1]))
+        steps = graph.add("Gather", [graph.add("Shape", [states], "sizes_of_states"), zero], "steps", axis=0)
+        step = graph.add("Unsqueeze", [graph.add("Range", [zero, steps, one], "step_row"), last], "step")
+        self.is_own = graph.add("Unsqueeze", [graph.add("Less", [step, lengths], "is_own_step"), last], "is_own")
+        self.counts = graph.cast(graph.add("Unsqueeze", [lengths, last], "lengths_column"), np.float32, "counts")
+        self.nothing = graph.constant("nothing", np.float32(0))
+
+    def greatest(self, rows: str) -> str:
+        least = self.graph.constant("least", np.float32(-np.inf))
+        own_or_least = self.graph.add("Where", [self.is_own, rows, least], "own_or_least")
+        return self.graph.add("ReduceMax", [own_or_least, self.first], "greatest", keepdims=0)
+
+    def mean(self, rows: str, output: str) -> str:
+        own_or_nothing = self.graph.add("Where", [self.is_own, rows, self.nothing], f"{output}_or_nothing")
+        total = self.graph.add("ReduceSum", [own_or_nothing, self.first], f"{output}_total", keepdims=0)
+        return self.graph.add("Div", [total, self.counts], output)
 
 
 def _final(graph: Graph, rnn: RNN, h_n: str) -> str:

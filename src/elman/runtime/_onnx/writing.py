@@ -17,7 +17,7 @@ from elman.runtime._rnn import RNN
 
 __all__ = ["Graph", "add_layers", "join_directions"]
 
-OPSET, IR_VERSION = 17, 8  # of 2022: what runs ONNX today knows them
+OPSET, IR_VERSION = 18, 8  # of 2022: what runs ONNX today knows them
 MOST_BYTES = 2**31 - 2**24  # of parameters, so that the rest has room in the 2 GiB of a protobuf message
 
 Shape = Sequence[int | str]

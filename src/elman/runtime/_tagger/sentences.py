@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elman.runtime._packing import Packing
-from elman.runtime._vocabulary import Vocabulary
+from elman.runtime._vocabulary import PADDING, Vocabulary
 from elman.runtime._words import older
 from elman.runtime._words.segmentation import composed, lookup
 
@@ -28,6 +28,7 @@ class SentenceBatch:
     Attributes:
         tokens: (rows,) where the token of each packed row stands among those of all sentences.
         words: (rows,) the number of its word.
+        windows: (rows, before + 1 + after) its number and those of the words around it, 0 where there are none.
         spellings: (rows,) the place of its spelling among those packed.
         batch_sizes: (steps,) of the packed sentences.
         characters: (character rows,) the numbers of the characters of the spellings.
@@ -36,6 +37,7 @@ class SentenceBatch:
 
     tokens: Integers
     words: Integers
+    windows: Integers
     spellings: Integers
     batch_sizes: Integers
     characters: Integers
@@ -50,13 +52,19 @@ class EncodedSentences:
         words: the vocabulary of words as :func:`elman.runtime._words.segmentation.lookup` gives them.
         characters: that of the characters in them, composed (NFC).
         tokens: ``older word``: as older models look words up, and their characters as they are.
+        sides: how many words before each, and after it, a batch tells.
 
     Attributes:
         lengths: (sentences,) the tokens of each.
     """
 
     def __init__(
-        self, sentences: Sequence[Sequence[str]], words: Vocabulary, characters: Vocabulary, tokens: str = "word"
+        self,
+        sentences: Sequence[Sequence[str]],
+        words: Vocabulary,
+        characters: Vocabulary,
+        tokens: str = "word",
+        sides: tuple[int, int] = (0, 0),
     ) -> None:
         known_as = older.lookup if tokens == "older word" else lookup
         read_as = str if tokens == "older word" else composed
@@ -67,6 +75,8 @@ class EncodedSentences:
         self._spellings = np.array(numbers, dtype=np.int64)
         of_distinct = np.array(words.numbers([known_as(token) for token in distinct]), dtype=np.int64)
         self._words = of_distinct[self._spellings]
+        before, after = sides
+        self._around = np.arange(-before, after + 1)
         spelled = [characters.encode(read_as(token)[:LONGEST_SPELLING]) for token in distinct]
         self._spelling_lengths = np.array([len(spelling) for spelling in spelled], dtype=np.int64)
         self._spelling_starts = np.cumsum(self._spelling_lengths) - self._spelling_lengths
@@ -76,12 +86,15 @@ class EncodedSentences:
         """Return the sentences of some places, at least one of which is not empty."""
         packing = Packing.of(self.lengths[places])
         tokens = self.starts[places][packing.places] + packing.steps
+        steps = packing.steps[:, None] + self._around
+        within = (steps >= 0) & (steps < self.lengths[places][packing.places][:, None])
+        windows = np.where(within, self._words[np.where(within, tokens[:, None] + self._around, 0)], PADDING)
         distinct, which = np.unique(self._spellings[tokens], return_inverse=True)
         spelling = Packing.of(self._spelling_lengths[distinct])
         characters = self._characters[self._spelling_starts[distinct][spelling.places] + spelling.steps]
         ranks = np.argsort(spelling.order)
         return SentenceBatch(
-            tokens, self._words[tokens], ranks[which], packing.batch_sizes, characters, spelling.batch_sizes
+            tokens, self._words[tokens], windows, ranks[which], packing.batch_sizes, characters, spelling.batch_sizes
         )
 
     def batches(self) -> Iterator[SentenceBatch]:

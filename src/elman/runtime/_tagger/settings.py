@@ -8,6 +8,7 @@ from elman._errors import InputError, shown
 from elman._limits import Size
 from elman._schema import UNSAID, Range
 from elman.runtime._classifiers.settings import check_classes
+from elman.runtime._ngrams import CountedNgrams
 from elman.runtime._recurrent import Recurrent, linear_shapes
 from elman.runtime._tagger.tags import OUTSIDE, PLAIN, Scheme, is_tag_of
 from elman.runtime._words import OLDER, Segmentation, kind_of_tokens
@@ -16,7 +17,7 @@ __all__ = ["TaggerSettings", "TaggerSizes"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaggerSizes(Recurrent):
+class TaggerSizes(CountedNgrams, Recurrent):
     """The sizes of a network that tags; ``character_size`` 0: it does not read the characters of words."""
 
     embedding_size: Size
@@ -26,6 +27,11 @@ class TaggerSizes(Recurrent):
     def spelling(self) -> Recurrent:
         """The layer over the characters of a word."""
         return Recurrent(hidden_size=self.character_size, layers=1, bidirectional=True, nonlinearity=self.nonlinearity)
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """How many words before each, and after it, its n-grams reach; one direction sees nothing of what follows."""
+        return self.ngram - 1, self.ngram - 1 if self.bidirectional else 0
 
     @property
     def input_size(self) -> int:
@@ -67,6 +73,7 @@ class TaggerSettings:
         return {
             "embedding.weight": (sizes["words"], network.embedding_size),
             **(of_characters if width else {}),
+            **network.ngram_shapes(len(self.tags)),
             **network.shapes(network.input_size),
             **linear_shapes("output", network.features, len(self.tags)),
         }

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from elman._errors import InputError
 from elman.runtime._arrays import Array
 from elman.runtime._linear import Linear, log_softmax, softmax
+from elman.runtime._ngrams import rows_around, summed_rows
 from elman.runtime._tagger.sentences import EncodedSentences, SentenceBatch
 from elman.runtime._tagger.settings import TaggerSettings
 from elman.runtime._tagger.tags import PLAIN, Span, marked, transitions
@@ -34,10 +35,11 @@ class SequenceTagger(TrainedModel):
     """What ``elman train tag`` trained, without PyTorch.
 
     A word is read as itself, in lower case, and by its characters; the scores of its tags are linear in the states of a
-    network over the sentence::
+    network over the sentence, and in which n-grams of words end there, or, in two directions, begin::
 
         c = final states of RNN over the characters, forwards and backwards
-        h_1 … h_n = RNN([embedding(w_1), c_1] … [embedding(w_n), c_n])        scores_t = W h_t + b
+        h_1 … h_n = RNN([embedding(w_1), c_1] … [embedding(w_n), c_n])
+        scores_t = W h_t + b + sum_k ngrams(w_t-k+1 … w_t) + ngrams(w_t … w_t+k-1)
 
     Tags that mark spans are the likeliest of all that are well-formed. A sentence's are the same alone and in any
     batch. Immutable: threads may share one.
@@ -45,9 +47,9 @@ class SequenceTagger(TrainedModel):
     Args:
         settings: the tags, what they are written in, how a text becomes tokens, the network's sizes.
         tensors: the parameters by name: ``embedding.weight`` (words, embedding_size), ``character_embedding.weight``
-            (characters, character_size) and ``character_rnn.*`` unless ``character_size`` is 0, ``rnn.*`` as
-            :class:`elman.runtime.RNN` takes them, ``output.weight`` (tags, directions * hidden_size),
-            ``output.bias`` (tags,).
+            (characters, character_size) and ``character_rnn.*`` unless ``character_size`` is 0, ``ngrams.weight``
+            (ngram_rows, tags) unless ``ngram`` is 1, ``rnn.*`` as :class:`elman.runtime.RNN` takes them,
+            ``output.weight`` (tags, directions * hidden_size), ``output.bias`` (tags,).
         vocabularies: ``words`` and ``characters``, those known.
 
     Attributes:
@@ -73,6 +75,7 @@ class SequenceTagger(TrainedModel):
         if network.character_size:
             self._character_rnn = network.spelling.build(self.tensors_under("character_rnn."))
         self._output = Linear(self._tensors["output.weight"], self._tensors["output.bias"])
+        self._ngrams = self._tensors.get("ngrams.weight")
         self._transitions = transitions(settings.tags, settings.scheme)
 
     def predict(self, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -147,7 +150,9 @@ class SequenceTagger(TrainedModel):
     def encode(self, sentences: Sequence[Sequence[str]]) -> EncodedSentences:
         """Return sentences as numbers."""
         words, characters = (self.vocabularies[name] for name in self.vocabulary_names)
-        return EncodedSentences(checked_sentences(sentences), words, characters, self.settings.kind_of_tokens)
+        settings = self.settings
+        sides = settings.network.sides
+        return EncodedSentences(checked_sentences(sentences), words, characters, settings.kind_of_tokens, sides)
 
     def scores(self, encoded: EncodedSentences) -> Array:
         """Return the scores, (tokens, tags), of the tokens of all sentences."""
@@ -158,7 +163,12 @@ class SequenceTagger(TrainedModel):
 
     def _batch_scores(self, batch: SentenceBatch) -> Array:
         states, _ = self.rnn.run_packed(self._features(batch), batch.batch_sizes)
-        return self._output(states)
+        scores = self._output(states)
+        if self._ngrams is not None:
+            scores += summed_rows(
+                self._ngrams, rows_around(batch.windows, self.settings.network.ngram, len(self._ngrams))
+            )
+        return scores
 
     def _features(self, batch: SentenceBatch) -> Array:
         """Return what the network over sentences reads, (rows, input_size)."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout
@@ -11,10 +12,13 @@ from elman import ops
 from elman.nn import Linear
 from elman.runtime._classifiers.settings import ClassifierSizes
 from elman.runtime._classifiers.text_settings import TextSizes
+from elman.runtime._ngrams import ngram_rows
 from elman.runtime._vocabulary import PADDING, SPECIAL_TOKENS, UNKNOWN
-from elman.tasks._layers import EMBEDDING_SCALE, recurrent_layers
+from elman.tasks._layers import EMBEDDING_SCALE, NgramScores, recurrent_layers
 
 __all__ = ["ClassifierNetwork", "SequenceNetwork", "TextNetwork"]
+
+NGRAM_DROPOUT, NGRAM_GAIN = 0.3, 4.0  # of n-grams of letters, most of them in few texts
 
 
 class ClassifierNetwork(nn.Module):
@@ -50,9 +54,10 @@ class ClassifierNetwork(nn.Module):
 
 
 class TextNetwork(ClassifierNetwork):
-    """Score the classes of texts: a :class:`ClassifierNetwork` that reads embeddings of tokens.
+    """Score the classes of texts: a :class:`ClassifierNetwork` that reads embeddings of tokens, and counts n-grams.
 
-    Its further parameter is ``embedding.weight`` (tokens, embedding_size).
+    Its further parameters are ``embedding.weight`` (tokens, embedding_size) and, unless ``ngram`` is 1,
+    ``ngrams.weight`` (ngram_rows, classes), what each n-gram adds to the scores.
     """
 
     def __init__(
@@ -72,14 +77,27 @@ class TextNetwork(ClassifierNetwork):
         nn.init.normal_(self.embedding.weight, std=EMBEDDING_SCALE)
         with torch.no_grad():
             self.embedding.weight[PADDING].zero_()
+        self.context, self.ngrams = sizes.ngram - 1, None
+        if self.context:
+            self.ngrams = NgramScores(sizes.ngram_rows, classes, dropout=NGRAM_DROPOUT, gain=NGRAM_GAIN)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Return the scores, (batch, classes), of tokens (batch, steps) with their lengths (batch,)."""
+        read = tokens
         if self.training:
             drawn = torch.rand(tokens.shape, dtype=torch.float32) < self.unknown_rate
-            tokens = tokens.masked_fill(drawn & (tokens >= len(SPECIAL_TOKENS)), UNKNOWN)
-        embedded = dropout(self.embedding(tokens.T), self.embedding_dropout, self.training)
-        return self.scores(embedded, lengths)
+            read = tokens.masked_fill(drawn & (tokens >= len(SPECIAL_TOKENS)), UNKNOWN)
+        embedded = dropout(self.embedding(read.T), self.embedding_dropout, self.training)
+        scores = self.scores(embedded, lengths)
+        return scores if self.ngrams is None else scores + self._ngram_scores(self.ngrams, tokens, lengths)
+
+    def _ngram_scores(self, ngrams: NgramScores, tokens: Tensor, lengths: Tensor) -> Tensor:
+        windows = np.pad(tokens.numpy(), ((0, 0), (self.context, 0)), constant_values=PADDING)
+        rows = torch.from_numpy(ngram_rows(windows, self.context + 1, ngrams.num_embeddings))
+        packed = pack_padded_sequence(rows.permute(2, 1, 0), lengths, enforce_sorted=False)
+        pooled = ops.pool(ngrams(packed.data), packed.batch_sizes)[packed.unsorted_indices]
+        _, means = pooled.chunk(2, 1)
+        return means * lengths[:, None].to(means.dtype).sqrt()  # as the runtime's ngram_scores
 
 
 class SequenceNetwork(ClassifierNetwork):

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from elman._limits import Size
+from elman._limits import Ngram, Size
 from elman.tasks._options import Bidirectional, EmbeddingSize, Group, Help, TrainingOptions
 
 __all__ = ["ClassifierOptions", "SequenceOptions", "TextOptions"]
 
 EPOCHS = "6 to 60 for texts, 10 to 300 for sequences of numbers, the fewer the more there are"
+NGRAM = "tokens of the longest n-gram that counts by itself, beside the network; 1: none does"
+FEW_KNOWN = "3 where fewer than a thousand tokens are known, as of an alphabet, else 1"
 FRAMES = "so many that half of the sequences have 64 frames at most"
 
 
@@ -26,6 +28,7 @@ class TextOptions(ClassifierOptions):
     """Those of a classifier of texts."""
 
     embedding_size: EmbeddingSize = 128
+    ngram: Annotated[Ngram | None, Group("Texts"), Help(NGRAM, FEW_KNOWN)] = None
     tokens: Annotated[
         Literal["char", "word"] | None,
         Group("Texts"),

@@ -14,6 +14,7 @@ from elman.runtime._classifiers.base import TrainedClassifier
 from elman.runtime._linear import log_softmax, softmax
 from elman.tasks._batching import pad, shuffled_batches
 from elman.tasks._classifiers.network import ClassifierNetwork
+from elman.tasks._layers import trained_tensors
 from elman.tasks._training import Task
 
 if TYPE_CHECKING:
@@ -49,9 +50,7 @@ class ClassifyingTask(Task):
         return cross_entropy(scores, self.labels[batch], label_smoothing=LABEL_SMOOTHING)
 
     def trained(self) -> TrainedClassifier:
-        return self.classifier._trained(
-            {name: value.numpy(force=True) for name, value in self.network.state_dict().items()}
-        )
+        return self.classifier._trained(trained_tensors(self.network))
 
     def validate(self) -> dict[str, float]:
         if not self.held:

@@ -12,8 +12,8 @@ from elman import ops
 from elman.nn import Linear
 from elman.runtime._language.model import LanguageModel as Trained
 from elman.runtime._language.model import Measure
-from elman.runtime._language.ngrams import ngram_rows
 from elman.runtime._language.settings import LanguageSettings, LanguageSizes
+from elman.runtime._ngrams import ngram_rows
 from elman.runtime._vocabulary import PADDING
 from elman.runtime._words import NEWEST
 from elman.tasks._language.corpus import LONGEST_EPOCH, Corpus

@@ -12,13 +12,14 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.nn import Linear
 from elman.runtime._linear import log_softmax
+from elman.runtime._ngrams import rows_around
 from elman.runtime._tagger.sentences import EncodedSentences, SentenceBatch
 from elman.runtime._tagger.settings import TaggerSettings, TaggerSizes
 from elman.runtime._tagger.tagger import SequenceTagger as Trained
 from elman.runtime._vocabulary import PADDING, SPECIAL_TOKENS, UNKNOWN
 from elman.runtime._words import NEWEST
 from elman.tasks._batching import shuffled_batches
-from elman.tasks._layers import EMBEDDING_SCALE, recurrent_layers
+from elman.tasks._layers import EMBEDDING_SCALE, NgramScores, ngram_table_rows, recurrent_layers, trained_tensors
 from elman.tasks._tagger.metrics import tagging_report
 from elman.tasks._training import Task
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TaggingNetwork", "TaggingTask"]
 
+NGRAM_DROPOUT = 0.5
 UNKNOWN_RATE = 0.1  # of words taken for unknown, to learn what their characters and neighbours say
 FEW = 500  # sentences: which epoch they like best is chance, and the last, as the learning rate has fallen, is better
 
@@ -56,7 +58,9 @@ class TaggingNetwork(nn.Module):
             self.character_rnn = recurrent_layers(network.spelling, network.character_size, dropout=0.0, engine=engine)
         self.rnn = recurrent_layers(network, network.input_size, dropout=dropout, engine=engine)
         self.output = Linear(network.features, len(settings.tags), dtype=single)
-        self.dropout = dropout
+        self.dropout, self.ngram, self.ngrams = dropout, network.ngram, None
+        if network.ngram > 1:
+            self.ngrams = NgramScores(network.ngram_rows, len(settings.tags), dropout=NGRAM_DROPOUT, gain=1.0)
 
     def forward(self, batch: SentenceBatch) -> Tensor:
         """Return the scores, (rows, tags), of packed sentences."""
@@ -73,6 +77,9 @@ class TaggingNetwork(nn.Module):
         features = dropout(features, self.dropout, self.training)
         states, _ = self.rnn(PackedSequence(features, from_numpy(batch.batch_sizes)))
         scores: Tensor = self.output(dropout(states.data, self.dropout, self.training))
+        if self.ngrams is not None:
+            rows = from_numpy(rows_around(batch.windows, self.ngram, self.ngrams.num_embeddings))
+            scores = scores + self.ngrams(rows.T.contiguous())
         return scores
 
 
@@ -85,7 +92,8 @@ class TaggingTask(Task):
         sizes = len(tagger.words_), len(tagger.characters_)
         self.network = TaggingNetwork(self.settings, *sizes, dropout=tagger.dropout, engine=tagger.engine)
         (sentences, tags), (held, self.held_tags) = parts
-        self.encoded, self.held = (EncodedSentences(s, tagger.words_, tagger.characters_) for s in (sentences, held))
+        known, sides = (tagger.words_, tagger.characters_), self.settings.network.sides
+        self.encoded, self.held = (EncodedSentences(s, *known, sides=sides) for s in (sentences, held))
         self.labels, self.held_labels = self._numbers(tags), self._numbers(self.held_tags)
 
     def batches(self, epoch: int) -> list[list[int]]:
@@ -100,8 +108,7 @@ class TaggingTask(Task):
         return int(self.encoded.lengths[batch].sum())
 
     def trained(self) -> Trained:
-        tensors = {name: value.numpy(force=True) for name, value in self.network.state_dict().items()}
-        return Trained(self.settings, tensors, self.vocabularies)
+        return Trained(self.settings, trained_tensors(self.network), self.vocabularies)
 
     def validate(self) -> dict[str, float]:
         if not self.held_tags:
@@ -129,8 +136,10 @@ class TaggingTask(Task):
 
 
 def _settings(tagger: "SequenceTagger") -> TaggerSettings:
-    sizes = tagger._sizes(TaggerSizes, character_size=tagger.character_size_)
     known, scheme, tokens = tagger.classes_.tolist(), cast("Any", tagger.scheme_), cast("Any", tagger.tokens_)
+    rows = ngram_table_rows(tagger.data_["tokens"], len(known)) if tagger.ngram_ > 1 else 1
+    chosen = {"character_size": tagger.character_size_, "ngram": tagger.ngram_, "ngram_rows": rows}
+    sizes = tagger._sizes(TaggerSizes, **chosen)
     return TaggerSettings(known, scheme, tokens, {}, sizes, NEWEST)
 
 
