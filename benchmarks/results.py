@@ -1,4 +1,4 @@
-"""Writes what was measured into RESULTS.md and the README.
+"""Writes what was measured into RESULTS.md and the README, English and Chinese.
 
     python benchmarks/results.py        reads benchmarks/results: table.json and, as far as there are, the others
 
@@ -15,7 +15,12 @@ from elman.bench._report import LONG, Report, Row, geometric_mean
 from elman.bench._table import as_text
 
 HERE = Path(__file__).parent
-README, PAGE, MEASURED = HERE.parent / "README.md", HERE / "RESULTS.md", HERE / "results"
+PAGE, MEASURED = HERE / "RESULTS.md", HERE / "results"
+# A README for each language, with its headings of the table of speed.
+READMES = {
+    HERE.parent / "README.md": ("steps, batch, input, hidden", "inference", "training", "best peer", "geometric mean"),
+    HERE.parent / "README.zh.md": ("步数、批、输入、隐藏单元", "推理", "训练", "最快的其他库", "几何平均"),
+}
 BLOCK = re.compile(r"(<!-- speed:.*?-->\n).*?(<!-- end of speed -->)", re.DOTALL)
 KINDS = ("inference", "training")
 
@@ -46,8 +51,9 @@ def main() -> None:
     if scaling:
         parts.append("\n".join(_scaling(scaling)))
     PAGE.write_text("\n".join(parts), encoding="utf-8")
-    headline, text = "\n".join(_headline(report)), README.read_text(encoding="utf-8")
-    README.write_text(BLOCK.sub(lambda found: found[1] + headline + found[2], text), encoding="utf-8")
+    for readme, words in READMES.items():
+        before, first, last, after = BLOCK.split(readme.read_text(encoding="utf-8"))
+        readme.write_text("".join([before, first, "\n".join(_headline(report, *words)), last, after]), encoding="utf-8")
 
 
 def _read(name: str) -> Any:
@@ -55,10 +61,10 @@ def _read(name: str) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def _headline(report: Report) -> Iterator[str]:
+def _headline(report: Report, sizes: str, inference: str, training: str, peer: str, mean: str) -> Iterator[str]:
     """Yield the lines of the README's table: the long shapes, ours, and how many times as long others take."""
     rows = {(row.case.kind, row.case.shape): row for row in report.rows() if row.case.shape.steps >= LONG}
-    yield "| steps, batch, input, hidden | inference | best peer | torch | training | best peer | torch |"
+    yield f"| {sizes} | {inference} | {peer} | torch | {training} | {peer} | torch |"
     yield "|---|---|---|---|---|---|---|"
     for shape in dict.fromkeys(shape for _, shape in rows):
         cells = [cell for kind in KINDS for cell in _cells(rows[kind, shape])]
@@ -66,9 +72,9 @@ def _headline(report: Report) -> Iterator[str]:
     means = [
         cell
         for kind in KINDS
-        for cell in ("", *(f"**{_figure(_mean(rows, kind, peer))}x**" for peer in (None, "torch")))
+        for cell in ("", *(f"**{_figure(_mean(rows, kind, other))}x**" for other in (None, "torch")))
     ]
-    yield f"| geometric mean | {' | '.join(means)} |"
+    yield f"| {mean} | {' | '.join(means)} |"
     yield ""
 
 

@@ -1,6 +1,7 @@
-"""What was measured, as RESULTS.md and the README show it."""
+"""What was measured, as RESULTS.md and the READMEs show it."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,31 +22,46 @@ SERIES = {
 
 def test_results_are_written_into_the_page_and_the_readme(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "MEASURED", tmp_path)
-    for name in ("README", "PAGE"):
-        monkeypatch.setattr(results, name, tmp_path / name)
-    (tmp_path / "README").write_text("a\n<!-- speed: b -->\nold\n<!-- end of speed -->\nc\n")
+    monkeypatch.setattr(results, "PAGE", tmp_path / "PAGE")
+    monkeypatch.setattr(results, "READMES", {tmp_path / path.name: words for path, words in results.READMES.items()})
+    readmes = [tmp_path / "README.md", tmp_path / "README.zh.md"]
+    for readme in readmes:
+        readme.write_text("a\n<!-- speed: b -->\nold\n<!-- end of speed -->\nc\n")
     (tmp_path / "table.json").write_text(whole_report().to_json())
     results.main()
-    page, readme = (tmp_path / name for name in ("PAGE", "README"))
+    page = tmp_path / "PAGE"
     assert "\n100,64,512,512" in page.read_text()
     assert "What else" not in page.read_text()
-    first, second, *table, last, end = readme.read_text().splitlines()
-    assert [first, second, last, end] == ["a", "<!-- speed: b -->", "<!-- end of speed -->", "c"]
-    assert len([line for line in table if line[2:3].isdigit()]) == 9
-    assert "old" not in readme.read_text()
+    tables = []
+    for readme in readmes:
+        first, second, *table, last, end = readme.read_text(encoding="utf-8").splitlines()
+        assert [first, second, last, end] == ["a", "<!-- speed: b -->", "<!-- end of speed -->", "c"]
+        assert len([line for line in table if line[2:3].isdigit()]) == 9
+        assert "old" not in table
+        tables.append(table)
+    english, chinese = tables
+    assert english[1:-1] == chinese[1:-1]
+    assert english[0].startswith("| steps, batch, input, hidden | inference | best peer | torch | training |")
+    assert chinese[0].startswith("| 步数、批、输入、隐藏单元 | 推理 | 最快的其他库 | torch | 训练 |")
+    assert (english[-1].split(" | ")[1:], chinese[-1][:7]) == (chinese[-1].split(" | ")[1:], "| 几何平均 ")
 
     (tmp_path / "targets.json").write_text(json.dumps(MEASURED | {"rows": [TARGET]}))
     (tmp_path / "scaling.json").write_text(json.dumps(MEASURED | {"series": [SERIES]}))
-    before = readme.read_text()
+    before = [readme.read_text(encoding="utf-8") for readme in readmes]
     results.main()
     assert "| a call | 3,1,2,4 | 7.89 µs | 41.0 µs | ≤ 8 µs | met |" in page.read_text()
     assert "| steps | inference: elman | inference: torch | training: elman | training: torch |" in page.read_text()
     assert "| 10 | 1.00 | 9.00 | 2.00 | 30.0 |" in page.read_text()
-    assert readme.read_text() == before
+    assert [readme.read_text(encoding="utf-8") for readme in readmes] == before
 
 
-def test_the_readme_has_a_place_for_results():
-    assert results.BLOCK.search((ROOT / "README.md").read_text(encoding="utf-8"))
+def test_the_readmes_have_a_place_for_results_and_show_the_same():
+    english, chinese = (results.BLOCK.search(readme.read_text(encoding="utf-8")) for readme in results.READMES)
+    assert figures(english[0]) == figures(chinese[0])
+
+
+def figures(table: str) -> list[str]:
+    return re.findall(r"[\d.,]+(?:x| µs| ms)", table)
 
 
 def test_targets_are_measured():

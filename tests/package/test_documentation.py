@@ -65,8 +65,7 @@ def links(page: Path) -> list[tuple[str, str]]:
 
 def headings(page: Path) -> list[str]:
     """What a page's headings are linked to by."""
-    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    found = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    found = re.findall(r"^#+ (.*)$", without_blocks(page), re.MULTILINE)
     return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found]
 
 
@@ -80,11 +79,30 @@ def test_every_page_has_its_chinese_counterpart_and_each_stays_in_its_language(p
         assert {link for link in pages if link.endswith(".zh.md") == (one == page)} == set()
 
 
-@pytest.mark.parametrize("name", ["deployment", "quickstart", "runtime", "troubleshooting"])
-def test_a_page_shows_the_same_programs_and_outputs_in_both_languages(name: str) -> None:
-    english, chinese = DOCS / f"{name}.md", DOCS / f"{name}.zh.md"
-    for language in ("python", ""):
-        assert blocks(english, language) == blocks(chinese, language)
+@pytest.mark.parametrize("page", [ROOT / "README.md", *ENGLISH], ids=lambda page: page.name)
+def test_a_page_and_its_counterpart_show_the_same_programs_outputs_and_pictures(page: Path) -> None:
+    chinese = page.with_name(f"{page.stem}.zh.md")
+    for language in ("python", "console", "diff", ""):
+        assert without_comments(blocks(page, language)) == without_comments(blocks(chinese, language))
+    assert skeleton(page) == skeleton(chinese)
+
+
+def without_comments(programs: list[str]) -> list[str]:
+    return [re.sub("  # .*", "", program) for program in programs]
+
+
+def skeleton(page: Path) -> list[str]:
+    """How deep a page's headings are, how many cells its tables' rows have, and which pictures it shows, in order."""
+    found = re.findall(r"^#+ |^\|.*\|$|!\[[^]]*\]\([^)]*\)", without_blocks(page), re.MULTILINE)
+    return [part.rpartition("(")[2].replace(".zh.", ".") if part[0] != "|" else "|" * part.count("|") for part in found]
+
+
+def test_the_figures_of_the_results_are_the_same_in_both_languages() -> None:
+    english, chinese = (
+        re.findall(r"^\| \w+ \| .*$", (DOCS / name).read_text(encoding="utf-8"), re.MULTILINE)
+        for name in ("results.md", "results.zh.md")
+    )
+    assert english[1:] == chinese[1:]  # below the headings
 
 
 @pytest.mark.parametrize("page", REFERENCES, ids=lambda page: page.name)
@@ -112,8 +130,12 @@ def test_the_diagrams_are_those_that_their_program_draws() -> None:
 
 def blocks(page: Path, language: str) -> list[str]:
     """The code blocks of a page."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```(\S*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     return [body for tag, body in found if tag == language]
+
+
+def without_blocks(page: Path) -> str:
+    return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
 
 
 def put_streaming_classifier(folder: Path) -> None:
