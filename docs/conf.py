@@ -17,6 +17,7 @@ project = "elman"
 author = "The elman authors"
 version = release = installed_version("elman")
 language = "zh_CN" if chinese else "en"
+highlight_language = "text"  # a block that names no language is what a shell shows
 smartquotes = False  # -- is no dash in the name of an option
 toc_object_entries_show_parents = "hide"
 
@@ -52,6 +53,9 @@ html_sidebars = {
 }
 
 
+UNIT = re.compile(r"(?<=\d) (?=(?:s|ms|µs|ns)\b)")  # the space before it
+
+
 def for_the_site(app: Sphinx, page: str, source: list[str]) -> None:
     """What a page has for readers of the repository becomes what the site has instead."""
     text = re.sub(r"^\[(English|简体中文)\]\([^)]*\)\n", "", source[0], flags=re.MULTILINE)
@@ -59,7 +63,11 @@ def for_the_site(app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def set_well(app: Sphinx, document: nodes.document) -> None:
-    """Dashes where Sphinx has two hyphens, and no space where a line of Chinese ends."""
+    """Dashes where Sphinx has two hyphens, no space where a line of Chinese ends, no break before a table's unit."""
+    for entry in document.findall(nodes.entry):
+        for text in list(entry.findall(nodes.Text)):
+            if UNIT.search(text):
+                text.parent.replace(text, nodes.Text(UNIT.sub("\u00a0", text)))
     for text in list(document.findall(nodes.Text)):
         if text == " -- ":
             text.parent.replace(text, nodes.Text(" – "))
