@@ -33,7 +33,7 @@ def add_forecast(commands: Commands) -> None:
 
 def forecast(options: Namespace) -> int:
     from elman._files import write_files
-    from elman.cli.kinds.forecaster import checked_format, read_context, warn_of_few, written
+    from elman.cli.kinds.forecaster import checked_format, read_context, say_doubt, warn_of_few, written
     from elman.runtime import Forecaster
     from elman.runtime._forecaster.context import Context
 
@@ -45,6 +45,7 @@ def forecast(options: Namespace) -> int:
     use_utf_8()
     model = Forecaster.load(options.model)
     context = Context.of(model.series, len(model.series)) if options.file is None else read_context(model, options)
+    say_doubt(model, options.model)
     found = model.forecast_after(context, options.horizon, options.coverage)
     text = written(model, found, form)
     if options.plot:

@@ -26,6 +26,8 @@ RECORD = "checkpoint.json"
 def remove_checkpoint(model_folder: Path) -> None:
     """Delete the checkpoint in a model folder, and its own folder if nothing else lies in it."""
     folder = model_folder / CHECKPOINT_FOLDER
+    if (folder / CHECKPOINT_FOLDER).is_dir():  # that of a second run, which followed the first
+        remove_checkpoint(folder)
     for path in (folder / RECORD, *folder.glob("epoch-*.safetensors"), *folder.glob(".*-*")):
         path.unlink(missing_ok=True)
     with suppress(OSError):

@@ -19,6 +19,7 @@ class Schedule:
     weight_decay: float = 0.01
     greatest_gradient_norm: float = 1.0
     warm_up: float = 0.03  # of all steps
+    last: int | None = None  # epoch to stop after, where it has been chosen; None: the last of all
 
 
 class Progress(msgspec.Struct):

@@ -144,7 +144,8 @@ class Trainer:
     def _is_finished(self) -> bool:
         progress = self.progress
         stale = bool(progress.best_rank) and progress.epochs - progress.best_epoch >= self.schedule.patience
-        return progress.epochs >= self.schedule.epochs or (stale and progress.steps == 0)
+        last = self.schedule.last or self.schedule.epochs
+        return progress.epochs >= last or (stale and progress.steps == 0)
 
     def _epoch(self, batches: Sequence[Sequence[int]]) -> None:
         progress, epoch = self.progress, self.progress.epochs + 1

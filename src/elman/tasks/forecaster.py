@@ -2,7 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,8 @@ class Forecaster(ForecasterOptions, Estimator):
 
     The simple forecasts are the last value, trend, mean, season, and their like; their mix, logarithms and the season
     are chosen from the data, in closed form. The networks read the last steps, beside the calendar, and put out what
-    the mix misses. All choices are made by forecasts of a held-out end of the series.
+    the mix misses. All choices are made by forecasts of a held-out end of the series; then mix and networks are fitted
+    anew to the whole.
 
     Attributes:
         model_: the :class:`elman.runtime.Forecaster` that predicts, without PyTorch.
@@ -155,22 +157,62 @@ class Forecaster(ForecasterOptions, Estimator):
         if not self.validation:
             raise OptionError("validation", "a share above 0: widths and choices come from it", self.validation)
         settings, tensors, held = self._prepared(series, targets, running)
+        schedule = Schedule(self.learning_rate, self.epochs_, patience=max(10, self.epochs_ // 3))
+        self._train(self._beginning(settings, tensors, held), schedule, _digest(series, targets), running)
+        from elman.tasks._forecaster.calibrating import calibrated, choose
+        from elman.tasks._forecaster.training import RATIO
 
+        tried, choice = self.model_, choose(self.model_, held, self.strategy)
+        self._fit_whole(series, settings, corrected=choice.share > 0, schedule=schedule, running=running)
+        self.model_, figures = calibrated(choice.applied(self.model_), choice.applied(tried), held)
+        self.metrics_ |= {f"validation_{name}": value for name, value in figures.items()}
+        del self.metrics_[RATIO]
+        self._tell_result(running)
+
+    def _beginning(
+        self, settings: ForecasterSettings, tensors: dict[str, Floats], held: int
+    ) -> "Callable[[], tuple[ForecastNetwork, ForecastingTask]]":
         def begin() -> "tuple[ForecastNetwork, ForecastingTask]":
             from elman.tasks._forecaster.training import ForecastingTask, ForecastNetwork
 
             network = ForecastNetwork(settings, self.dropout, self.engine)
             return network, ForecastingTask(self, network, settings, tensors, held)
 
-        schedule = Schedule(self.learning_rate, self.epochs_, patience=max(10, self.epochs_ // 3))
-        self._train(begin, schedule, _digest(series, targets), running)
-        from elman.tasks._forecaster.calibrating import calibrated
-        from elman.tasks._forecaster.training import RATIO
+        return begin
 
-        self.model_, figures = calibrated(self.model_, held, self.strategy)
-        self.metrics_ |= {f"validation_{name}": value for name, value in figures.items()}
-        del self.metrics_[RATIO]
-        self._tell_result(running)
+    def _fit_whole(
+        self, series: Series, settings: ForecasterSettings, *, corrected: bool, schedule: Schedule, running: Running
+    ) -> None:
+        """Fit anew what has been chosen, to the whole series: the mix, and, if they correct it, the networks."""
+        from elman.tasks._checkpoints import CHECKPOINT_FOLDER
+        from elman.tasks._forecaster.anchoring import tensors_of
+
+        anchors = self._anchors(series.values, settings, [{logarithm} for logarithm in settings.logarithm])
+        settings = replace(settings, returning=[anchor.returning for anchor in anchors])
+        tensors, steps = tensors_of(settings, series, anchors, len(series)), len(series)
+        if not corrected:
+            self.model_ = Trained(settings, self.model_.tensors() | tensors)
+            return
+        metrics, history = self.metrics_, self.history_
+        running.notice(f"mix and networks are fitted anew to the whole series, for {metrics['epoch']} epochs")
+        if running.checkpoints:
+            folder = Path(running.checkpoints) / CHECKPOINT_FOLDER
+            running = replace(running, checkpoints=folder, resume=(folder / CHECKPOINT_FOLDER).is_dir())
+        digest = _digest(series, len(settings.targets))
+        schedule = replace(schedule, last=metrics["epoch"])
+        self._train(self._beginning(settings, tensors, steps), schedule, digest, running)
+        self.metrics_, self.history_ = metrics, history
+
+    def _anchors(
+        self, values: Floats, settings: ForecasterSettings, logarithms: Sequence[Collection[bool]]
+    ) -> "list[Anchor]":
+        from elman.tasks._forecaster.anchoring import choose_anchor
+
+        cycles, season, seasons = settings.cycles, settings.season, settings.seasons
+        return [
+            choose_anchor(column, cycles, season, settings.horizon, settings.reach, possible, seasons)
+            for column, possible in zip(values.T, logarithms, strict=True)
+        ]
 
     def _restore(self) -> None:
         settings = self.model_.settings
@@ -183,7 +225,7 @@ class Forecaster(ForecasterOptions, Estimator):
     def _prepared(
         self, series: Series, targets: int, running: Running
     ) -> tuple[ForecasterSettings, dict[str, Floats], int]:
-        from elman.tasks._forecaster.anchoring import choose_anchor, choose_season, cycles_of, tensors_of
+        from elman.tasks._forecaster.anchoring import choose_season, cycles_of, seasons_of, tensors_of
 
         steps = len(series)
         self.season_, self.horizon_ = self.season or 1, self.horizon or _default_horizon(series.grid, steps)
@@ -199,14 +241,16 @@ class Forecaster(ForecasterOptions, Estimator):
             held = _held(steps, self.horizon_, self.validation)
             trained = series.values[:held]
         context = self.context or min(max(16, 2 * self.season_), LONGEST_CONTEXT, max(LEAST_CONTEXT, held // 4))
-        reach = max(context, self.season_ + 1)
-        examples = self._check_length(steps, held, reach)
-        positive = {number for number in range(targets) if np.nanmin(series.values[:, number]) > 0}
-        anchors = [
-            choose_anchor(column, cycles, self.season_, self.horizon_, reach, logarithms=number in positive)
-            for number, column in enumerate(trained.T)
-        ]
-        settings = self._settings(series, targets, context, cycles, anchors)
+        self._check_length(steps, held, max(context, self.season_ + 1))
+        settings = self._settings(series, targets, context, cycles, *seasons_of(series.grid, self.season_, held))
+        examples = self._check_length(steps, held, settings.reach)
+        positive = [number < targets and np.nanmin(column) > 0 for number, column in enumerate(series.values.T)]
+        anchors = self._anchors(trained, settings, [{False, possible} for possible in positive])
+        settings = replace(
+            settings,
+            logarithm=[anchor.logarithm for anchor in anchors],
+            returning=[anchor.returning for anchor in anchors],
+        )
         self.batch_size_ = self.batch_size or (16 if examples < 300 else 32 if examples < 4000 else 64)
         self.epochs_ = self.epochs or min(100, max(5, STEPS // math.ceil(examples / self.batch_size_)))
         self._note(series, settings, anchors, held, running)
@@ -223,7 +267,7 @@ class Forecaster(ForecasterOptions, Estimator):
         return examples
 
     def _settings(
-        self, series: Series, targets: int, context: int, cycles: list[float], anchors: "list[Anchor]"
+        self, series: Series, targets: int, context: int, cycles: list[float], seasons: list[int], lookback: int
     ) -> ForecasterSettings:
         return ForecasterSettings(
             targets=list(series.names[:targets]),
@@ -233,12 +277,14 @@ class Forecaster(ForecasterOptions, Estimator):
             context=context,
             season=self.season_,
             cycles=cycles,
-            logarithm=[anchor.logarithm for anchor in anchors],
-            returning=[anchor.returning for anchor in anchors],
+            logarithm=[False] * len(series.names),
+            returning=[False] * len(series.names),
             masked=bool(np.isnan(series.values).any()),
             coverage=float(self.coverage),
             calibration=0,
             steps=len(series),
+            seasons=seasons,
+            lookback=lookback,
             grid=series.grid,
             layers=self._sizes(ForecasterSizes),
         )
@@ -285,6 +331,8 @@ class Forecaster(ForecasterOptions, Estimator):
         better = [name for name, error in (("naive", naive), ("seasonal naive", seasonal)) if error <= mae]
         if better:
             running.notice(f"the model does not beat the {' and the '.join(better)} forecast on the held-out part")
+        if settings.doubt:
+            running.notice(settings.doubt)
         if not self.model_.output_scale.any():
             running.notice("the networks add nothing to the simple forecasts on the held-out part and are not used")
 

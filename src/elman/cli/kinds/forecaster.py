@@ -7,6 +7,7 @@ import math
 import sys
 import time
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,18 @@ from elman.runtime import Forecaster, Trace
 from elman.runtime._forecaster.context import Context
 from elman.runtime._forecaster.forecaster import Forecast
 
-__all__ = ["OPTIONS", "describe", "evaluate", "predict", "read_context", "show", "trace", "warn_of_few", "written"]
+__all__ = [
+    "OPTIONS",
+    "describe",
+    "evaluate",
+    "predict",
+    "read_context",
+    "say_doubt",
+    "show",
+    "trace",
+    "warn_of_few",
+    "written",
+]
 
 OPTIONS: tuple[str, ...] = ("horizon", "dates", "decimal")
 
@@ -53,6 +65,7 @@ def show(report: dict[str, Any]) -> None:
 
 def predict(model: Forecaster, options: Namespace) -> None:
     form = checked_format(options.format)
+    say_doubt(model, options.model)
     context = read_context(model, options)
     forecast = model.forecast_after(context)
     sys.stdout.write(written(model, forecast, form))
@@ -77,6 +90,7 @@ def describe(model: Forecaster) -> dict[str, str]:
         f"{settings.context} steps read{used}",
         "intervals": f"{settings.coverage:.0%}, from "
         f"{model.few(settings.calibration) or counted(settings.calibration, 'forecast')} of the held-out part",
+        **({"mind": settings.doubt} if settings.doubt else {}),
     }
 
 
@@ -105,6 +119,12 @@ def read_context(model: Forecaster, options: Namespace) -> Context:
         return model.place(series, timed=columns.time is not None)
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
+
+
+def say_doubt(model: Forecaster, folder: Path) -> None:
+    """Say on standard error, before a forecast is used, where a naive one would have done better."""
+    if model.settings.doubt:
+        print(f"{printable(str(folder))}: {model.settings.doubt}", file=sys.stderr)
 
 
 def checked_format(form: str | None) -> str:

@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 
 from elman.runtime._arrays import Array
 
-__all__ = ["CANDIDATES", "LAST_VALUE", "RECENT", "RELATIVE", "SEASONAL_NAIVE", "Waves", "candidates", "mixed"]
+__all__ = [
+    "CANDIDATES",
+    "LAST_VALUE",
+    "RECENT",
+    "RELATIVE",
+    "SEASONAL_NAIVE",
+    "Waves",
+    "candidates",
+    "mixed",
+    "names_of",
+]
 
 CANDIDATES = (
     "last value",
@@ -24,6 +34,17 @@ CANDIDATES = (
     "seasonal naive and growth",
 )
 RELATIVE = (0, 1, 2, 4, 5, 6, 7)  # those that need no level to which a series returns
+OF_SEASON = (
+    "value a season of {} before",
+    "last value and the change of a season of {} before",
+    "value a season of {} before, moved by the phase",
+    "mean of the last seasons of {}",
+    "mean of the last seasons of {}, and their last change",
+    "mean of the last seasons of {}, at the level of the last one",
+    "mean of the last seasons of {}, at the level of the last one and growing",
+)
+SMOOTHINGS = (0.5, 0.2, 0.05)  # weights of the last value in exponentially smoothed levels
+MOST_SEASONS = 8  # of whose mean a forecast is made
 LAST_VALUE, SEASONAL_NAIVE = 0, 5
 RECENT = 10  # steps of a mean, where there is no season
 PAGE = 512  # steps whose waves are computed at once
@@ -69,8 +90,16 @@ def _page(angles: tuple[tuple[float, bool], ...], page: int) -> Floats:
     return table
 
 
-def candidates(windows: Array, past: Array, future: Array, level: float, season: int) -> Floats:
-    """Return the simple forecasts of one column, (origins, horizon, len(CANDIDATES)).
+def names_of(seasons: Sequence[int]) -> list[str]:
+    """Return the names of the simple forecasts: those of every series, and, where seasons are given, those of each."""
+    smoothed = [f"level smoothed by {share:g}, and the phase" for share in SMOOTHINGS] if seasons else []
+    return [*CANDIDATES, *smoothed, *(name.format(season) for season in seasons for name in OF_SEASON)]
+
+
+def candidates(
+    windows: Array, past: Array, future: Array, level: float, season: int, seasons: Sequence[int] = ()
+) -> Floats:
+    """Return the simple forecasts of one column, (origins, horizon, simple forecasts), as :func:`names_of` has them.
 
     Args:
         windows: (origins, length) the values before; length is more than the season.
@@ -78,10 +107,11 @@ def candidates(windows: Array, past: Array, future: Array, level: float, season:
         future: (origins, horizon) what it adds later.
         level: the column's mean.
         season: in steps; 1: none.
+        seasons: all seasons whose own forecasts are wanted; a season of 1 is the last values.
     """
     (origins, length), horizon = windows.shape, future.shape[1]
     last, ahead = windows[:, -1:], np.arange(horizon)
-    forecasts = np.empty((origins, horizon, len(CANDIDATES)))
+    forecasts = np.empty((origins, horizon, len(names_of(seasons))))
     forecasts[:, :, 0] = last
     span = (length - 1) // season * season
     forecasts[:, :, 1] = last + (ahead + 1) * ((last - windows[:, -1 - span, None]) / span)
@@ -93,7 +123,46 @@ def candidates(windows: Array, past: Array, future: Array, level: float, season:
     recent = min(season, length - season)
     growth = _mean(windows[:, -recent:]) - _mean(windows[:, length - recent - season : length - season])
     forecasts[:, :, 7] = forecasts[:, :, 5] + growth[:, None]
+    place = len(CANDIDATES)
+    for share in SMOOTHINGS if seasons else ():
+        forecasts[:, :, place] = _smoothed(windows - past, share)[:, None] + future
+        place += 1
+    for each in seasons:
+        forecasts[:, :, place : place + len(OF_SEASON)] = _of_season(windows, past, future, each)
+        place += len(OF_SEASON)
     return forecasts
+
+
+def _of_season(windows: Array, past: Array, future: Array, season: int) -> Floats:
+    """Return what a season alone says, (origins, horizon, len(OF_SEASON))."""
+    (origins, length), horizon = windows.shape, future.shape[1]
+    last, ahead = windows[:, -1:], np.arange(horizon) % season
+    before = windows[:, length - season + ahead]
+    count = max(1, min(MOST_SEASONS, (length - 1) // season))
+    total, total_last = np.zeros((origins, horizon)), np.zeros((origins, 1))
+    for number in range(1, count + 1):
+        total += windows[:, length - number * season + ahead]
+        total_last += windows[:, length - number * season - 1, None]
+    forecasts = np.empty((origins, horizon, len(OF_SEASON)))
+    forecasts[:, :, 0] = before
+    forecasts[:, :, 1] = last + (before - windows[:, -1 - season, None])
+    forecasts[:, :, 2] = before + (future - past[:, length - season + ahead])
+    forecasts[:, :, 3] = total / count
+    forecasts[:, :, 4] = last + (total - total_last) / count
+    level = _mean(windows[:, -season:])
+    forecasts[:, :, 5] = total / count + (level - _mean(windows[:, -count * season :]))[:, None]
+    recent = min(season, length - season)
+    growth = _mean(windows[:, -recent:]) - _mean(windows[:, length - recent - season : length - season])
+    forecasts[:, :, 6] = forecasts[:, :, 5] + growth[:, None] * (1 + np.arange(horizon) // season)
+    return forecasts
+
+
+def _smoothed(values: Array, share: float) -> Floats:
+    """Return the exponentially smoothed level, (origins,), at the end of windows."""
+    level: Floats = np.array(values[:, 0])
+    for column in values.T[1:]:
+        level += share * (column - level)
+    return level
 
 
 def mixed(forecasts: Array, weights: Array) -> Floats:

@@ -243,7 +243,7 @@ class Forecaster(TrainedModel):
             values, before = windows[:, :, column], self._phase(past, column)
             if column < len(settings.targets):
                 after = self._phase(future, column)
-                simple = candidates(values, before, after, float(self.level[column]), settings.season)
+                simple = candidates(values, before, after, float(self.level[column]), settings.season, settings.seasons)
                 anchors[:, :, column] = mixed(simple, self.anchor[column])
             for view, read in enumerate(self._views(values[:, -context:], before[:, -context:], column)):
                 inputs[:, :, 2 * column + view] = read.T
@@ -276,10 +276,14 @@ class Forecaster(TrainedModel):
         return _limited(relative), _limited(without_season)
 
     def _phase(self, steps: NDArray[np.int64], column: int) -> Floats:
-        waves, total = self._profile_waves.at(steps), np.zeros(steps.shape)
-        for wave in range(len(self._profile_waves)):
-            total += waves[..., wave] * self.profile[wave, column]
-        return total
+        first, last = int(steps.min()), int(steps.max())
+        phase = np.zeros(last + 1 - first)
+        for begin in range(0, len(phase), READING_BATCH):  # windows overlap: each step once, and few at a time
+            part = phase[begin : begin + READING_BATCH]
+            waves = self._profile_waves.at(np.arange(first + begin, first + begin + len(part)))
+            for wave in range(len(self._profile_waves)):
+                part += waves[:, wave] * self.profile[wave, column]
+        return phase[steps - first]
 
     def _predict(self, context: Context, origins: NDArray[np.int64], horizon: int) -> Floats:
         settings, looking_back = self.settings, self.windows(context)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from elman import _limits
 from elman._errors import InputError
 from elman._schema import UNSAID, Range
-from elman.runtime._forecaster.anchors import CANDIDATES, Waves
+from elman.runtime._forecaster.anchors import Waves, names_of
 from elman.runtime._forecaster.calendar import TimeGrid
 from elman.runtime._recurrent import Recurrent, linear_shapes
 
@@ -15,6 +15,7 @@ __all__ = ["ForecasterSettings", "ForecasterSizes"]
 
 Count = Annotated[int, Range(1, 2**24)]
 INPUT_WAVES, PROFILE_WAVES = 3, 12  # of each cycle
+GREATEST_RATIO = 1e9  # of two errors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,9 @@ class ForecasterSettings:
         grid: its times.
         layers: the networks' sizes.
         columns: what the column of the times was called.
+        seasons: those whose own simple forecasts are mixed, the shortest first; none in models of earlier versions.
+        lookback: steps that simple forecasts look back at, at least.
+        recent: for each target, the error over the better naive forecast's on the most recent part of the series.
     """
 
     targets: list[str]
@@ -65,6 +69,9 @@ class ForecasterSettings:
     grid: TimeGrid
     layers: ForecasterSizes
     columns: dict[str, Any] = field(default_factory=dict)
+    seasons: list[Count] = field(default_factory=list)
+    lookback: Annotated[int, Range(0, 2**24)] = 0
+    recent: list[Annotated[float, Range(0, GREATEST_RATIO)]] = field(default_factory=list)
 
     @property
     def names(self) -> list[str]:
@@ -74,7 +81,15 @@ class ForecasterSettings:
     @property
     def reach(self) -> int:
         """How many steps a forecast looks back."""
-        return max(self.context, self.season + 1)
+        return max(self.context, self.season + 1, self.lookback)
+
+    @property
+    def doubt(self) -> str | None:
+        """What to know before a forecast is used: which targets a naive one did better on, on the most recent part."""
+        behind = [f"{name} {ratio:.2f}" for name, ratio in zip(self.targets, self.recent, strict=False) if ratio > 1]
+        if not behind:
+            return None
+        return f"the error was above the better naive forecast's on the most recent part: {', '.join(behind)} of it"
 
     @property
     def features(self) -> int:
@@ -89,6 +104,8 @@ class ForecasterSettings:
             raise InputError(f"{name}: expected a target or more, and columns that differ, got {columns} columns")
         if (len(self.logarithm), len(self.returning)) != (columns, columns):
             raise InputError(f"{name}: expected logarithm and returning for each of {columns} columns, got others")
+        if any(season >= self.reach for season in self.seasons) or len(self.recent) not in (0, len(self.targets)):
+            raise InputError(f"{name}: expected seasons within what is looked back at, and a figure a target")
         if not self.calibration:
             raise InputError(f"{name}: expected residuals for the intervals, got none")
         if self.block > self.horizon or self.reach > self.steps or self.context < 2:
@@ -102,7 +119,7 @@ class ForecasterSettings:
             "level": (columns,),
             "profile": (len(Waves(self.cycles, PROFILE_WAVES)), columns),
             "input_scale": (2, columns),
-            "anchor": (targets, self.horizon, len(CANDIDATES)),
+            "anchor": (targets, self.horizon, len(names_of(self.seasons))),
             "output_scale": (self.horizon, targets),
             "residuals": (self.calibration, self.horizon, targets),
         }

@@ -1,22 +1,43 @@
 """Choices made from a series in closed form: season, logarithms, and the mix of simple forecasts."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from elman.runtime._forecaster.anchors import CANDIDATES, RECENT, RELATIVE, Waves, candidates, mixed
+from elman.runtime._forecaster.anchors import (
+    CANDIDATES,
+    MOST_SEASONS,
+    RECENT,
+    RELATIVE,
+    Waves,
+    candidates,
+    mixed,
+    names_of,
+)
 from elman.runtime._forecaster.calendar import TimeGrid
 from elman.runtime._forecaster.forecaster import transformed
 from elman.runtime._forecaster.series import Series, Windows
 from elman.runtime._forecaster.settings import PROFILE_WAVES, ForecasterSettings
 
-__all__ = ["LEAST", "LEAST_SCALE", "Anchor", "choose_anchor", "choose_season", "cycles_of", "spread", "tensors_of"]
+__all__ = [
+    "LEAST",
+    "LEAST_SCALE",
+    "Anchor",
+    "choose_anchor",
+    "choose_season",
+    "cycles_of",
+    "seasons_of",
+    "spread",
+    "tensors_of",
+]
 
 FITTED = 0.65  # of the training part, on which mixes are fitted that are then compared on the rest of it
 SHRINKAGES = (3.0, 30.0, 300.0)  # towards the best simple forecast, in examples
+HALVINGS = (0.0, 3.0)  # of an example's weight from the last to the first
+LEAST_LOOKS = 6  # times that a series holds the steps looked back at, for a second season or the mean of several
 FEWEST, MOST_ORIGINS = 6, 1000
 LONGEST_SEASON = 2000  # steps; of hours a week and not a year, whose examples would fill the memory
 BETTER = 0.97  # a season, a logarithm: only if the error falls to this
@@ -67,6 +88,15 @@ def cycles_of(grid: TimeGrid, season: int, steps: int) -> list[float]:
     return cycles
 
 
+def seasons_of(grid: TimeGrid, season: int, steps: int) -> tuple[list[int], int]:
+    """Return the seasons whose own forecasts are mixed, and how far back these look, in a series of so many steps."""
+    longest = min(LONGEST_SEASON, steps // LEAST_LOOKS)
+    others = [round(cycle) for cycle in grid.cycles() if abs(cycle - season) >= 1 and cycle < longest]
+    seasons = sorted({season, *others})
+    lookback = max(season + 1, min(longest, MOST_SEASONS * season + 1), *(other + 1 for other in seasons))
+    return seasons, lookback
+
+
 def choose_season(values: Floats, grid: TimeGrid, horizon: int) -> int:
     """Return the season, in steps, with which simple forecasts do best; 1 if none helps.
 
@@ -91,22 +121,30 @@ def choose_season(values: Floats, grid: TimeGrid, horizon: int) -> int:
 
 
 def choose_anchor(
-    values: Floats, cycles: Sequence[float], season: int, horizon: int, length: int, logarithms: bool = True
+    values: Floats,
+    cycles: Sequence[float],
+    season: int,
+    horizon: int,
+    length: int,
+    logarithms: Collection[bool] = (False, True),
+    seasons: Sequence[int] = (),
 ) -> Anchor:
-    """Return the mix that suits a column of the training part, (steps,).
+    """Return the mix that suits a column, (steps,), chosen by its end and fitted to the whole.
 
     Args:
         values: NaN where missing.
         cycles, season: in steps.
         horizon: steps ahead.
         length: steps that may be looked back at.
-        logarithms: whether the column's logarithm may be what is forecast.
+        logarithms: whether the column's logarithm is what is forecast; both: whichever does better.
+        seasons: those whose own forecasts are mixed too.
     """
-    plain = _compared(values, cycles, season, horizon, length, logarithm=False)
-    if not logarithms or np.nanmin(values) <= 0:
-        return plain
-    logarithmic = _compared(values, cycles, season, horizon, length, logarithm=True)
-    return logarithmic if logarithmic.error < BETTER * plain.error else plain
+    found = [
+        _compared(values, cycles, season, horizon, length, logarithm=logarithm, seasons=seasons)
+        for logarithm in sorted(logarithms)
+        if not logarithm or np.nanmin(values) > 0
+    ]
+    return min(found, key=lambda anchor: anchor.error * (1 if anchor.logarithm else BETTER))
 
 
 def _error_with(values: Floats, grid: TimeGrid, season: int, horizon: int) -> float:
@@ -116,7 +154,7 @@ def _error_with(values: Floats, grid: TimeGrid, season: int, horizon: int) -> fl
     for column in values.T:
         length = max(season + 1, RECENT)
         split = _split(len(column), horizon, length)
-        compared = _examples(column, cycles, season, horizon, length, split).starting(split)
+        compared = _examples(column, cycles, season, horizon, length, split, ()).starting(split)
         error = min(_error(compared, weights) for weights in _alone(compared))
         errors.append(error / (float(np.nanstd(column)) or 1.0))
     return float(np.mean(errors))
@@ -142,20 +180,27 @@ def _correlated_seasons(values: Floats, horizon: int) -> list[int]:
 
 
 def _compared(
-    values: Floats, cycles: Sequence[float], season: int, horizon: int, length: int, logarithm: bool
+    values: Floats,
+    cycles: Sequence[float],
+    season: int,
+    horizon: int,
+    length: int,
+    logarithm: bool,
+    seasons: Sequence[int],
 ) -> Anchor:
     """Fit mixes to the first part of a column, choose by the rest, and fit the choice to the whole."""
     column = np.log(values) if logarithm else values
     split = _split(len(column), horizon, length)
-    examples = _examples(column, cycles, season, horizon, length, split)
+    examples = _examples(column, cycles, season, horizon, length, split, seasons)
     fitted, compared = examples.ending(split), examples.starting(split)
     restore = np.exp if logarithm else np.array
     errors = [_error(compared, weights, restore) for weights in _mixes(fitted)]
-    best = min(range(len(errors)), key=lambda number: errors[number] * (1 if number < len(CANDIDATES) else 1 / BETTER))
+    names = names_of(seasons)
+    best = min(range(len(errors)), key=lambda number: errors[number] * (1 if number < len(names) else 1 / BETTER))
     returning = errors[CANDIDATES.index("mean of the phase")] < errors[0]
-    whole = _examples(column, cycles, season, horizon, length, len(column))
+    whole = _examples(column, cycles, season, horizon, length, len(column), seasons)
     weights = _mixes(whole)[best]
-    name = CANDIDATES[best] if best < len(CANDIDATES) else "mix of simple forecasts"
+    name = names[best] if best < len(names) else "mix of simple forecasts"
     return Anchor(weights, whole.level, whole.profile, returning, logarithm, errors[best], name)
 
 
@@ -187,15 +232,22 @@ def _split(steps: int, horizon: int, length: int) -> int:
 
 
 def _examples(
-    column: Floats, cycles: Sequence[float], season: int, horizon: int, length: int, fitted: int
+    column: Floats,
+    cycles: Sequence[float],
+    season: int,
+    horizon: int,
+    length: int,
+    fitted: int,
+    seasons: Sequence[int],
 ) -> _Examples:
     waves = Waves(cycles, PROFILE_WAVES)
     level, profile = _profile(column[:fitted], waves)
     windows = Windows(column[:, None])
     origins = spread(np.arange(length, len(column) - horizon + 1), MOST_ORIGINS)
     places = origins[:, None] + np.arange(horizon)
-    before = waves.at(origins[:, None] + np.arange(-length, 0)) @ profile
-    simple = candidates(windows.before(origins, length)[:, :, 0], before, waves.at(places) @ profile, level, season)
+    phase = waves.at(np.arange(len(column))) @ profile
+    before = phase[origins[:, None] + np.arange(-length, 0)]
+    simple = candidates(windows.before(origins, length)[:, :, 0], before, phase[places], level, season, seasons)
     return _Examples(origins, simple, column[places], level, profile)
 
 
@@ -228,22 +280,35 @@ def _mixes(examples: _Examples) -> list[Floats]:
     """Return weights: those of each forecast alone, then those of the mixes fitted."""
     alone = _alone(examples)
     errors = [_error(examples, weights) for weights in alone]
-    sets = RELATIVE, tuple(range(len(alone)))
-    mixes = [_ridge(examples, min(s, key=errors.__getitem__), s, shrinkage) for s in sets for shrinkage in SHRINKAGES]
+    sets = [RELATIVE, tuple(range(len(CANDIDATES)))]
+    if len(alone) > len(CANDIDATES):
+        sets += [tuple(range(len(alone)))]
+    mixes = [
+        _ridge(examples, min(s, key=errors.__getitem__), s, shrinkage, halvings)
+        for s in sets
+        for shrinkage in SHRINKAGES
+        for halvings in HALVINGS
+    ]
     return alone + mixes
 
 
-def _ridge(examples: _Examples, base: int, chosen: Sequence[int], shrinkage: float) -> Floats:
-    """Return the weights, summing to 1 at each step, of the least squares mix, shrunk towards one forecast."""
+def _ridge(examples: _Examples, base: int, chosen: Sequence[int], shrinkage: float, halvings: float) -> Floats:
+    """Return the weights, summing to 1 at each step, of the least squares mix, shrunk towards one forecast.
+
+    An example counts less the older it is: its weight doubles so often from the first to the last.
+    """
     others = [k for k in chosen if k != base]
+    age = (examples.origins[-1:] - examples.origins) / max(1, int(np.ptp(examples.origins)))
+    counts = 0.5 ** (halvings * age)
     weights = np.zeros(examples.simple.shape[1:])
     for step in range(len(weights)):
         known = np.isfinite(examples.truth[:, step])
         simple, truth = examples.simple[known, step], examples.truth[known, step]
         inputs = simple[:, others] - simple[:, [base]]
-        product = inputs.T @ inputs
-        penalty = shrinkage * np.trace(product) / (len(others) * max(1, len(truth))) + 1e-12
-        fitted = np.linalg.solve(product + penalty * np.eye(len(others)), inputs.T @ (truth - simple[:, base]))
+        weighed = inputs.T * counts[known]
+        product = weighed @ inputs
+        penalty = shrinkage * np.trace(product) / (len(others) * max(1.0, counts[known].sum())) + 1e-12
+        fitted = np.linalg.solve(product + penalty * np.eye(len(others)), weighed @ (truth - simple[:, base]))
         weights[step, others] = fitted
         weights[step, base] = 1 - fitted.sum()
     return weights

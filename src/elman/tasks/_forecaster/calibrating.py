@@ -1,67 +1,106 @@
 """What the held-out part of a series decides once the networks are trained: strategy, and widths of intervals."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from elman.runtime._arrays import Array
-from elman.runtime._forecaster.anchors import LAST_VALUE, SEASONAL_NAIVE
+from elman.runtime._forecaster.anchors import names_of
 from elman.runtime._forecaster.context import Context
 from elman.runtime._forecaster.forecaster import Forecaster
 from elman.runtime._forecaster.rolling import Rolling, covered, errors, roll
+from elman.runtime._forecaster.settings import GREATEST_RATIO
 from elman.tasks._forecaster.training import held_origins, ratio
 
-__all__ = ["calibrated"]
+__all__ = ["Choice", "calibrated", "choose"]
 
 SHARES, RECURSIVE_SHARES = (1.0, 0.75, 0.5, 0.25, 0.0), (1.0, 0.0)  # of the networks' correction
 COMPARED, CALIBRATED = 200, 1000  # forecasts at most
 BETTER = 0.99  # a choice is taken only if the error falls to this
 
 
-def calibrated(model: Forecaster, held: int, strategy: str | None) -> tuple[Forecaster, dict[str, Any]]:
-    """Choose how much of the correction to use and how to go over the horizon; take the widths from the residuals.
+@dataclass(frozen=True)
+class Choice:
+    """What is made of a mix and the networks' correction of it.
 
-    Where a naive forecast does better, it takes the place of all.
+    Attributes:
+        share: of the correction that is used.
+        block: steps of the horizon that are used before reading on.
+        simple: the simple forecast that takes the place of all; None: the mix does better.
+    """
+
+    share: float
+    block: int
+    simple: int | None = None
+
+    def applied(self, model: Forecaster) -> Forecaster:
+        anchor = model.anchor
+        if self.simple is not None:
+            anchor = np.zeros_like(anchor)
+            anchor[:, :, self.simple] = 1
+        tensors = model.tensors() | {"output_scale": self.share * model.output_scale, "anchor": anchor}
+        return Forecaster(replace(model.settings, block=self.block), tensors)
+
+
+def choose(model: Forecaster, held: int, strategy: str | None) -> Choice:
+    """Choose how much of the correction to use and how to go over the horizon; where a simple forecast does better, it.
 
     Args:
         model: as trained.
         held: the first step of the training series that the networks were not trained on.
         strategy: ``"direct"``, ``"recursive"``, or None: whichever does better.
-
-    Returns:
-        The model, and its figures on the held-out part. The coverage is that of the second half of the forecasts, by
-        widths from the first half.
     """
     context, horizon = Context.of(model.series, held), model.settings.horizon
     origins = held_origins(model, held, COMPARED)
-    best, least = model, float("inf")
+    best, least = Choice(0.0, horizon), float("inf")
     for choice in _choices(model, strategy):  # each has to be better than those before it
-        error = ratio(errors(choice, roll(choice, context, origins, horizon)))
-        if error < BETTER * least:
+        error = ratio(errors(model, roll(choice.applied(model), context, origins, horizon)))
+        if error < (BETTER if choice.simple is None else 1) * least:
             best, least = choice, error
-    rolling = roll(best, context, held_origins(best, held, CALIBRATED), horizon)
-    figures: dict[str, Any] = {name: float(np.nanmean(values)) for name, values in errors(best, rolling).items()}
-    figures["interval_coverage"] = _measured_coverage(best, rolling)
+    return best
+
+
+def calibrated(model: Forecaster, tried: Forecaster, held: int) -> tuple[Forecaster, dict[str, Any]]:
+    """Take the widths of intervals from forecasts of the held-out part.
+
+    Args:
+        model: what is to be used, trained on the whole series.
+        tried: the same, trained without the held-out part, whose forecasts of it are those of what is new to it.
+        held: the first step held out.
+
+    Returns:
+        The model, and figures on the held-out part. The coverage is that of the second half of the forecasts, by widths
+        from the first half; ``recent_ratio`` is the error over the better naive forecast's on that half.
+    """
+    rolling = roll(tried, Context.of(tried.series, held), held_origins(tried, held, CALIBRATED), tried.settings.horizon)
+    found = errors(tried, rolling)
+    half = len(rolling.origins) // 2
+    recent = _behind(errors(tried, _part(rolling, slice(half, None))))
+    # a target that is missing there is judged by all that is held out
+    recent = np.where(np.isnan(recent), _behind(found), recent).clip(0, GREATEST_RATIO)
+    figures = {name: float(np.nanmean(values)) for name, values in found.items()}
+    figures |= {"recent_ratio": float(np.nanmax(recent)), "interval_coverage": _measured_coverage(tried, rolling)}
     figures["examples"] = len(rolling.origins)
-    return _with_residuals(best, rolling), figures
+    settings = replace(model.settings, recent=np.nan_to_num(recent).tolist())
+    return _with_residuals(Forecaster(settings, model.tensors()), rolling), figures
 
 
-def _choices(model: Forecaster, strategy: str | None) -> Iterator[Forecaster]:
+def _behind(found: Mapping[str, Array]) -> Array:
+    """Return the error of each target over the better naive forecast's; where that is none, 1 or beyond all."""
+    naive = np.minimum(found["naive_mae"], found["seasonal_naive_mae"])
+    ratios: Array = np.where(found["mae"] <= naive, np.minimum(found["mae"], 1.0), np.inf)
+    return np.divide(found["mae"], naive, out=ratios, where=naive > 0)
+
+
+def _choices(model: Forecaster, strategy: str | None) -> Iterator[Choice]:
     horizon = model.settings.horizon
     for block in {"direct": [horizon], "recursive": [1]}.get(strategy or "", [horizon, 1]):
         for share in SHARES if block == horizon else RECURSIVE_SHARES:
-            yield _variant(model, share, block, model.anchor)
-    for simple in (LAST_VALUE, SEASONAL_NAIVE):
-        anchor = np.zeros_like(model.anchor)
-        anchor[:, :, simple] = 1
-        yield _variant(model, 0.0, horizon, anchor)
-
-
-def _variant(model: Forecaster, share: float, block: int, anchor: Array) -> Forecaster:
-    tensors = model.tensors() | {"output_scale": share * model.output_scale, "anchor": anchor}
-    return Forecaster(replace(model.settings, block=block), tensors)
+            yield Choice(share, block)
+    for simple in range(len(names_of(model.settings.seasons))):
+        yield Choice(0.0, horizon, simple)
 
 
 def _with_residuals(model: Forecaster, rolling: Rolling) -> Forecaster:
