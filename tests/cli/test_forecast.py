@@ -261,3 +261,46 @@ def test_as_many_digits_are_written_as_the_interval_is_wide(elman, tmp_path):
 def test_a_series_is_not_trained_on_from_standard_input(elman):
     done = elman("train", "forecast", "-", "--time", "month", "--target", "sales", "--out", "m")
     assert (done.code, done.err) == (2, "elman: FILE: expected a file to train on, got standard input\n")
+
+
+def test_what_is_known_ahead_comes_in_rows_behind_the_last_target(elman, tmp_path):
+    def write(name, first, last, ahead):
+        lines = [f"{day},{'' if day >= last else 10 + day % 7 + 5 * (day % 11 == 0)},{int(day % 11 == 0)}" for day in
+                 range(first, last + ahead)]  # fmt: skip
+        (tmp_path / name).write_text("day,sales,free\n" + "\n".join(lines) + "\n")
+
+    write("sales.csv", 0, 140, 8)
+    words = ("--target", "sales", "--time", "day", "--horizon", "7", "--season", "7", *QUICK)
+    told = elman("train", "forecast", "sales.csv", "--known", "free", "--out", "m", *words)
+    assert told.code == 0, told.err
+    assert "140 steps of a unit of the time column, 0 to 139" in told.out
+    said = [float(row["sales"]) for row in table(elman("forecast", "m", "--horizon", "8").out)]
+    assert said == pytest.approx([10 + day % 7 + 5 * (day % 11 == 0) for day in range(140, 148)], abs=1)
+    told = elman("forecast", "m", "--horizon", "9")
+    assert told.code == 2
+    assert (
+        "known: expected values of 'free' for the 9 steps to forecast, in rows behind the last target, got 8"
+        in told.err
+    )
+    write("rows.csv", 140, 140, 12)
+    assert len(table(elman("forecast", "m", "rows.csv", "--horizon", "12").out)) == 12
+    write("later.csv", 140, 150, 3)
+    found = table(elman("forecast", "m", "later.csv", "--horizon", "3").out)
+    assert [row["day"] for row in found] == ["150", "151", "152"]
+    assert "known ahead: free" in elman("info", "m").out
+    write("none.csv", 140, 150, 0)
+    told = elman("forecast", "m", "none.csv")
+    assert told.code == 2
+    assert told.err.count("\n") == 1
+
+
+def test_a_model_that_lost_to_a_naive_forecast_says_so_before_it_is_used(elman, model):
+    path = Path(model) / "config.json"
+    config = json.loads(path.read_text())
+    config["recent"] = [1.2]
+    path.write_text(json.dumps(config))
+    doubt = "the error was above the better naive forecast's on the most recent part: sales 1.20 of it"
+    told = elman("forecast", model)
+    assert told.err == f"{model}: {doubt}\n"
+    assert len(table(told.out)) == 6
+    assert doubt in elman("info", model).out

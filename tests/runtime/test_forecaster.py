@@ -9,7 +9,7 @@ import pytest
 import elman
 from elman._errors import InputError
 from elman.runtime import Forecaster
-from elman.runtime._forecaster.anchors import CANDIDATES, Waves, candidates
+from elman.runtime._forecaster.anchors import CANDIDATES, Waves, candidates, names_of
 from elman.runtime._forecaster.calendar import TimeGrid
 from elman.runtime._forecaster.context import Context
 from elman.runtime._forecaster.rolling import roll, rolling_report
@@ -208,3 +208,31 @@ def test_seasonal_naive_forecasts_repeat_the_season_before():
     rolling = roll(model, Context.of(model.series, 0), np.array([40]), 8)
     values = np.log(model.series.values[:, 0])
     np.testing.assert_allclose(rolling.seasonal_naive[0, :, 0], np.r_[values[34:40], values[34:36]])
+
+
+def test_the_forecasts_of_a_season_are_those_by_hand():
+    window = np.array([[1.0, 2.0, 5.0, 3.0, 6.0, 5.0, 8.0]])
+    past, future = np.array([[0.0, 1.0, 2.0, 0.0, 1.0, 2.0, 0.0]]), np.array([[1.0, 2.0, 0.0]])
+    found = dict(zip(names_of([3]), candidates(window, past, future, 4.0, 3, [3])[0].T.tolist(), strict=True))
+    assert found["value a season of 3 before"] == [6, 5, 8]
+    assert found["last value and the change of a season of 3 before"] == [11, 10, 13]
+    assert found["value a season of 3 before, moved by the phase"] == [6, 5, 8]
+    assert found["mean of the last seasons of 3"] == [4, 5, 5.5]
+    assert found["mean of the last seasons of 3, and their last change"] == [4 + 8 - 2, 5 + 8 - 2, 5.5 + 8 - 2]
+    level = (6 + 5 + 8) / 3 - (2 + 5 + 3 + 6 + 5 + 8) / 6
+    assert found["mean of the last seasons of 3, at the level of the last one"] == pytest.approx(
+        [4 + level, 5 + level, 5.5 + level]
+    )
+    smoothed = 1.0
+    for value, phase in zip(window[0, 1:], past[0, 1:], strict=True):
+        smoothed += 0.5 * (value - phase - smoothed)
+    assert found["level smoothed by 0.5, and the phase"] == [smoothed + 1, smoothed + 2, smoothed]
+
+
+def test_a_model_that_lost_to_a_naive_forecast_says_so_and_others_nothing():
+    settings = forecaster(targets=2).settings
+    assert settings.doubt is None
+    assert replace(settings, recent=[0.9, 1.0]).doubt is None
+    assert replace(settings, recent=[0.9, 1.25]).doubt == (
+        "the error was above the better naive forecast's on the most recent part: t1 1.25 of it"
+    )

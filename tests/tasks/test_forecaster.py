@@ -9,7 +9,8 @@ from sklearn.exceptions import NotFittedError
 from elman.runtime import Forecaster as Trained
 from elman.runtime._forecaster.calendar import TimeGrid
 from elman.tasks import Forecaster, InputError
-from elman.tasks._forecaster.anchoring import choose_anchor, choose_season, cycles_of
+from elman.tasks._checkpoints import remove_checkpoint
+from elman.tasks._forecaster.anchoring import choose_anchor, choose_season, cycles_of, seasons_of
 from elman.tasks._forecaster.training import ForecastNetwork
 from elman.tasks._training import Observer
 
@@ -287,3 +288,68 @@ def test_the_season_is_chosen_for_the_horizon_that_will_be():
     times = [f"{np.datetime64('2024-01-01T00') + hour}:00".replace("T", " ") for hour in hours]
     forecaster = Forecaster(networks=1, hidden_size=4, epochs=1).fit(values, times)
     assert (forecaster.horizon_, forecaster.season_) == (24, 24)
+
+
+def holidays(steps=300):
+    draw = np.random.default_rng(3)
+    free = (draw.random(steps) < 0.1).astype(float)
+    return 30 + 2 * np.sin(np.arange(steps) * 2 * np.pi / 7) + 15 * free + draw.normal(size=steps), free
+
+
+def test_what_is_known_ahead_has_its_effect_and_is_asked_for():
+    values, free = holidays()
+    forecaster = Forecaster(**QUICK, horizon=7, season=7).fit(values[:280], known=free[:290])
+    assert np.abs(forecaster.predict(10) - values[280:290]).max() < 6
+    np.testing.assert_array_equal(forecaster.forecast(20, known=free[280:300]).values[:10, 0], forecaster.predict(10))
+    assert forecaster.model_.settings.known == ["known_1"]
+    with pytest.raises(InputError, match=r"^known: expected values of 'known_1' for the 11 steps .*, got 10$"):
+        forecaster.predict(11)
+    with pytest.raises(InputError, match=r"^known: expected 280 steps or more, as the series, got 20$"):
+        Forecaster(**QUICK).fit(values[:280], known=free[:20])
+    later = np.stack([np.append(values[280:285], np.full(7, np.nan)), free[280:292]], axis=1)
+    said = forecaster.forecast(history=later).values[:, 0]
+    assert np.abs(said - values[285:292]).max() < 6
+    assert forecaster.evaluate(np.stack([values[280:], free[280:]], axis=1))["mae"] < 2.5
+
+
+def test_what_is_saved_has_been_fitted_to_the_whole_series():
+    values = np.concatenate([np.zeros(160), 10.0 * (np.arange(80) % 4 == 0)]) + seasonal(240, noise=0.1)
+    early = Forecaster(**QUICK, season=12, horizon=4).fit(values)
+    assert early.model_.level[0] == pytest.approx(values.mean(), abs=0.5)
+
+
+def test_what_is_saved_is_no_worse_than_a_naive_forecast_on_the_held_out_part():
+    values = np.random.default_rng(5).normal(size=300).cumsum()
+    metrics = Forecaster(**QUICK, horizon=3).fit(values).metrics_
+    least = min(metrics["validation_naive_mae"], metrics["validation_seasonal_naive_mae"])
+    assert metrics["validation_mae"] <= least * 1.001
+
+
+def test_a_run_stopped_while_it_is_fitted_anew_goes_on_to_the_same_bits(tmp_path):
+    class Second(Listening):
+        runs = 0
+
+        def began(self, progress, epochs, steps):
+            self.runs += 1
+
+        def stepped(self, epoch, step, loss, examples):
+            if self.runs == 2:
+                raise KeyboardInterrupt
+
+    values = autoregressive(400) * np.sin(np.arange(400) / 9)
+    options = QUICK | {"learning_rate": 0.02, "epochs": 4}
+    whole = Forecaster(**options).fit(values)
+    assert whole.model_.output_scale.any()
+    with pytest.raises(KeyboardInterrupt):
+        Forecaster(**options).fit(values, checkpoints=tmp_path, observer=Second())
+    resumed = Forecaster(**options).fit(values, checkpoints=tmp_path, resume=True)
+    for name, tensor in whole.model_.tensors().items():
+        np.testing.assert_array_equal(tensor, resumed.model_.tensors()[name])
+    remove_checkpoint(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_day_and_a_week_of_half_hours_are_mixed():
+    assert seasons_of(TimeGrid("second", 1800), 48, 4000) == ([48, 336], 385)
+    assert seasons_of(TimeGrid("month", 1), 12, 60) == ([12], 13)
+    assert seasons_of(TimeGrid(), 1, 60) == ([1], 9)

@@ -66,7 +66,9 @@ def test_columns_are_found_by_name_or_because_there_is_no_other(tmp_path):
     assert find_columns(path, "day", (), ["x", "a,b"]) == SeriesColumns("day", ("y",), ("x", "a,b"))
     with pytest.raises(InputError, match=r"expected --target, one or more of the columns 'x', 'y', 'a,b'$"):
         find_columns(path, "day", (), ())
-    with pytest.raises(InputError, match=r"expected each column once, as time, target or covariate, got 'x' twice$"):
+    with pytest.raises(
+        InputError, match=r"expected each column once, as time, target, covariate or known, got 'x' twice$"
+    ):
         find_columns(path, "day", ["x"], ["x"])
 
 

@@ -35,7 +35,6 @@ def forecast(options: Namespace) -> int:
     from elman._files import write_files
     from elman.cli.kinds.forecaster import checked_format, read_context, say_doubt, warn_of_few, written
     from elman.runtime import Forecaster
-    from elman.runtime._forecaster.context import Context
 
     form = checked_format(options.format)
     if options.plot and not may_plot(options.plot):
@@ -44,7 +43,7 @@ def forecast(options: Namespace) -> int:
     use_threads(options.threads)
     use_utf_8()
     model = Forecaster.load(options.model)
-    context = Context.of(model.series, len(model.series)) if options.file is None else read_context(model, options)
+    context = model.following_training if options.file is None else read_context(model, options)
     say_doubt(model, options.model)
     found = model.forecast_after(context, options.horizon, options.coverage)
     text = written(model, found, form)

@@ -31,6 +31,7 @@ def add_forecast_training(commands: Commands) -> None:
     data.add_argument("--time", metavar="COLUMN", help=times)
     add_repeated(data, "target", "Column to forecast; may be repeated (default: the only other one of numbers)")
     add_repeated(data, "covariate", "Column to read beside them; its past counts; may be repeated")
+    add_repeated(data, "known", "Column known ahead, such as holidays; may be repeated")
     add_notation(data)
     parser.group("Forecasting")  # before those of all tasks
     add_options(parser, ForecasterOptions)
@@ -54,10 +55,11 @@ def _read(options: Namespace) -> Data:
     from elman.tasks._forecaster.files import BY_MONTHS, find_columns, read_series
 
     targets = options.target or ()
-    found = find_columns(options.file, options.time, targets, options.covariate or (), options.encoding)
+    roles = targets, options.covariate or (), options.known or ()
+    found = find_columns(options.file, options.time, *roles, encoding=options.encoding)
     notation = {"dates": options.dates, "decimal": options.decimal}
     series = read_series(options.file, found, options.encoding, **notation)
     said = [] if BY_MONTHS in series.notices else said_of(found, options.time, targets)
     series = replace(series, notices=[*said, *series.notices])
     columns = {"time": found.time} | ({"decimal": series.decimal} if series.decimal else {})
-    return Data((series,), {"covariates": len(found.covariates)}, columns)
+    return Data((series,), {"covariates": len(found.covariates), "known": len(found.known)}, columns)

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from elman._errors import InputError, OptionError, listed
 from elman._figures import figure
 from elman.runtime._forecaster.calendar import TimeGrid
-from elman.runtime._forecaster.forecaster import Forecast, as_columns
+from elman.runtime._forecaster.forecaster import Forecast, as_columns, without_ahead
 from elman.runtime._forecaster.forecaster import Forecaster as Trained
 from elman.runtime._forecaster.rolling import rolling_report
-from elman.runtime._forecaster.series import Series, as_series
+from elman.runtime._forecaster.series import Series, Windows, as_series
 from elman.runtime._forecaster.settings import ForecasterSettings, ForecasterSizes
 from elman.tasks._base import check_is_fitted
 from elman.tasks._estimator import Estimator, Running
@@ -70,6 +70,7 @@ class Forecaster(ForecasterOptions, Estimator):
         times: Sequence[Any] | None = None,
         covariates: Any = None,
         *,
+        known: Any = None,
         names: Sequence[str] | None = None,
         dates: str | None = None,
         checkpoints: str | Path | None = None,
@@ -85,7 +86,10 @@ class Forecaster(ForecasterOptions, Estimator):
                 apart.
             covariates: (steps,) or (steps, covariates) numbers that are read and not forecast; with a
                 :class:`Series`, how many of its last columns they are.
-            names: of the targets and then the covariates, for messages and files.
+            known: (steps or more, columns) numbers that are known ahead, such as holidays; those beyond the series
+                are kept for its forecast. With a :class:`Series`, how many of its last columns, behind the covariates,
+                they are; its rows behind the last target hold those ahead.
+            names: of the targets, the covariates and what is known ahead, for messages and files.
             dates: ``"day-first"`` or ``"month-first"``: how to read times such as 01/02/2024; None: as only one of them
                 makes dates, or steps of one length, of all.
             checkpoints: the folder in which to keep checkpoints; None keeps none.
@@ -101,7 +105,7 @@ class Forecaster(ForecasterOptions, Estimator):
             InputError: a ValueError that says in one line which value, time, option or file cannot be used.
         """
         running = Running(checkpoints, resume, verbose, observer)
-        return self._fit_anew(*_as_training(series, times, covariates, names, dates), running=running)
+        return self._fit_anew(*_as_training(series, times, covariates, known, names, dates), running=running)
 
     def predict(self, horizon: int | None = None) -> Floats:
         """Return what follows the training series, (horizon,) or (horizon, targets)."""
@@ -119,10 +123,11 @@ class Forecaster(ForecasterOptions, Estimator):
         times: Sequence[str] | None = None,
         coverage: float | None = None,
         dates: str | None = None,
+        known: Any = None,
     ) -> Forecast:
         """Return times, values and intervals; the arguments are those of :meth:`elman.runtime.Forecaster.forecast`."""
         check_is_fitted(self, "model_")
-        forecast: Forecast = self.model_.forecast(horizon, history, times, coverage, dates)
+        forecast: Forecast = self.model_.forecast(horizon, history, times, coverage, dates, known)
         return forecast
 
     def evaluate(
@@ -153,17 +158,17 @@ class Forecaster(ForecasterOptions, Estimator):
         """Return the negative mean absolute error over rolling origins, as :meth:`evaluate` measures it."""
         return -float(self.evaluate(series, times)["mae"])
 
-    def _fit(self, series: Series, targets: int, *, running: Running) -> None:
+    def _fit(self, series: Series, targets: int, ahead: Floats, *, running: Running) -> None:
         if not self.validation:
             raise OptionError("validation", "a share above 0: widths and choices come from it", self.validation)
-        settings, tensors, held = self._prepared(series, targets, running)
+        settings, tensors, held = self._prepared(series, targets, ahead, running)
         schedule = Schedule(self.learning_rate, self.epochs_, patience=max(10, self.epochs_ // 3))
-        self._train(self._beginning(settings, tensors, held), schedule, _digest(series, targets), running)
+        self._train(self._beginning(settings, tensors, held), schedule, _digest(series, targets, ahead), running)
         from elman.tasks._forecaster.calibrating import calibrated, choose
         from elman.tasks._forecaster.training import RATIO
 
         tried, choice = self.model_, choose(self.model_, held, self.strategy)
-        self._fit_whole(series, settings, corrected=choice.share > 0, schedule=schedule, running=running)
+        self._fit_whole(series, ahead, settings, corrected=choice.share > 0, schedule=schedule, running=running)
         self.model_, figures = calibrated(choice.applied(self.model_), choice.applied(tried), held)
         self.metrics_ |= {f"validation_{name}": value for name, value in figures.items()}
         del self.metrics_[RATIO]
@@ -181,7 +186,14 @@ class Forecaster(ForecasterOptions, Estimator):
         return begin
 
     def _fit_whole(
-        self, series: Series, settings: ForecasterSettings, *, corrected: bool, schedule: Schedule, running: Running
+        self,
+        series: Series,
+        ahead: Floats,
+        settings: ForecasterSettings,
+        *,
+        corrected: bool,
+        schedule: Schedule,
+        running: Running,
     ) -> None:
         """Fit anew what has been chosen, to the whole series: the mix, and, if they correct it, the networks."""
         from elman.tasks._checkpoints import CHECKPOINT_FOLDER
@@ -189,7 +201,7 @@ class Forecaster(ForecasterOptions, Estimator):
 
         anchors = self._anchors(series.values, settings, [{logarithm} for logarithm in settings.logarithm])
         settings = replace(settings, returning=[anchor.returning for anchor in anchors])
-        tensors, steps = tensors_of(settings, series, anchors, len(series)), len(series)
+        tensors, steps = tensors_of(settings, series, ahead, anchors, len(series)), len(series)
         if not corrected:
             self.model_ = Trained(settings, self.model_.tensors() | tensors)
             return
@@ -198,7 +210,7 @@ class Forecaster(ForecasterOptions, Estimator):
         if running.checkpoints:
             folder = Path(running.checkpoints) / CHECKPOINT_FOLDER
             running = replace(running, checkpoints=folder, resume=(folder / CHECKPOINT_FOLDER).is_dir())
-        digest = _digest(series, len(settings.targets))
+        digest = _digest(series, len(settings.targets), ahead)
         schedule = replace(schedule, last=metrics["epoch"])
         self._train(self._beginning(settings, tensors, steps), schedule, digest, running)
         self.metrics_, self.history_ = metrics, history
@@ -209,9 +221,20 @@ class Forecaster(ForecasterOptions, Estimator):
         from elman.tasks._forecaster.anchoring import choose_anchor
 
         cycles, season, seasons = settings.cycles, settings.season, settings.seasons
+        columns = values[:, values.shape[1] - len(settings.known) :]
+        known = Windows(columns).filled if settings.known else columns
         return [
-            choose_anchor(column, cycles, season, settings.horizon, settings.reach, possible, seasons)
-            for column, possible in zip(values.T, logarithms, strict=True)
+            choose_anchor(
+                column,
+                cycles,
+                season,
+                settings.horizon,
+                settings.reach,
+                possible,
+                seasons,
+                known if number < len(settings.targets) else np.zeros_like(known),
+            )
+            for number, (column, possible) in enumerate(zip(values.T, logarithms, strict=True))
         ]
 
     def _restore(self) -> None:
@@ -223,7 +246,7 @@ class Forecaster(ForecasterOptions, Estimator):
         return values[:, 0] if values.shape[1] == 1 else values
 
     def _prepared(
-        self, series: Series, targets: int, running: Running
+        self, series: Series, targets: int, ahead: Floats, running: Running
     ) -> tuple[ForecasterSettings, dict[str, Floats], int]:
         from elman.tasks._forecaster.anchoring import choose_season, cycles_of, seasons_of, tensors_of
 
@@ -243,6 +266,7 @@ class Forecaster(ForecasterOptions, Estimator):
         context = self.context or min(max(16, 2 * self.season_), LONGEST_CONTEXT, max(LEAST_CONTEXT, held // 4))
         self._check_length(steps, held, max(context, self.season_ + 1))
         settings = self._settings(series, targets, context, cycles, *seasons_of(series.grid, self.season_, held))
+        settings = replace(settings, known=list(series.names[len(series.names) - ahead.shape[1] :]), ahead=len(ahead))
         examples = self._check_length(steps, held, settings.reach)
         positive = [number < targets and np.nanmin(column) > 0 for number, column in enumerate(series.values.T)]
         anchors = self._anchors(trained, settings, [{False, possible} for possible in positive])
@@ -254,7 +278,7 @@ class Forecaster(ForecasterOptions, Estimator):
         self.batch_size_ = self.batch_size or (16 if examples < 300 else 32 if examples < 4000 else 64)
         self.epochs_ = self.epochs or min(100, max(5, STEPS // math.ceil(examples / self.batch_size_)))
         self._note(series, settings, anchors, held, running)
-        return settings, tensors_of(settings, series, anchors, held), held
+        return settings, tensors_of(settings, series, ahead, anchors, held), held
 
     def _check_length(self, steps: int, held: int, reach: int) -> int:
         """Return how many steps there are to forecast from in training."""
@@ -338,10 +362,14 @@ class Forecaster(ForecasterOptions, Estimator):
 
 
 def _as_training(
-    series: Any, times: Any, covariates: Any, names: Sequence[str] | None, dates: str | None
-) -> tuple[Series, int]:
+    series: Any, times: Any, covariates: Any, known: Any, names: Sequence[str] | None, dates: str | None
+) -> tuple[Series, int, Floats]:
+    """Return the series, how many of its columns are targets, and what is known ahead, (steps, columns)."""
     if isinstance(series, Series):
-        return series, len(series.names) - int(covariates or 0)
+        count = int(known or 0)
+        targets = len(series.names) - int(covariates or 0) - count
+        past, ahead = without_ahead(series, targets, count) if count else (series, np.zeros((0, 0)))
+        return past, targets, ahead
     targets = np.asarray(series).shape[1] if np.ndim(series) == 2 else 1
     columns = [as_columns(series, "series", ["target"] * targets)]
     if covariates is not None:
@@ -349,14 +377,22 @@ def _as_training(
         columns.append(as_columns(covariates, "covariates", ["covariate"] * count))
         if len(columns[1]) != len(columns[0]):
             raise InputError(f"covariates: expected {len(columns[0])} steps, as the series, got {len(columns[1])}")
+    ahead = np.zeros((0, 0))
+    if known is not None:
+        count, steps = np.asarray(known).shape[1] if np.ndim(known) == 2 else 1, len(columns[0])
+        columns.append(as_columns(known, "known", ["known"] * count))
+        if len(columns[-1]) < steps:
+            raise InputError(f"known: expected {steps} steps or more, as the series, got {len(columns[-1])}")
+        columns[-1], ahead = columns[-1][:steps], columns[-1][steps:]
     values = np.concatenate(columns, axis=1)
     if names is None:
-        extra = values.shape[1] - targets
+        extra = values.shape[1] - targets - ahead.shape[1]
         names = ["value"] if targets == 1 else [f"value_{i + 1}" for i in range(targets)]
         names = [*names, *(f"covariate_{i + 1}" for i in range(extra))]
+        names += [f"known_{i + 1}" for i in range(ahead.shape[1])]
     if len(names) != values.shape[1] or len(set(names)) != len(names):
         raise InputError(f"names: expected {values.shape[1]} that differ, got {listed(map(str, names))}")
-    return as_series([str(name) for name in names], values, times, dates=dates), targets
+    return as_series([str(name) for name in names], values, times, dates=dates), targets, ahead
 
 
 def _check(series: Series, targets: int, held: int) -> None:
@@ -384,5 +420,6 @@ def _held(steps: int, horizon: int, validation: float) -> int:
     return steps - max(round(steps * validation), horizon + max(LEAST_HELD, horizon // 2) - 1)
 
 
-def _digest(series: Series, targets: int) -> str:
-    return hashlib.sha256(repr((series.names, targets, series.grid)).encode() + series.values.tobytes()).hexdigest()
+def _digest(series: Series, targets: int, ahead: Floats) -> str:
+    content = repr((series.names, targets, series.grid)).encode() + series.values.tobytes() + ahead.tobytes()
+    return hashlib.sha256(content).hexdigest()

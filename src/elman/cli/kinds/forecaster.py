@@ -82,6 +82,7 @@ def describe(model: Forecaster) -> dict[str, str]:
     return {
         "targets": ", ".join(settings.targets),
         **({"covariates": ", ".join(settings.covariates)} if settings.covariates else {}),
+        **({"known ahead": ", ".join(settings.known)} if settings.known else {}),
         "series": f"{settings.steps:,} steps of {grid.describe()}, {first} to {last}",
         "horizon": f"{counted(settings.horizon, 'step')}, {strategy}",
         "season": f"{settings.season} steps" if settings.season > 1 else "none",

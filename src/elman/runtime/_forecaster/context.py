@@ -27,6 +27,7 @@ class Context:
         begin: the first step that was not trained on, from 0, and has enough before it.
         relation: what it has to do with the training series, for people.
         following: the steps after it, written as its own times are; None: as those of training.
+        ahead: (steps, columns known ahead) the values of these columns after it; None: there are no such columns.
     """
 
     values: NDArray[np.float64]
@@ -34,6 +35,7 @@ class Context:
     begin: int
     relation: str
     following: TimeGrid | None = None
+    ahead: NDArray[np.float64] | None = None
 
     @classmethod
     def of(cls, training: Series, begin: int) -> Context:

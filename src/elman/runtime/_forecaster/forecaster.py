@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from elman.runtime._trace.trace import Trace
 from elman.runtime._trained import TrainedModel
 from elman.runtime._vocabulary import Vocabulary
 
-__all__ = ["Forecast", "Forecaster", "as_columns", "checked_horizon", "transformed"]
+__all__ = ["Forecast", "Forecaster", "as_columns", "checked_horizon", "transformed", "without_ahead"]
 
 READING_BATCH = 256
 LONGEST = 10**5  # steps of a forecast
@@ -78,7 +78,17 @@ class Forecaster(TrainedModel):
     format = "elman forecaster"
     example = "forecast"
     Settings = ForecasterSettings
-    double_tensors = ("series", "observed", "level", "profile", "input_scale", "anchor", "output_scale", "residuals")
+    double_tensors = (
+        "series",
+        "observed",
+        "level",
+        "profile",
+        "input_scale",
+        "anchor",
+        "output_scale",
+        "residuals",
+        "ahead",
+    )
 
     def __init__(
         self,
@@ -113,6 +123,7 @@ class Forecaster(TrainedModel):
         times: Sequence[str] | None = None,
         coverage: float | None = None,
         dates: str | None = None,
+        known: Any = None,
     ) -> Forecast:
         """Say what follows a series.
 
@@ -123,27 +134,49 @@ class Forecaster(TrainedModel):
             coverage: of the interval, between 0 and 1; None: that of training.
             dates: ``"day-first"`` or ``"month-first"``: how to read times such as 01/02/2024; None: as those of
                 training, or as only one of them makes steps of training's.
+            known: (steps, columns known ahead) their values at the steps forecast; None: those that came with the
+                series, in rows behind its last target.
 
         Raises:
             InputError: an argument cannot be used; the message names it.
         """
-        return self.forecast_after(self._context(history, times, dates), horizon, coverage)
+        context = self._context(history, times, dates)
+        if known is not None:
+            context = replace(context, ahead=as_columns(known, "known", self.settings.known))
+        return self.forecast_after(context, horizon, coverage)
 
     def _context(self, history: Any, times: Sequence[str] | None, dates: str | None = None) -> Context:
         if history is None:
-            return Context.of(self.series, len(self.series))
+            return self.following_training
         names = self.settings.names
         values, grid = as_columns(history, "history", names), self.settings.grid
         series = as_series(names, values, times, known=grid, dates=dates)
         return self.place(series, timed=times is not None)
 
+    @property
+    def following_training(self) -> Context:
+        """The training series, and what is known of the steps after it."""
+        context = Context.of(self.series, len(self.series))
+        return replace(context, ahead=self._tensors["ahead"]) if self.settings.known else context
+
     def place(self, series: Series, *, timed: bool) -> Context:
         """Find what a series has to do with that of training: goes on after it, holds it, or is another.
+
+        Rows behind its last target say what is known ahead, where there are columns of which that is known.
 
         Raises:
             InputError: its steps are others, or it is too short.
         """
-        return place(series, self.series, self.settings.reach, timed)
+        if not self.settings.known:
+            return place(series, self.series, self.settings.reach, timed)
+        past, ahead = without_ahead(series, len(self.settings.targets), len(self.settings.known))
+        if len(past):
+            return replace(place(past, self.series, self.settings.reach, timed), ahead=ahead)
+        trained = len(self.series)
+        first = self.settings.grid.index_of(series.grid) if timed else trained
+        if first is None or not 0 <= first <= trained:
+            raise InputError("history: expected a known target, or rows that follow the training series, got neither")
+        return replace(self.following_training, ahead=ahead[trained - first :])
 
     def forecast_after(self, context: Context, horizon: int | None = None, coverage: float | None = None) -> Forecast:
         """Forecast what follows the end of a series; the arguments are those of :meth:`forecast`."""
@@ -222,13 +255,14 @@ class Forecaster(TrainedModel):
         return Windows(transformed(context.values, self.settings.logarithm, self.series.values))
 
     def prepare(
-        self, windows: Array, missing: NDArray[np.bool_], steps: NDArray[np.int64]
+        self, windows: Array, missing: NDArray[np.bool_], steps: NDArray[np.int64], ahead: Array
     ) -> tuple[NDArray[np.float32], Floats]:
         """Return what the networks read, (context, origins, features), and the mix that they correct.
 
         Args:
             windows, missing: (origins, reach, columns) the values before, in the units that are forecast.
             steps: (origins,) the first step forecast, counted from the first of the training series.
+            ahead: (origins, horizon, columns known ahead) what is known of the steps forecast.
 
         Returns:
             The inputs, and the mix of simple forecasts, (origins, horizon, targets).
@@ -240,9 +274,10 @@ class Forecaster(TrainedModel):
         anchors = np.empty((len(steps), settings.horizon, len(settings.targets)))
         columns = len(settings.names)
         for column in range(columns):
-            values, before = windows[:, :, column], self._phase(past, column)
+            known = windows[:, :, columns - len(settings.known) :]
+            values, before = windows[:, :, column], self._phase(past, column, known)
             if column < len(settings.targets):
-                after = self._phase(future, column)
+                after = self._phase(future, column, ahead)
                 simple = candidates(values, before, after, float(self.level[column]), settings.season, settings.seasons)
                 anchors[:, :, column] = mixed(simple, self.anchor[column])
             for view, read in enumerate(self._views(values[:, -context:], before[:, -context:], column)):
@@ -275,7 +310,8 @@ class Forecaster(TrainedModel):
         without_season = (deseasonalized - level) / self.input_scale[1, column]
         return _limited(relative), _limited(without_season)
 
-    def _phase(self, steps: NDArray[np.int64], column: int) -> Floats:
+    def _phase(self, steps: NDArray[np.int64], column: int, known: Array) -> Floats:
+        """Return what the calendar and the columns known ahead add to a column at some steps."""
         first, last = int(steps.min()), int(steps.max())
         phase = np.zeros(last + 1 - first)
         for begin in range(0, len(phase), READING_BATCH):  # windows overlap: each step once, and few at a time
@@ -283,33 +319,62 @@ class Forecaster(TrainedModel):
             waves = self._profile_waves.at(np.arange(first + begin, first + begin + len(part)))
             for wave in range(len(self._profile_waves)):
                 part += waves[:, wave] * self.profile[wave, column]
-        return phase[steps - first]
+        total: Floats = phase[steps - first]
+        for number in range(len(self.settings.known)):
+            total += known[..., number] * self.profile[len(self._profile_waves) + number, column]
+        return total
 
     def _predict(self, context: Context, origins: NDArray[np.int64], horizon: int) -> Floats:
         settings, looking_back = self.settings, self.windows(context)
         windows = looking_back.before(origins, settings.reach)
         missing = looking_back.missing_before(origins, settings.reach)
+        known = self.known_ahead(context, looking_back, origins, horizon)
         steps, parts, done = origins + context.first, [], 0
         while done < horizon:
-            inputs, anchors = self.prepare(windows, missing, steps + done)
+            following = known[:, done : done + settings.horizon]
+            inputs, anchors = self.prepare(windows, missing, steps + done, following)
             ahead = min(settings.block, horizon - done)
             parts.append((anchors + self.correction(inputs) * self.output_scale)[:, :ahead])
             done += ahead
-            windows, missing = self._moved_on(windows, missing, parts[-1])
+            windows, missing = self._moved_on(windows, missing, parts[-1], following)
         return np.concatenate(parts, axis=1)
 
+    def known_ahead(self, context: Context, looking_back: Windows, origins: NDArray[np.int64], horizon: int) -> Floats:
+        """Return the columns known ahead, (origins, horizon + that of training, columns), from some steps on.
+
+        Raises:
+            InputError: their values are missing at a step of the horizon.
+        """
+        names = self.settings.known
+        columns = slice(len(self.settings.names) - len(names), None)
+        past, ahead = looking_back.filled[:, columns], context.ahead
+        ahead = np.empty((0, len(names))) if ahead is None else ahead
+        wanted = max(0, int(origins.max(initial=0)) + horizon - len(past))
+        missing = np.flatnonzero(~np.isfinite(ahead[:wanted]).all(axis=1))
+        count = int(missing[0]) if len(missing) else min(wanted, len(ahead))
+        if names and count < wanted:
+            raise InputError(
+                f"known: expected values of {', '.join(map(repr, names))} for the {wanted} steps to forecast, in rows "
+                f"behind the last target, got {count}"
+            )
+        table = np.concatenate([past, ahead])
+        places = origins[:, None] + np.arange(horizon + self.settings.horizon)
+        known: Floats = table[np.minimum(places, len(table) - 1)]  # what lies beyond is not used
+        return known
+
     def _moved_on(
-        self, windows: Array, missing: NDArray[np.bool_], forecasts: Array
+        self, windows: Array, missing: NDArray[np.bool_], forecasts: Array, known: Array
     ) -> tuple[Floats, NDArray[np.bool_]]:
-        """Let windows end with what was forecast; a covariate goes on as it did a season before."""
+        """Let windows end with what was forecast; a covariate not known ahead goes on as it did a season before."""
         length, ahead = windows.shape[1], forecasts.shape[1]
         places = length - self.settings.season + np.arange(ahead) % self.settings.season
         following = windows[:, places]
         following[:, :, : forecasts.shape[2]] = forecasts
-        known = np.zeros(following.shape, np.bool_)
+        following[:, :, following.shape[2] - known.shape[2] :] = known[:, :ahead]
+        none = np.zeros(following.shape, np.bool_)
         return (
             np.concatenate([windows, following], axis=1)[:, -length:],
-            np.concatenate([missing, known], axis=1)[:, -length:],
+            np.concatenate([missing, none], axis=1)[:, -length:],
         )
 
     def __repr__(self) -> str:
@@ -352,6 +417,13 @@ def _limited(values: Array) -> Array:
 def _each(function: Callable[[float], float], values: Array) -> Floats:
     """Apply a function to each number: NumPy's own take other roads on other processors."""
     return np.array([function(value) for value in values.ravel().tolist()], dtype=np.float64).reshape(values.shape)
+
+
+def without_ahead(series: Series, targets: int, known: int) -> tuple[Series, Floats]:
+    """Return a series to its last target, and the values of its columns known ahead in the rows behind that."""
+    seen = np.flatnonzero(np.isfinite(series.values[:, :targets]).any(axis=1))
+    end = int(seen[-1]) + 1 if len(seen) else 0
+    return replace(series, values=series.values[:end]), series.values[end:, series.values.shape[1] - known :]
 
 
 def checked_horizon(horizon: Any) -> int:

@@ -50,6 +50,8 @@ class ForecasterSettings:
         columns: what the column of the times was called.
         seasons: those whose own simple forecasts are mixed, the shortest first; none in models of earlier versions.
         lookback: steps that simple forecasts look back at, at least.
+        known: the last covariates, whose values are known ahead and have an effect of their own on the targets.
+        ahead: steps after the training series for which the model keeps these values.
         recent: for each target, the error over the better naive forecast's on the most recent part of the series.
     """
 
@@ -71,6 +73,8 @@ class ForecasterSettings:
     columns: dict[str, Any] = field(default_factory=dict)
     seasons: list[Count] = field(default_factory=list)
     lookback: Annotated[int, Range(0, 2**24)] = 0
+    known: list[str] = field(default_factory=list)
+    ahead: Annotated[int, Range(0, 2**24)] = 0
     recent: list[Annotated[float, Range(0, GREATEST_RATIO)]] = field(default_factory=list)
 
     @property
@@ -104,6 +108,8 @@ class ForecasterSettings:
             raise InputError(f"{name}: expected a target or more, and columns that differ, got {columns} columns")
         if (len(self.logarithm), len(self.returning)) != (columns, columns):
             raise InputError(f"{name}: expected logarithm and returning for each of {columns} columns, got others")
+        if self.known != self.covariates[len(self.covariates) - len(self.known) :]:
+            raise InputError(f"{name}: expected columns known ahead to be the last covariates, got others")
         if any(season >= self.reach for season in self.seasons) or len(self.recent) not in (0, len(self.targets)):
             raise InputError(f"{name}: expected seasons within what is looked back at, and a figure a target")
         if not self.calibration:
@@ -117,12 +123,14 @@ class ForecasterSettings:
             "series": (self.steps, columns),
             "observed": (self.steps, columns),
             "level": (columns,),
-            "profile": (len(Waves(self.cycles, PROFILE_WAVES)), columns),
+            "profile": (len(Waves(self.cycles, PROFILE_WAVES)) + len(self.known), columns),
             "input_scale": (2, columns),
             "anchor": (targets, self.horizon, len(names_of(self.seasons))),
             "output_scale": (self.horizon, targets),
             "residuals": (self.calibration, self.horizon, targets),
         }
+        if self.known:
+            shapes["ahead"] = (self.ahead, len(self.known))
         for number in range(layers.networks):
             shapes |= layers.shapes(self.features, f"networks.{number}.rnn.")
             shapes |= linear_shapes(f"networks.{number}.output", layers.features, self.horizon * targets)

@@ -23,7 +23,8 @@ def traced(model: Forecaster, context: Context) -> Trace:
     for chunk in np.split(origins, range(READING_BATCH, len(origins), READING_BATCH)):
         windows = looking_back.before(chunk, settings.reach)
         missing = looking_back.missing_before(chunk, settings.reach)
-        states.append(model.final_states(model.prepare(windows, missing, chunk + context.first)[0]))
+        ahead = model.known_ahead(context, looking_back, chunk, 0)
+        states.append(model.final_states(model.prepare(windows, missing, chunk + context.first, ahead)[0]))
     forecasts, widths = model.rolling(context, origins, settings.horizon), model.widths(settings.horizon)
     # as the series writes its own times, which the grid of the steps after it counts backwards to
     grid, first = (context.following, -len(values)) if context.following else (settings.grid, context.first)

@@ -128,6 +128,7 @@ def choose_anchor(
     length: int,
     logarithms: Collection[bool] = (False, True),
     seasons: Sequence[int] = (),
+    known: Floats | None = None,
 ) -> Anchor:
     """Return the mix that suits a column, (steps,), chosen by its end and fitted to the whole.
 
@@ -138,9 +139,11 @@ def choose_anchor(
         length: steps that may be looked back at.
         logarithms: whether the column's logarithm is what is forecast; both: whichever does better.
         seasons: those whose own forecasts are mixed too.
+        known: (steps, columns) what is known ahead and may have an effect on the column; None: nothing.
     """
+    known = np.zeros((len(values), 0)) if known is None else known
     found = [
-        _compared(values, cycles, season, horizon, length, logarithm=logarithm, seasons=seasons)
+        _compared(values, cycles, season, horizon, length, logarithm=logarithm, seasons=seasons, known=known)
         for logarithm in sorted(logarithms)
         if not logarithm or np.nanmin(values) > 0
     ]
@@ -154,7 +157,8 @@ def _error_with(values: Floats, grid: TimeGrid, season: int, horizon: int) -> fl
     for column in values.T:
         length = max(season + 1, RECENT)
         split = _split(len(column), horizon, length)
-        compared = _examples(column, cycles, season, horizon, length, split, ()).starting(split)
+        nothing = np.zeros((len(column), 0))
+        compared = _examples(column, cycles, season, horizon, length, split, (), nothing).starting(split)
         error = min(_error(compared, weights) for weights in _alone(compared))
         errors.append(error / (float(np.nanstd(column)) or 1.0))
     return float(np.mean(errors))
@@ -187,18 +191,19 @@ def _compared(
     length: int,
     logarithm: bool,
     seasons: Sequence[int],
+    known: Floats,
 ) -> Anchor:
     """Fit mixes to the first part of a column, choose by the rest, and fit the choice to the whole."""
     column = np.log(values) if logarithm else values
     split = _split(len(column), horizon, length)
-    examples = _examples(column, cycles, season, horizon, length, split, seasons)
+    examples = _examples(column, cycles, season, horizon, length, split, seasons, known)
     fitted, compared = examples.ending(split), examples.starting(split)
     restore = np.exp if logarithm else np.array
     errors = [_error(compared, weights, restore) for weights in _mixes(fitted)]
     names = names_of(seasons)
     best = min(range(len(errors)), key=lambda number: errors[number] * (1 if number < len(names) else 1 / BETTER))
     returning = errors[CANDIDATES.index("mean of the phase")] < errors[0]
-    whole = _examples(column, cycles, season, horizon, length, len(column), seasons)
+    whole = _examples(column, cycles, season, horizon, length, len(column), seasons, known)
     weights = _mixes(whole)[best]
     name = names[best] if best < len(names) else "mix of simple forecasts"
     return Anchor(weights, whole.level, whole.profile, returning, logarithm, errors[best], name)
@@ -239,29 +244,36 @@ def _examples(
     length: int,
     fitted: int,
     seasons: Sequence[int],
+    known: Floats,
 ) -> _Examples:
     waves = Waves(cycles, PROFILE_WAVES)
-    level, profile = _profile(column[:fitted], waves)
+    level, profile = _profile(column[:fitted], waves, known[:fitted])
     windows = Windows(column[:, None])
     origins = spread(np.arange(length, len(column) - horizon + 1), MOST_ORIGINS)
     places = origins[:, None] + np.arange(horizon)
-    phase = waves.at(np.arange(len(column))) @ profile
+    phase = np.concatenate([waves.at(np.arange(len(column))), known], axis=1) @ profile
     before = phase[origins[:, None] + np.arange(-length, 0)]
     simple = candidates(windows.before(origins, length)[:, :, 0], before, phase[places], level, season, seasons)
     return _Examples(origins, simple, column[places], level, profile)
 
 
-def _profile(column: Floats, waves: Waves) -> tuple[float, Floats]:
-    """Return the mean of a column, and by ridge regression beside a polynomial what each wave adds."""
-    known = np.flatnonzero(np.isfinite(column))
-    if not len(known):
-        return 0.0, np.zeros(len(waves))
-    level = float(column[known].mean())
-    trend = np.vander(known / len(column) - 0.5, DEGREE + 1)
-    inputs = np.concatenate([waves.at(known), trend], axis=1)
-    penalty = np.diag([1.0] * len(waves) + [1e-6] * trend.shape[1])
-    weights = np.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ (column[known] - level))
-    return level, weights[: len(waves)]
+def _profile(column: Floats, waves: Waves, known: Floats) -> tuple[float, Floats]:
+    """Return the mean of a column without what is known ahead, and, by ridge regression, what each wave and that add.
+
+    A polynomial beside them takes the trend.
+    """
+    there = np.flatnonzero(np.isfinite(column))
+    effects = len(waves) + known.shape[1]
+    if not len(there):
+        return 0.0, np.zeros(effects)
+    level = float(column[there].mean())
+    trend = np.vander(there / len(column) - 0.5, DEGREE + 1)
+    scale = np.maximum(known.std(axis=0), LEAST)  # lest the penalty depend on their unit
+    inputs = np.concatenate([waves.at(there), known[there] / scale, trend], axis=1)
+    penalty = np.diag([1.0] * effects + [1e-6] * trend.shape[1])
+    weights = np.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ (column[there] - level))[:effects]
+    weights[len(waves) :] /= np.where(known.std(axis=0) > LEAST, scale, np.inf)
+    return level - float((known[there] @ weights[len(waves) :]).mean()), weights
 
 
 def _error(examples: _Examples, weights: Floats, restore: Callable[[Floats], Floats] = np.array) -> float:
@@ -314,17 +326,22 @@ def _ridge(examples: _Examples, base: int, chosen: Sequence[int], shrinkage: flo
     return weights
 
 
-def tensors_of(settings: ForecasterSettings, series: Series, anchors: Sequence[Anchor], held: int) -> dict[str, Floats]:
+def tensors_of(
+    settings: ForecasterSettings, series: Series, ahead: Floats, anchors: Sequence[Anchor], held: int
+) -> dict[str, Floats]:
     """Return the tensors of a :class:`elman.runtime.Forecaster` that no network has to learn.
 
     Args:
         settings: its settings.
         series: the training series.
+        ahead: what is known of the steps after it.
         anchors: of each column.
         held: the first step held out, from which on nothing is looked at.
     """
     trained = transformed(series.values[:held], settings.logarithm, series.values)
-    scales = [_input_scales(column, settings, anchor) for column, anchor in zip(trained.T, anchors, strict=True)]
+    known = trained[:, trained.shape[1] - len(settings.known) :]
+    known = Windows(known).filled if settings.known else known
+    scales = [_input_scales(column, settings, anchor, known) for column, anchor in zip(trained.T, anchors, strict=True)]
     return {
         "series": np.nan_to_num(series.values),
         "observed": np.isfinite(series.values).astype(np.float64),
@@ -334,15 +351,17 @@ def tensors_of(settings: ForecasterSettings, series: Series, anchors: Sequence[A
         "anchor": np.stack([anchor.weights for anchor in anchors[: len(settings.targets)]]),
         "output_scale": np.ones((settings.horizon, len(settings.targets))),
         "residuals": np.empty((0, settings.horizon, len(settings.targets))),
+        **({"ahead": ahead} if settings.known else {}),
     }
 
 
-def _input_scales(column: Floats, settings: ForecasterSettings, anchor: Anchor) -> tuple[float, float]:
+def _input_scales(column: Floats, settings: ForecasterSettings, anchor: Anchor, known: Floats) -> tuple[float, float]:
     """Return the spread of a column beside the last value of a window, and without its season."""
     windows, context = Windows(column[:, None]), settings.context
     origins = spread(np.arange(context, len(column) + 1), MOST_ORIGINS)
     values = windows.before(origins, context)[:, :, 0]
-    phases = Waves(settings.cycles, PROFILE_WAVES).at(origins[:, None] + np.arange(-context, 0)) @ anchor.profile
+    phase = np.concatenate([Waves(settings.cycles, PROFILE_WAVES).at(np.arange(len(column))), known], axis=1)
+    phases = (phase @ anchor.profile)[origins[:, None] + np.arange(-context, 0)]
     without_season = values - phases
     level = anchor.level if anchor.returning else without_season[:, -1:]
     least = max(LEAST, LEAST_SCALE * abs(anchor.level))

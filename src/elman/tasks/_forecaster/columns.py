@@ -29,20 +29,27 @@ class SeriesColumns:
         time: the column of the times; None: the rows are the steps.
         targets: what is to be forecast.
         covariates: what is read beside it.
+        known: the same, and known ahead.
     """
 
     time: str | None
     targets: tuple[str, ...]
     covariates: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The columns of numbers, the targets first."""
-        return *self.targets, *self.covariates
+        return *self.targets, *self.covariates, *self.known
 
 
 def choose_columns(
-    table: Mapping[str, Sequence[str]], name: str, time: str | None, targets: Sequence[str], covariates: Sequence[str]
+    table: Mapping[str, Sequence[str]],
+    name: str,
+    time: str | None,
+    targets: Sequence[str],
+    covariates: Sequence[str],
+    known: Sequence[str] = (),
 ) -> SeriesColumns:
     """Find what a person means by the columns named, or by naming none; the arguments are those of ``find_columns``.
 
@@ -54,17 +61,18 @@ def choose_columns(
         InputError: there are no such columns, or it is not clear which.
     """
     header = list(table)
-    chosen, further = _split(targets, header), _split(covariates, header)
+    chosen, further, ahead = (_split(given, header) for given in (targets, covariates, known))
+    named = {*chosen, *further, *ahead}
     if time is None:
-        time = _time_column({column: texts for column, texts in table.items() if column not in chosen + further}, name)
+        time = _time_column({column: texts for column, texts in table.items() if column not in named}, name)
     elif time == NO_TIME and time not in header:
         time = None
     if not chosen:
-        chosen = _target({column: texts for column, texts in table.items() if column not in (time, *further)}, name)
-    names = [*([] if time is None else [time]), *chosen, *further]
+        chosen = _target({column: texts for column, texts in table.items() if column not in {time, *named}}, name)
+    names = [*([] if time is None else [time]), *chosen, *further, *ahead]
     if again := next((column for column in names if names.count(column) > 1), None):
-        raise InputError(f"{name}: expected each column once, as time, target or covariate, got {again!r} twice")
-    return SeriesColumns(time, chosen, further)
+        raise InputError(f"{name}: expected each column once, as time, target, covariate or known, got {again!r} twice")
+    return SeriesColumns(time, chosen, further, ahead)
 
 
 def said_of(found: SeriesColumns, time: str | None, targets: Sequence[str]) -> list[str]:

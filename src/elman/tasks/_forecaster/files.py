@@ -24,7 +24,12 @@ LOOKED_AT = 1000  # rows, for which columns hold times and numbers
 
 
 def find_columns(
-    path: str | Path, time: str | None, targets: Sequence[str], covariates: Sequence[str], encoding: str = "utf-8"
+    path: str | Path,
+    time: str | None,
+    targets: Sequence[str],
+    covariates: Sequence[str],
+    known: Sequence[str] = (),
+    encoding: str = "utf-8",
 ) -> SeriesColumns:
     """Find what a person means by the columns named, or by naming none.
 
@@ -35,6 +40,7 @@ def find_columns(
         targets: each a column or several with commas between; none: the only one of numbers that is left, or, in a
             table with a year a row, its months.
         covariates: further columns.
+        known: further columns whose values are known ahead.
         encoding: the file's.
 
     Raises:
@@ -43,10 +49,10 @@ def find_columns(
     content, name, kind = _opened(path)
     rows = list(islice(_rows(content, name, kind, encoding), LOOKED_AT))
     header = list(rows[0].values)
-    if _is_by_months(header) and not targets and not covariates and time in (None, header[0]):
+    if _is_by_months(header) and not (targets or covariates or known) and time in (None, header[0]):
         return SeriesColumns(header[0], (VALUE,))
     table = {column: [row.values.get(column, "") for row in rows] for column in header}
-    return choose_columns(table, name, time, targets, covariates)
+    return choose_columns(table, name, time, targets, covariates, known)
 
 
 def read_series(

@@ -118,7 +118,8 @@ class ForecastingTask(Task):
     def _prepared(self, model: Forecaster, origins: Integers) -> tuple[NDArray[np.float32], Floats]:
         reach = self.settings.reach
         missing = self.windows.missing_before(origins, reach)
-        return model.prepare(self.windows.before(origins, reach), missing, origins)
+        ahead = model.known_ahead(self.context, self.windows, origins, 0)
+        return model.prepare(self.windows.before(origins, reach), missing, origins, ahead)
 
     def _residuals(self, model: Forecaster, origins: Integers) -> Floats:
         chunks = [origins[i : i + READING_BATCH] for i in range(0, len(origins), READING_BATCH)]
