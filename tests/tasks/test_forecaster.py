@@ -107,11 +107,13 @@ def test_evaluation_over_rolling_origins_is_that_by_hand(fitted):
     assert fitted.score(later) == -report["mae"]
 
 
-def test_a_trend_is_followed():
+def test_a_trend_is_followed(tmp_path):
     forecaster = Forecaster(**QUICK, horizon=5).fit(np.arange(120.0) * 2 + 1)
     np.testing.assert_allclose(forecaster.predict(20), np.arange(120, 140) * 2 + 1, rtol=1e-6)
     grown = Forecaster(**QUICK, horizon=5).fit(np.exp(np.arange(120) / 30))
     assert grown.model_.settings.logarithm == [True]
+    grown.save(tmp_path / "grown")
+    assert Trained.load(tmp_path / "grown").settings.logarithm == [True]
     np.testing.assert_allclose(grown.predict(), np.exp(np.arange(120, 125) / 30), rtol=1e-3)
 
 

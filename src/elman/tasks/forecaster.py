@@ -268,7 +268,7 @@ class Forecaster(ForecasterOptions, Estimator):
         settings = self._settings(series, targets, context, cycles, *seasons_of(series.grid, self.season_, held))
         settings = replace(settings, known=list(series.names[len(series.names) - ahead.shape[1] :]), ahead=len(ahead))
         examples = self._check_length(steps, held, settings.reach)
-        positive = [number < targets and np.nanmin(column) > 0 for number, column in enumerate(series.values.T)]
+        positive = [number < targets and bool(np.nanmin(column) > 0) for number, column in enumerate(series.values.T)]
         anchors = self._anchors(trained, settings, [{False, possible} for possible in positive])
         settings = replace(
             settings,
