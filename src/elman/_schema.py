@@ -35,7 +35,8 @@ def stated(value: Any) -> dict[str, Any]:
     said = {}
     for known in fields(value):
         inner = getattr(value, known.name)
-        if not (known.metadata == UNSAID and inner == known.default):
+        default = known.default if known.default_factory is MISSING else known.default_factory()
+        if not (known.metadata == UNSAID and inner == default):
             said[known.name] = stated(inner) if is_dataclass(inner) else inner
     return said
 

@@ -96,7 +96,7 @@ class Trainer:
     def run(self) -> Progress:
         """Train to the end, leave the best weights in the network, and return how it went."""
         progress, batches = self.progress, self.task.batches(self.progress.epochs)
-        self.observer.began(progress, self.schedule.epochs, len(batches))
+        self.observer.began(progress, self._last_epoch, len(batches))
         if self.store and not (progress.epochs or progress.steps):
             self._save()
         while not self._is_finished():
@@ -141,11 +141,14 @@ class Trainer:
         self.task.carry(_under("carried.", own))
         torch.set_rng_state(own["generator"])
 
+    @property
+    def _last_epoch(self) -> int:
+        return self.schedule.last or self.schedule.epochs
+
     def _is_finished(self) -> bool:
         progress = self.progress
         stale = bool(progress.best_rank) and progress.epochs - progress.best_epoch >= self.schedule.patience
-        last = self.schedule.last or self.schedule.epochs
-        return progress.epochs >= last or (stale and progress.steps == 0)
+        return progress.epochs >= self._last_epoch or (stale and progress.steps == 0)
 
     def _epoch(self, batches: Sequence[Sequence[int]]) -> None:
         progress, epoch = self.progress, self.progress.epochs + 1

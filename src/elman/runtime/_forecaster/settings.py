@@ -71,11 +71,11 @@ class ForecasterSettings:
     grid: TimeGrid
     layers: ForecasterSizes
     columns: dict[str, Any] = field(default_factory=dict)
-    seasons: list[Count] = field(default_factory=list)
-    lookback: Annotated[int, Range(0, 2**24)] = 0
-    known: list[str] = field(default_factory=list)
-    ahead: Annotated[int, Range(0, 2**24)] = 0
-    recent: list[Annotated[float, Range(0, GREATEST_RATIO)]] = field(default_factory=list)
+    seasons: list[Count] = field(default_factory=list, metadata=UNSAID)
+    lookback: Annotated[int, Range(0, 2**24)] = field(default=0, metadata=UNSAID)
+    known: list[str] = field(default_factory=list, metadata=UNSAID)
+    ahead: Annotated[int, Range(0, 2**24)] = field(default=0, metadata=UNSAID)
+    recent: list[Annotated[float, Range(0, GREATEST_RATIO)]] = field(default_factory=list, metadata=UNSAID)
 
     @property
     def names(self) -> list[str]:
