@@ -15,14 +15,14 @@ T* pointer(Address address) {
 }
 
 template <class T>
-void forward(elman::Nonlinearity nonlinearity, int threads, std::int64_t steps, std::int64_t batch, Address batch_sizes,
-             bool reverse, std::int64_t input_size, std::int64_t hidden_size, Address input_weights,
-             Address recurrent_weights, Address input_bias, Address recurrent_bias, Address input, Stride input_step,
-             Stride input_row, Stride input_feature, Address initial_state, Address output, Stride output_step,
-             Stride output_row, Address final_state) {
+void forward(elman::Cell cell, int threads, std::int64_t steps, std::int64_t batch, Address batch_sizes, bool reverse,
+             std::int64_t input_size, std::int64_t hidden_size, Address input_weights, Address recurrent_weights,
+             Address input_bias, Address recurrent_bias, Address input, Stride input_step, Stride input_row,
+             Stride input_feature, Address initial_state, Address output, Stride output_step, Stride output_row,
+             Address final_state, Address initial_cell_state, Address final_cell_state, Address kept) {
   elman::forward(elman::Forward<T>{
       .sequence = {steps, batch, pointer<const std::int64_t>(batch_sizes), reverse},
-      .nonlinearity = nonlinearity,
+      .cell = cell,
       .threads = threads,
       .weights = {input_size, hidden_size, pointer<const T>(input_weights), pointer<const T>(recurrent_weights),
                   pointer<const T>(input_bias), pointer<const T>(recurrent_bias)},
@@ -31,51 +31,62 @@ void forward(elman::Nonlinearity nonlinearity, int threads, std::int64_t steps, 
       .initial_state = pointer<const T>(initial_state),
       .output = {pointer<T>(output), output_step, output_row, 1},
       .final_state = pointer<T>(final_state),
+      .initial_cell_state = pointer<const T>(initial_cell_state),
+      .final_cell_state = pointer<T>(final_cell_state),
+      .kept = pointer<T>(kept),
   });
 }
 
 template <class T>
-void backward(elman::Nonlinearity nonlinearity, int threads, std::int64_t steps, std::int64_t batch,
-              Address batch_sizes, bool reverse, std::int64_t input_size, std::int64_t hidden_size,
-              Address input_weights, Address recurrent_weights, Address input, Stride input_step, Stride input_row,
-              Stride input_feature, Address initial_state, Address output, Stride output_step, Stride output_row,
-              Address d_output, Stride d_output_step, Stride d_output_row, Stride d_output_feature,
-              Address d_final_state, Address d_input, Stride d_input_step, Stride d_input_row, bool add_to_d_input,
-              Address d_initial_state, Address d_input_weights, Address d_recurrent_weights, Address d_bias) {
+void backward(elman::Cell cell, int threads, std::int64_t steps, std::int64_t batch, Address batch_sizes, bool reverse,
+              std::int64_t input_size, std::int64_t hidden_size, Address input_weights, Address recurrent_weights,
+              Address input, Stride input_step, Stride input_row, Stride input_feature, Address initial_state,
+              Address output, Stride output_step, Stride output_row, Address d_output, Stride d_output_step,
+              Stride d_output_row, Stride d_output_feature, Address d_final_state, Address d_input, Stride d_input_step,
+              Stride d_input_row, bool add_to_d_input, Address d_initial_state, Address d_input_weights,
+              Address d_recurrent_weights, Address d_bias, Address initial_cell_state, Address kept,
+              Address d_final_cell_state, Address d_recurrent_bias, Address d_initial_cell_state) {
   elman::backward(elman::Backward<T>{
       .sequence = {steps, batch, pointer<const std::int64_t>(batch_sizes), reverse},
-      .nonlinearity = nonlinearity,
+      .cell = cell,
       .threads = threads,
       .weights = {input_size, hidden_size, pointer<const T>(input_weights), pointer<const T>(recurrent_weights),
                   nullptr, nullptr},
       .input = {pointer<const T>(input), input_step, input_row, input_feature},
       .initial_state = pointer<const T>(initial_state),
       .output = {pointer<const T>(output), output_step, output_row, 1},
+      .initial_cell_state = pointer<const T>(initial_cell_state),
+      .kept = pointer<const T>(kept),
       .d_output = {pointer<const T>(d_output), d_output_step, d_output_row, d_output_feature},
       .d_final_state = pointer<const T>(d_final_state),
+      .d_final_cell_state = pointer<const T>(d_final_cell_state),
       .d_input = {pointer<T>(d_input), d_input_step, d_input_row, 1},
       .add_to_d_input = add_to_d_input,
       .d_initial_state = pointer<T>(d_initial_state),
       .d_input_weights = pointer<T>(d_input_weights),
       .d_recurrent_weights = pointer<T>(d_recurrent_weights),
       .d_bias = pointer<T>(d_bias),
+      .d_recurrent_bias = pointer<T>(d_recurrent_bias),
+      .d_initial_cell_state = pointer<T>(d_initial_cell_state),
   });
 }
 
 template <class T>
 void define(nb::module_& m, const char* forward_name, const char* backward_name) {
-  m.def(forward_name, &forward<T>, nb::call_guard<Released>(), "nonlinearity"_a, "threads"_a, "steps"_a, "batch"_a,
+  m.def(forward_name, &forward<T>, nb::call_guard<Released>(), "cell"_a, "threads"_a, "steps"_a, "batch"_a,
         "batch_sizes"_a, "reverse"_a, "input_size"_a, "hidden_size"_a, "input_weights"_a, "recurrent_weights"_a,
         "input_bias"_a, "recurrent_bias"_a, "input"_a, "input_step"_a, "input_row"_a, "input_feature"_a,
-        "initial_state"_a, "output"_a, "output_step"_a, "output_row"_a, "final_state"_a,
+        "initial_state"_a, "output"_a, "output_step"_a, "output_row"_a, "final_state"_a, "initial_cell_state"_a = 0,
+        "final_cell_state"_a = 0, "kept"_a = 0,
         "One layer and direction over a sequence: elman::forward of elman/engine.h.\n\n"
         "Arrays are addresses (0: none), strides count elements.");
-  m.def(backward_name, &backward<T>, nb::call_guard<Released>(), "nonlinearity"_a, "threads"_a, "steps"_a, "batch"_a,
+  m.def(backward_name, &backward<T>, nb::call_guard<Released>(), "cell"_a, "threads"_a, "steps"_a, "batch"_a,
         "batch_sizes"_a, "reverse"_a, "input_size"_a, "hidden_size"_a, "input_weights"_a, "recurrent_weights"_a,
         "input"_a, "input_step"_a, "input_row"_a, "input_feature"_a, "initial_state"_a, "output"_a, "output_step"_a,
         "output_row"_a, "d_output"_a, "d_output_step"_a, "d_output_row"_a, "d_output_feature"_a, "d_final_state"_a,
         "d_input"_a, "d_input_step"_a, "d_input_row"_a, "add_to_d_input"_a, "d_initial_state"_a, "d_input_weights"_a,
-        "d_recurrent_weights"_a, "d_bias"_a,
+        "d_recurrent_weights"_a, "d_bias"_a, "initial_cell_state"_a = 0, "kept"_a = 0, "d_final_cell_state"_a = 0,
+        "d_recurrent_bias"_a = 0, "d_initial_cell_state"_a = 0,
         "BPTT through one layer and direction: elman::backward of elman/engine.h.\n\n"
         "Arrays are addresses (0: none), strides count elements.");
 }
@@ -83,10 +94,10 @@ void define(nb::module_& m, const char* forward_name, const char* backward_name)
 }  // namespace
 
 void define_layer(nb::module_& m) {
-  nb::enum_<elman::Nonlinearity>(m, "Nonlinearity", "What a layer applies to its pre-activations.")
-      .value("tanh", elman::Nonlinearity::tanh)
-      .value("relu", elman::Nonlinearity::relu)
-      .value("identity", elman::Nonlinearity::identity);
+  nb::enum_<elman::Cell> cells(m, "Cell", "What a layer makes of its sums and its states.");
+#define ELMAN_CELL(name, ...) cells.value(#name, elman::Cell::name);
+  ELMAN_CELLS(ELMAN_CELL)
+#undef ELMAN_CELL
   define<float>(m, "forward_float32", "backward_float32");
   define<double>(m, "forward_float64", "backward_float64");
 }

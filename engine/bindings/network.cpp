@@ -62,14 +62,13 @@ elman::Weights<T> weights(nb::tuple arrays) {
 }
 
 template <class T>
-void make_network(elman::Network<T>* self, nb::typed<nb::list, nb::object> layers, int directions,
-                  elman::Nonlinearity nonlinearity) {
+void make_network(elman::Network<T>* self, nb::typed<nb::list, nb::object> layers, int directions, elman::Cell cell) {
   std::vector<elman::Weights<T>> all;
   for (nb::handle arrays : layers) all.push_back(weights<T>(nb::cast<nb::tuple>(arrays)));
   require(!all.empty() && directions > 0 && all.size() % static_cast<std::size_t>(directions) == 0,
           "layers: expected one or more, with the weights of every direction");
   const Released released;
-  new (self) elman::Network<T>(all.data(), static_cast<int>(all.size()) / directions, directions, nonlinearity);
+  new (self) elman::Network<T>(all.data(), static_cast<int>(all.size()) / directions, directions, cell);
 }
 
 // (steps, batch, features), or packed (rows, features).
@@ -256,7 +255,7 @@ class PythonStream {
 template <class T>
 void define(nb::module_& m, const char* network, const char* stream) {
   nb::class_<elman::Network<T>>(m, network, "A stack of layers, packed once: elman::Network of elman/network.h.")
-      .def("__init__", &make_network<T>, "layers"_a, "directions"_a, "nonlinearity"_a,
+      .def("__init__", &make_network<T>, "layers"_a, "directions"_a, "cell"_a,
            "A tuple (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None) for each layer and direction.")
       .def("run", &run<T>, "input"_a.noconvert(), "batch_sizes"_a.noconvert().none(), "h_0"_a.noconvert().none(),
            "output"_a.noconvert(), "h_n"_a.noconvert().none(),

@@ -86,8 +86,8 @@ class Call {
 };
 
 template <class T>
-nb::tuple forward(const TensorView& x, elman::Nonlinearity nonlinearity, int threads, int directions, nb::handle input,
-                  nb::handle h_0, nb::handle batch_sizes, nb::list weights, std::int64_t units) {
+nb::tuple forward(const TensorView& x, elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0,
+                  nb::handle batch_sizes, nb::list weights, std::int64_t units) {
   const Call sizes(x, batch_sizes, directions, units);
   const std::size_t each = weights.size() / static_cast<std::size_t>(directions);
   require(each == 2 || each == 4, "weights: expected those of directions");
@@ -107,7 +107,7 @@ nb::tuple forward(const TensorView& x, elman::Nonlinearity nonlinearity, int thr
     const std::size_t w = first_weight + static_cast<std::size_t>(direction) * each;
     calls[static_cast<std::size_t>(direction)] = {
         .sequence = sizes.sequence(direction),
-        .nonlinearity = nonlinearity,
+        .cell = cell,
         .threads = threads,
         .weights = {sizes.features(), units, operands.data(w, {units, sizes.features()}),
                     operands.data(w + 1, {units, units}), each == 4 ? operands.data(w + 2, {units}) : nullptr,
@@ -129,8 +129,8 @@ nb::tuple forward(const TensorView& x, elman::Nonlinearity nonlinearity, int thr
 }
 
 template <class T>
-nb::tuple backward(const TensorView& x, elman::Nonlinearity nonlinearity, int threads, int directions, nb::handle input,
-                   nb::handle h_0, nb::handle batch_sizes, nb::list matrices, std::int64_t units, nb::handle output,
+nb::tuple backward(const TensorView& x, elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0,
+                   nb::handle batch_sizes, nb::list matrices, std::int64_t units, nb::handle output,
                    nb::handle d_output, nb::handle d_h_n, nb::tuple needed) {
   const Call sizes(x, batch_sizes, directions, units);
   const std::size_t each = needed.size() == 2 + 4u * static_cast<unsigned>(directions) ? 4 : 2;
@@ -169,7 +169,7 @@ nb::tuple backward(const TensorView& x, elman::Nonlinearity nonlinearity, int th
     biases[2 * at + 1] = second;
     calls[at] = {
         .sequence = sizes.sequence(direction),
-        .nonlinearity = nonlinearity,
+        .cell = cell,
         .threads = threads,
         .weights = {features, units, operands.data(first_matrix + 2 * at, {units, features}),
                     operands.data(first_matrix + 2 * at + 1, {units, units}), nullptr, nullptr},
@@ -208,29 +208,29 @@ TensorView viewed(nb::handle input) {
   return view;
 }
 
-Tuple forward_tensors(elman::Nonlinearity nonlinearity, int threads, int directions, nb::handle input, nb::handle h_0,
+Tuple forward_tensors(elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0,
                       nb::handle batch_sizes, List weights, std::int64_t hidden_size) {
   const TensorView x = viewed(input);
   const auto f = x.holds<double>() ? &forward<double> : &forward<float>;
-  return Tuple(f(x, nonlinearity, threads, directions, input, h_0, batch_sizes, weights, hidden_size));
+  return Tuple(f(x, cell, threads, directions, input, h_0, batch_sizes, weights, hidden_size));
 }
 
-Tuple backward_tensors(elman::Nonlinearity nonlinearity, int threads, int directions, nb::handle input, nb::handle h_0,
+Tuple backward_tensors(elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0,
                        nb::handle batch_sizes, List matrices, std::int64_t hidden_size, nb::handle output,
                        nb::handle d_output, nb::handle d_h_n, Tuple needed) {
   const TensorView x = viewed(input);
   const auto f = x.holds<double>() ? &backward<double> : &backward<float>;
-  return Tuple(f(x, nonlinearity, threads, directions, input, h_0, batch_sizes, matrices, hidden_size, output, d_output,
-                 d_h_n, needed));
+  return Tuple(
+      f(x, cell, threads, directions, input, h_0, batch_sizes, matrices, hidden_size, output, d_output, d_h_n, needed));
 }
 
 }  // namespace
 
 void define_tensor_layer(nb::module_& m) {
-  m.def("forward", &forward_tensors, "nonlinearity"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(),
+  m.def("forward", &forward_tensors, "cell"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(),
         "batch_sizes"_a.none(), "weights"_a, "hidden_size"_a,
         "One layer over tensors: output and h_n, as elman.ops.layer returns them.");
-  m.def("backward", &backward_tensors, "nonlinearity"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(),
+  m.def("backward", &backward_tensors, "cell"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(),
         "batch_sizes"_a.none(), "matrices"_a, "hidden_size"_a, "output"_a, "d_output"_a.none(), "d_h_n"_a.none(),
         "needed"_a,
         "The gradients of input, h_0 and weights; None for those that are not needed.\n\n"

@@ -36,7 +36,7 @@ nb::object forward(const Sizes& sizes, int threads, nb::handle input, nb::handle
   const Result to_output(output);
   const elman::Forward<T> call{
       .sequence = {1, sizes.rows, nullptr, false},
-      .nonlinearity = elman::Nonlinearity::identity,
+      .cell = elman::Cell::identity,
       .threads = threads,
       .weights = {sizes.in_features, sizes.out_features,
                   operands.data(of_weight, {sizes.out_features, sizes.in_features}), nullptr,
@@ -70,7 +70,7 @@ nb::tuple backward(const Sizes& sizes, int threads, nb::handle d_output, nb::han
           "input: expected a tensor, the weight's gradient needs it");
   const elman::Backward<T> call{
       .sequence = {1, sizes.rows, nullptr, false},
-      .nonlinearity = elman::Nonlinearity::identity,
+      .cell = elman::Cell::identity,
       .threads = threads,
       .weights = {sizes.in_features, sizes.out_features,
                   operands.find(of_weight) ? operands.data(of_weight, {sizes.out_features, sizes.in_features})

@@ -68,27 +68,29 @@ const Level& level() {
 template <class T>
 void clear_gradients(const Backward<T>& call) {
   const std::int64_t inputs = call.weights.input_size, units = call.weights.hidden_size;
+  const std::int64_t rows = sizes(call.cell).gates * units;
   const auto clear = [](T* gradient, std::int64_t size) {
     for (std::int64_t i = 0; gradient && i < size; ++i) gradient[i] = 0;
   };
-  clear(call.d_input_weights, units * inputs);
-  clear(call.d_recurrent_weights, units * units);
-  clear(call.d_bias, units);
+  clear(call.d_input_weights, rows * inputs);
+  clear(call.d_recurrent_weights, rows * units);
+  clear(call.d_bias, rows);
+  clear(call.d_recurrent_bias, rows);
 }
 
 template <class T>
 void run_forward(const Forward<T>& call) {
   if (!check(call.sequence)) return;
-  const WorkspaceUse of_call(Slot::call);
+  const WorkspaceUse of_call(Slot::call), of_tasks(Slot::task);
   if (call.packed) {
     of<T>(call.packed->functions()).forward(call, call.packed->layer());
   } else {
     const FunctionsOf<T>& functions = of<T>(*level().functions);
-    const std::int64_t size = functions.packed_size(call.weights);
+    const std::int64_t size = functions.packed_size(call.weights, sizes(call.cell));
     const WorkspaceUse of_weights(Slot::weights);
     const LayerWeights<T> weights = [&] {
       const Timed timed(Phase::packing);
-      return functions.pack(call.weights, workspace_of<T>(Slot::weights, size), call.threads);
+      return functions.pack(call.weights, sizes(call.cell), workspace_of<T>(Slot::weights, size), call.threads);
     }();
     functions.forward(call, weights);
   }
@@ -106,10 +108,11 @@ void release(void* memory) { ::operator delete(memory, std::align_val_t{64}); }
 }  // namespace
 
 template <class T>
-PackedWeights<T>::PackedWeights(const Weights<T>& weights) : functions_(level().functions), memory_(nullptr, release) {
-  const auto size = static_cast<std::size_t>(of<T>(*functions_).packed_size(weights));
+PackedWeights<T>::PackedWeights(const Weights<T>& weights, Cell cell)
+    : functions_(level().functions), memory_(nullptr, release) {
+  const auto size = static_cast<std::size_t>(of<T>(*functions_).packed_size(weights, sizes(cell)));
   memory_.reset(static_cast<T*>(::operator new(size * sizeof(T), std::align_val_t{64})));
-  layer_ = std::make_unique<LayerWeights<T>>(of<T>(*functions_).pack(weights, memory_.get(), 1));
+  layer_ = std::make_unique<LayerWeights<T>>(of<T>(*functions_).pack(weights, sizes(cell), memory_.get(), 1));
 }
 
 template <class T>

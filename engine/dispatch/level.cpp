@@ -4,6 +4,8 @@
 #include "dispatch/level.h"
 
 #include "cells/elman.h"
+#include "cells/gru.h"
+#include "cells/lstm.h"
 #include "recurrence/backward.h"
 #include "recurrence/forward.h"
 #include "recurrence/layer_weights.h"
@@ -11,24 +13,25 @@
 namespace elman {
 namespace {
 
-// Calls with the cell that a nonlinearity names.
+// Calls with a cell's mathematics and sizes.
 template <class Call>
-void with_cell(Nonlinearity nonlinearity, const Call& call) {
-  switch (nonlinearity) {
-    case Nonlinearity::tanh: return call(TanhCell{});
-    case Nonlinearity::relu: return call(ReluCell{});
-    case Nonlinearity::identity: return call(IdentityCell{});
+void with_cell(Cell cell, const Call& call) {
+  switch (cell) {
+#define ELMAN_CELL(name, type, gates, apart, states, kept) \
+  case Cell::name: return call(SizedCell<type, gates, apart, states, kept>{});
+    ELMAN_CELLS(ELMAN_CELL)
+#undef ELMAN_CELL
   }
 }
 
 template <class T>
 void run_forward(const Forward<T>& call, const LayerWeights<T>& weights) {
-  with_cell(call.nonlinearity, [&](auto cell) { ForwardPass<T, decltype(cell)>(call, weights).run(); });
+  with_cell(call.cell, [&](auto cell) { ForwardPass<T, decltype(cell)>(call, weights).run(); });
 }
 
 template <class T>
 void run_backward(const Backward<T>& call) {
-  with_cell(call.nonlinearity, [&](auto cell) { BackwardPass<T, decltype(cell)>(call).run(); });
+  with_cell(call.cell, [&](auto cell) { BackwardPass<T, decltype(cell)>(call).run(); });
 }
 
 }  // namespace

@@ -20,11 +20,14 @@ std::int64_t total_rows(const Sequence& sequence) {
 }  // namespace
 
 template <class T>
-Network<T>::Network(const Weights<T>* weights, int layers, int directions, Nonlinearity nonlinearity)
-    : layers_(layers), directions_(directions), nonlinearity_(nonlinearity) {
+Network<T>::Network(const Weights<T>* weights, int layers, int directions, Cell cell)
+    : layers_(layers), directions_(directions), cell_(cell) {
   if (layers < 1) throw std::invalid_argument("layers: expected at least 1, got " + std::to_string(layers));
   if (directions != 1 && directions != 2) {
     throw std::invalid_argument("directions: expected 1 or 2, got " + std::to_string(directions));
+  }
+  if (sizes(cell).states > 1) {
+    throw std::invalid_argument(std::string("cell: expected one with one state, got ") + sizes(cell).name);
   }
   input_size_ = weights[0].input_size;
   hidden_size_ = weights[0].hidden_size;
@@ -37,7 +40,7 @@ Network<T>::Network(const Weights<T>* weights, int layers, int directions, Nonli
                                   std::to_string(weights[i].hidden_size) + " that read " +
                                   std::to_string(weights[i].input_size));
     }
-    packed_.emplace_back(weights[i]);
+    packed_.emplace_back(weights[i], cell_);
   }
 }
 
@@ -65,7 +68,7 @@ void Network<T>::run(const Run& call) const {
       half.data += direction * hidden_size_;
       forward(Forward<T>{
           .sequence = sequence,
-          .nonlinearity = nonlinearity_,
+          .cell = cell_,
           .threads = call.threads,
           .weights = {},
           .packed = &packed_[static_cast<std::size_t>(index)],
@@ -84,7 +87,7 @@ void Network<T>::step(int layer, std::int64_t batch, int threads, const T* input
                       std::ptrdiff_t input_feature, const T* state, T* output) const {
   forward(Forward<T>{
       .sequence = {1, batch, nullptr, false},
-      .nonlinearity = nonlinearity_,
+      .cell = cell_,
       .threads = threads,
       .weights = {},
       .packed = &packed_[static_cast<std::size_t>(layer)],

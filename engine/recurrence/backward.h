@@ -6,6 +6,7 @@
 // which dx and the weight gradients are taken before the next chunk (weight_gradients.h).
 #pragma once
 
+#include "cells/sized.h"
 #include "recurrence/layer_weights.h"
 #include "recurrence/weight_gradients.h"
 
@@ -28,30 +29,38 @@ class BackwardPass {
 
     Layout layout;
     const auto offsets = layout.reserve<std::int64_t>(call.sequence.batch_sizes ? call.sequence.steps : 0);
-    const std::int64_t inputs = call.d_input.data ? weights.input_size : 0;
-    const auto input = layout.reserve<T>(Packed<T>::size(hidden_size_, inputs));
-    const std::int64_t depth = weights.recurrent ? hidden_size_ : 0;
+    const std::int64_t inputs = call.d_input.data ? weights.input_size : 0, rows = Cell::kGates * hidden_size_;
+    const auto input = layout.reserve<T>(Packed<T>::size(rows, inputs));
+    const std::int64_t depth = weights.recurrent ? rows : 0;
     const auto recurrent = layout.reserve<T>(Packed<T>::size(depth, hidden_size_));
     const auto zeros = layout.reserve<T>(hidden_size_);
-    const auto chunk = DeltaChunk<T>::reserve(layout, capacity, hidden_size_);
-    const auto tiles = GroupTiles<T>::reserve(layout, capacity, hidden_size_);
+    const auto chunk = DeltaChunk<T>::reserve(layout, capacity, kDeltas * hidden_size_);
+    const auto tiles = GroupTiles<T>::reserve(layout, capacity, kDeltas * hidden_size_);
+    carried_ = Cell::kStates == 2 ? call.d_initial_cell_state : nullptr;
+    const auto carried = layout.reserve<T>(Cell::kThroughOutput || carried_ ? 0 : batch * hidden_size_);
     layout.take(Slot::call);
 
     schedule_ = Schedule(call.sequence, fill_offsets(call.sequence, layout[offsets]));
     const Timed timed(Phase::packing);
-    input_weights_ = {layout[input], hidden_size_, inputs};
+    input_weights_ = {layout[input], rows, inputs};
     recurrent_weights_ = {layout[recurrent], depth, hidden_size_};
-    pack_both<T>({weights.input, weights.input_size, 1, hidden_size_, inputs, layout[input]},
+    const std::int64_t first_row = Cell::kApart ? rows - Cell::kApart * hidden_size_ : 0;
+    pack_both<T>({weights.input, weights.input_size, 1, rows, inputs, layout[input], 1, first_row},
                  {weights.recurrent, hidden_size_, 1, depth, hidden_size_, layout[recurrent]}, call.threads);
     zeros_ = layout[zeros];
     for (std::int64_t i = 0; i < hidden_size_; ++i) layout[zeros][i] = 0;
-    chunk_ = DeltaChunk<T>(layout, chunk, capacity, hidden_size_);
+    chunk_ = DeltaChunk<T>(layout, chunk, capacity, kDeltas * hidden_size_);
     tiles_ = GroupTiles<T>(layout, tiles);
+    if constexpr (!Cell::kThroughOutput) {
+      if (!carried_) carried_ = layout[carried];
+      const T* const final = Cell::kStates == 2 ? call.d_final_cell_state : nullptr;
+      for (std::int64_t i = 0; i < batch * hidden_size_; ++i) carried_[i] = final ? final[i] : T(0);
+    }
     if (!d_output_.data) d_output_ = {zeros_, 0, 0, 1};
   }
 
   void run() {
-    const std::int64_t depth = call_.weights.input_size + hidden_size_;
+    const std::int64_t depth = Cell::kGates * (call_.weights.input_size + hidden_size_);
     const std::int64_t multiplications = schedule_.total_rows() * hidden_size_ * depth;
     const int threads = useful_threads(call_.threads, multiplications, tuning::kMultiplicationsOfThread);
     const std::size_t unit_bytes = sizeof(T) * static_cast<std::size_t>(recurrent_weights_.depth);
@@ -79,6 +88,8 @@ class BackwardPass {
   }
 
  private:
+  static constexpr int kDeltas = Cell::kDeltas;
+
   // Rows first to last - 1 through the iterations begin to end - 1, the last of them first.
   void run_group(std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last) {
     const Timed timed(Phase::recurrent_steps);
@@ -95,7 +106,7 @@ class BackwardPass {
     Stages::run(end - begin, shares.count(), [&](std::int64_t stage, int share) {
       const std::int64_t iteration = end - 1 - stage;
       for (std::int64_t row = 0; row < schedule_.rows_of(iteration + 1); ++row) {
-        prefetch(chunk_.delta(chunk_.position(iteration + 1) + row), hidden_size_);
+        prefetch(chunk_.delta(chunk_.position(iteration + 1) + row), kDeltas * hidden_size_);
       }
       take_step_back(iteration, 0, batch, shares[share]);
     });
@@ -118,7 +129,7 @@ class BackwardPass {
       const std::int64_t at = chunk_.position(iteration) + row;
       given[row - first] = schedule_.at(d_output_, step, row);
       hidden[row - first] = schedule_.at(call_.output, step, row);
-      if (row < continuing) later[row - first] = chunk_.delta(chunk_.position(iteration + 1) + row);
+      if (row < continuing) later[row - first] = recurrent_delta(chunk_.position(iteration + 1) + row);
       if (units.begin > 0) continue;  // whoever has the first notes where the row's other factors lie
       chunk_.inputs[at] = schedule_.at(call_.input, step, row);
       chunk_.previous[at] =
@@ -130,9 +141,13 @@ class BackwardPass {
       const std::ptrdiff_t column = units.begin + at;
       const std::ptrdiff_t stride = d_output_.feature_stride;
       const Vector<T> gradient = load(given[row] + column * stride, stride, lanes) + from_later;
-      Vector<T> output{};
-      if constexpr (Cell::kReadsHidden) output = load(hidden[row] + column, 1, lanes);
-      store(deltas + row * chunk_.row_distance + column, lanes, Cell::template differentiate<T>(gradient, output));
+      if constexpr (!Cell::kThroughOutput) {
+        return step_back_units(iteration, first + row, column, lanes, gradient, deltas + row * chunk_.row_distance);
+      } else {
+        Vector<T> output{};
+        if constexpr (Cell::kReadsHidden) output = load(hidden[row] + column, 1, lanes);
+        store(deltas + row * chunk_.row_distance + column, lanes, Cell::template differentiate<T>(gradient, output));
+      }
     };
     multiply<T, kBlock>(later, 1, continuing - first, recurrent_weights_.slice(units.begin, units.end),
                         vector_by_vector(finish), iteration);
@@ -152,12 +167,45 @@ class BackwardPass {
     const std::int64_t end = smaller(schedule_.rows_of(iteration), last);
     if (first >= end) return;
     const T* from[tuning::kRowsOfGroup];
-    for (std::int64_t row = first; row < end; ++row) from[row - first] = chunk_.delta(chunk_.position(iteration) + row);
+    for (std::int64_t row = first; row < end; ++row)
+      from[row - first] = recurrent_delta(chunk_.position(iteration) + row);
     multiply<T, kBlock>(from, 1, end - first, recurrent_weights_,
                         vector_by_vector([&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
-                          store(call_.d_initial_state + (first + row) * hidden_size_ + column, lanes, sums);
+                          const std::ptrdiff_t at = (first + row) * hidden_size_ + column;
+                          if constexpr (Cell::kCarriesHidden) sums += load(carried_ + at, 1, lanes);
+                          store(call_.d_initial_state + at, lanes, sums);
                         }));
   }
+
+  // The deltas of a row's units of a cell with several gates.
+  void step_back_units(std::int64_t iteration, std::int64_t row, std::ptrdiff_t column, int lanes, Vector<T> gradient,
+                       T* deltas) const {
+    using X = Several<Vector<T>, 1>;
+    const std::int64_t step = schedule_.step(iteration), width = Cell::kKept * hidden_size_;
+    const Rows<const T> all{call_.kept, schedule_.batch() * width, width, 1};
+    const auto kept =
+        fields_of<typename Cell::template Kept<X>, Cell::kKept>([&](int field) __attribute__((always_inline)) {
+          return load_several<1>(schedule_.at(all, step, row) + field * hidden_size_ + column, lanes);
+        });
+    const bool is_first = row >= schedule_.rows_of(iteration - 1);
+    const T* before;
+    if constexpr (Cell::kStates == 1) {
+      before = is_first ? initial(row) : schedule_.at(call_.output, schedule_.step(iteration - 1), row);
+    } else if (is_first) {
+      before = call_.initial_cell_state ? call_.initial_cell_state + row * hidden_size_ : zeros_;
+    } else {
+      before = schedule_.at(all, schedule_.step(iteration - 1), row) + (Cell::kKept - 1) * hidden_size_;
+    }
+    T* const carried = carried_ + row * hidden_size_ + column;
+    const auto result = Cell::template step_back<T>(kept, load_several<1>(before + column, lanes), X{{gradient}},
+                                                    load_several<1>(carried, lanes));
+    store_several<T>(carried, lanes, result.carried);
+    for_each_field<kDeltas, X>(result.deltas, [&](int field, const X& value) __attribute__((always_inline)) {
+      store_several<T>(deltas + field * hidden_size_ + column, lanes, value);
+    });
+  }
+
+  const T* recurrent_delta(std::int64_t position) const { return chunk_.delta(position) + Cell::kApart * hidden_size_; }
 
   const T* initial(std::int64_t row) const {
     return call_.initial_state ? call_.initial_state + row * hidden_size_ : zeros_;
@@ -171,6 +219,7 @@ class BackwardPass {
   DeltaChunk<T> chunk_;
   GroupTiles<T> tiles_;
   Rows<const T> d_output_;
+  T* carried_ = nullptr;  // dL/dh or dL/dc past the product (batch, hidden_size), of the step taken back last
 };
 
 }  // namespace

@@ -21,11 +21,11 @@ std::int64_t recurrent_depth(const Weights<T>& weights) {
 }
 
 template <class T>
-std::int64_t packed_size(const Weights<T>& weights) {
+std::int64_t packed_size(const Weights<T>& weights, const CellSizes& cell) {
   const std::int64_t units = weights.hidden_size;
-  return on_lines<T>(Packed<T>::size(weights.input_size, units)) +
-         on_lines<T>(Packed<T>::size(recurrent_depth(weights), units)) + on_lines<T>(units + kLanes<T>) +
-         on_lines<T>(units);
+  return on_lines<T>(Packed<T>::size(weights.input_size, units, cell.gates)) +
+         on_lines<T>(Packed<T>::size(recurrent_depth(weights), units, cell.gates)) +
+         on_lines<T>(cell.gates * units + kLanes<T>) + on_lines<T>(cell.apart * units + kLanes<T>) + on_lines<T>(units);
 }
 
 // A matrix, and where its panels go. Without depth it may be null.
@@ -34,13 +34,18 @@ struct Unpacked {
   const T* matrix;
   std::int64_t k_stride, column_stride, depth, columns;
   T* to;
+  int gates = 1;             // which are `columns` columns apart
+  std::int64_t first_k = 0;  // what comes before it is packed last
 
-  std::int64_t panels() const { return depth > 0 ? elman::panels(columns, kPanel<T>) : 0; }
+  std::int64_t panels() const { return depth > 0 ? elman::panels(columns, kPanel<T>) * gates : 0; }
 
   void pack(std::int64_t panel) const {
-    const std::int64_t first = panel * kPanel<T>;
-    pack_panel(matrix + first * column_stride, k_stride, column_stride, depth, smaller(kPanel<T>, columns - first),
-               to + first * depth);
+    const std::int64_t first = panel / gates * kPanel<T>;
+    const std::int64_t width = smaller(kPanel<T>, columns - first);
+    const T* from = matrix + (panel % gates * columns + first) * column_stride;
+    T* const into = to + panel * kPanel<T> * depth;
+    pack_panel(from + first_k * k_stride, k_stride, column_stride, depth - first_k, width, into);
+    pack_panel(from, k_stride, column_stride, first_k, width, into + (depth - first_k) * kPanel<T>);
   }
 };
 
@@ -49,27 +54,32 @@ template <class T>
 void pack_both(const Unpacked<T>& a, const Unpacked<T>& b, int threads) {
   const std::int64_t of_a = a.panels(), of_both = of_a + b.panels();
   parallel(of_both,
-           useful_threads(threads, a.depth * a.columns + b.depth * b.columns, tuning::kPackedBytesOfThread / sizeof(T)),
+           useful_threads(threads, a.depth * a.columns * a.gates + b.depth * b.columns * b.gates,
+                          tuning::kPackedBytesOfThread / sizeof(T)),
            [&](std::int64_t panel) { panel < of_a ? a.pack(panel) : b.pack(panel - of_a); });
 }
 
 template <class T>
-LayerWeights<T> pack_layer(const Weights<T>& weights, T* memory, int threads) {
+LayerWeights<T> pack_layer(const Weights<T>& weights, const CellSizes& cell, T* memory, int threads) {
   const std::int64_t inputs = weights.input_size, units = weights.hidden_size, depth = recurrent_depth(weights);
   T* input = memory;
-  T* recurrent = input + on_lines<T>(Packed<T>::size(inputs, units));
-  T* bias = recurrent + on_lines<T>(Packed<T>::size(depth, units));
-  T* zeros = bias + on_lines<T>(units + kLanes<T>);
+  T* recurrent = input + on_lines<T>(Packed<T>::size(inputs, units, cell.gates));
+  T* bias = recurrent + on_lines<T>(Packed<T>::size(depth, units, cell.gates));
+  T* recurrent_bias = bias + on_lines<T>(cell.gates * units + kLanes<T>);
+  T* zeros = recurrent_bias + on_lines<T>(cell.apart * units + kLanes<T>);
 
-  pack_both<T>({weights.input, 1, inputs, inputs, units, input}, {weights.recurrent, 1, depth, depth, units, recurrent},
-               threads);
-  for (std::int64_t i = 0; i < units; ++i) {
-    bias[i] = (weights.input_bias ? weights.input_bias[i] : T(0)) +
-              (weights.recurrent_bias ? weights.recurrent_bias[i] : T(0));
-    zeros[i] = 0;
+  pack_both<T>({weights.input, 1, inputs, inputs, units, input, cell.gates},
+               {weights.recurrent, 1, depth, depth, units, recurrent, cell.gates}, threads);
+  const std::int64_t rows = cell.gates * units, added = rows - cell.apart * units;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const T of_input = weights.input_bias ? weights.input_bias[i] : T(0);
+    const T of_recurrent = weights.recurrent_bias ? weights.recurrent_bias[i] : T(0);
+    bias[i] = i < added ? of_input + of_recurrent : of_input;
+    if (i >= added) recurrent_bias[i - added] = of_recurrent;
   }
-  for (std::int64_t i = units; i < units + kLanes<T>; ++i) bias[i] = 0;
-  return {inputs, units, depth, input, recurrent, bias, zeros};
+  for (std::int64_t i = 0; i < units; ++i) zeros[i] = 0;
+  for (std::int64_t i = 0; i < kLanes<T>; ++i) bias[rows + i] = recurrent_bias[rows - added + i] = 0;
+  return {inputs, units, depth, input, recurrent, bias, recurrent_bias, zeros};
 }
 
 }  // namespace

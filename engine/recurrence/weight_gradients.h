@@ -17,6 +17,8 @@ class WeightGradients {
  public:
   WeightGradients(const Backward<T>& call, DeltaChunk<T>& chunk, const GroupTiles<T>& tiles)
       : call_(call),
+        gates_(sizes(call.cell).gates),
+        apart_(sizes(call.cell).apart),
         chunk_(chunk),
         tiles_(tiles),
         input_size_(call.weights.input_size),
@@ -27,8 +29,7 @@ class WeightGradients {
     const std::int64_t complete = (chunk_.filled - consumed_) / kGroupRows * kGroupRows;
     const std::int64_t end = last ? chunk_.filled : consumed_ + complete;
     const InputBlocks blocks(chunk_.fresh, call_.d_input.data ? chunk_.filled : chunk_.fresh, input_size_, threads);
-    const std::int64_t tiles =
-        call_.d_input_weights || call_.d_recurrent_weights ? GroupTiles<T>::count(hidden_size_) : 0;
+    const std::int64_t tiles = call_.d_input_weights || call_.d_recurrent_weights ? GroupTiles<T>::count(deltas()) : 0;
     std::int64_t group = consumed_;
     std::int64_t depth = smaller(kGroupRows, end - group);
     parallel(blocks.count() + (depth > 0 ? tiles : 0), threads, [&](std::int64_t task) {
@@ -51,6 +52,8 @@ class WeightGradients {
   }
 
  private:
+  std::int64_t deltas() const { return (gates_ + apart_) * hidden_size_; }
+
   struct InputBlock {
     std::int64_t first_row, rows, first_column, last_column;
   };
@@ -95,7 +98,7 @@ class WeightGradients {
   }
 
   void pack_tile(std::int64_t tile, std::int64_t group, std::int64_t depth) const {
-    tiles_.pack(tile, hidden_size_, chunk_.delta(group), chunk_.row_distance, depth);
+    tiles_.pack(tile, deltas(), chunk_.delta(group), chunk_.row_distance, depth);
   }
 
   void add_group(std::int64_t group, std::int64_t depth, int threads) const {
@@ -106,24 +109,32 @@ class WeightGradients {
     const std::int64_t halves = threads > 1 && all < tuning::kPanelsOfThread * threads ? 2 : 1;
     const std::int64_t input_tasks = panels(input_panels, at_once) * halves;
     const std::int64_t recurrent_tasks = panels(recurrent_panels, at_once) * halves;
-    parallel((call_.d_bias ? 1 : 0) + input_tasks + recurrent_tasks, threads, [&](std::int64_t task) {
+    const std::int64_t of_biases = call_.d_bias || call_.d_recurrent_bias ? 1 : 0;
+    parallel(of_biases + input_tasks + recurrent_tasks, threads, [&](std::int64_t task) {
       const Timed timed(Phase::weight_gradients);
-      if (call_.d_bias && task-- == 0) return add_bias(group, depth);
-      const Units units{hidden_size_ * (task % halves) / halves, hidden_size_ * (task % halves + 1) / halves};
+      if (of_biases > 0 && task-- == 0) return add_biases(group, depth);
+      const std::int64_t rows = gates_ * hidden_size_;
+      const Units units{rows * (task % halves) / halves, rows * (task % halves + 1) / halves};
       const std::int64_t width = at_once * kPanel<T>;
       if (task < input_tasks) {
         add_columns(chunk_.inputs + group, call_.input.feature_stride, call_.d_input_weights, input_size_,
-                    task / halves * width, width, units, depth);
+                    task / halves * width, width, units, 0, depth);
       } else {
         add_columns(chunk_.previous + group, 1, call_.d_recurrent_weights, hidden_size_,
-                    (task - input_tasks) / halves * width, width, units, depth);
+                    (task - input_tasks) / halves * width, width, units, apart_ * hidden_size_, depth);
       }
     });
   }
 
-  // Columns of a weight gradient, up to `most` from the first on, for some units.
+  // The row of a gradient that a delta belongs to: those of the gates apart come before the others, W_hh's behind them.
+  std::int64_t gradient_row(std::int64_t delta) const {
+    const std::int64_t apart = apart_ * hidden_size_;
+    return delta < apart ? delta + (gates_ - apart_) * hidden_size_ : delta - apart;
+  }
+
+  // Columns of a weight gradient, up to `most` from the first on, for some of its deltas, which begin at `offset`.
   void add_columns(const T* const* factors, std::ptrdiff_t feature_stride, T* gradient, std::int64_t columns,
-                   std::int64_t first, std::int64_t most, Units units, std::int64_t depth) const {
+                   std::int64_t first, std::int64_t most, Units units, std::int64_t offset, std::int64_t depth) const {
     const std::int64_t width = smaller(most, columns - first);
     Layout layout;
     const auto place = layout.reserve<T>(Packed<T>::size(depth, width));
@@ -140,32 +151,42 @@ class WeightGradients {
         for (std::int64_t c = 0; c < kPanel<T>; ++c) to[c] = begin + c < width ? from[c * feature_stride] : T(0);
       }
     }
-    multiply<T, kChain>(tiles_.units() + units.begin, kTileRows, units.end - units.begin,
+    multiply<T, kChain>(tiles_.units() + offset + units.begin, kTileRows, units.end - units.begin,
                         Packed<T>{packed, depth, width},
                         vector_by_vector([&](std::ptrdiff_t unit, std::ptrdiff_t column, int lanes, Vector<T> sums) {
-                          T* to = gradient + (units.begin + unit) * columns + first + column;
+                          T* to = gradient + gradient_row(offset + units.begin + unit) * columns + first + column;
                           store(to, lanes, (is_first_ ? Vector<T>{} : load(to, 1, lanes)) + sums);
                         }));
   }
 
   // PyTorch sums biases' gradients by halves, more exactly than chains do; with its error carried along, a sum of
   // up to 1024 rows is off by its last rounding.
-  void add_bias(std::int64_t group, std::int64_t depth) const {
+  void add_biases(std::int64_t group, std::int64_t depth) const {
+    for (int i = 0; i < gates_; ++i) {
+      for (T* const gradient : {call_.d_bias, call_.d_recurrent_bias}) {
+        const std::int64_t delta = (gradient == call_.d_bias ? i : apart_ + i) * hidden_size_;
+        if (gradient) add_bias(delta, gradient + gradient_row(delta), group, depth);
+      }
+    }
+  }
+
+  void add_bias(std::int64_t delta, T* to, std::int64_t group, std::int64_t depth) const {
     constexpr int kAtOnce = 4;  // vectors side by side, for each waits for its own sum
     std::int64_t column = 0;
     for (; column + kAtOnce * kLanes<T> <= hidden_size_; column += kAtOnce * kLanes<T>) {
-      add_bias_at<kAtOnce>(column, group, depth);
+      add_bias_at<kAtOnce>(delta, to, column, group, depth);
     }
-    for (; column < hidden_size_; column += kLanes<T>) add_bias_at<1>(column, group, depth);
+    for (; column < hidden_size_; column += kLanes<T>) add_bias_at<1>(delta, to, column, group, depth);
   }
 
   template <int kVectors>
-  void add_bias_at(std::int64_t first, std::int64_t group, std::int64_t depth) const {
+  void add_bias_at(std::int64_t first_delta, T* gradient, std::int64_t first, std::int64_t group,
+                   std::int64_t depth) const {
     const int lanes = static_cast<int>(smaller(kLanes<T>, hidden_size_ - first));
     Vector<T> sum[kVectors] = {}, error[kVectors] = {};
     for (std::int64_t k = 0; k < depth; ++k) {
       for (int i = 0; i < kVectors; ++i) {
-        const Vector<T> delta = load(chunk_.delta(group + k) + first + i * kLanes<T>, 1, lanes);
+        const Vector<T> delta = load(chunk_.delta(group + k) + first_delta + first + i * kLanes<T>, 1, lanes);
         const Vector<T> next = sum[i] + delta;
         const Vector<T> added = next - sum[i];
         error[i] += (sum[i] - (next - added)) + (delta - added);
@@ -174,12 +195,13 @@ class WeightGradients {
     }
     for (int i = 0; i < kVectors; ++i) {
       error[i] = error[i] == error[i] ? error[i] : Vector<T>{};  // NaN, once the sum is infinite
-      T* to = call_.d_bias + first + i * kLanes<T>;
+      T* to = gradient + first + i * kLanes<T>;
       store(to, lanes, (is_first_ ? Vector<T>{} : load(to, 1, lanes)) + (sum[i] + error[i]));
     }
   }
 
   const Backward<T>& call_;
+  std::int64_t gates_, apart_;
   DeltaChunk<T>& chunk_;
   const GroupTiles<T>& tiles_;
   std::int64_t input_size_;

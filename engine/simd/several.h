@@ -91,5 +91,23 @@ template <class T, int kCount>
   for (int i = 0; i < kCount; ++i) store(to + i * kLanes<T>, values.each[i]);
 }
 
+// Of one vector the first `lanes`, of several whole ones.
+template <int kCount, class T>
+[[gnu::always_inline]] inline Several<Vector<T>, kCount> load_several(const T* from, int lanes) {
+  if constexpr (kCount == 1) {
+    return {{load(from, 1, lanes)}};
+  } else {
+    return load_several<kCount>(from);
+  }
+}
+template <class T, int kCount>
+[[gnu::always_inline]] inline void store_several(T* to, int lanes, const Several<Vector<T>, kCount>& values) {
+  if constexpr (kCount == 1) {
+    store(to, lanes, values.each[0]);
+  } else {
+    store_several<T>(to, values);
+  }
+}
+
 }  // namespace
 }  // namespace elman

@@ -12,18 +12,21 @@ inline constexpr int kBlock = 16;
 
 inline std::ptrdiff_t panels(std::ptrdiff_t columns, std::ptrdiff_t panel) { return (columns + panel - 1) / panel; }
 
-// A matrix (depth, columns) in panels, one after another.
+// A matrix (depth, gates * columns) in panels, one after another: those of the same columns of each gate side by side.
 template <class T>
 struct Packed {
   const T* data = nullptr;
   std::ptrdiff_t depth = 0;
-  std::ptrdiff_t columns = 0;
+  std::ptrdiff_t columns = 0;  // of a gate
+  int gates = 1;
 
   // The columns from `begin`, where a panel begins, to end - 1.
-  Packed slice(std::ptrdiff_t begin, std::ptrdiff_t end) const { return {data + begin * depth, depth, end - begin}; }
+  Packed slice(std::ptrdiff_t begin, std::ptrdiff_t end) const {
+    return {data + begin * depth * gates, depth, end - begin, gates};
+  }
 
-  static std::ptrdiff_t size(std::ptrdiff_t depth, std::ptrdiff_t columns) {
-    return panels(columns, kPanel<T>) * kPanel<T> * depth;
+  static std::ptrdiff_t size(std::ptrdiff_t depth, std::ptrdiff_t columns, int gates = 1) {
+    return panels(columns, kPanel<T>) * kPanel<T> * depth * gates;
   }
 };
 
@@ -146,6 +149,49 @@ void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, con
         }
         k += depth;
       } while (k < b.depth);
+    }
+  }
+}
+
+// The same with a panel of each gate side by side: calls finish(GateSums) for tiles of rows and up to kPanel units, the
+// sums of all their gates complete.
+template <class T, int kGates, int kBlockLength, class Finish>
+void multiply_gates(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, const Packed<T>& b,
+                    const Finish& finish) {
+  static_assert(kGates <= kTilePanels && kDepthAtOnce<T> % kBlockLength == 0);
+  if (rows <= 0) return;
+  constexpr std::ptrdiff_t kWidth = kPanel<T>;
+  constexpr std::ptrdiff_t kTileSize = kTileVectors * kLanes<T>;
+  alignas(64) T sums[kTilesAtOnce * kGates * kTileSize];
+  const int at_once = rows == 1 ? kGates : rows <= 3 ? 2 : 1;
+  const std::ptrdiff_t depth_at_once = rows <= kTileRows ? b.depth : kDepthAtOnce<T>;
+  const std::ptrdiff_t tiles = panels(rows, kTileRows);
+  const auto first_row = [&](std::ptrdiff_t tile) { return (tile * rows) / tiles; };
+
+  for (std::ptrdiff_t begin = 0; begin < tiles; begin += kTilesAtOnce) {
+    const std::ptrdiff_t end = tiles - begin < kTilesAtOnce ? tiles : begin + kTilesAtOnce;
+    for (std::ptrdiff_t first = 0; first < b.columns; first += kWidth) {
+      for (int gate = 0; gate < kGates; gate += at_once) {
+        const int count = kGates - gate < at_once ? kGates - gate : at_once;
+        const T* panel = b.data + (first * kGates + gate * kWidth) * b.depth;
+        std::ptrdiff_t k = 0;
+        do {
+          const std::ptrdiff_t depth = b.depth - k < depth_at_once ? b.depth - k : depth_at_once;
+          for (std::ptrdiff_t tile = begin; tile < end; ++tile) {
+            const std::ptrdiff_t row = first_row(tile);
+            T* of_tile = sums + ((tile - begin) * kGates + gate / at_once) * kTileSize;
+            multiply_rows<T, kBlockLength>(static_cast<int>(first_row(tile + 1) - row), count, a + row, k * a_step,
+                                           a_step, panel + k * kWidth, b.depth * kWidth, depth, k > 0, of_tile);
+          }
+          k += depth;
+        } while (k < b.depth);
+      }
+      const std::ptrdiff_t units = b.columns - first < kWidth ? b.columns - first : kWidth;
+      for (std::ptrdiff_t tile = begin; tile < end; ++tile) {
+        const std::ptrdiff_t row = first_row(tile);
+        finish(GateSums<T, kGates>{row, first_row(tile + 1) - row, first, units,
+                                   sums + (tile - begin) * kGates * kTileSize, at_once});
+      }
     }
   }
 }

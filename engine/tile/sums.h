@@ -2,6 +2,7 @@
 #pragma once
 
 #include "simd/several.h"
+#include "tile/tile.h"
 
 namespace elman {
 namespace {
@@ -59,6 +60,20 @@ struct TileSums {
     values = f(values);
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i) store(to[i], lanes, values.each[i]);
+  }
+};
+
+// Some rows and units of a product, every gate of them, as `multiply_gates` hands them on.
+template <class T, int kGates>
+struct GateSums {
+  std::ptrdiff_t first_row, rows, first_unit, units;
+  const T* sums;
+  int at_once;  // gates that were taken side by side
+
+  // A gate's sums in a row, counted from the first.
+  const T* at(int gate, std::ptrdiff_t row) const {
+    const int part = gate / at_once, left = kGates - part * at_once, count = left < at_once ? left : at_once;
+    return sums + part * kTileVectors * kLanes<T> + (row * count + gate % at_once) * kPanel<T>;
   }
 };
 

@@ -38,12 +38,12 @@ std::string shown(const Shape& shape) {
   return text.append(")");
 }
 
-elman::Nonlinearity read_nonlinearity(std::map<std::string, std::string> metadata) {
+elman::Cell read_nonlinearity(std::map<std::string, std::string> metadata) {
   if (metadata["format"] != "elman rnn") throw Refusal("expected a network that elman.save wrote, got another file");
   if (metadata["version"] != "1") throw Refusal("version: expected '1', got " + shown(metadata["version"]));
   const std::string name = metadata["nonlinearity"];
-  if (name == "tanh") return elman::Nonlinearity::tanh;
-  if (name == "relu") return elman::Nonlinearity::relu;
+  if (name == "tanh") return elman::Cell::tanh;
+  if (name == "relu") return elman::Cell::relu;
   throw Refusal("nonlinearity: expected 'tanh' or 'relu', got " + shown(name));
 }
 
@@ -65,7 +65,7 @@ Shape read_sizes(const Tensors& tensors) {
 
 std::shared_ptr<const Network> read_network(const std::string& path) {
   safetensors::File file(path);
-  const elman::Nonlinearity nonlinearity = read_nonlinearity(file.metadata());
+  const elman::Cell nonlinearity = read_nonlinearity(file.metadata());
   const Shape sizes = read_sizes(file.tensors());
   const std::uint64_t hidden_size = sizes[0];
   const bool bias = file.tensors().contains("bias_ih_l0");

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from typing_extensions import CapsuleType
 
 
-class Nonlinearity(enum.Enum):
-    """What a layer applies to its pre-activations."""
+class Cell(enum.Enum):
+    """What a layer makes of its sums and its states."""
 
     tanh = 0
 
@@ -18,28 +18,32 @@ class Nonlinearity(enum.Enum):
 
     identity = 2
 
-def forward_float32(nonlinearity: Nonlinearity, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input_bias: int, recurrent_bias: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, final_state: int) -> None:
+    gru = 3
+
+    lstm = 4
+
+def forward_float32(cell: Cell, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input_bias: int, recurrent_bias: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, final_state: int, initial_cell_state: int = 0, final_cell_state: int = 0, kept: int = 0) -> None:
     """
     One layer and direction over a sequence: elman::forward of elman/engine.h.
 
     Arrays are addresses (0: none), strides count elements.
     """
 
-def backward_float32(nonlinearity: Nonlinearity, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, d_output: int, d_output_step: int, d_output_row: int, d_output_feature: int, d_final_state: int, d_input: int, d_input_step: int, d_input_row: int, add_to_d_input: bool, d_initial_state: int, d_input_weights: int, d_recurrent_weights: int, d_bias: int) -> None:
+def backward_float32(cell: Cell, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, d_output: int, d_output_step: int, d_output_row: int, d_output_feature: int, d_final_state: int, d_input: int, d_input_step: int, d_input_row: int, add_to_d_input: bool, d_initial_state: int, d_input_weights: int, d_recurrent_weights: int, d_bias: int, initial_cell_state: int = 0, kept: int = 0, d_final_cell_state: int = 0, d_recurrent_bias: int = 0, d_initial_cell_state: int = 0) -> None:
     """
     BPTT through one layer and direction: elman::backward of elman/engine.h.
 
     Arrays are addresses (0: none), strides count elements.
     """
 
-def forward_float64(nonlinearity: Nonlinearity, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input_bias: int, recurrent_bias: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, final_state: int) -> None:
+def forward_float64(cell: Cell, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input_bias: int, recurrent_bias: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, final_state: int, initial_cell_state: int = 0, final_cell_state: int = 0, kept: int = 0) -> None:
     """
     One layer and direction over a sequence: elman::forward of elman/engine.h.
 
     Arrays are addresses (0: none), strides count elements.
     """
 
-def backward_float64(nonlinearity: Nonlinearity, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, d_output: int, d_output_step: int, d_output_row: int, d_output_feature: int, d_final_state: int, d_input: int, d_input_step: int, d_input_row: int, add_to_d_input: bool, d_initial_state: int, d_input_weights: int, d_recurrent_weights: int, d_bias: int) -> None:
+def backward_float64(cell: Cell, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, d_output: int, d_output_step: int, d_output_row: int, d_output_feature: int, d_final_state: int, d_input: int, d_input_step: int, d_input_row: int, add_to_d_input: bool, d_initial_state: int, d_input_weights: int, d_recurrent_weights: int, d_bias: int, initial_cell_state: int = 0, kept: int = 0, d_final_cell_state: int = 0, d_recurrent_bias: int = 0, d_initial_cell_state: int = 0) -> None:
     """
     BPTT through one layer and direction: elman::backward of elman/engine.h.
 
@@ -49,7 +53,7 @@ def backward_float64(nonlinearity: Nonlinearity, threads: int, steps: int, batch
 class NetworkFloat32:
     """A stack of layers, packed once: elman::Network of elman/network.h."""
 
-    def __init__(self, layers: list[object], directions: int, nonlinearity: Nonlinearity) -> None:
+    def __init__(self, layers: list[object], directions: int, cell: Cell) -> None:
         """
         A tuple (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None) for each layer and direction.
         """
@@ -83,7 +87,7 @@ class StreamFloat32:
 class NetworkFloat64:
     """A stack of layers, packed once: elman::Network of elman/network.h."""
 
-    def __init__(self, layers: list[object], directions: int, nonlinearity: Nonlinearity) -> None:
+    def __init__(self, layers: list[object], directions: int, cell: Cell) -> None:
         """
         A tuple (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None) for each layer and direction.
         """
@@ -168,12 +172,12 @@ def admits(input: object | None, h_0: object | None, weights: list[object], inpu
     The other sizes of the input and those of h_0 are not looked at.
     """
 
-def forward(nonlinearity: Nonlinearity, threads: int, directions: int, input: object, h_0: object | None, batch_sizes: object | None, weights: list[object], hidden_size: int) -> tuple[object, ...]:
+def forward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, batch_sizes: object | None, weights: list[object], hidden_size: int) -> tuple[object, ...]:
     """
     One layer over tensors: output and h_n, as elman.ops.layer returns them.
     """
 
-def backward(nonlinearity: Nonlinearity, threads: int, directions: int, input: object, h_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object, d_output: object | None, d_h_n: object | None, needed: tuple[object, ...]) -> tuple[object, ...]:
+def backward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object, d_output: object | None, d_h_n: object | None, needed: tuple[object, ...]) -> tuple[object, ...]:
     """
     The gradients of input, h_0 and weights; None for those that are not needed.
 

@@ -17,7 +17,7 @@ Product = Callable[[Array, Array], Array]
 
 FORWARD = {"float32": _engine.forward_float32, "float64": _engine.forward_float64}
 BACKWARD = {"float32": _engine.backward_float32, "float64": _engine.backward_float64}
-NONLINEARITY = {False: _engine.Nonlinearity.tanh, True: _engine.Nonlinearity.relu}
+NONLINEARITY = {False: _engine.Cell.tanh, True: _engine.Cell.relu}
 GRADIENTS = ("d_input", "d_initial_state", "d_input_weights", "d_recurrent_weights", "d_bias")
 
 

@@ -138,7 +138,7 @@ def test_a_network_keeps_the_instruction_set_it_was_packed_for():
 @pytest.mark.parametrize(("sizes", "rows"), [((3, 5), 1), ((64, 7), 9), ((40, 130), 60)])
 def test_a_layer_without_recurrence_is_linear(dtype, sizes, rows):
     this = case(*sizes, 1, rows, dtype=dtype)
-    network = NETWORKS[dtype]([(this.input_weights, None, this.input_bias, None)], 1, _engine.Nonlinearity.identity)
+    network = NETWORKS[dtype]([(this.input_weights, None, this.input_bias, None)], 1, _engine.Cell.identity)
     output = np.full((1, rows, sizes[1]), np.nan, dtype)
     network.run(this.input, None, None, output, None)
     exact = this.input.astype(float) @ this.input_weights.astype(float).T + this.input_bias
@@ -186,7 +186,7 @@ def test_weights_of_another_dtype_are_refused_not_converted(place):
     arrays = list(weights(case(4, 6, 1, 1)))
     arrays[place] = arrays[place].astype(np.float64)
     with pytest.raises((RuntimeError, TypeError)):
-        NETWORKS["float32"]([tuple(arrays)], 1, _engine.Nonlinearity.tanh)
+        NETWORKS["float32"]([tuple(arrays)], 1, _engine.Cell.tanh)
 
 
 def test_sizes_that_would_wrap_around_are_refused():
@@ -202,6 +202,6 @@ def test_networks_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match=r"weights\[1\]: expected 6 units that read 6 features, got 6 that read 5"):
         network_of([a, b])
     with pytest.raises(ValueError, match="layers: expected one or more"):
-        NETWORKS["float32"]([], 1, _engine.Nonlinearity.tanh)
+        NETWORKS["float32"]([], 1, _engine.Cell.tanh)
     with pytest.raises(ValueError, match="a stream reads forwards"):
         stream_of(network_of([a, a], 2), a)

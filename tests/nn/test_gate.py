@@ -249,7 +249,7 @@ NO_TENSORS = [
 @pytest.mark.parametrize("wrong", NO_TENSORS, ids=lambda x: type(x).__name__)
 def test_the_binding_refuses_what_is_no_tensor(wrong: Any) -> None:
     layer, input, _ = made(elman.nn, "RNN")
-    weights, f = list(layer.parameters()), _engine.Nonlinearity.tanh
+    weights, f = list(layer.parameters()), _engine.Cell.tanh
     assert not _engine.is_plain(wrong)
     assert _engine.are_plain([input, wrong]) == (wrong is None)
     with pytest.raises((ValueError, TypeError)):
@@ -275,7 +275,7 @@ def test_the_binding_refuses_what_is_no_tensor(wrong: Any) -> None:
 
 def test_the_binding_refuses_sizes_that_do_not_fit() -> None:
     layer, input, state = made(elman.nn, "RNN")
-    weights, f = list(layer.parameters()), _engine.Nonlinearity.tanh
+    weights, f = list(layer.parameters()), _engine.Cell.tanh
     right = {"input": input, "h_0": state, "batch_sizes": None, "weights": weights, "hidden_size": 5}
     _engine.forward(f, 1, 1, **right)
     sizes = torch.tensor

@@ -221,4 +221,4 @@ def test_the_engine_is_what_runs(engine_calls):
     linear, _ = twins(3, 2)
     linear(torch.randn(4, 3)).sum().backward()
     assert engine_calls == ["_forward", "_backward"]
-    assert _engine.Nonlinearity.identity.name == "identity"
+    assert _engine.Cell.identity.name == "identity"

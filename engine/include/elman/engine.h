@@ -2,6 +2,8 @@
 //
 //     a_t = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh        h_t = f(a_t)        f = tanh or relu
 //
+// or a cell with gates, GRU or LSTM, whose equations stand in cells/gru.h and cells/lstm.h. cells.h lists all cells.
+//
 // network.h holds stacks of layers with their weights packed once, and streams; pooling.h and softmax.h what a
 // classifier does with the outputs.
 //
@@ -30,10 +32,9 @@
 #include <string_view>
 #include <vector>
 
-namespace elman {
+#include "elman/cells.h"
 
-// The identity makes of one step without a recurrent term a linear layer, y = W x + b.
-enum class Nonlinearity : std::uint8_t { tanh, relu, identity };
+namespace elman {
 
 // Which rows take part in which step. Padded input has `batch` rows at every step. Packed input has
 // `batch_sizes[t]` rows at step t (never more than at step t - 1, never none), which lie behind one another.
@@ -59,12 +60,14 @@ struct Rows {
 // A layer's weights as PyTorch lays them out; all read, none kept.
 template <class T>
 struct Weights {
-  std::int64_t input_size = 0;        // 0 or more
-  std::int64_t hidden_size = 0;       // 1 or more
-  const T* input = nullptr;           // W_ih (hidden_size, input_size), contiguous
-  const T* recurrent = nullptr;       // W_hh (hidden_size, hidden_size), contiguous; null: no recurrent term
-  const T* input_bias = nullptr;      // b_ih (hidden_size), contiguous; null counts as zeros
-  const T* recurrent_bias = nullptr;  // b_hh (hidden_size), contiguous; null counts as zeros
+  std::int64_t input_size = 0;   // 0 or more
+  std::int64_t hidden_size = 0;  // 1 or more
+  // Rows of a gate lie behind those of the gate before, in PyTorch's order: r, z, n of a GRU; i, f, g, o of an LSTM.
+  const T* input = nullptr;           // W_ih (gates * hidden_size, input_size), contiguous
+  const T* recurrent = nullptr;       // W_hh (gates * hidden_size, hidden_size), contiguous; null, of the identity
+                                      // alone: no recurrent term
+  const T* input_bias = nullptr;      // b_ih (gates * hidden_size), contiguous; null counts as zeros
+  const T* recurrent_bias = nullptr;  // b_hh (gates * hidden_size), contiguous; null counts as zeros
 };
 
 struct Functions;  // of one instruction set
@@ -77,8 +80,8 @@ struct LayerWeights;
 template <class T>
 class PackedWeights {
  public:
-  // Copies `weights`. Throws std::bad_alloc, and what instruction_set() throws.
-  explicit PackedWeights(const Weights<T>& weights);
+  // Copies `weights`, which are those of `cell`. Throws std::bad_alloc, and what instruction_set() throws.
+  PackedWeights(const Weights<T>& weights, Cell cell);
   ~PackedWeights();
   PackedWeights(PackedWeights&&) noexcept;
   PackedWeights& operator=(PackedWeights&&) = delete;
@@ -96,15 +99,20 @@ class PackedWeights {
 template <class T>
 struct Forward {
   Sequence sequence;
-  Nonlinearity nonlinearity = Nonlinearity::tanh;
+  Cell cell = Cell::tanh;
   int threads = 1;
   Weights<T> weights;                        // not read where `packed` is given
-  const PackedWeights<T>* packed = nullptr;  // null: the weights are packed for this call alone
+  const PackedWeights<T>* packed = nullptr;  // of this cell; null: the weights are packed for this call alone
   Rows<const T> input;                       // x, input_size features
   const T* initial_state = nullptr;          // h_0 (batch, hidden_size), contiguous; null counts as zeros
   Rows<T> output;                            // h_t, hidden_size features, written; feature_stride must be 1
   T* final_state = nullptr;  // h_n (batch, hidden_size), written, contiguous; null: not wanted. A row's state
                              // after the step of it that is taken last
+  const T* initial_cell_state = nullptr;  // c_0 (batch, hidden_size), contiguous; null counts as zeros; lstm alone
+  T* final_cell_state = nullptr;          // c_n (batch, hidden_size), written, contiguous; null: not wanted; lstm alone
+  T* kept = nullptr;  // what Backward needs besides the output: a row a step and sequence, behind one another as packed
+                      // ones are or (steps, batch), of kept * hidden_size elements (see cells.h), written, contiguous;
+                      // null: not wanted; not read of a cell that keeps nothing
 };
 
 // BPTT. With g_t = dL/dh_t from outside:
@@ -113,25 +121,30 @@ struct Forward {
 //     dW_ih = sum d_t x_t^T        dW_hh = sum d_t h_{t-1}^T        db_ih = db_hh = sum d_t
 template <class T>
 struct Backward {
-  Sequence sequence;  // the sequence and nonlinearity of Forward
-  Nonlinearity nonlinearity = Nonlinearity::tanh;
+  Sequence sequence;  // the sequence and cell of Forward
+  Cell cell = Cell::tanh;
   int threads = 1;
-  Weights<T> weights;                // the biases are not read
-  Rows<const T> input;               // x, input_size features
-  const T* initial_state = nullptr;  // as in Forward
-  Rows<const T> output;              // what Forward wrote; feature_stride must be 1; not read for the identity
+  Weights<T> weights;                     // the biases are not read
+  Rows<const T> input;                    // x, input_size features
+  const T* initial_state = nullptr;       // as in Forward
+  Rows<const T> output;                   // what Forward wrote; feature_stride must be 1; not read for the identity
+  const T* initial_cell_state = nullptr;  // as in Forward
+  const T* kept = nullptr;                // what Forward wrote there; not read of a cell that keeps nothing
 
-  Rows<const T> d_output;            // g_t, hidden_size features; data may be null: zeros
-  const T* d_final_state = nullptr;  // dL/dh_n (batch, hidden_size), contiguous; null: zeros
+  Rows<const T> d_output;                 // g_t, hidden_size features; data may be null: zeros
+  const T* d_final_state = nullptr;       // dL/dh_n (batch, hidden_size), contiguous; null: zeros
+  const T* d_final_cell_state = nullptr;  // dL/dc_n (batch, hidden_size), contiguous; null: zeros; lstm alone
 
   // Written where not null, all contiguous but for d_input's steps and rows (its feature_stride must be 1). Those of
   // the weights are sums over the batch, zeros when it is 0.
   Rows<T> d_input;                   // dx_t, input_size features
   bool add_to_d_input = false;       // add to what d_input holds, as the second of two directions does
   T* d_initial_state = nullptr;      // dh_0 (batch, hidden_size)
-  T* d_input_weights = nullptr;      // dW_ih (hidden_size, input_size)
-  T* d_recurrent_weights = nullptr;  // dW_hh (hidden_size, hidden_size)
-  T* d_bias = nullptr;               // db_ih and db_hh, which are the same (hidden_size)
+  T* d_input_weights = nullptr;      // dW_ih (gates * hidden_size, input_size)
+  T* d_recurrent_weights = nullptr;  // dW_hh (gates * hidden_size, hidden_size)
+  T* d_bias = nullptr;            // db_ih (gates * hidden_size), and db_hh, which is the same but for the gates apart
+  T* d_recurrent_bias = nullptr;  // db_hh (gates * hidden_size), for cells that have gates apart
+  T* d_initial_cell_state = nullptr;  // dc_0 (batch, hidden_size), lstm alone
 };
 
 // Throw std::invalid_argument for a sequence that cannot be (see Sequence) before anything is written,

@@ -1,7 +1,7 @@
 // Stacks of recurrent layers for inference: weights packed once, whole sequences or one step at a time, to the same
 // bits. What engine.h says of pointers, sizes, threads and results holds here.
 //
-//     auto network = std::make_shared<const elman::Network<float>>(weights, layers, 1, elman::Nonlinearity::tanh);
+//     auto network = std::make_shared<const elman::Network<float>>(weights, layers, 1, elman::Cell::tanh);
 //     elman::Stream<float> stream(network, 1);
 //     stream.step(x, 0, 1, h);  // once a step: x (input_size) in, h (hidden_size) out
 //
@@ -23,7 +23,7 @@ class Network {
   // may go afterwards. Layer 0 reads input_size features, every other one directions * hidden_size; hidden_size is the
   // same in all. Throws std::invalid_argument when layers is below 1, directions neither 1 nor 2, or sizes do not fit
   // one another, std::bad_alloc when memory ends, and what instruction_set() throws.
-  Network(const Weights<T>* weights, int layers, int directions, Nonlinearity nonlinearity);
+  Network(const Weights<T>* weights, int layers, int directions, Cell cell);
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
@@ -58,7 +58,7 @@ class Network {
   std::vector<PackedWeights<T>> packed_;
   int layers_;
   int directions_;
-  Nonlinearity nonlinearity_;
+  Cell cell_;
   std::int64_t input_size_;
   std::int64_t hidden_size_;
 };

@@ -13,7 +13,7 @@ from elman.ops._flops import profiler, tell_products
 
 __all__ = ["backward", "forward"]
 
-_NONLINEARITY = {"tanh": _engine.Nonlinearity.tanh, "relu": _engine.Nonlinearity.relu}
+_NONLINEARITY = {"tanh": _engine.Cell.tanh, "relu": _engine.Cell.relu}
 _forward: Any = _engine.forward
 _backward: Any = _engine.backward
 

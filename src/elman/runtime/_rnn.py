@@ -17,7 +17,7 @@ from elman.runtime._stream import Stream
 
 __all__ = ["NETWORKS", "RNN"]
 
-_NONLINEARITIES = {"tanh": _engine.Nonlinearity.tanh, "relu": _engine.Nonlinearity.relu}
+_NONLINEARITIES = {"tanh": _engine.Cell.tanh, "relu": _engine.Cell.relu}
 NETWORKS: dict[str, Any] = {"float32": _engine.NetworkFloat32, "float64": _engine.NetworkFloat64}
 
 

@@ -90,7 +90,7 @@ std::vector<std::int64_t> ragged(const Size& size) {
 }
 
 template <class T>
-void one_layer(const Size& size, elman::Nonlinearity nonlinearity, bool packed, bool reverse, const std::string& name) {
+void one_layer(const Size& size, elman::Cell cell, bool packed, bool reverse, const std::string& name) {
   const auto [steps, batch, inputs, units] = size;
   Draw<T> draw(static_cast<std::uint64_t>(units));
   const Layer<T> layer(draw, inputs, units);
@@ -102,7 +102,7 @@ void one_layer(const Size& size, elman::Nonlinearity nonlinearity, bool packed, 
 
   elman::Forward<T> forward;
   forward.sequence = sequence;
-  forward.nonlinearity = nonlinearity;
+  forward.cell = cell;
   forward.threads = 2;
   forward.weights = layer.weights();
   forward.input = {x.data(), batch * inputs, inputs};
@@ -118,7 +118,7 @@ void one_layer(const Size& size, elman::Nonlinearity nonlinearity, bool packed, 
   std::vector<T> d_bias(static_cast<std::size_t>(units));
   elman::Backward<T> backward;
   backward.sequence = sequence;
-  backward.nonlinearity = nonlinearity;
+  backward.cell = cell;
   backward.threads = 2;
   backward.weights = layer.weights();
   backward.input = forward.input;
@@ -148,7 +148,7 @@ void stack(const Size& size, const std::string& name) {
       {draw, inputs, units}, {draw, inputs, units}, {draw, 2 * units, units}, {draw, 2 * units, units}};
   std::vector<elman::Weights<T>> weights;
   for (const Layer<T>& layer : layers) weights.push_back(layer.weights());
-  const elman::Network<T> network(weights.data(), 2, 2, elman::Nonlinearity::tanh);
+  const elman::Network<T> network(weights.data(), 2, 2, elman::Cell::tanh);
   const std::vector<T> x = draw.even(steps * batch * inputs, 2);
   const auto rows = static_cast<std::size_t>(batch * 2 * units);
   std::vector<T> output(static_cast<std::size_t>(steps) * rows), largest(rows), mean(rows);
@@ -163,7 +163,7 @@ void stack(const Size& size, const std::string& name) {
   elman::softmax<T>(batch, 2 * units, mean.data(), mean.data(), false);
   print(name + " softmax", mean);
 
-  const auto one_way = std::make_shared<const elman::Network<T>>(weights.data(), 1, 1, elman::Nonlinearity::relu);
+  const auto one_way = std::make_shared<const elman::Network<T>>(weights.data(), 1, 1, elman::Cell::relu);
   elman::Stream<T> stream(one_way, batch);
   for (std::int64_t t = 0; t < steps; ++t) stream.step(x.data() + t * batch * inputs, inputs, 1, nullptr);
   print(name + " stream", std::vector<T>(stream.states(), stream.states() + batch * units));
@@ -173,10 +173,10 @@ template <class T>
 void cases(const Size& size) {
   const std::string name = std::to_string(size.steps) + "," + std::to_string(size.batch) + "," +
                            std::to_string(size.input) + "," + std::to_string(size.hidden);
-  one_layer<T>(size, elman::Nonlinearity::tanh, false, false, name + " tanh");
-  one_layer<T>(size, elman::Nonlinearity::tanh, true, true, name + " tanh packed reverse");
-  one_layer<T>(size, elman::Nonlinearity::relu, true, false, name + " relu packed");
-  one_layer<T>(size, elman::Nonlinearity::relu, false, true, name + " relu reverse");
+  one_layer<T>(size, elman::Cell::tanh, false, false, name + " tanh");
+  one_layer<T>(size, elman::Cell::tanh, true, true, name + " tanh packed reverse");
+  one_layer<T>(size, elman::Cell::relu, true, false, name + " relu packed");
+  one_layer<T>(size, elman::Cell::relu, false, true, name + " relu reverse");
   stack<T>(size, name);
 }
 

@@ -1,0 +1,39 @@
+// A cell's mathematics with what the list of cells says of it, for the loops over steps.
+#pragma once
+
+#include <utility>
+
+#include "elman/cells.h"
+#include "simd/several.h"
+
+namespace elman {
+namespace {
+
+template <class C, int gates, int apart, int states, int kept>
+struct SizedCell : C {
+  static constexpr int kGates = gates, kApart = apart, kStates = states, kKept = kept;
+  // One gate's sums go through the output, several through rows of their own.
+  static constexpr bool kThroughOutput = gates == 1;
+  // dL/da of all gates, of those apart W_ih's and W_hh's: W_ih's are the first kGates, W_hh's the last.
+  static constexpr int kDeltas = gates + apart;
+  static constexpr bool kCarriesHidden = !kThroughOutput && states == 1;  // past the product; else, if any, c
+};
+
+// {f(0), f(1), ...} as the fields of an aggregate, in order.
+template <class Fields, int kCount, class F>
+[[gnu::always_inline]] inline Fields fields_of(const F& f) {
+  return [&]<int... i>(std::integer_sequence<int, i...>)
+             __attribute__((always_inline)) { return Fields{f(i)...}; }(std::make_integer_sequence<int, kCount>{});
+}
+
+// f(0, first field), f(1, second), ... of an aggregate of X alone.
+template <int kCount, class X, class Fields, class F>
+[[gnu::always_inline]] inline void for_each_field(const Fields& fields, const F& f) {
+  static_assert(sizeof(Fields) == kCount * sizeof(X));
+  const auto all = __builtin_bit_cast(Several<X, kCount>, fields);
+#pragma GCC unroll 8
+  for (int i = 0; i < kCount; ++i) f(i, all.each[i]);
+}
+
+}  // namespace
+}  // namespace elman
