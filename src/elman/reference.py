@@ -10,10 +10,18 @@ runs where second derivatives are wanted. Forward and backward stand side by sid
     dW_ih = sum_t d_t x_t^T                            dW_hh = sum_t d_t h_{t-1}^T
     db_ih = db_hh = sum_t d_t
 
+The cells with gates, of which :func:`gated_layer` runs one, take ``u = W_ih x_t + b_ih`` and
+``v = W_hh h_{t-1} + b_hh`` of every gate::
+
+    GRU     r = sigma(u_r + v_r)    z = sigma(u_z + v_z)    n = tanh(u_n + r v_n)    h_t = n + z (h_{t-1} - n)
+    LSTM    i, f, o = sigma(u + v)    g = tanh(u_g + v_g)    c_t = f c_{t-1} + i g    h_t = o tanh(c_t)
+
 Padded and packed input are one case: step t holds the rows that still run, and a packed batch is sorted,
 so that they are its first ``batch_sizes[t]`` rows.
 
-Sources: J. L. Elman, "Finding structure in time" (1990); the page of ``torch.nn.RNN``.
+Sources: J. L. Elman, "Finding structure in time" (1990); K. Cho et al., "Learning phrase representations using RNN
+encoder-decoder" (2014); S. Hochreiter and J. Schmidhuber, "Long short-term memory" (1997); F. Gers et al., "Learning to
+forget" (2000); the pages of ``torch.nn.RNN``, ``GRU`` and ``LSTM``.
 """
 
 from collections.abc import Sequence
@@ -25,7 +33,7 @@ with TORCH.needed_by(__name__):
     from torch import Tensor
     from torch.nn.functional import linear
 
-__all__ = ["layer", "layer_backward"]
+__all__ = ["gated_layer", "gru_step", "layer", "layer_backward", "lstm_step"]
 
 
 def layer(
@@ -119,6 +127,65 @@ def layer_backward(
     return d_input, d_h, d_weight_ih, d_a.T @ h_before, d_a.sum(0)
 
 
+def gru_step(u: Tensor, v: Tensor, h: Tensor) -> Tensor:
+    """A GRU's h_t from u and v (rows, 3 hidden_size) and h_{t-1} (rows, hidden_size)."""
+    (u_r, u_z, u_n), (v_r, v_z, v_n) = u.chunk(3, 1), v.chunk(3, 1)
+    r, z = torch.sigmoid(u_r + v_r), torch.sigmoid(u_z + v_z)
+    n = torch.tanh(u_n + r * v_n)
+    return n + z * (h - n)
+
+
+def lstm_step(u: Tensor, v: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """An LSTM's h_t and c_t from u and v (rows, 4 hidden_size) and c_{t-1} (rows, hidden_size)."""
+    i, f, g, o = (u + v).chunk(4, 1)
+    c_t = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(c_t), c_t
+
+
+def gated_layer(
+    input: Tensor,
+    batch_sizes: Tensor | None,
+    h_0: Tensor | None,
+    c_0: Tensor | None,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor | None,
+    bias_hh: Tensor | None,
+    *,
+    cell: str,
+    reverse: bool,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Run one layer of a cell with gates in one direction over its input. Its gradients are autograd's.
+
+    Args:
+        input, batch_sizes, h_0, reverse: as :func:`layer` takes them.
+        c_0: of an LSTM, (batch, hidden_size); ``None`` counts as zeros.
+        weight_ih: (gates * hidden_size, input_size), gates in PyTorch's order.
+        weight_hh: (gates * hidden_size, hidden_size).
+        bias_ih: (gates * hidden_size,) or ``None``.
+        bias_hh: (gates * hidden_size,) or ``None``.
+        cell: ``"gru"`` or ``"lstm"``.
+
+    Returns:
+        ``output`` and ``h_n`` as :func:`layer` returns them, and ``c_n``, shaped as ``h_n``, ``None`` of a GRU.
+    """
+    inputs = _steps(input, batch_sizes)
+    h = _initial_state(h_0, inputs, weight_hh)
+    c = _initial_state(c_0, inputs, weight_hh) if cell == "lstm" else None
+    outputs = []
+    for x_t in _in_order(inputs, reverse):
+        rows = x_t.shape[0]
+        u, v = linear(x_t, weight_ih, bias_ih), linear(h[:rows], weight_hh, bias_hh)
+        if c is None:
+            h_t = gru_step(u, v, h[:rows])
+        else:
+            h_t, c_t = lstm_step(u, v, c[:rows])
+            c = torch.cat([c_t, c[rows:]])
+        h = torch.cat([h_t, h[rows:]])
+        outputs.append(h_t)
+    return _joined(_in_order(outputs, reverse), batch_sizes), h, c
+
+
 def _steps(x: Tensor, batch_sizes: Tensor | None) -> Sequence[Tensor]:
     """The rows (rows, features) of each step, in order of time."""
     return x.unbind() if batch_sizes is None else torch.split(x, batch_sizes.tolist())
@@ -135,4 +202,4 @@ def _in_order(steps: Sequence[Tensor], reverse: bool) -> list[Tensor]:
 
 
 def _initial_state(h_0: Tensor | None, inputs: Sequence[Tensor], weight_hh: Tensor) -> Tensor:
-    return inputs[0].new_zeros(inputs[0].shape[0], weight_hh.shape[0]) if h_0 is None else h_0
+    return inputs[0].new_zeros(inputs[0].shape[0], weight_hh.shape[1]) if h_0 is None else h_0
