@@ -66,7 +66,10 @@ class ForwardPass {
     T* sums = nullptr;
     if (!Cell::kThroughOutput && !call_.kept) {
       const std::int64_t steps = kChunkRows / (last - first);
-      sums = workspace_of<T>(Slot::task, smaller(steps, schedule_.steps()) * (last - first) * width());
+      Layout layout;
+      const auto place = layout.reserve<T>(smaller(steps, schedule_.steps()) * (last - first) * width());
+      layout.take(Slot::task);
+      sums = layout[place];
     }
     std::int64_t iteration = 0;
     while (iteration < schedule_.steps()) {

@@ -151,21 +151,28 @@ class WeightGradients {
         for (std::int64_t c = 0; c < kPanel<T>; ++c) to[c] = begin + c < width ? from[c * feature_stride] : T(0);
       }
     }
-    multiply<T, kChain>(tiles_.units() + offset + units.begin, kTileRows, units.end - units.begin,
-                        Packed<T>{packed, depth, width},
-                        vector_by_vector([&](std::ptrdiff_t unit, std::ptrdiff_t column, int lanes, Vector<T> sums) {
-                          T* to = gradient + gradient_row(offset + units.begin + unit) * columns + first + column;
-                          store(to, lanes, (is_first_ ? Vector<T>{} : load(to, 1, lanes)) + sums);
-                        }));
+    const std::int64_t begin = offset + units.begin, end = offset + units.end;
+    const std::int64_t cut = larger(begin, smaller(apart_ * hidden_size_, end));
+    const Units parts[] = {{begin, cut}, {cut, end}};  // either is of rows that lie behind one another
+    for (const Units& part : parts) {
+      T* const to_part = gradient + gradient_row(part.begin) * columns + first;
+      multiply<T, kChain>(tiles_.units() + part.begin, kTileRows, part.end - part.begin,
+                          Packed<T>{packed, depth, width},
+                          vector_by_vector([&](std::ptrdiff_t unit, std::ptrdiff_t column, int lanes, Vector<T> sums) {
+                            T* to = to_part + unit * columns + column;
+                            store(to, lanes, (is_first_ ? Vector<T>{} : load(to, 1, lanes)) + sums);
+                          }));
+    }
   }
 
   // PyTorch sums biases' gradients by halves, more exactly than chains do; with its error carried along, a sum of
   // up to 1024 rows is off by its last rounding.
   void add_biases(std::int64_t group, std::int64_t depth) const {
-    for (int i = 0; i < gates_; ++i) {
-      for (T* const gradient : {call_.d_bias, call_.d_recurrent_bias}) {
-        const std::int64_t delta = (gradient == call_.d_bias ? i : apart_ + i) * hidden_size_;
-        if (gradient) add_bias(delta, gradient + gradient_row(delta), group, depth);
+    for (int gate = 0; gate < gates_; ++gate) {
+      const std::int64_t of_input = gate * hidden_size_, of_recurrent = (apart_ + gate) * hidden_size_;
+      if (call_.d_bias) add_bias(of_input, call_.d_bias + gradient_row(of_input), group, depth);
+      if (call_.d_recurrent_bias) {
+        add_bias(of_recurrent, call_.d_recurrent_bias + gradient_row(of_recurrent), group, depth);
       }
     }
   }

@@ -19,8 +19,8 @@ struct TanhConstants<float> {
   static constexpr int kMantissaBits = 23;
   static constexpr float kHalfLogarithm = 0x1.62e4p-2f;         // ln(2)/2 is the sum of the two; the first
   static constexpr float kHalfLogarithmRest = 0x1.7f7d1cp-21f;  // has zeros at its end: small multiples are exact
-  // (e^r - 1 - r - r^2/2) / r^3 for |r| <= ln(2)/2: Chebyshev interpolation, then those neighbours with which the
-  // largest error of tanh over all floats is least
+  // tools/tanh_series.py: (e^r - 1 - r - r^2/2) / r^3 for |r| <= ln(2)/2, Chebyshev interpolation, then those
+  // neighbours with which the largest error of tanh over all floats is least
   static constexpr float kSeries[] = {0.16666668653488159f, 0.041666474193334579f, 0.0083331344649195671f,
                                       0.0013930419227108359f, 0.00019883523054886609f};
 };

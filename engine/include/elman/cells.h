@@ -29,9 +29,10 @@ struct CellSizes {
 };
 
 #define ELMAN_CELL(name, type, gates, apart, states, kept) {#name, gates, apart, states, kept},
-inline constexpr CellSizes kCells[] = {ELMAN_CELLS(ELMAN_CELL)};
+// Internal to each unit: what is compiled once per instruction set may share no function with the linker.
+static constexpr CellSizes kCells[] = {ELMAN_CELLS(ELMAN_CELL)};
 #undef ELMAN_CELL
 
-constexpr const CellSizes& sizes(Cell cell) { return kCells[static_cast<int>(cell)]; }
+static inline constexpr const CellSizes& sizes(Cell cell) { return kCells[static_cast<int>(cell)]; }
 
 }  // namespace elman
