@@ -113,7 +113,7 @@ inline void store_part(T* to, int count, Vector<T> value) {
 
 // The first `count` lanes, `stride` elements apart; the others are zero.
 template <class T>
-inline Vector<T> load(const T* from, std::ptrdiff_t stride, int count) {
+inline Vector<T> load(const T* from, std::ptrdiff_t stride, int count) noexcept {
   if (stride == 1) return count == kLanes<T> ? load(from) : load_part(from, count);
   Vector<T> value{};
   for (int i = 0; i < count; ++i) value[i] = from[i * stride];

@@ -71,7 +71,7 @@ struct GateSums {
   int at_once;  // gates that were taken side by side
 
   // A gate's sums in a row, counted from the first.
-  const T* at(int gate, std::ptrdiff_t row) const {
+  const T* at(int gate, std::ptrdiff_t row) const noexcept {
     const int part = gate / at_once, left = kGates - part * at_once, count = left < at_once ? left : at_once;
     return sums + part * kTileVectors * kLanes<T> + (row * count + gate % at_once) * kPanel<T>;
   }
