@@ -124,7 +124,7 @@ struct Decay {
   X shifted, scale, first, inverse, correction;
 };
 
-// Of magnitudes m that are not negative. X is several vectors. `limit` sees to it that 2^-n is a number of the format.
+// Of magnitudes m that are not negative. X is several vectors; `limit` sees to it that 2^-n is a number of the format.
 template <class T, class X, class Limit>
 [[gnu::always_inline]] inline Decay<X> decay(const X& magnitude, const Limit& limit) {
   using C = TanhConstants<T>;
@@ -163,13 +163,40 @@ template <class T, class X>
   return difference + multiply_add(-quotient, correction, difference_error);
 }
 
-// X is several vectors.
+// X is several vectors. The same operations as decay's, written out: through an aggregate of them a layer took 8 to 24%
+// longer.
 template <class T, class X>
 [[gnu::always_inline]] inline X tanh(const X& x) {
+  using C = TanhConstants<T>;
+
+  // |x| = n ln(2)/2 + h + h_rest, |h| <= ln(2)/4, so that 2|x| = n ln 2 + 2h
   const X magnitude = on_each(TanhBits<T>::magnitude, x);
-  const Decay<X> decayed = decay<T>(magnitude, [](const X& shifted) __attribute__((always_inline)) { return shifted; });
-  const X quotient = decayed.scale * decayed.inverse;  // exact
-  return on_each(TanhBits<T>::result, x, magnitude, one_minus<T>(quotient, decayed.correction));
+  const X shifted = multiply_add(magnitude, broadcast(T(2.8853900817779268)), broadcast(C::kRound));
+  const X minus_n = broadcast(C::kRound) - shifted;
+  const X h_high = multiply_add(minus_n, broadcast(C::kHalfLogarithm), magnitude);  // exact
+  const X h = multiply_add(minus_n, broadcast(C::kHalfLogarithmRest), h_high);
+  const X h_rest = multiply_add(minus_n, broadcast(C::kHalfLogarithmRest), h_high - h);
+
+  // (e^{2h} - 1) / 2 = h + square + rest
+  const X square = h * h;
+  const X rest = multiply_add(square * h, series<T>(h, square), on_each(product_error<T>, h, h, square)) + h_rest;
+
+  // below = (2^-n + e^{2h}) / 2, largest terms first
+  const X scale = on_each(TanhBits<T>::scale, shifted);
+  const X first = multiply_add(scale, broadcast(T(0.5)), broadcast(T(0.5)));
+  const X linear = first + h;
+  const X quadratic = linear + square;
+  const X below = quadratic + rest;
+  const X below_rest =
+      sum_error(first, h, linear) + sum_error(linear, square, quadratic) + sum_error(quadratic, rest, below);
+
+  // 1 - 2^-n / below: with the rounded quotient, and what that left over
+  const X inverse = broadcast(T(1)) / below;
+  const X quotient = scale * inverse;  // exact
+  const X correction = multiply_add(-inverse, below_rest, on_each(remainder<T>, broadcast(T(1)), inverse, below));
+  const X difference = broadcast(T(1)) - quotient;
+  const X difference_error = (broadcast(T(1)) - difference) - quotient;
+  return on_each(TanhBits<T>::result, x, magnitude, difference + multiply_add(-quotient, correction, difference_error));
 }
 
 }  // namespace
