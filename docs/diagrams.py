@@ -221,8 +221,8 @@ def heads(language: int) -> Drawing:
     drawing = Drawing(760, 330, language)
     names = (("classifier", "分类"), ("tagger", "序列标注"), ("language model", "语言模型"), ("forecaster", "预测"))
     tops = (
-        (("softmax of", "对线性得分"), ("linear scores", "取 softmax")),
-        (("likeliest", "可能性最大的"), ("well-formed path", "合格式的路径")),
+        (("softmax of scores,", "对网络与 n 元组的"), ("also of n-grams", "得分取 softmax")),
+        (("likeliest path,", "词对也加分，"), ("pairs of words too", "取最可能的路径")),
         (("softmax beside", "与每个词元的"), ("every token's vector", "向量比较")),
         (("mix of simple", "简单预测的混合"), ("forecasts + this", "加上它")),
     )
@@ -235,7 +235,7 @@ def heads(language: int) -> Drawing:
     for column, (name, top, middle) in enumerate(zip(names, tops, middles, strict=True)):
         x = 10 + 188 * column
         drawing.text(x + 88, 24, *name)
-        drawing.box(x + 14, 40, 148, 52, "answer")
+        drawing.box(x + 4, 40, 168, 52, "answer")
         for row, words in enumerate(top):
             drawing.text(x + 88, 62 + 20 * row, *words)
         drawing.text(x + 88, 134, *middle, kind="soft")
