@@ -8,6 +8,7 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.locale import _ as translated
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
@@ -79,6 +80,17 @@ def set_well(app: Sphinx, document: nodes.document) -> None:
                 del text.parent[here]
 
 
+THEME_IN_CHINESE = {"Next": "下一页", "Previous": "上一页", "Home": "首页", "On this page": "本页内容"}
+THEME_IN_CHINESE |= {"Back to top": "回到顶部", "Made with ": "主题："}
+
+
+def say_in_chinese(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None
+) -> None:
+    """The theme's own words, of which it has no Chinese; the others are Sphinx's, which has."""
+    context["_"] = context["gettext"] = lambda words: THEME_IN_CHINESE.get(words) or translated(words)
+
+
 def is_another_librarys(app: Sphinx, kind: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
     """What estimators inherit of scikit-learn has its documentation there."""
     return True if (getattr(member, "__module__", None) or "").startswith("sklearn.") else None
@@ -88,4 +100,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", for_the_site)
     app.connect("doctree-read", set_well)
     app.connect("autodoc-skip-member", is_another_librarys)
+    if chinese:
+        app.connect("html-page-context", say_in_chinese)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
