@@ -35,7 +35,8 @@ def main(folder: Path) -> None:
             subprocess.run(command, check=True, cwd=ROOT)
     for picture, (name, text, step, height) in PAGES.items():
         page = folder / f"{picture}.html"
-        elman.load(folder / name).trace(text).save_html(page, f"{name}: {text}", overwrite=True)
+        trace = elman.load(folder / name).trace(text)
+        trace.save_html(page, f"{name}: {trace.kind}", overwrite=True)  # as `elman show` does
         flags = ["--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={WIDTH},{height}"]
         shot = f"--screenshot={ROOT / 'docs/images' / picture}.png"
         subprocess.run([browser, *flags, shot, f"{page.as_uri()}#{step}"], check=True)

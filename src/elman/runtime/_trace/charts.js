@@ -103,7 +103,7 @@ function drawTime() {
     const value = isLanguage ? surprise : (t) => belief(t, data.taken[t]);
     let high = isLanguage ? 4 : 1;
     for (let t = view.first; t < end && isLanguage; t++) if (value(t) < Infinity) high = Math.max(high, value(t));
-    const y = axes(context, 130, 0, high, isLanguage ? (v) => `${figure(Number(v.toFixed(1)))} bits` : percent0);
+    const y = axes(context, 130, 0, high, isLanguage ? (v) => `${figure(Number(v.toFixed(v < 10 ? 1 : 0)))} bits` : percent0);
     for (let t = view.first; t < end; t++) {
       context.fillStyle = isLanguage ? css("--c1") : data.outcomes[data.taken[t]] === "O" ? css("--c7") : outcomeColour(data.taken[t]);
       context.fillRect(left(t) + view.width * 0.1, y(value(t)), view.width * 0.8, y(0) - y(value(t)));
@@ -112,6 +112,14 @@ function drawTime() {
   }
   const y = axes(context, 130, 0, 1, percent0);
   for (const k of drawn) line(context, y, (t) => belief(t, k), outcomeColour(k), view.first, end, k === final ? 2.6 : 1.6);
+}
+
+/** A number that fits the gutter, whatever its size: −1.23M, 5e−7. */
+function brief(value) {
+  const size = Math.abs(value), far = (size && size < 1e-3) || size >= 1e15;
+  const notation = far ? "scientific" : size < 1e4 ? "standard" : "compact";
+  const options = { notation, useGrouping: false, maximumSignificantDigits: far ? 1 : 3 };
+  return (value + 0).toLocaleString("en", options).replace("E", "e").replaceAll("-", "−");
 }
 
 function percent0(p) { return `${Math.round(100 * p)}%`; }
@@ -127,7 +135,7 @@ function drawSignal() {
     return [known.reduce((a, b) => Math.min(a, b), Infinity), known.reduce((a, b) => Math.max(a, b), -Infinity)];
   });
   const [low, high] = isSeries ? spans[0] : [0, 1];
-  const y = axes(context, height, low, high, isSeries ? (v) => String(Number(v.toPrecision(3))) : (v) => ["min", "", "max"][2 * v]);
+  const y = axes(context, height, low, high, isSeries ? brief : (v) => ["min", "", "max"][2 * v]);
   if (view.unit) {
     context.globalAlpha = 0.5;
     for (let i = view.first; i < end; i++) context.fillStyle = background(i), context.fillRect(left(i), 0, view.width + 0.5, height);
@@ -218,9 +226,10 @@ function drawLabels(context, size, end) {
     context.save();
     context.fillStyle = css(t === view.step ? "--accent" : "--ink");
     context.translate(left(t + (isText ? 0.5 : 0)), size.labels - 6);
-    if (isText && !size.single) context.rotate(-0.9);
-    context.textAlign = isText && size.single ? "center" : "left";
     const characters = [...(isText ? seen(data.read[t]).trim() || "␣" : data.read[t])];
+    const slanted = isText && !size.single && characters.length > 2;
+    if (slanted) context.rotate(-0.9);
+    context.textAlign = isText && !slanted ? "center" : "left";
     if (size.single && characters.length > 2) characters.splice(0, 9, t ? "⊣" : "⊢"); // the marks of start and end
     const room = 12;
     context.fillText(characters.length > room && isText ? `${characters.slice(0, room - 1).join("")}…` : characters.join(""), 0, 0);

@@ -51,7 +51,7 @@ function percent(p) { return Number.isNaN(p) ? "none" : p > 0 && p < 0.0005 ? "<
 
 function signed(value) { return Math.abs(value) < 0.05 ? "" : (value < 0 ? "−" : "+") + Math.abs(value).toFixed(1); }
 
-function figure(value) { return Number.isFinite(value) ? String(Number(value.toPrecision(4))) : "none"; }
+function figure(value) { return Number.isFinite(value) ? String(Number(value.toPrecision(4))).replaceAll("-", "−") : "none"; }
 
 /** A token on its own: white space, marks and what does not print are made visible. */
 function seen(token) {
@@ -253,7 +253,8 @@ function tip(event, text) {
 function begin() {
   const many = data.layers > 1 ? `${data.layers} layers of ` : "", several = data.readers.length > 1;
   const of = isSeries ? `${data.readers.length} networks` : several ? "read in two directions" : "read in one direction";
-  $("about").textContent = `${data.kind} · ${many}${data.units} units, ${of} · ${steps} steps`;
+  const kind = document.title.endsWith(data.kind) ? "" : `${data.kind} · `; // once is enough
+  $("about").textContent = `${kind}${many}${data.units} units, ${of} · ${steps.toLocaleString("en")} step${steps > 1 ? "s" : ""}`;
   $("numbers").textContent = isSeries ? "The series, what was expected one step before, and what is expected next"
     : "What is read: each channel between its least and its greatest value";
   $("heading").textContent = isLanguage ? "Surprise: the bits that each token took"
