@@ -65,6 +65,9 @@ def for_the_site(app: Sphinx, page: str, source: list[str]) -> None:
 
 def set_well(app: Sphinx, document: nodes.document) -> None:
     """Dashes where Sphinx has two hyphens, no space where a line of Chinese ends, no break before a table's unit."""
+    for literal in document.findall(nodes.literal):
+        if literal.astext().startswith("--") and len(literal.astext()) < 30:
+            literal["classes"].append("whole")  # else a line ends with the hyphens of an option
     for entry in document.findall(nodes.entry):
         for text in list(entry.findall(nodes.Text)):
             if UNIT.search(text):
