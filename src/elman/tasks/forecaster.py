@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elman._errors import InputError, OptionError, listed
-from elman._figures import figure
+from elman._figures import counted, figure
 from elman.runtime._forecaster.calendar import TimeGrid
 from elman.runtime._forecaster.forecaster import Forecast, as_columns, without_ahead
 from elman.runtime._forecaster.forecaster import Forecaster as Trained
@@ -206,7 +206,8 @@ class Forecaster(ForecasterOptions, Estimator):
             self.model_ = Trained(settings, self.model_.tensors() | tensors)
             return
         metrics, history = self.metrics_, self.history_
-        running.notice(f"mix and networks are fitted anew to the whole series, for {metrics['epoch']} epochs")
+        epochs = counted(metrics["epoch"], "epoch")
+        running.notice(f"mix and networks are fitted anew to the whole series, for {epochs}")
         if running.checkpoints:
             folder = Path(running.checkpoints) / CHECKPOINT_FOLDER
             running = replace(running, checkpoints=folder, resume=(folder / CHECKPOINT_FOLDER).is_dir())
