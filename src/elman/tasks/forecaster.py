@@ -1,6 +1,5 @@
 """A forecaster with scikit-learn's manners."""
 
-import hashlib
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from elman._errors import InputError, OptionError, listed
+from elman._errors import InputError, OptionError
 from elman._figures import counted, figure
-from elman.runtime._forecaster.calendar import TimeGrid
-from elman.runtime._forecaster.forecaster import Forecast, as_columns, without_ahead
+from elman.runtime._forecaster.columns import as_columns
+from elman.runtime._forecaster.forecaster import Forecast
 from elman.runtime._forecaster.forecaster import Forecaster as Trained
 from elman.runtime._forecaster.rolling import rolling_report
 from elman.runtime._forecaster.series import Series, Windows, as_series
@@ -21,6 +20,7 @@ from elman.runtime._forecaster.settings import ForecasterSettings, ForecasterSiz
 from elman.tasks._base import check_is_fitted
 from elman.tasks._estimator import Estimator, Running
 from elman.tasks._forecaster.options import ForecasterOptions
+from elman.tasks._forecaster.preparing import as_training, check_known, default_horizon, digest_of, first_held
 from elman.tasks._run import Observer, Schedule
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Forecaster"]
 
 LEAST_EXAMPLES = 8  # of steps to forecast from, in training
-LEAST_HELD = 4  # the same, held out
-LEAST_KNOWN = 3
 STEPS = 800  # of training, by default: epochs are as many as that takes
 LEAST_CONTEXT, LONGEST_CONTEXT = 4, 104
 Floats = NDArray[np.float64]
@@ -105,7 +103,7 @@ class Forecaster(ForecasterOptions, Estimator):
             InputError: a ValueError that says in one line which value, time, option or file cannot be used.
         """
         running = Running(checkpoints, resume, verbose, observer)
-        return self._fit_anew(*_as_training(series, times, covariates, known, names, dates), running=running)
+        return self._fit_anew(*as_training(series, times, covariates, known, names, dates), running=running)
 
     def predict(self, horizon: int | None = None) -> Floats:
         """Return what follows the training series, (horizon,) or (horizon, targets)."""
@@ -163,7 +161,7 @@ class Forecaster(ForecasterOptions, Estimator):
             raise OptionError("validation", "a share above 0: widths and choices come from it", self.validation)
         settings, tensors, held = self._prepared(series, targets, ahead, running)
         schedule = Schedule(self.learning_rate, self.epochs_, patience=max(10, self.epochs_ // 3))
-        self._train(self._beginning(settings, tensors, held), schedule, _digest(series, targets, ahead), running)
+        self._train(self._beginning(settings, tensors, held), schedule, digest_of(series, targets, ahead), running)
         from elman.tasks._forecaster.calibrating import calibrated, choose
         from elman.tasks._forecaster.training import RATIO
 
@@ -211,7 +209,7 @@ class Forecaster(ForecasterOptions, Estimator):
         if running.checkpoints:
             folder = Path(running.checkpoints) / CHECKPOINT_FOLDER
             running = replace(running, checkpoints=folder, resume=(folder / CHECKPOINT_FOLDER).is_dir())
-        digest = _digest(series, len(settings.targets), ahead)
+        digest = digest_of(series, len(settings.targets), ahead)
         schedule = replace(schedule, last=metrics["epoch"])
         self._train(self._beginning(settings, tensors, steps), schedule, digest, running)
         self.metrics_, self.history_ = metrics, history
@@ -252,17 +250,17 @@ class Forecaster(ForecasterOptions, Estimator):
         from elman.tasks._forecaster.anchoring import choose_season, cycles_of, seasons_of, tensors_of
 
         steps = len(series)
-        self.season_, self.horizon_ = self.season or 1, self.horizon or _default_horizon(series.grid, steps)
-        held = _held(steps, self.horizon_, self.validation)
+        self.season_, self.horizon_ = self.season or 1, self.horizon or default_horizon(series.grid, steps)
+        held = first_held(steps, self.horizon_, self.validation)
         self._check_length(steps, held, LEAST_CONTEXT)
         trained = series.values[:held]
-        _check(series, targets, held)
+        check_known(series, targets, held)
         if self.season is None:
             self.season_ = choose_season(trained[:, :targets], series.grid, min(self.horizon_, max(1, held // 10)))
         cycles = cycles_of(series.grid, self.season_, held)
         if self.horizon is None and cycles:
             self.horizon_ = min(self.horizon_, round(cycles[0]))
-            held = _held(steps, self.horizon_, self.validation)
+            held = first_held(steps, self.horizon_, self.validation)
             trained = series.values[:held]
         context = self.context or min(max(16, 2 * self.season_), LONGEST_CONTEXT, max(LEAST_CONTEXT, held // 4))
         self._check_length(steps, held, max(context, self.season_ + 1))
@@ -360,67 +358,3 @@ class Forecaster(ForecasterOptions, Estimator):
             running.notice(settings.doubt)
         if not self.model_.output_scale.any():
             running.notice("the networks add nothing to the simple forecasts on the held-out part and are not used")
-
-
-def _as_training(
-    series: Any, times: Any, covariates: Any, known: Any, names: Sequence[str] | None, dates: str | None
-) -> tuple[Series, int, Floats]:
-    """Return the series, how many of its columns are targets, and what is known ahead, (steps, columns)."""
-    if isinstance(series, Series):
-        count = int(known or 0)
-        targets = len(series.names) - int(covariates or 0) - count
-        past, ahead = without_ahead(series, targets, count) if count else (series, np.zeros((0, 0)))
-        return past, targets, ahead
-    targets = np.asarray(series).shape[1] if np.ndim(series) == 2 else 1
-    columns = [as_columns(series, "series", ["target"] * targets)]
-    if covariates is not None:
-        count = np.asarray(covariates).shape[1] if np.ndim(covariates) == 2 else 1
-        columns.append(as_columns(covariates, "covariates", ["covariate"] * count))
-        if len(columns[1]) != len(columns[0]):
-            raise InputError(f"covariates: expected {len(columns[0])} steps, as the series, got {len(columns[1])}")
-    ahead = np.zeros((0, 0))
-    if known is not None:
-        count, steps = np.asarray(known).shape[1] if np.ndim(known) == 2 else 1, len(columns[0])
-        columns.append(as_columns(known, "known", ["known"] * count))
-        if len(columns[-1]) < steps:
-            raise InputError(f"known: expected {steps} steps or more, as the series, got {len(columns[-1])}")
-        columns[-1], ahead = columns[-1][:steps], columns[-1][steps:]
-    values = np.concatenate(columns, axis=1)
-    if names is None:
-        extra = values.shape[1] - targets - ahead.shape[1]
-        names = ["value"] if targets == 1 else [f"value_{i + 1}" for i in range(targets)]
-        names = [*names, *(f"covariate_{i + 1}" for i in range(extra))]
-        names += [f"known_{i + 1}" for i in range(ahead.shape[1])]
-    if len(names) != values.shape[1] or len(set(names)) != len(names):
-        raise InputError(f"names: expected {values.shape[1]} that differ, got {listed(map(str, names))}")
-    return as_series([str(name) for name in names], values, times, dates=dates), targets, ahead
-
-
-def _check(series: Series, targets: int, held: int) -> None:
-    for name, column in zip(series.names, series.values[:held].T, strict=True):
-        known = int(np.isfinite(column).sum())
-        if known < max(LEAST_KNOWN, held // 20):
-            raise InputError(
-                f"{name}: expected numbers, got {known} known ones in the {held} of {len(series)} steps to train on"
-            )
-    for name, column in zip(series.names[:targets], series.values[held:].T, strict=False):
-        if not np.isfinite(column).any():
-            raise InputError(
-                f"{name}: expected numbers among the last {len(column)} steps, which are held out, got none"
-            )
-
-
-def _default_horizon(grid: TimeGrid, steps: int) -> int:
-    """Return a tenth of the series, and at most the calendar's shortest cycle of which it holds two."""
-    cycles = [round(cycle) for cycle in grid.cycles() if 2 * cycle <= steps]
-    return max(1, min([steps // 10, *cycles]))
-
-
-def _held(steps: int, horizon: int, validation: float) -> int:
-    """Return the first step held out: a share, and enough for some forecasts."""
-    return steps - max(round(steps * validation), horizon + max(LEAST_HELD, horizon // 2) - 1)
-
-
-def _digest(series: Series, targets: int, ahead: Floats) -> str:
-    content = repr((series.names, targets, series.grid)).encode() + series.values.tobytes() + ahead.tobytes()
-    return hashlib.sha256(content).hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,23 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elman._errors import InputError, OptionError
-from elman.runtime._arrays import Array, as_array
+from elman.runtime._arrays import Array
 from elman.runtime._forecaster.anchors import Waves, candidates, mixed
+from elman.runtime._forecaster.columns import as_columns, each, transformed, without_ahead
 from elman.runtime._forecaster.context import Context, place
-from elman.runtime._forecaster.series import GREATEST, Series, Windows, as_series
+from elman.runtime._forecaster.series import Series, Windows, as_series
 from elman.runtime._forecaster.settings import INPUT_WAVES, PROFILE_WAVES, ForecasterSettings
 from elman.runtime._linear import Linear
 from elman.runtime._trace.trace import Trace
 from elman.runtime._trained import TrainedModel
 from elman.runtime._vocabulary import Vocabulary
 
-__all__ = ["Forecast", "Forecaster", "as_columns", "checked_horizon", "transformed", "without_ahead"]
+__all__ = ["Forecast", "Forecaster", "checked_horizon"]
 
 READING_BATCH = 256
 LONGEST = 10**5  # steps of a forecast
 GREATEST_INPUT = 10.0
 GREATEST_LOGARITHM = 700.0  # whose exponential is a float64
-LEAST_SHARE = 0.1  # of the training series' least value, for logarithms
 
 Floats = NDArray[np.float64]
 
@@ -247,7 +247,7 @@ class Forecaster(TrainedModel):
         restored = np.array(values)
         for column in np.flatnonzero(self.settings.logarithm[: restored.shape[-1]]):
             limited = np.minimum(restored[..., column], GREATEST_LOGARITHM)
-            restored[..., column] = _each(math.exp, limited)
+            restored[..., column] = each(math.exp, limited)
         return restored
 
     def windows(self, context: Context) -> Windows:
@@ -382,48 +382,9 @@ class Forecaster(TrainedModel):
         return f"Forecaster({', '.join(settings.targets)}: {settings.horizon} steps of {settings.grid.describe()})"
 
 
-def transformed(values: Array, logarithm: Sequence[bool], training: Array) -> Floats:
-    """Return columns, (steps, columns), in the units that are forecast."""
-    values = np.array(values, dtype=np.float64)
-    for column in np.flatnonzero(logarithm):
-        least = LEAST_SHARE * np.nanmin(training[:, column])  # a later series may reach 0
-        values[:, column] = _each(math.log, np.maximum(values[:, column], least))
-    return values
-
-
-def as_columns(values: Any, place: str, names: Sequence[str]) -> Floats:
-    """Return an array given as (steps, columns), or (steps,) for one column, NaN where missing.
-
-    Raises:
-        InputError: it is none, or holds infinity or the like.
-    """
-    array = as_array(values, place, np.dtype(np.float64))
-    columns = array[:, None] if array.ndim == 1 else array
-    if columns.ndim != 2 or columns.shape[1] != len(names) or not len(columns):
-        raise InputError(f"{place}: expected the shape (steps, {len(names)}), got {array.shape}")
-    beyond = np.abs(columns) > GREATEST
-    if beyond.any():
-        step, column = np.argwhere(beyond)[0].tolist()
-        got = columns[step, column]
-        raise InputError(f"{place}[{step}, {column}]: expected a number up to {GREATEST:g}, or NaN, got {got}")
-    return np.array(columns)
-
-
 def _limited(values: Array) -> Array:
     limited: Array = np.clip(values, -GREATEST_INPUT, GREATEST_INPUT)
     return limited
-
-
-def _each(function: Callable[[float], float], values: Array) -> Floats:
-    """Apply a function to each number: NumPy's own take other roads on other processors."""
-    return np.array([function(value) for value in values.ravel().tolist()], dtype=np.float64).reshape(values.shape)
-
-
-def without_ahead(series: Series, targets: int, known: int) -> tuple[Series, Floats]:
-    """Return a series to its last target, and the values of its columns known ahead in the rows behind that."""
-    seen = np.flatnonzero(np.isfinite(series.values[:, :targets]).any(axis=1))
-    end = int(seen[-1]) + 1 if len(seen) else 0
-    return replace(series, values=series.values[:end]), series.values[end:, series.values.shape[1] - known :]
 
 
 def checked_horizon(horizon: Any) -> int:

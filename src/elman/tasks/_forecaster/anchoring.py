@@ -18,7 +18,7 @@ from elman.runtime._forecaster.anchors import (
     names_of,
 )
 from elman.runtime._forecaster.calendar import TimeGrid
-from elman.runtime._forecaster.forecaster import transformed
+from elman.runtime._forecaster.columns import transformed
 from elman.runtime._forecaster.series import Series, Windows
 from elman.runtime._forecaster.settings import PROFILE_WAVES, ForecasterSettings
 
