@@ -8,8 +8,8 @@ from mpmath import cos, e, log, lu_solve, matrix, mp, mpf, pi
 from numpy import array, float32, int32
 
 DOUBLE_TERMS = 11
-# Of float32's coefficients, in units in the last place: with these neighbours of theirs the largest error of tanh over all
-# floats is 0.54 units. They were found by trying, which this program does not repeat.
+# Of float32's coefficients, in units in the last place: with these neighbours of theirs the largest error of tanh over
+# all floats is 0.54 units. They were found by trying, which this program does not repeat.
 FLOAT_MOVES = [1, -20, -200, 3000, 0]
 
 

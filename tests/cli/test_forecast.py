@@ -55,7 +55,7 @@ def test_training_says_what_it_found_and_what_is_next(elman, tmp_path):
     assert told.code == 0, told.err
     assert "120 steps of a month, 1990-01 to 1999-12; the last 24 are held out" in told.out
     assert "horizon 12, a season of 12 steps (season and horizon chosen from the data)" in told.out
-    assert "held-out part, " in told.out
+    assert "held-out part (" in told.out
     assert "elman forecast m/ --horizon 24 --plot forecast.png" in told.out
     assert sorted(path.name for path in Path("m").iterdir()) == [
         "config.json", "history.csv", "metrics.json", "model.safetensors"
@@ -69,7 +69,7 @@ def test_figures_of_one_epoch_are_the_same_wherever_they_stand(elman, tmp_path):
     lines = {line.split()[0]: line.split() for line in said.partition("fitted anew")[0].splitlines() if "/2 " in line}
     kept = re.search(r"kept: epoch (\d) of 2, validation MAE (\S+), MAE over seasonal naive (\S+)\n", said)
     assert lines[f"{kept[1]}/2"][2:4] == [kept[2], kept[3]]
-    held = re.search(r"held-out part, with all choices made \((?:direct|recursive)\): MAE (\S+), naive (\S+),", said)
+    held = re.search(r"held-out part \((?:direct|recursive)\): MAE (\S+), naive (\S+),", said)
     metrics = json.loads(Path("m/metrics.json").read_text())
     assert [float(found) for found in held.groups()] == pytest.approx(
         [metrics["validation_mae"], metrics["validation_naive_mae"]], abs=1e-4
@@ -80,7 +80,9 @@ def test_figures_of_one_epoch_are_the_same_wherever_they_stand(elman, tmp_path):
 def test_intervals_that_rest_on_few_forecasts_say_so_where_they_are_shown(elman, tmp_path):
     file = write_series(tmp_path / "sales.csv", count=60, covariate=False)
     words = ("--time", "month", "--horizon", "6", "--target", "sales", "--out", "few", *QUICK)
-    assert re.search(r"held \d+\.\d%, and rest on only 7 forecasts\n", elman("train", "forecast", file, *words).out)
+    assert re.search(
+        r"held \d+\.\d% of it, and rest on only 7 forecasts\n", elman("train", "forecast", file, *words).out
+    )
     rough = "the intervals rest on only 7 forecasts of the held-out part, and are rough\n"
     later = write_series(tmp_path / "later.csv", first=60, count=7, covariate=False)
     for command in (("forecast", "few"), ("forecast", "few", "--out", "x.csv"), ("predict", "few", later)):

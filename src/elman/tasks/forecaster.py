@@ -347,10 +347,10 @@ class Forecaster(ForecasterOptions, Estimator):
         mae, naive, seasonal = (metrics[f"validation_{name}"] for name in ("mae", "naive_mae", "seasonal_naive_mae"))
         few = self.model_.few(settings.calibration)
         running.notice(
-            f"held-out part, with all choices made ({strategy}): MAE {figure(mae)}, naive {figure(naive)}, seasonal "
-            f"naive {figure(seasonal)}; intervals of {settings.coverage:.0%} held "
-            f"{metrics['validation_interval_coverage']:.1%}" + (f", and rest on {few}" if few else "")
+            f"held-out part ({strategy}): MAE {figure(mae)}, naive {figure(naive)}, seasonal naive {figure(seasonal)}"
         )
+        held = f"intervals of {settings.coverage:.0%} held {metrics['validation_interval_coverage']:.1%} of it"
+        running.notice(held + (f", and rest on {few}" if few else ""))
         better = [name for name, error in (("naive", naive), ("seasonal naive", seasonal)) if error <= mae]
         if better:
             running.notice(f"the model does not beat the {' and the '.join(better)} forecast on the held-out part")

@@ -14,7 +14,7 @@ from elman.runtime._arrays import Array
 from elman.runtime._forecaster.context import Context
 from elman.runtime._forecaster.forecaster import READING_BATCH, Forecaster
 from elman.runtime._forecaster.rolling import errors, roll
-from elman.runtime._forecaster.settings import ForecasterSettings
+from elman.runtime._forecaster.settings import GREATEST_RATIO, ForecasterSettings
 from elman.tasks._forecaster.anchoring import LEAST, LEAST_SCALE, spread
 from elman.tasks._layers import recurrent_layers
 from elman.tasks._training import Task
@@ -137,5 +137,6 @@ def held_origins(model: Forecaster, held: int, most: int) -> Integers:
 
 def ratio(found: Mapping[str, Floats]) -> float:
     """Return the error over the seasonal naive forecast's, a mean over the targets."""
-    with np.errstate(over="ignore"):  # of a series that repeats itself exactly any error is infinitely worse
-        return float(np.nanmean(found["mae"] / np.maximum(found["seasonal_naive_mae"], np.finfo(np.float64).tiny)))
+    with np.errstate(over="ignore"):  # of a series that repeats itself exactly any error is beyond all
+        ratios = found["mae"] / np.maximum(found["seasonal_naive_mae"], np.finfo(np.float64).tiny)
+    return float(np.nanmean(np.minimum(ratios, GREATEST_RATIO)))
