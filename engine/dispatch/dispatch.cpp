@@ -99,6 +99,9 @@ void run_forward(const Forward<T>& call) {
 template <class T>
 void run_backward(const Backward<T>& call) {
   if (!check(call.sequence)) return clear_gradients(call);
+  if (sizes(call.cell).kept > 0 && !call.kept) {
+    throw std::invalid_argument("kept: expected what the forward pass wrote there, got null");
+  }
   const WorkspaceUse of_call(Slot::call), of_tasks(Slot::task);
   of<T>(*level().functions).backward(call);
 }

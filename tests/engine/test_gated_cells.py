@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.engine import gated
 from tests.engine.cases import assert_close, assert_same_bits, ragged
 from tests.engine.gated import CELLS, GatedCase, by_equations, gated_case, run
 
@@ -129,3 +130,11 @@ def test_packed_or_padded(cell, dtype, reverse):
         of_row = {name: results[name][steps][:, None] for name in ("output", "d_input")}
         of_row |= {name: results[name][[row]] for name in OF_ROWS if name in results and name not in of_row}
         assert_same_bits(of_row, alone, f"row {row}")
+
+
+@dtypes
+def test_a_backward_pass_without_what_the_forward_pass_kept_is_refused(cell, dtype, monkeypatch):
+    backward = gated.BACKWARD[dtype]
+    monkeypatch.setitem(gated.BACKWARD, dtype, lambda **call: backward(**call | {"kept": 0}))
+    with pytest.raises(ValueError, match="kept: expected what the forward pass wrote there, got null"):
+        run(gated_case(cell, 3, 4, 2, 1, dtype=dtype))
