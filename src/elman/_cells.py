@@ -1,0 +1,61 @@
+"""The cells that a recurrent network may have: one row each, read by whatever has to tell them apart.
+
+A new cell is a row here, a file of mathematics in the engine and a function in ``elman.reference``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["FAMILIES", "Family"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """What there is to know of a cell besides its mathematics.
+
+    Args:
+        name: as options and files say it.
+        title: of the classes ``torch.nn.RNN`` and ``RNNCell``, ``elman.nn``'s and the runtime's, of ONNX's operator.
+        gates: a letter each, in PyTorch's order: blocks of hidden_size rows in the weights and the biases.
+        states: a letter each; the first is the output and is fed back through ``weight_hh``.
+        modes: PyTorch's names for it, and the engine's cell for each.
+        onnx_gates: the gates in ONNX's order.
+        keras: the title of Keras's layer.
+        keras_gates: the gates in Keras's order.
+    """
+
+    name: str
+    title: str
+    gates: str = "h"
+    states: str = "h"
+    modes: Mapping[str, str] = field(hash=False)
+    onnx_gates: str = "h"
+    keras: str
+    keras_gates: str = "h"
+
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        Family(name="rnn", title="RNN", modes={"RNN_TANH": "tanh", "RNN_RELU": "relu"}, keras="SimpleRNN"),
+        Family(
+            name="gru",
+            title="GRU",
+            gates="rzn",
+            modes={"GRU": "gru"},
+            onnx_gates="zrn",
+            keras="GRU",
+            keras_gates="zrn",
+        ),
+        Family(
+            name="lstm",
+            title="LSTM",
+            gates="ifgo",
+            states="hc",
+            modes={"LSTM": "lstm"},
+            onnx_gates="iofg",
+            keras="LSTM",
+            keras_gates="ifgo",
+        ),
+    )
+}
