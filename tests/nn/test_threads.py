@@ -8,7 +8,8 @@ import sys
 MAPPED = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
 
 SWAPPING = """
-import threading, time
+import faulthandler, threading, time
+faulthandler.dump_traceback_later(90, exit=True)  # one that hangs says where
 import torch
 from torch.nn.utils.rnn import PackedSequence
 import elman.nn
