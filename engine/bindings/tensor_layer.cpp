@@ -34,9 +34,9 @@ class Call {
   }
   std::int64_t features() const { return features_; }
   std::int64_t width() const { return directions_ * units_; }
-  double work() const {  // multiplications
+  double work(elman::Cell cell) const {  // multiplications
     return static_cast<double>(steps_) * static_cast<double>(rows_) * static_cast<double>(width()) *
-           static_cast<double>(features_ + units_);
+           static_cast<double>(features_ + units_) * elman::sizes(cell).gates;
   }
   bool is_one_step() const { return is_one_step_; }
 
@@ -47,6 +47,17 @@ class Call {
   nb::object fresh_states(nb::handle like) const {
     if (is_one_step_) return like.attr(torch->new_empty)(batch(), units_);
     return like.attr(torch->new_empty)(directions_, batch(), units_);
+  }
+
+  // What the forward pass keeps: each direction's rows behind those of the other.
+  nb::object fresh_kept(nb::handle like, int kept) const {
+    return like.attr(torch->new_empty)(directions_, all_rows(), kept * units_);
+  }
+  template <class T>
+  T* kept(const TensorView* numbers, int kept, int direction) const {
+    if (!numbers) return nullptr;
+    require(numbers->has_shape({directions_, all_rows(), kept * units_}), "kept: expected what the forward pass kept");
+    return numbers->data<T>() + direction * all_rows() * kept * units_;
   }
 
   // From feature `first` on, of `width`; none where there is no tensor.
@@ -77,6 +88,7 @@ class Call {
     batch_sizes_ = checked_copy(sizes.data<const std::int64_t>(), sizes.size(0), rows_);
   }
 
+  std::int64_t all_rows() const { return steps_ * rows_; }
   std::int64_t batch() const { return batch_sizes_.empty() ? rows_ : batch_sizes_.front(); }
 
   int directions_;
@@ -87,21 +99,26 @@ class Call {
 
 template <class T>
 nb::tuple forward(const TensorView& x, elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0,
-                  nb::handle batch_sizes, nb::list weights, std::int64_t units) {
+                  nb::handle c_0, nb::handle batch_sizes, nb::list weights, std::int64_t units, bool keeps) {
   const Call sizes(x, batch_sizes, directions, units);
+  const elman::CellSizes& of_cell = elman::sizes(cell);
+  const std::int64_t gate_rows = of_cell.gates * units;
   const std::size_t each = weights.size() / static_cast<std::size_t>(directions);
   require(each == 2 || each == 4, "weights: expected those of directions");
-  const bool gives_up_gil = is_worth_the_gil(sizes.work());
+  require(of_cell.states == 2 || c_0.is_none(), "c_0: expected none, this cell has one state");
+  const bool gives_up_gil = is_worth_the_gil(sizes.work(cell));
 
   const nb::object output = sizes.fresh_rows(input, sizes.width());
   const nb::object h_n = sizes.is_one_step() ? nb::none() : sizes.fresh_states(input);
+  const nb::object c_n = of_cell.states == 2 ? sizes.fresh_states(input) : nb::none();
+  const nb::object kept = keeps && of_cell.kept > 0 ? sizes.fresh_kept(input, of_cell.kept) : nb::none();
   Operands<T> operands(gives_up_gil);
   const std::size_t of_input = operands.add(input, false), of_h_0 = operands.add(h_0, true);
-  const std::size_t first_weight = of_h_0 + 1;
+  const std::size_t of_c_0 = operands.add(c_0, true), first_weight = of_c_0 + 1;
   for (nb::handle weight : weights) operands.add(weight, true);
   operands.settle();
 
-  const Result to_output(output), to_h_n(h_n);
+  const Result to_output(output), to_h_n(h_n), to_c_n(c_n), to_kept(kept);
   std::array<elman::Forward<T>, 2> calls;
   for (int direction = 0; direction < directions; ++direction) {
     const std::size_t w = first_weight + static_cast<std::size_t>(direction) * each;
@@ -109,14 +126,17 @@ nb::tuple forward(const TensorView& x, elman::Cell cell, int threads, int direct
         .sequence = sizes.sequence(direction),
         .cell = cell,
         .threads = threads,
-        .weights = {sizes.features(), units, operands.data(w, {units, sizes.features()}),
-                    operands.data(w + 1, {units, units}), each == 4 ? operands.data(w + 2, {units}) : nullptr,
-                    each == 4 ? operands.data(w + 3, {units}) : nullptr},
+        .weights = {sizes.features(), units, operands.data(w, {gate_rows, sizes.features()}),
+                    operands.data(w + 1, {gate_rows, units}), each == 4 ? operands.data(w + 2, {gate_rows}) : nullptr,
+                    each == 4 ? operands.data(w + 3, {gate_rows}) : nullptr},
         .packed = nullptr,
         .input = sizes.template rows<const T>(operands.find(of_input), sizes.features(), 0),
         .initial_state = sizes.template states<const T>(operands.find(of_h_0), direction),
         .output = sizes.template rows<T>(to_output.view(), sizes.width(), direction * units),
         .final_state = sizes.template states<T>(to_h_n.view(), direction),
+        .initial_cell_state = sizes.template states<const T>(operands.find(of_c_0), direction),
+        .final_cell_state = sizes.template states<T>(to_c_n.view(), direction),
+        .kept = sizes.template kept<T>(to_kept.view(), of_cell.kept, direction),
     };
   }
   {
@@ -125,44 +145,60 @@ nb::tuple forward(const TensorView& x, elman::Cell cell, int threads, int direct
       elman::forward(calls[static_cast<std::size_t>(direction)]);
     }
   }
-  return nb::make_tuple(output, h_n);
+  nb::list results;
+  results.append(output);
+  if (!h_n.is_none()) results.append(h_n);
+  if (!c_n.is_none()) results.append(c_n);
+  return nb::make_tuple(nb::tuple(results), kept);
 }
 
 template <class T>
 nb::tuple backward(const TensorView& x, elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0,
-                   nb::handle batch_sizes, nb::list matrices, std::int64_t units, nb::handle output,
-                   nb::handle d_output, nb::handle d_h_n, nb::tuple needed) {
+                   nb::handle c_0, nb::handle batch_sizes, nb::list matrices, std::int64_t units, nb::handle output,
+                   nb::handle kept, nb::handle d_output, nb::handle d_h_n, nb::handle d_c_n, nb::tuple needed) {
   const Call sizes(x, batch_sizes, directions, units);
-  const std::size_t each = needed.size() == 2 + 4u * static_cast<unsigned>(directions) ? 4 : 2;
-  require(needed.size() == 2 + each * static_cast<unsigned>(directions), "needed: expected one for each argument");
-  require(matrices.size() == 2u * static_cast<unsigned>(directions), "matrices: expected those of directions");
+  const elman::CellSizes& of_cell = elman::sizes(cell);
+  const std::int64_t gate_rows = of_cell.gates * units;
+  const std::size_t of_directions = static_cast<std::size_t>(directions);
+  constexpr std::size_t kFirstWeight = 3;  // behind input, h_0 and c_0
+  const std::size_t each = needed.size() == kFirstWeight + 4 * of_directions ? 4 : 2;
+  require(needed.size() == kFirstWeight + each * of_directions, "needed: expected one for each argument");
   const auto needs = [&](std::size_t i) { return needed[i].is(Py_True); };
-  const bool gives_up_gil = is_worth_the_gil(3 * sizes.work());
+  require(matrices.size() == 2 * of_directions, "matrices: expected those of directions");
+  require(of_cell.states == 2 || (c_0.is_none() && d_c_n.is_none() && !needs(2)),
+          "c_0: expected none, this cell has one state");
+  // of one step of a cell that keeps what it needs, nothing reads the output
+  require(!output.is_none() || (sizes.is_one_step() && of_cell.kept > 0), "output: expected a tensor");
+  const bool gives_up_gil = is_worth_the_gil(3 * sizes.work(cell));
 
-  nb::object gradients[2 + 4 * 2];
+  nb::object gradients[3 + 4 * 2];
   for (nb::object& gradient : gradients) gradient = nb::none();
   if (needs(0)) gradients[0] = sizes.fresh_rows(input, sizes.features());
   if (needs(1)) gradients[1] = sizes.fresh_states(input);
-  for (std::size_t w = 2; w < needed.size(); w += each) {
-    if (needs(w)) gradients[w] = input.attr(torch->new_empty)(units, sizes.features());
-    if (needs(w + 1)) gradients[w + 1] = input.attr(torch->new_empty)(units, units);
+  if (needs(2)) gradients[2] = sizes.fresh_states(input);
+  for (std::size_t w = kFirstWeight; w < needed.size(); w += each) {
+    if (needs(w)) gradients[w] = input.attr(torch->new_empty)(gate_rows, sizes.features());
+    if (needs(w + 1)) gradients[w + 1] = input.attr(torch->new_empty)(gate_rows, units);
     for (std::size_t bias = w + 2; bias < w + each; ++bias) {
-      if (needs(bias)) gradients[bias] = input.attr(torch->new_empty)(units);
+      if (needs(bias)) gradients[bias] = input.attr(torch->new_empty)(gate_rows);
     }
   }
   Operands<T> operands(gives_up_gil);
   const std::size_t of_input = operands.add(input, false), of_h_0 = operands.add(h_0, true);
-  const std::size_t of_output = operands.add(output, true), of_d_output = operands.add(d_output, false);
-  const std::size_t of_d_h_n = operands.add(d_h_n, true), first_matrix = of_d_h_n + 1;
+  const std::size_t of_c_0 = operands.add(c_0, true), of_output = operands.add(output, true);
+  const std::size_t of_kept = operands.add(kept, true), of_d_output = operands.add(d_output, false);
+  const std::size_t of_d_h_n = operands.add(d_h_n, true), of_d_c_n = operands.add(d_c_n, true);
+  const std::size_t first_matrix = of_d_c_n + 1;
   for (nb::handle matrix : matrices) operands.add(matrix, true);
   operands.settle();
 
   const std::int64_t features = sizes.features();
-  const Result d_input(gradients[0]), d_h_0(gradients[1]);
+  const Result d_input(gradients[0]), d_h_0(gradients[1]), d_c_0(gradients[2]);
+  const bool is_one_bias = of_cell.apart == 0;
   std::array<elman::Backward<T>, 2> calls;
   std::array<T*, 4> biases{};
   for (int direction = 0; direction < directions; ++direction) {
-    const std::size_t at = static_cast<std::size_t>(direction), w = 2 + at * each;
+    const std::size_t at = static_cast<std::size_t>(direction), w = kFirstWeight + at * each;
     T* first = each == 4 ? Result(gradients[w + 2]).template data<T>() : nullptr;
     T* second = each == 4 ? Result(gradients[w + 3]).template data<T>() : nullptr;
     biases[2 * at] = first;
@@ -171,19 +207,24 @@ nb::tuple backward(const TensorView& x, elman::Cell cell, int threads, int direc
         .sequence = sizes.sequence(direction),
         .cell = cell,
         .threads = threads,
-        .weights = {features, units, operands.data(first_matrix + 2 * at, {units, features}),
-                    operands.data(first_matrix + 2 * at + 1, {units, units}), nullptr, nullptr},
+        .weights = {features, units, operands.data(first_matrix + 2 * at, {gate_rows, features}),
+                    operands.data(first_matrix + 2 * at + 1, {gate_rows, units}), nullptr, nullptr},
         .input = sizes.template rows<const T>(operands.find(of_input), features, 0),
         .initial_state = sizes.template states<const T>(operands.find(of_h_0), direction),
         .output = sizes.template rows<const T>(operands.find(of_output), sizes.width(), direction * units),
+        .initial_cell_state = sizes.template states<const T>(operands.find(of_c_0), direction),
+        .kept = sizes.template kept<const T>(operands.find(of_kept), of_cell.kept, direction),
         .d_output = sizes.template rows<const T>(operands.find(of_d_output), sizes.width(), direction * units),
         .d_final_state = sizes.template states<const T>(operands.find(of_d_h_n), direction),
+        .d_final_cell_state = sizes.template states<const T>(operands.find(of_d_c_n), direction),
         .d_input = sizes.template rows<T>(d_input.view(), features, 0),
         .add_to_d_input = direction == 1,
         .d_initial_state = sizes.template states<T>(d_h_0.view(), direction),
         .d_input_weights = Result(gradients[w]).template data<T>(),
         .d_recurrent_weights = Result(gradients[w + 1]).template data<T>(),
-        .d_bias = first ? first : second,
+        .d_bias = is_one_bias && !first ? second : first,
+        .d_recurrent_bias = is_one_bias ? nullptr : second,
+        .d_initial_cell_state = sizes.template states<T>(d_c_0.view(), direction),
     };
   }
   {
@@ -191,9 +232,9 @@ nb::tuple backward(const TensorView& x, elman::Cell cell, int threads, int direc
     for (int direction = 0; direction < directions; ++direction) {
       elman::backward(calls[static_cast<std::size_t>(direction)]);
     }
-    // the biases have equal gradients, but no two parameters may share one
-    for (std::size_t bias = 0; bias < biases.size(); bias += 2) {
-      if (biases[bias] && biases[bias + 1]) std::copy_n(biases[bias], units, biases[bias + 1]);
+    // where the biases have equal gradients, no two parameters may share one
+    for (std::size_t bias = 0; is_one_bias && bias < biases.size(); bias += 2) {
+      if (biases[bias] && biases[bias + 1]) std::copy_n(biases[bias], gate_rows, biases[bias + 1]);
     }
   }
   nb::list results;
@@ -208,31 +249,33 @@ TensorView viewed(nb::handle input) {
   return view;
 }
 
-Tuple forward_tensors(elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0,
-                      nb::handle batch_sizes, List weights, std::int64_t hidden_size) {
+Tuple forward_tensors(elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0, nb::handle c_0,
+                      nb::handle batch_sizes, List weights, std::int64_t hidden_size, bool keeps) {
   const TensorView x = viewed(input);
   const auto f = x.holds<double>() ? &forward<double> : &forward<float>;
-  return Tuple(f(x, cell, threads, directions, input, h_0, batch_sizes, weights, hidden_size));
+  return Tuple(f(x, cell, threads, directions, input, h_0, c_0, batch_sizes, weights, hidden_size, keeps));
 }
 
-Tuple backward_tensors(elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0,
+Tuple backward_tensors(elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0, nb::handle c_0,
                        nb::handle batch_sizes, List matrices, std::int64_t hidden_size, nb::handle output,
-                       nb::handle d_output, nb::handle d_h_n, Tuple needed) {
+                       nb::handle kept, nb::handle d_output, nb::handle d_h_n, nb::handle d_c_n, Tuple needed) {
   const TensorView x = viewed(input);
   const auto f = x.holds<double>() ? &backward<double> : &backward<float>;
-  return Tuple(
-      f(x, cell, threads, directions, input, h_0, batch_sizes, matrices, hidden_size, output, d_output, d_h_n, needed));
+  return Tuple(f(x, cell, threads, directions, input, h_0, c_0, batch_sizes, matrices, hidden_size, output, kept,
+                 d_output, d_h_n, d_c_n, needed));
 }
 
 }  // namespace
 
 void define_tensor_layer(nb::module_& m) {
-  m.def("forward", &forward_tensors, "cell"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(),
-        "batch_sizes"_a.none(), "weights"_a, "hidden_size"_a,
-        "One layer over tensors: output and h_n, as elman.ops.layer returns them.");
-  m.def("backward", &backward_tensors, "cell"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(),
-        "batch_sizes"_a.none(), "matrices"_a, "hidden_size"_a, "output"_a, "d_output"_a.none(), "d_h_n"_a.none(),
-        "needed"_a,
-        "The gradients of input, h_0 and weights; None for those that are not needed.\n\n"
+  m.def("forward", &forward_tensors, "cell"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(), "c_0"_a.none(),
+        "batch_sizes"_a.none(), "weights"_a, "hidden_size"_a, "keeps"_a,
+        "One layer over tensors: (what elman.ops.layer returns, what the backward pass needs besides).\n\n"
+        "Of one step the state alone, of a cell with two states both. The second is None where the cell keeps nothing, "
+        "and without `keeps`.");
+  m.def("backward", &backward_tensors, "cell"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(), "c_0"_a.none(),
+        "batch_sizes"_a.none(), "matrices"_a, "hidden_size"_a, "output"_a.none(), "kept"_a.none(), "d_output"_a.none(),
+        "d_h_n"_a.none(), "d_c_n"_a.none(), "needed"_a,
+        "The gradients of input, h_0, c_0 and weights; None for those that are not needed.\n\n"
         "`matrices` are the weights without the biases.");
 }

@@ -112,8 +112,9 @@ nb::bytes copy(nb::handle tensor) {
 }
 
 template <class T>
-bool are_weights(nb::list weights, std::int64_t input_size, std::int64_t hidden_size, int layers, int directions,
-                 bool bias) {
+bool are_weights(nb::list weights, int gates, std::int64_t input_size, std::int64_t hidden_size, int layers,
+                 int directions, bool bias) {
+  const std::int64_t rows = gates * hidden_size;
   const int each = bias ? 4 : 2;
   if (length(weights.size()) != std::int64_t{layers} * directions * each) return false;
   int index = 0;
@@ -123,20 +124,23 @@ bool are_weights(nb::list weights, std::int64_t input_size, std::int64_t hidden_
     if (!is_plain(weight, view) || !view.holds<T>()) return false;
     const int kind = index % each;
     const std::int64_t features = index < directions * each ? input_size : directions * hidden_size;
-    if (kind == 0 && !view.has_shape({hidden_size, features})) return false;
-    if (kind == 1 && !view.has_shape({hidden_size, hidden_size})) return false;
-    if (kind > 1 && !view.has_shape({hidden_size})) return false;
+    if (kind == 0 && !view.has_shape({rows, features})) return false;
+    if (kind == 1 && !view.has_shape({rows, hidden_size})) return false;
+    if (kind > 1 && !view.has_shape({rows})) return false;
     ++index;
   }
   return true;
 }
 
 template <class T>
-bool are_all_of(const TensorView& x, nb::handle h_0, nb::list weights, std::int64_t input_size,
-                std::int64_t hidden_size, int layers, int directions, bool bias) {
-  TensorView h;
-  return x.holds<T>() && (h_0.is_none() || (is_plain(h_0, h) && h.holds<T>())) &&
-         are_weights<T>(weights, input_size, hidden_size, layers, directions, bias);
+bool are_all_of(const TensorView& x, nb::handle h_0, nb::handle c_0, nb::list weights, int gates,
+                std::int64_t input_size, std::int64_t hidden_size, int layers, int directions, bool bias) {
+  const auto is_state = [](nb::handle state) {
+    TensorView view;
+    return state.is_none() || (is_plain(state, view) && view.holds<T>());
+  };
+  return x.holds<T>() && is_state(h_0) && is_state(c_0) &&
+         are_weights<T>(weights, gates, input_size, hidden_size, layers, directions, bias);
 }
 
 bool is_true(nb::handle object) {
@@ -146,18 +150,19 @@ bool is_true(nb::handle object) {
 }
 
 // The sizes are a module's attributes, which may have been set to anything.
-bool admits(nb::handle input, nb::handle h_0, List weights, nb::handle input_size, nb::handle hidden_size,
-            nb::handle layers, nb::handle bidirectional, nb::handle bias) {
+bool admits(nb::handle input, nb::handle h_0, nb::handle c_0, List weights, int gates, nb::handle input_size,
+            nb::handle hidden_size, nb::handle layers, nb::handle bidirectional, nb::handle bias) {
   TensorView x;
   std::int64_t features = 0, units = 0;
   int count = 0;
   if (!nb::try_cast(input_size, features) || !nb::try_cast(hidden_size, units) || !nb::try_cast(layers, count)) {
     return false;
   }
-  if (units < 1 || !is_plain(input, x) || x.dimensions() < 1 || x.size(-1) != features) return false;
+  constexpr std::int64_t kMost = std::int64_t{1} << 48;  // so that no number of gates times it wraps around
+  if (units < 1 || units > kMost || !is_plain(input, x) || x.dimensions() < 1 || x.size(-1) != features) return false;
   const int directions = is_true(bidirectional) ? 2 : 1;
-  return are_all_of<float>(x, h_0, weights, features, units, count, directions, is_true(bias)) ||
-         are_all_of<double>(x, h_0, weights, features, units, count, directions, is_true(bias));
+  return are_all_of<float>(x, h_0, c_0, weights, gates, features, units, count, directions, is_true(bias)) ||
+         are_all_of<double>(x, h_0, c_0, weights, gates, features, units, count, directions, is_true(bias));
 }
 
 }  // namespace
@@ -179,8 +184,8 @@ void define_tensors(nb::module_& m) {
       "Aliases of tensors or None; those of the tensors that are no leaves; those that are in their places, `...` for "
       "what is none and None for what needs no gradient.");
   m.def("copy", &copy, "tensor"_a, "The numbers of a plain vector, float32 or float64, as they are now.");
-  m.def("admits", &admits, "input"_a.none(), "h_0"_a.none(), "weights"_a, "input_size"_a.none(), "hidden_size"_a.none(),
-        "layers"_a.none(), "bidirectional"_a.none(), "bias"_a.none(),
+  m.def("admits", &admits, "input"_a.none(), "h_0"_a.none(), "c_0"_a.none(), "weights"_a, "gates"_a,
+        "input_size"_a.none(), "hidden_size"_a.none(), "layers"_a.none(), "bidirectional"_a.none(), "bias"_a.none(),
         "Whether these are plain tensors of one dtype, float32 or float64, weights and input of these sizes.\n\n"
-        "The other sizes of the input and those of h_0 are not looked at.");
+        "The other sizes of the input and those of the states are not looked at.");
 }

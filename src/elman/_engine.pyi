@@ -165,21 +165,23 @@ def keep(tensors: Sequence[object]) -> tuple[list[object], list[object], list[ob
 def copy(tensor: object) -> bytes:
     """The numbers of a plain vector, float32 or float64, as they are now."""
 
-def admits(input: object | None, h_0: object | None, weights: list[object], input_size: object | None, hidden_size: object | None, layers: object | None, bidirectional: object | None, bias: object | None) -> bool:
+def admits(input: object | None, h_0: object | None, c_0: object | None, weights: list[object], gates: int, input_size: object | None, hidden_size: object | None, layers: object | None, bidirectional: object | None, bias: object | None) -> bool:
     """
     Whether these are plain tensors of one dtype, float32 or float64, weights and input of these sizes.
 
-    The other sizes of the input and those of h_0 are not looked at.
+    The other sizes of the input and those of the states are not looked at.
     """
 
-def forward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, batch_sizes: object | None, weights: list[object], hidden_size: int) -> tuple[object, ...]:
+def forward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, weights: list[object], hidden_size: int, keeps: bool) -> tuple[object, ...]:
     """
-    One layer over tensors: output and h_n, as elman.ops.layer returns them.
+    One layer over tensors: (what elman.ops.layer returns, what the backward pass needs besides).
+
+    Of one step the state alone, of a cell with two states both. The second is None where the cell keeps nothing, and without `keeps`.
     """
 
-def backward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object, d_output: object | None, d_h_n: object | None, needed: tuple[object, ...]) -> tuple[object, ...]:
+def backward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...]) -> tuple[object, ...]:
     """
-    The gradients of input, h_0 and weights; None for those that are not needed.
+    The gradients of input, h_0, c_0 and weights; None for those that are not needed.
 
     `matrices` are the weights without the biases.
     """

@@ -10,8 +10,7 @@ runs where second derivatives are wanted. Forward and backward stand side by sid
     dW_ih = sum_t d_t x_t^T                            dW_hh = sum_t d_t h_{t-1}^T
     db_ih = db_hh = sum_t d_t
 
-The cells with gates, of which :func:`gated_layer` runs one, take ``u = W_ih x_t + b_ih`` and
-``v = W_hh h_{t-1} + b_hh`` of every gate::
+A cell with gates takes ``u = W_ih x_t + b_ih`` and ``v = W_hh h_{t-1} + b_hh`` of every gate::
 
     GRU     r = sigma(u_r + v_r)    z = sigma(u_z + v_z)    n = tanh(u_n + r v_n)    h_t = n + z (h_{t-1} - n)
     LSTM    i, f, o = sigma(u + v)    g = tanh(u_g + v_g)    c_t = f c_{t-1} + i g    h_t = o tanh(c_t)
@@ -24,7 +23,8 @@ encoder-decoder" (2014); S. Hochreiter and J. Schmidhuber, "Long short-term memo
 forget" (2000); the pages of ``torch.nn.RNN``, ``GRU`` and ``LSTM``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from elman._extras import TORCH
 
@@ -33,48 +33,81 @@ with TORCH.needed_by(__name__):
     from torch import Tensor
     from torch.nn.functional import linear
 
-__all__ = ["gated_layer", "gru_step", "layer", "layer_backward", "lstm_step"]
+__all__ = ["CELLS", "elman_step", "gru_step", "layer", "layer_backward", "lstm_step"]
+
+
+def elman_step(u: Tensor, v: Tensor, h: Tensor, *, f: Callable[[Tensor], Tensor] = torch.tanh) -> tuple[Tensor]:
+    """An Elman network's h_t from u, v and h_{t-1} (rows, hidden_size)."""
+    return (f(u + v),)
+
+
+def gru_step(u: Tensor, v: Tensor, h: Tensor) -> tuple[Tensor]:
+    """A GRU's h_t from u and v (rows, 3 hidden_size) and h_{t-1} (rows, hidden_size)."""
+    (u_r, u_z, u_n), (v_r, v_z, v_n) = u.chunk(3, 1), v.chunk(3, 1)
+    r, z = torch.sigmoid(u_r + v_r), torch.sigmoid(u_z + v_z)
+    n = torch.tanh(u_n + r * v_n)
+    return (n + z * (h - n),)
+
+
+def lstm_step(u: Tensor, v: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """An LSTM's h_t and c_t from u and v (rows, 4 hidden_size), h_{t-1} and c_{t-1} (rows, hidden_size)."""
+    i, f, g, o = (u + v).chunk(4, 1)
+    c_t = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(c_t), c_t
+
+
+#: From u, v and the states before to those after: of every cell of the engine by its name there.
+CELLS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
+    "tanh": elman_step,
+    "relu": partial(elman_step, f=torch.relu),
+    "gru": gru_step,
+    "lstm": lstm_step,
+}
 
 
 def layer(
     input: Tensor,
     batch_sizes: Tensor | None,
     h_0: Tensor | None,
+    c_0: Tensor | None,
     weight_ih: Tensor,
     weight_hh: Tensor,
     bias_ih: Tensor | None,
     bias_hh: Tensor | None,
     *,
-    nonlinearity: str,
+    cell: str,
     reverse: bool,
-) -> tuple[Tensor, Tensor]:
-    """Run one layer in one direction over its input.
+) -> tuple[Tensor, ...]:
+    """Run one layer in one direction over its input. Its gradients are autograd's.
 
     Args:
         input: (steps, batch, input_size), or packed (total_rows, input_size).
         batch_sizes: ``None``, or the rows of each step of packed input, int64 on the CPU, never growing.
         h_0: (batch, hidden_size); ``None`` counts as zeros.
-        weight_ih: (hidden_size, input_size).
-        weight_hh: (hidden_size, hidden_size).
-        bias_ih: (hidden_size,) or ``None``.
-        bias_hh: (hidden_size,) or ``None``.
-        nonlinearity: ``"tanh"`` or ``"relu"``.
+        c_0: of an LSTM the same; of other cells ``None``.
+        weight_ih: (gates * hidden_size, input_size), gates in PyTorch's order.
+        weight_hh: (gates * hidden_size, hidden_size).
+        bias_ih: (gates * hidden_size,) or ``None``.
+        bias_hh: (gates * hidden_size,) or ``None``.
+        cell: ``"tanh"``, ``"relu"``, ``"gru"`` or ``"lstm"``.
         reverse: whether to start at the last step.
 
     Returns:
-        ``output``, shaped as the input with hidden_size in place of input_size, and ``h_n``
-        (batch, hidden_size): each row's state at its own last step in this direction.
+        ``output``, shaped as the input with hidden_size in place of input_size, ``h_n`` (batch, hidden_size): each
+        row's state at its own last step in this direction, and of an LSTM ``c_n``, shaped as ``h_n``.
     """
-    f = {"tanh": torch.tanh, "relu": torch.relu}[nonlinearity]
+    step, given = CELLS[cell], (h_0, c_0) if cell == "lstm" else (h_0,)
     inputs = _steps(input, batch_sizes)
-    h = _initial_state(h_0, inputs, weight_hh)
+    states = [_initial_state(state, inputs, weight_hh) for state in given]
     outputs = []
     for x_t in _in_order(inputs, reverse):
         rows = x_t.shape[0]
-        h_t = f(linear(x_t, weight_ih, bias_ih) + linear(h[:rows], weight_hh, bias_hh))
-        h = torch.cat([h_t, h[rows:]])
-        outputs.append(h_t)
-    return _joined(_in_order(outputs, reverse), batch_sizes), h
+        before = [state[:rows] for state in states]
+        u, v = linear(x_t, weight_ih, bias_ih), linear(before[0], weight_hh, bias_hh)
+        after = step(u, v, *before)
+        states = [torch.cat([new, old[rows:]]) for new, old in zip(after, states, strict=True)]
+        outputs.append(after[0])
+    return _joined(_in_order(outputs, reverse), batch_sizes), *states
 
 
 def layer_backward(
@@ -87,16 +120,16 @@ def layer_backward(
     weight_ih: Tensor,
     weight_hh: Tensor,
     *,
-    nonlinearity: str,
+    cell: str,
     reverse: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Backpropagate through time, from the output alone: f' is read off h_t.
+    """Backpropagate through time in an Elman network, from the output alone: f' is read off h_t.
 
     Args:
         d_output: dL/d(output), shaped as ``output``.
         d_h_n: dL/d(h_n), (batch, hidden_size).
         output: what :func:`layer` returned.
-        input, batch_sizes, h_0, weight_ih, weight_hh, nonlinearity, reverse: what it was given.
+        input, batch_sizes, h_0, weight_ih, weight_hh, cell, reverse: what it was given.
 
     Returns:
         ``d_input``, ``d_h_0``, ``d_weight_ih``, ``d_weight_hh``, each shaped as what it is the gradient of,
@@ -116,7 +149,7 @@ def layer_backward(
     for h_t, g_t in zip(_in_order(outputs, not reverse), _in_order(d_outputs, not reverse), strict=True):
         rows = h_t.shape[0]
         d_h_t = g_t + d_h[:rows]
-        d_t = d_h_t * (1 - h_t * h_t) if nonlinearity == "tanh" else d_h_t.masked_fill(h_t <= 0, 0)
+        d_t = d_h_t * (1 - h_t * h_t) if cell == "tanh" else d_h_t.masked_fill(h_t <= 0, 0)
         d_h = torch.cat([d_t @ weight_hh, d_h[rows:]])
         d_as.append(d_t)
 
@@ -125,65 +158,6 @@ def layer_backward(
     d_input = (d_a @ weight_ih).view(input.shape)
     d_weight_ih = d_a.T @ input.reshape(-1, weight_ih.shape[1])
     return d_input, d_h, d_weight_ih, d_a.T @ h_before, d_a.sum(0)
-
-
-def gru_step(u: Tensor, v: Tensor, h: Tensor) -> Tensor:
-    """A GRU's h_t from u and v (rows, 3 hidden_size) and h_{t-1} (rows, hidden_size)."""
-    (u_r, u_z, u_n), (v_r, v_z, v_n) = u.chunk(3, 1), v.chunk(3, 1)
-    r, z = torch.sigmoid(u_r + v_r), torch.sigmoid(u_z + v_z)
-    n = torch.tanh(u_n + r * v_n)
-    return n + z * (h - n)
-
-
-def lstm_step(u: Tensor, v: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """An LSTM's h_t and c_t from u and v (rows, 4 hidden_size) and c_{t-1} (rows, hidden_size)."""
-    i, f, g, o = (u + v).chunk(4, 1)
-    c_t = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-    return torch.sigmoid(o) * torch.tanh(c_t), c_t
-
-
-def gated_layer(
-    input: Tensor,
-    batch_sizes: Tensor | None,
-    h_0: Tensor | None,
-    c_0: Tensor | None,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Tensor | None,
-    bias_hh: Tensor | None,
-    *,
-    cell: str,
-    reverse: bool,
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Run one layer of a cell with gates in one direction over its input. Its gradients are autograd's.
-
-    Args:
-        input, batch_sizes, h_0, reverse: as :func:`layer` takes them.
-        c_0: of an LSTM, (batch, hidden_size); ``None`` counts as zeros.
-        weight_ih: (gates * hidden_size, input_size), gates in PyTorch's order.
-        weight_hh: (gates * hidden_size, hidden_size).
-        bias_ih: (gates * hidden_size,) or ``None``.
-        bias_hh: (gates * hidden_size,) or ``None``.
-        cell: ``"gru"`` or ``"lstm"``.
-
-    Returns:
-        ``output`` and ``h_n`` as :func:`layer` returns them, and ``c_n``, shaped as ``h_n``, ``None`` of a GRU.
-    """
-    inputs = _steps(input, batch_sizes)
-    h = _initial_state(h_0, inputs, weight_hh)
-    c = _initial_state(c_0, inputs, weight_hh) if cell == "lstm" else None
-    outputs = []
-    for x_t in _in_order(inputs, reverse):
-        rows = x_t.shape[0]
-        u, v = linear(x_t, weight_ih, bias_ih), linear(h[:rows], weight_hh, bias_hh)
-        if c is None:
-            h_t = gru_step(u, v, h[:rows])
-        else:
-            h_t, c_t = lstm_step(u, v, c[:rows])
-            c = torch.cat([c_t, c[rows:]])
-        h = torch.cat([h_t, h[rows:]])
-        outputs.append(h_t)
-    return _joined(_in_order(outputs, reverse), batch_sizes), h, c
 
 
 def _steps(x: Tensor, batch_sizes: Tensor | None) -> Sequence[Tensor]:

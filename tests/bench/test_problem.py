@@ -15,7 +15,7 @@ def test_the_right_results_are_those_of_the_reference():
     x, d_output, *leaves = (
         torch.from_numpy(array).double().requires_grad_() for array in (problem.x, problem.d_output, *weights)
     )
-    output, _ = reference.layer(x, None, None, *leaves, nonlinearity="tanh", reverse=False)
+    output, _ = reference.layer(x, None, None, None, *leaves, cell="tanh", reverse=False)
     gradients = torch.autograd.grad(output, [x, *leaves[:3]], d_output)
     names = ("d_input", "d_weight_ih", "d_weight_hh", "d_bias")
     expected = {"output": output.detach(), **dict(zip(names, gradients, strict=True))}

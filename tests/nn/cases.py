@@ -188,8 +188,9 @@ def by_the_equations(layer: torch.nn.RNN, input: Any, hx: Tensor | None) -> tupl
                 x,
                 input.batch_sizes if packed else None,
                 h_0,
+                None,
                 *padded_weights,
-                nonlinearity=layer.nonlinearity,
+                cell=layer.nonlinearity,
                 reverse=bool(reverse),
             )
             outputs.append(output)

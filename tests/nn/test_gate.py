@@ -164,7 +164,7 @@ def test_sizes_that_do_not_fit_the_weights_are_never_taken(change: Callable[[Any
     layer, input, _ = made(elman.nn, "RNN of two layers")
     layer(input)
     change(layer)
-    assert layer._admitted_weights(input, None) is None
+    assert layer._admitted_weights(input, None, None) is None
 
 
 def test_names_that_do_not_fit_the_weights_are_never_taken() -> None:
@@ -172,7 +172,7 @@ def test_names_that_do_not_fit_the_weights_are_never_taken() -> None:
     layer._flat_weights_names = layer._flat_weights_names[:4]
     layer._flat_weights = layer._flat_weights[:4]
     layer._flat_weight_refs = layer._flat_weight_refs[:4]
-    assert layer._admitted_weights(input, None) is None
+    assert layer._admitted_weights(input, None, None) is None
 
 
 def outlived(transform: Callable[..., Any]) -> Callable[[Tensor], Tensor]:
@@ -254,13 +254,15 @@ def test_the_binding_refuses_what_is_no_tensor(wrong: Any) -> None:
     assert _engine.are_plain([input, wrong]) == (wrong is None)
     with pytest.raises((ValueError, TypeError)):
         _engine.copy(wrong)
-    assert not _engine.admits(wrong, None, weights, 3, 5, 1, False, True)
-    assert wrong is None or not _engine.admits(input, wrong, weights, 3, 5, 1, False, True)
-    assert not _engine.admits(input, None, [*weights[:3], wrong], 3, 5, 1, False, True)
+    sizes = 1, 3, 5, 1, False, True
+    assert not _engine.admits(wrong, None, None, weights, *sizes)
+    assert wrong is None or not _engine.admits(input, wrong, None, weights, *sizes)
+    assert wrong is None or not _engine.admits(input, None, wrong, weights, *sizes)
+    assert not _engine.admits(input, None, None, [*weights[:3], wrong], *sizes)
     with pytest.raises((ValueError, TypeError)):
-        _engine.forward(f, 1, 1, wrong, None, None, weights, 5)
+        _engine.forward(f, 1, 1, wrong, None, None, None, weights, 5, True)
     with pytest.raises((ValueError, TypeError)):
-        _engine.forward(f, 1, 1, input, None, None, [wrong] * 4, 5)
+        _engine.forward(f, 1, 1, input, None, None, None, [wrong] * 4, 5, True)
     for rows in ((wrong, weights[0]), (input[0], wrong)):
         with pytest.raises((ValueError, TypeError)):
             _engine.linear(1, *rows, None)
@@ -268,15 +270,16 @@ def test_the_binding_refuses_what_is_no_tensor(wrong: Any) -> None:
             _engine.linear_backward(1, torch.zeros(2, 5), *rows, 3, (True, True, True))
     if wrong is None:  # no state, and no packing
         return
-    for arguments in ((wrong, None), (None, wrong)):
+    for arguments in ((wrong, None, None), (None, wrong, None), (None, None, wrong)):
         with pytest.raises((ValueError, TypeError)):
-            _engine.forward(f, 1, 1, input, *arguments, weights, 5)
+            _engine.forward(f, 1, 1, input, *arguments, weights, 5, True)
 
 
 def test_the_binding_refuses_sizes_that_do_not_fit() -> None:
     layer, input, state = made(elman.nn, "RNN")
     weights, f = list(layer.parameters()), _engine.Cell.tanh
-    right = {"input": input, "h_0": state, "batch_sizes": None, "weights": weights, "hidden_size": 5}
+    right = {"input": input, "h_0": state, "c_0": None, "batch_sizes": None, "weights": weights, "hidden_size": 5}
+    right |= {"keeps": True}
     _engine.forward(f, 1, 1, **right)
     sizes = torch.tensor
     packed = {"input": input.reshape(8, 3), "batch_sizes": sizes([2, 2, 2, 2])}
@@ -289,6 +292,7 @@ def test_the_binding_refuses_sizes_that_do_not_fit() -> None:
         {"h_0": state[:, :1]},
         {"h_0": state.double()},
         {"h_0": state[0]},
+        {"c_0": state},
         {"weights": weights[:3]},
         {"weights": weights[:2] + weights[:2]},
         {"weights": weights * 2},
@@ -308,10 +312,12 @@ def test_the_binding_refuses_sizes_that_do_not_fit() -> None:
     for directions in (0, -1, 2, 3):
         with pytest.raises(ValueError, match="expected"):
             _engine.forward(f, 1, directions, **right)
-    output, _ = _engine.forward(f, 1, 1, **right)
-    backward = {name: right[name] for name in ("input", "h_0", "batch_sizes", "hidden_size")}
-    backward |= {"matrices": weights[:2], "output": output, "d_output": output, "d_h_n": state, "needed": (True,) * 6}
-    assert all(gradient is not None for gradient in _engine.backward(f, 1, 1, **backward))
+    (output, _), kept = _engine.forward(f, 1, 1, **right)
+    backward = {name: right[name] for name in ("input", "h_0", "c_0", "batch_sizes", "hidden_size")}
+    backward |= {"matrices": weights[:2], "output": output, "kept": kept, "d_output": output, "d_h_n": state}
+    backward |= {"d_c_n": None, "needed": (True, True, False, True, True, True, True)}
+    found = _engine.backward(f, 1, 1, **backward)
+    assert [gradient is not None for gradient in found] == list(backward["needed"])
     for wrong in (
         {"matrices": weights[:1]},
         {"matrices": weights},
@@ -319,7 +325,11 @@ def test_the_binding_refuses_sizes_that_do_not_fit() -> None:
         {"d_output": output[..., :4]},
         {"d_output": output.double()},
         {"d_h_n": state[:, :1]},
-        {"needed": (True,) * 5},
+        {"d_c_n": state},
+        {"c_0": state},
+        {"output": None},
+        {"needed": (True,) * 7},
+        {"needed": (True,) * 6},
         {"needed": ()},
         {"hidden_size": 4},
     ):

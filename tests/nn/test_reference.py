@@ -40,8 +40,8 @@ def test_the_written_out_backward_is_autograds_for_ragged_unsorted_bidirectional
     hx = torch.randn(2, 5, 6, dtype=torch.float64)[:, order].requires_grad_()
     outputs, h_ns, by_hand = [], [], []
     for reverse, (w_ih, w_hh, b_ih, b_hh) in enumerate(layer.all_weights):
-        manner = {"nonlinearity": nonlinearity, "reverse": bool(reverse)}
-        output, h_n = reference.layer(input, batch_sizes, hx[reverse], w_ih, w_hh, b_ih, b_hh, **manner)
+        manner = {"cell": nonlinearity, "reverse": bool(reverse)}
+        output, h_n = reference.layer(input, batch_sizes, hx[reverse], None, w_ih, w_hh, b_ih, b_hh, **manner)
         outputs.append(output)
         h_ns.append(h_n)
         by_hand.append(
@@ -65,9 +65,11 @@ def test_the_written_out_backward_is_autograds_for_ragged_unsorted_bidirectional
 def test_a_missing_initial_state_and_missing_biases_count_as_zeros(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     input, w_ih, w_hh = (torch.randn(s, generator=generator) for s in [(4, 2, 3), (5, 3), (5, 5)])
-    manner = {"nonlinearity": "tanh", "reverse": False}
-    without = reference.layer(input, None, None, w_ih, w_hh, None, None, **manner)
-    with_zeros = reference.layer(input, None, torch.zeros(2, 5), w_ih, w_hh, torch.zeros(5), torch.zeros(5), **manner)
+    manner = {"cell": "tanh", "reverse": False}
+    without = reference.layer(input, None, None, None, w_ih, w_hh, None, None, **manner)
+    with_zeros = reference.layer(
+        input, None, torch.zeros(2, 5), None, w_ih, w_hh, torch.zeros(5), torch.zeros(5), **manner
+    )
     for a, b in zip(without, with_zeros, strict=True):
         assert torch.equal(a, b)
 
@@ -83,7 +85,7 @@ def test_relu_passes_no_gradient_where_the_state_is_zero_and_all_of_it_where_it_
         None,
         torch.zeros(3, 3),
         torch.zeros(3, 3),
-        nonlinearity="relu",
+        cell="relu",
         reverse=False,
     )[-1]
     assert d_bias.tolist() == [0.0, 1.0, 1.0]

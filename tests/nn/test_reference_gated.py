@@ -29,7 +29,7 @@ def test_both_directions_are_those_of_pytorch(cell: str, packed: bool, bias: boo
         all_weights = [*weights, None, None][:4]
         manner = {"cell": cell, "reverse": direction == 1}
         h_0, c_0 = states[0][direction], states[1][direction]
-        found.append(reference.gated_layer(input, batch_sizes, h_0, c_0, *all_weights, **manner))
+        found.append(reference.layer(input, batch_sizes, h_0, c_0, *all_weights, **manner))
     torch.testing.assert_close(torch.cat([part[0] for part in found], -1), output.data if packed else output)
     h_n, c_n = last if cell == "lstm" else (last, None)
     torch.testing.assert_close(torch.stack([part[1] for part in found]), h_n)
@@ -56,10 +56,10 @@ def gradients_by_autograd(this: GatedCase) -> dict[str, np.ndarray]:
     h_0, c_0 = tensors["initial_state"], tensors.get("initial_cell_state")
     weights = [tensors[name] for name in ("input_weights", "recurrent_weights", "input_bias", "recurrent_bias")]
     manner = {"cell": this.cell, "reverse": this.reverse}
-    output, h_n, c_n = reference.gated_layer(tensors["input"], tensors.get("batch_sizes"), h_0, c_0, *weights, **manner)
+    output, h_n, *c_n = reference.layer(tensors["input"], tensors.get("batch_sizes"), h_0, c_0, *weights, **manner)
     results, from_outside = [output, h_n], [tensors["d_output"], tensors["d_final_state"]]
-    if c_n is not None:
-        results.append(c_n)
+    if c_n:
+        results += c_n
         from_outside.append(tensors["d_final_cell_state"])
     gradients = torch.autograd.grad(results, list(wanted.values()), from_outside)
     return {name: gradient.numpy() for name, gradient in zip(wanted, gradients, strict=True)}

@@ -1,4 +1,4 @@
-"""``RNN``, ``RNNCell`` and ``Linear``: ``torch.nn``'s, on the engine of this library.
+"""``RNN``, ``GRU`` and ``LSTM``, their cells, and ``Linear``: ``torch.nn``'s, on the engine of this library.
 
 Whatever the engine does not take (other devices and dtypes, transforms, wrong arguments) goes to PyTorch's own
 implementation, whose results, warnings and errors are therefore the same to the letter.
@@ -11,28 +11,34 @@ from typing import Any
 from elman._extras import TORCH
 
 with TORCH.needed_by(__name__):
-    import torch
     from torch import Tensor
-    from torch.nn.functional import dropout
-    from torch.nn.utils.rnn import PackedSequence
 
 from elman import _gate, ops
 from elman.nn import _fx, _pytorch
 from elman.nn._convert import convert
 from elman.nn._in_torch import in_torch, install, uninstall
 from elman.nn._quantization import follow_quantization
+from elman.nn._recurrent import Cell, Layer
 
-__all__ = ["RNN", "Linear", "RNNCell", "convert", "in_torch", "install", "uninstall"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "GRUCell",
+    "LSTMCell",
+    "Linear",
+    "RNNCell",
+    "convert",
+    "in_torch",
+    "install",
+    "uninstall",
+]
 
 # The classes stand here, and not in files of their own: pickles name a class's module, and PyTorch reads its source.
-# PyTorch's are called by name, not by super(): torch.compile of PyTorch 2.15 knows its own layers by their classes.
-
-# RNN goes by its mode alone, as PyTorch's does.
-_NONLINEARITIES = {"RNN_TANH": "tanh", "RNN_RELU": "relu"}
-_CELL_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+# Their forward pass does not: _recurrent.py has it, once for all of them.
 
 
-class RNN(_pytorch.RNN):
+class RNN(Layer, _pytorch.RNN, family="rnn"):
     r"""A multi-layer Elman network: :class:`torch.nn.RNN`, faster, more exact, and the same bits whatever the batch.
 
     .. math::
@@ -83,106 +89,87 @@ class RNN(_pytorch.RNN):
     Sources: J. L. Elman, "Finding structure in time" (1990); the page of :class:`torch.nn.RNN`.
     """
 
-    def forward(self, input: Any, hx: Tensor | None = None) -> Any:
-        if _gate.nothing_intercepts():
-            results: Any = None
-            if type(input) is PackedSequence:
-                results = self._run_packed(input, hx)
-            elif isinstance(input, Tensor):
-                results = self._run_padded(input, hx)
-            if results is not None:
-                return results
-        if _fx.traces(self, input):
-            return _fx.leaf(self, input, hx)
-        return _pytorch.RNN.forward(self, input, hx)
 
-    # What the engine does not take, the next three answer with None.
+class GRU(Layer, _pytorch.GRU, family="gru"):
+    r"""A multi-layer gated recurrent unit: :class:`torch.nn.GRU`, with what :class:`RNN` promises.
 
-    def _run_padded(self, input: Tensor, hx: Tensor | None) -> tuple[Tensor, Tensor] | None:
-        weights = self._admitted_weights(input, hx)
-        if weights is None:
-            return None
-        shape = input.shape
-        batched, steps_axis = len(shape) == 3, 1 if self.batch_first and len(shape) == 3 else 0
-        if not (batched or len(shape) == 2) or shape[steps_axis] == 0:
-            return None
-        if hx is not None and hx.shape != self._shape_of_states(*shape[1 - steps_axis : -1 - steps_axis]):
-            return None
-        if not batched:
-            output, h_n = self._run(input.unsqueeze(1), None, None if hx is None else hx.unsqueeze(1), weights)
-            return output.squeeze(1), h_n.squeeze(1)
-        return self._run(input.transpose(0, 1) if steps_axis else input, None, hx, weights, steps_axis == 1)
+    .. math::
+        r_t = \sigma(W_{ir} x_t + b_{ir} + W_{hr} h_{t-1} + b_{hr}) \\
+        z_t = \sigma(W_{iz} x_t + b_{iz} + W_{hz} h_{t-1} + b_{hz}) \\
+        n_t = \tanh(W_{in} x_t + b_{in} + r_t \odot (W_{hn} h_{t-1} + b_{hn})) \\
+        h_t = (1 - z_t) \odot n_t + z_t \odot h_{t-1}
 
-    def _run_packed(self, packed: PackedSequence, hx: Tensor | None) -> tuple[PackedSequence, Tensor] | None:
-        data, batch_sizes, sorted_indices, unsorted_indices = packed
-        weights = self._admitted_weights(data, hx)
-        if weights is None or data.dim() != 2:
-            return None
-        # batch sizes that no packing makes are PyTorch's to refuse
-        if not _gate.is_plain(batch_sizes) or batch_sizes.dim() != 1 or batch_sizes.dtype is not torch.int64:
-            return None
-        sizes = batch_sizes.tolist()
-        if not sizes or sizes[-1] < 1 or sizes != sorted(sizes, reverse=True) or sum(sizes) != data.shape[0]:
-            return None
-        if hx is not None:
-            if hx.shape != self._shape_of_states(sizes[0]):
-                return None
-            hx = self.permute_hidden(hx, sorted_indices)
-        output, h_n = self._run(data, batch_sizes.contiguous(), hx, weights)
-        packed_output = PackedSequence(output, batch_sizes, sorted_indices, unsorted_indices)
-        return packed_output, self.permute_hidden(h_n, unsorted_indices)
+    Args:
+        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype: see :class:`RNN`.
 
-    def _admitted_weights(self, input: Tensor, hx: Tensor | None) -> list[Tensor] | None:
-        """The weights, if the engine may be handed them, the input and hx; their other sizes are left to check."""
-        sizes = self.input_size, self.hidden_size, self.num_layers, self.bidirectional, self.bias
-        weights: list[Any] = [*map(self._parameters.get, self._flat_weights_names)]
-        if not _gate.admits(input, hx, weights, *sizes):
-            self._update_flat_weights()  # parametrized and the like: those are found as PyTorch finds them
-            weights = [*self._flat_weights]
-            if not _gate.admits(input, hx, weights, *sizes):
-                return None
-        return weights if self.mode in _NONLINEARITIES else None
+    Inputs, outputs: those of :class:`RNN`.
 
-    def _shape_of_states(self, *batch: int) -> tuple[int, ...]:
-        return self.num_layers * (2 if self.bidirectional else 1), *batch, self.hidden_size
+    Attributes:
+        weight_ih_l[k], weight_hh_l[k], bias_ih_l[k], bias_hh_l[k]: as of :class:`RNN`, with ``3 * hidden_size`` rows:
+            those of r, of z and of n.
 
-    def _run(
-        self,
-        input: Tensor,
-        batch_sizes: Tensor | None,
-        hx: Tensor | None,
-        weights: list[Tensor],
-        output_batch_first: bool = False,
-    ) -> tuple[Tensor, Tensor]:
-        layers, directions, nonlinearity = self.num_layers, 2 if self.bidirectional else 1, _NONLINEARITIES[self.mode]
-        if layers == 1:
-            return ops.layer(
-                input, batch_sizes, hx, weights, self.hidden_size, nonlinearity, directions, output_batch_first
-            )
-        each = len(weights) // layers
-        final_states = []
-        for index in range(layers):
-            if index and self.dropout and self.training:
-                input = dropout(input, self.dropout, True)
-            input, h_n = ops.layer(
-                input,
-                batch_sizes,
-                None if hx is None else hx[index * directions : (index + 1) * directions],
-                weights[index * each : (index + 1) * each],
-                self.hidden_size,
-                nonlinearity,
-                directions,
-                output_batch_first and index == layers - 1,
-            )
-            final_states.append(h_n)
-        return input, torch.cat(final_states)
+    Raises:
+        ValueError, RuntimeError: as :class:`torch.nn.GRU` does, in the same words.
 
-    def __prepare_scriptable__(self) -> _pytorch.RNN:
-        """What ``torch.jit.script`` compiles: TorchScript cannot call the engine, PyTorch's layer it knows."""
-        return _pytorch.twin(self, _pytorch.RNN)
+    Example::
+
+        >>> import torch
+        >>> from elman.nn import GRU
+        >>> gru = GRU(input_size=10, hidden_size=20, num_layers=2)
+        >>> output, h_n = gru(torch.randn(5, 3, 10), torch.randn(2, 3, 20))
+        >>> output.shape, h_n.shape
+        (torch.Size([5, 3, 20]), torch.Size([2, 3, 20]))
+
+    Sources: K. Cho et al., "Learning phrase representations using RNN encoder-decoder" (2014); the page of
+    :class:`torch.nn.GRU`.
+    """
 
 
-class RNNCell(_pytorch.RNNCell):
+class LSTM(Layer, _pytorch.LSTM, family="lstm"):
+    r"""A multi-layer long short-term memory: :class:`torch.nn.LSTM`, with what :class:`RNN` promises.
+
+    .. math::
+        i_t = \sigma(W_{ii} x_t + b_{ii} + W_{hi} h_{t-1} + b_{hi}) \\
+        f_t = \sigma(W_{if} x_t + b_{if} + W_{hf} h_{t-1} + b_{hf}) \\
+        g_t = \tanh(W_{ig} x_t + b_{ig} + W_{hg} h_{t-1} + b_{hg}) \\
+        o_t = \sigma(W_{io} x_t + b_{io} + W_{ho} h_{t-1} + b_{ho}) \\
+        c_t = f_t \odot c_{t-1} + i_t \odot g_t \\
+        h_t = o_t \odot \tanh(c_t)
+
+    Args:
+        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype: see :class:`RNN`.
+        proj_size: with any but 0, the default, the layer runs on PyTorch's own kernels.
+
+    Inputs: ``input, (h_0, c_0)``
+        * **input**: as :class:`RNN`'s.
+        * **h_0**, **c_0**: each shaped as :class:`RNN`'s ``h_0``. Default: zeros.
+
+    Outputs: ``output, (h_n, c_n)``
+        * **output**, **h_n**: as :class:`RNN`'s.
+        * **c_n**: each sequence's final cell states, shaped as ``h_n``.
+
+    Attributes:
+        weight_ih_l[k], weight_hh_l[k], bias_ih_l[k], bias_hh_l[k]: as of :class:`RNN`, with ``4 * hidden_size`` rows:
+            those of i, of f, of g and of o.
+
+    Raises:
+        ValueError, RuntimeError: as :class:`torch.nn.LSTM` does, in the same words.
+
+    Example::
+
+        >>> import torch
+        >>> from elman.nn import LSTM
+        >>> lstm = LSTM(input_size=10, hidden_size=20, num_layers=2)
+        >>> output, (h_n, c_n) = lstm(torch.randn(5, 3, 10))
+        >>> output.shape, h_n.shape, c_n.shape
+        (torch.Size([5, 3, 20]), torch.Size([2, 3, 20]), torch.Size([2, 3, 20]))
+
+    Sources: S. Hochreiter and J. Schmidhuber, "Long short-term memory" (1997); F. Gers et al., "Learning to forget"
+    (2000); the page of :class:`torch.nn.LSTM`.
+    """
+
+
+class RNNCell(Cell, _pytorch.RNNCell, family="rnn"):
     r"""One step of an Elman network: :class:`torch.nn.RNNCell`, bit for bit a step of :class:`RNN`.
 
     .. math::
@@ -221,38 +208,68 @@ class RNNCell(_pytorch.RNNCell):
     Sources: J. L. Elman, "Finding structure in time" (1990); the page of :class:`torch.nn.RNNCell`.
     """
 
-    def forward(self, input: Any, hx: Tensor | None = None) -> Tensor:
-        if _gate.nothing_intercepts() and isinstance(input, Tensor):
-            state = self._run(input, hx)
-            if state is not None:
-                return state
-        if _fx.traces(self, input):
-            return _fx.leaf(self, input, hx)  # type: ignore[return-value]
-        return _pytorch.RNNCell.forward(self, input, hx)
 
-    def _run(self, input: Tensor, hx: Tensor | None) -> Tensor | None:
-        """The state after this step; None where the engine does not take it."""
-        sizes = self.input_size, self.hidden_size, 1, False, self.bias
-        names = _CELL_WEIGHTS if self.bias else _CELL_WEIGHTS[:2]
-        weights: list[Any] = [*map(self._parameters.get, names)]
-        if not _gate.admits(input, hx, weights, *sizes):
-            weights = [getattr(self, name) for name in names]  # parametrized and the like
-            if not _gate.admits(input, hx, weights, *sizes):
-                return None
-        shape, nonlinearity = input.shape, self.nonlinearity
-        batched = len(shape) == 2
-        if not (batched or len(shape) == 1) or nonlinearity not in ("tanh", "relu"):
-            return None
-        if hx is not None and hx.shape != (*shape[:-1], self.hidden_size):
-            return None
-        if batched:
-            return ops.step(input, hx, weights, self.hidden_size, nonlinearity)
-        input, hx = input.unsqueeze(0), None if hx is None else hx.unsqueeze(0)
-        return ops.step(input, hx, weights, self.hidden_size, nonlinearity).squeeze(0)
+class GRUCell(Cell, _pytorch.GRUCell, family="gru"):
+    """One step of a gated recurrent unit: :class:`torch.nn.GRUCell`, bit for bit a step of :class:`GRU`.
 
-    def __prepare_scriptable__(self) -> _pytorch.RNNCell:
-        """What ``torch.jit.script`` compiles."""
-        return _pytorch.twin(self, _pytorch.RNNCell)
+    Args:
+        input_size: features of an input row.
+        hidden_size: features of the hidden state.
+        bias: whether ``b_ih`` and ``b_hh`` exist. Default: True.
+        device, dtype: of the parameters.
+
+    Inputs: ``input, hidden``, and outputs: those of :class:`RNNCell`.
+
+    Attributes:
+        weight_ih, weight_hh, bias_ih, bias_hh: the parameters, of ``3 * hidden_size`` rows: those of r, of z and of n.
+
+    Raises:
+        ValueError, RuntimeError: as :class:`torch.nn.GRUCell` does, in the same words.
+
+    Example::
+
+        >>> import torch
+        >>> from elman.nn import GRUCell
+        >>> cell, state = GRUCell(10, 20), torch.zeros(3, 20)
+        >>> for x_t in torch.randn(6, 3, 10):
+        ...     state = cell(x_t, state)
+        >>> state.shape
+        torch.Size([3, 20])
+    """
+
+
+class LSTMCell(Cell, _pytorch.LSTMCell, family="lstm"):
+    """One step of a long short-term memory: :class:`torch.nn.LSTMCell`, bit for bit a step of :class:`LSTM`.
+
+    Args:
+        input_size: features of an input row.
+        hidden_size: features of each state.
+        bias: whether ``b_ih`` and ``b_hh`` exist. Default: True.
+        device, dtype: of the parameters.
+
+    Inputs: ``input, (h, c)``
+        * **input**: ``(batch, input_size)`` or ``(input_size)``.
+        * **h**, **c**: ``(batch, hidden_size)`` or ``(hidden_size)``. Default: zeros.
+
+    Outputs: ``(h', c')``, each shaped as ``h``.
+
+    Attributes:
+        weight_ih, weight_hh, bias_ih, bias_hh: the parameters, of ``4 * hidden_size`` rows: those of i, of f, of g and
+            of o.
+
+    Raises:
+        ValueError, RuntimeError: as :class:`torch.nn.LSTMCell` does, in the same words.
+
+    Example::
+
+        >>> import torch
+        >>> from elman.nn import LSTMCell
+        >>> cell, states = LSTMCell(10, 20), None
+        >>> for x_t in torch.randn(6, 3, 10):
+        ...     states = cell(x_t, states)
+        >>> states[0].shape, states[1].shape
+        (torch.Size([3, 20]), torch.Size([3, 20]))
+    """
 
 
 class Linear(_pytorch.Linear):

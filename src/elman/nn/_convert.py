@@ -25,12 +25,13 @@ _STEPS_OF_FORWARD = (
     "check_input",
     "check_hidden_size",
     "get_expected_hidden_size",
+    "get_expected_cell_size",
     "permute_hidden",
 )
 
 
 def convert(model: _Model, *, linear: bool = False, back: bool = False) -> _Model:
-    """Turn the ``torch.nn.RNN`` and ``RNNCell`` inside a model into :mod:`elman.nn`'s, where they stand.
+    """Turn the ``torch.nn.RNN``, ``GRU``, ``LSTM`` and their cells inside a model into :mod:`elman.nn`'s in place.
 
     The modules stay the same objects with another class: parameters (an optimizer goes on with them), buffers, hooks,
     flags, parametrizations and pruning are kept, and a module that stands at two places stays one. A subclass that
@@ -89,10 +90,9 @@ class _NoCounterpartError(Exception):
 
 
 def _pairs(linear: bool) -> dict[type[Module], type[Module]]:
-    from elman.nn import RNN, Linear, RNNCell
+    from elman import nn
 
-    recurrent: dict[type[Module], type[Module]] = {_pytorch.RNN: RNN, _pytorch.RNNCell: RNNCell}
-    return recurrent | {_pytorch.Linear: Linear} if linear else recurrent
+    return {getattr(_pytorch, name): getattr(nn, name) for name in (*_pytorch.RECURRENT, *["Linear"] * linear)}
 
 
 def _ours(cls: Any, theirs: Any, ours: Any) -> Any:

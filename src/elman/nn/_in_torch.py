@@ -23,9 +23,9 @@ _allowed: list[Any] = []  # what we added to the list of torch.load
 
 
 def install() -> None:
-    """Put :class:`elman.nn.RNN` and ``RNNCell`` in the place of ``torch.nn``'s, until :func:`uninstall`.
+    """Put ``RNN``, ``GRU``, ``LSTM`` and their cells in the place of ``torch.nn``'s, until :func:`uninstall`.
 
-    Whoever then looks ``RNN`` or ``RNNCell`` up in ``torch.nn``, ``torch.nn.modules`` or ``torch.nn.modules.rnn`` gets
+    Whoever then looks one of them up in ``torch.nn``, ``torch.nn.modules`` or ``torch.nn.modules.rnn`` gets
     ours; names that a library has bound already (``from torch.nn import RNN``), models that exist
     (:func:`convert` is for these) and ``torch.nn.Linear`` stay. ``torch.load`` makes ours of the layers in a
     file saved whole, with ``weights_only=True`` too, and ``quantize_dynamic`` knows them. A second call does nothing.
@@ -85,33 +85,35 @@ def _update() -> None:
 
 
 def _put() -> None:
-    from elman.nn import RNN, RNNCell
-
     for place in _PLACES:
-        for ours in (RNN, RNNCell):
+        for ours in _ours():
             _before.append((place, ours.__name__, getattr(place, ours.__name__)))
             setattr(place, ours.__name__, ours)
     known: list[Any] = serialization.get_safe_globals()
-    candidates: list[Any] = [RNN, RNNCell]
+    candidates: list[Any] = _ours()
     if "tuple" in str(serialization.add_safe_globals.__annotations__).lower():  # PyTorch 2.4 takes no other names
-        candidates += [(RNN, _name(_pytorch.RNN)), (RNNCell, _name(_pytorch.RNNCell))]
+        candidates += [(ours, _name(getattr(_pytorch, ours.__name__))) for ours in _ours()]
     _allowed.extend(candidate for candidate in candidates if candidate not in known)
     serialization.add_safe_globals(_allowed)
-    _quantization.put_in_mapping(RNNCell)
+    _quantization.put_in_mapping(_ours())
 
 
 def _take_away() -> None:
-    from elman.nn import RNN, RNNCell
-
     for place, name, before in _before:
-        if getattr(place, name) in (RNN, RNNCell):  # what others put there since is theirs
+        if getattr(place, name) in _ours():  # what others put there since is theirs
             setattr(place, name, before)
     kept = [known for known in serialization.get_safe_globals() if known not in _allowed]
     serialization.clear_safe_globals()
     serialization.add_safe_globals(kept)
-    _quantization.take_from_mapping(RNNCell)
+    _quantization.take_from_mapping(_ours())
     _before.clear()
     _allowed.clear()
+
+
+def _ours() -> list[type]:
+    from elman import nn
+
+    return [getattr(nn, name) for name in _pytorch.RECURRENT]
 
 
 def _name(cls: type) -> str:

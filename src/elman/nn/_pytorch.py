@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from torch.nn import RNN, Linear, Module, RNNCell
+from torch.nn import GRU, LSTM, RNN, GRUCell, Linear, LSTMCell, Module, RNNCell
 
-__all__ = ["RNN", "Linear", "RNNCell", "twin"]
+from elman._cells import FAMILIES
+
+__all__ = ["GRU", "LSTM", "RECURRENT", "RNN", "GRUCell", "LSTMCell", "Linear", "RNNCell", "twin"]
+
+#: The names of the recurrent classes, here and in ``elman.nn``.
+RECURRENT = tuple(family.title + of for family in FAMILIES.values() for of in ("", "Cell"))
 
 _Kind = TypeVar("_Kind", bound=Module)
 

@@ -28,31 +28,35 @@ def follow_quantization() -> None:
         _quantize.propagate_qconfig_ = _propagate_qconfig
 
 
-def put_in_mapping(cell: type[Module]) -> None:
-    """``cell`` is called ``torch.nn.RNNCell`` now."""
-    if _pytorch.RNNCell in _mapping:
-        _mapping[cell] = _mapping[_pytorch.RNNCell]
+def put_in_mapping(layers: list[type[Module]]) -> None:
+    """These have PyTorch's names now."""
+    for ours in layers:
+        theirs = getattr(_pytorch, ours.__name__)
+        if theirs in _mapping:
+            _mapping[ours] = _mapping[theirs]
 
 
-def take_from_mapping(cell: type[Module]) -> None:
-    _mapping.pop(cell, None)
+def take_from_mapping(layers: list[type[Module]]) -> None:
+    for ours in layers:
+        _mapping.pop(ours, None)
 
 
 def _propagate_qconfig(module: Module, qconfig_dict: Any = None, *args: Any, **kwargs: Any) -> Any:
     """The first step of each kind of quantization: it says to every module how it is to be quantized."""
-    from elman.nn import RNN, Linear, RNNCell
+    from elman import nn
 
-    is_installed = torch.nn.RNNCell is RNNCell  # then this is the class that PyTorch looks for
-    names: dict[Any, Any] = {Linear: _pytorch.Linear}
-    names |= {_pytorch.RNNCell: RNNCell} if is_installed else {RNNCell: _pytorch.RNNCell, RNN: _pytorch.RNN}
+    is_installed = torch.nn.RNNCell is nn.RNNCell  # then this is the class that PyTorch looks for
+    pairs = {getattr(_pytorch, name): getattr(nn, name) for name in _pytorch.RECURRENT}
+    names: dict[Any, Any] = pairs if is_installed else {ours: theirs for theirs, ours in pairs.items()}
+    names = names | {nn.Linear: _pytorch.Linear}
     qconfig_dict = {names.get(key, key): qconfig for key, qconfig in (qconfig_dict or {}).items()}
     changed = []
     for part in module.modules():
-        if part is module or (isinstance(part, RNN) and _pytorch.RNN not in qconfig_dict):  # float in PyTorch too
-            continue
-        if is_installed and isinstance(part, _pytorch.RNNCell):
+        if part is module or (isinstance(part, _pytorch.RNN) and names.get(nn.RNN, nn.RNN) not in qconfig_dict):
+            continue  # float in PyTorch too
+        if is_installed and isinstance(part, (*pairs,)):
             convert_layer(part)
-        elif isinstance(part, (RNN, RNNCell, Linear)) and convert_layer(part, back=True) is None:
+        elif isinstance(part, (*pairs.values(), nn.Linear)) and convert_layer(part, back=True) is None:
             changed.append(part)
     result = _propagate(module, qconfig_dict, *args, **kwargs)
     for part in changed:

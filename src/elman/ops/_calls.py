@@ -9,52 +9,79 @@ import torch
 from torch import Tensor
 
 from elman import _engine
+from elman._cells import FAMILIES
 from elman.ops._flops import profiler, tell_products
 
 __all__ = ["backward", "forward"]
 
-_NONLINEARITY = {"tanh": _engine.Cell.tanh, "relu": _engine.Cell.relu}
+_CELLS = {cell: getattr(_engine.Cell, cell) for family in FAMILIES.values() for cell in family.modes.values()}
 _forward: Any = _engine.forward
 _backward: Any = _engine.backward
 
 
 def forward(
-    nonlinearity: str,
+    cell: str,
     directions: int,
     hidden_size: int,
     input: Tensor,
     h_0: Tensor | None,
+    c_0: Tensor | None,
     batch_sizes: Tensor | None,
     weights: list[Tensor],
-) -> tuple[Tensor, Any]:
-    """The output and h_n, which is None after one step."""
-    f, threads = _NONLINEARITY[nonlinearity], torch.get_num_threads()
-    results = _forward(f, threads, directions, input, h_0, batch_sizes, weights, hidden_size)
+    keeps: bool,
+) -> tuple[tuple[Tensor, ...], Tensor | None]:
+    """The output and the final states, of one step the states alone; and what the backward pass needs besides.
+
+    The latter is None where the cell keeps nothing, and without ``keeps``.
+    """
+    code, threads = _CELLS[cell], torch.get_num_threads()
+    results = _forward(code, threads, directions, input, h_0, c_0, batch_sizes, weights, hidden_size, keeps)
     if profiler._is_profiler_enabled:
         each = len(weights) // directions
         tell_products(input, weights[::each])
-        tell_products(results[0], weights[1::each])
+        tell_products(results[0][0], weights[1::each])
     return results  # type: ignore[no-any-return]
 
 
 def backward(
-    nonlinearity: str,
+    cell: str,
     directions: int,
     hidden_size: int,
     input: Tensor,
     h_0: Tensor | None,
+    c_0: Tensor | None,
     batch_sizes: Tensor | None,
     matrices: list[Tensor],
-    output: Tensor,
+    output: Tensor | None,
+    kept: Tensor | None,
     d_output: Tensor | None,
     d_h_n: Tensor | None,
+    d_c_n: Tensor | None,
     needed: Sequence[bool],
 ) -> tuple[Tensor | None, ...]:
-    """The gradients that are ``needed``, of input, h_0 and weights; None for the others."""
+    """The gradients that are ``needed``, of input, h_0, c_0 and weights; None for the others.
+
+    ``output`` may be None after one step of a cell that keeps what its backward pass needs.
+    """
     if profiler._is_profiler_enabled:
-        tell_products(input, matrices[::2], needed[0] + needed[2])
-        tell_products(output, matrices[1::2], 1 + needed[3])
-    f, threads = _NONLINEARITY[nonlinearity], torch.get_num_threads()
+        tell_products(input, matrices[::2], needed[0] + needed[3])
+        states = next(rows for rows in (output, d_output, d_c_n) if rows is not None)
+        tell_products(states, matrices[1::2], 1 + needed[4])
+    code, threads = _CELLS[cell], torch.get_num_threads()
     return _backward(  # type: ignore[no-any-return]
-        f, threads, directions, input, h_0, batch_sizes, matrices, hidden_size, output, d_output, d_h_n, needed
+        code,
+        threads,
+        directions,
+        input,
+        h_0,
+        c_0,
+        batch_sizes,
+        matrices,
+        hidden_size,
+        output,
+        kept,
+        d_output,
+        d_h_n,
+        d_c_n,
+        needed,
     )

@@ -17,44 +17,59 @@ def differentiable_backward(
     given: Sequence[Tensor | None],
     originals: Sequence[Tensor | None],
     batch_sizes: Tensor | None,
-    nonlinearity: str,
+    cell: str,
     directions: int,
-    d_output: Tensor | None,
-    d_h_n: Tensor | None,
+    d_results: Sequence[Tensor | None],
     needed: Sequence[bool],
 ) -> list[Tensor | None]:
     """What the engine computes, by operations that PyTorch can differentiate again.
 
-    ``given`` are input, h_0 and weights, ``originals`` where autograd goes on from them: see :func:`joined`.
+    ``given`` are input, h_0, c_0 and weights, ``originals`` where autograd goes on from them: see :func:`joined`.
+    One step, input ``(batch, features)`` without batch sizes, has its states for results, a layer its output and them;
+    ``d_results`` may be more.
     """
     create_graph = torch.is_grad_enabled()
     with torch.enable_grad():
         # an alias each, lest a tensor that is passed twice gets the gradient of both its uses twice
         aliases = [*map(joined, given, originals)]
-        x, h, *parameters = aliases
-        outputs, states = [], []
-        each = len(parameters) // directions
-        for direction in range(directions):
-            of_direction = parameters[direction * each : (direction + 1) * each]
-            output, h_n = reference.layer(
-                x,
-                batch_sizes,
-                None if h is None else h[direction],
-                *of_direction,
-                *[None] * (4 - each),
-                nonlinearity=nonlinearity,
-                reverse=direction == 1,
-            )
-            outputs.append(output)
-            states.append(h_n)
-        results = [(torch.cat(outputs, -1), d_output), (torch.stack(states), d_h_n)]
-        results = [(result, gradient) for result, gradient in results if gradient is not None]
+        results = _results(*aliases, batch_sizes=batch_sizes, cell=cell, directions=directions)
+        wanted = [pair for pair in zip(results, d_results, strict=False) if pair[1] is not None]
         gradients = torch.autograd.grad(
-            [result for result, _ in results],
+            [result for result, _ in wanted],
             [tensor for tensor, need in zip(aliases, needed, strict=True) if need],
-            [gradient for _, gradient in results],
+            [gradient for _, gradient in wanted],
             create_graph=create_graph,
             allow_unused=True,
         )
     remaining = iter(gradients)
     return [next(remaining) if need else None for need in needed]
+
+
+def _results(
+    input: Tensor,
+    h_0: Tensor | None,
+    c_0: Tensor | None,
+    *weights: Tensor,
+    batch_sizes: Tensor | None,
+    cell: str,
+    directions: int,
+) -> list[Tensor]:
+    each = len(weights) // directions
+    none = [None] * (4 - each)
+    if batch_sizes is None and input.dim() == 2:
+        return [*reference.layer(input.unsqueeze(0), None, h_0, c_0, *weights, *none, cell=cell, reverse=False)[1:]]
+    of_directions = [
+        reference.layer(
+            input,
+            batch_sizes,
+            None if h_0 is None else h_0[direction],
+            None if c_0 is None else c_0[direction],
+            *weights[direction * each : (direction + 1) * each],
+            *none,
+            cell=cell,
+            reverse=direction == 1,
+        )
+        for direction in range(directions)
+    ]
+    outputs, *states = zip(*of_directions, strict=True)
+    return [torch.cat(outputs, -1), *map(torch.stack, states)]

@@ -19,7 +19,7 @@ __all__ = ["layer"]
 
 _requires_grad = attrgetter("requires_grad")
 _copy = _engine.copy
-# nonlinearity, directions, hidden size, of packed input the rows of each step, and whether the output is batch first
+# cell, directions, hidden size, of packed input the rows of each step, and whether the output is batch first
 _Call = tuple[str, int, int, Tensor | None, bool]
 
 
@@ -27,46 +27,52 @@ def layer(
     input: Tensor,
     batch_sizes: Tensor | None,
     h_0: Tensor | None,
+    c_0: Tensor | None,
     weights: list[Tensor],
     hidden_size: int,
-    nonlinearity: str,
+    cell: str,
     directions: int,
     output_batch_first: bool = False,
-) -> tuple[Tensor, Tensor]:
-    """One layer of an Elman network in one or two directions.
+) -> tuple[Tensor, ...]:
+    """One layer of a recurrent network in one or two directions.
 
     Args:
         input: ``(steps, batch, input_size)`` of any strides, or packed ``(rows, input_size)``.
         batch_sizes: for packed input the rows of each step, ``(steps)``, int64, contiguous, never growing.
         h_0: ``(directions, batch, hidden_size)``; None counts as zeros.
+        c_0: of an LSTM the same; of other cells None.
         weights: for each direction ``weight_ih, weight_hh`` and, with biases, ``bias_ih, bias_hh``.
         hidden_size: that of the weights.
-        nonlinearity: ``"tanh"`` or ``"relu"``.
+        cell: ``"tanh"``, ``"relu"``, ``"gru"`` or ``"lstm"``.
         directions: 1, or 2 for a reverse direction beside the forward one.
         output_batch_first: returns the output as ``(batch, steps, features)``: no view, for PyTorch's is none.
 
     Returns:
-        The output, shaped as the input with ``directions * hidden_size`` features, and h_n
-        ``(directions, batch, hidden_size)``.
+        The output, shaped as the input with ``directions * hidden_size`` features, h_n
+        ``(directions, batch, hidden_size)``, and of an LSTM c_n, shaped as h_n.
     """
-    call = nonlinearity, directions, hidden_size, batch_sizes, output_batch_first
+    call = cell, directions, hidden_size, batch_sizes, output_batch_first
     if torch.is_grad_enabled() and (
-        any(map(_requires_grad, (*weights, input))) or (h_0 is not None and h_0.requires_grad)
+        any(map(_requires_grad, (*weights, input)))
+        or (h_0 is not None and h_0.requires_grad)
+        or (c_0 is not None and c_0.requires_grad)
     ):
-        return _apply(call, input, h_0, *weights)  # type: ignore[no-any-return]
-    results = _run(call, input, h_0, weights)
+        return _apply(call, input, h_0, c_0, *weights)  # type: ignore[no-any-return]
+    results, _ = _run(call, input, h_0, c_0, weights)
     if output_batch_first:
         results[0].transpose_(0, 1)
     return results
 
 
-def _run(call: _Call, input: Tensor, h_0: Tensor | None, weights: list[Tensor]) -> tuple[Tensor, Tensor]:
-    nonlinearity, directions, hidden_size, batch_sizes, _ = call
-    return forward(nonlinearity, directions, hidden_size, input, h_0, batch_sizes, weights)
+def _run(
+    call: _Call, input: Tensor, h_0: Tensor | None, c_0: Tensor | None, weights: list[Tensor], keeps: bool = False
+) -> tuple[tuple[Tensor, ...], Tensor | None]:
+    cell, directions, hidden_size, batch_sizes, _ = call
+    return forward(cell, directions, hidden_size, input, h_0, c_0, batch_sizes, weights, keeps)
 
 
 class _Layer(torch.autograd.Function):
-    """Saves the output alone besides what it was given: f' is read off h_t.
+    """Saves the output besides what it was given, and what the cell keeps: nothing where f' is read off h_t.
 
     PyTorch's layer lets its user write to the output, and to the biases, before the backward pass. So does this one:
     it saves the output without the check for writes, keeps count of them, and computes the output again, to the same
@@ -74,33 +80,41 @@ class _Layer(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, call: _Call, input: Tensor, h_0: Tensor | None, *weights: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, call: _Call, input: Tensor, h_0: Tensor | None, c_0: Tensor | None, *weights: Tensor
+    ) -> tuple[Tensor, ...]:
         _, directions, _, batch_sizes, output_batch_first = call
         matrices, biases = _apart(weights, directions)
-        aliases, computed, leaves = keep((input, h_0, *matrices))
-        output, h_n = _run(call, aliases[0], aliases[1], _together(aliases[2:], biases))
-        ctx.save_for_backward(output.data, *aliases, *computed)
+        aliases, computed, leaves = keep((input, h_0, c_0, *matrices))
+        x, h_before, c_before, *of_weights = aliases
+        results, kept = _run(call, x, h_before, c_before, _together(of_weights, biases), True)
+        output = results[0]
+        ctx.save_for_backward(output.data, kept, *aliases, *computed)
         if batch_sizes is not None:
             call = *call[:3], batch_sizes.clone(), False  # what is checked stays as it was
         if output_batch_first:
             output.transpose_(0, 1)  # in place, before writes are counted
         ctx.kept = call, leaves, biases, [*map(_copy, biases)], _Writes(output)
         ctx.set_materialize_grads(False)
-        return output, h_n
+        return results
 
     @staticmethod
-    def backward(ctx: Any, d_output: Tensor | None, d_h_n: Tensor | None) -> tuple[Tensor | None, ...]:
-        output, *saved = ctx.saved_tensors  # once: checkpointing allows no second reading
+    def backward(
+        ctx: Any, d_output: Tensor | None, d_h_n: Tensor | None, d_c_n: Tensor | None = None
+    ) -> tuple[Tensor | None, ...]:
+        output, kept, *saved = ctx.saved_tensors  # once: checkpointing allows no second reading
         needed = ctx.needs_input_grad[1:]
-        if d_output is None and d_h_n is None:
+        if d_output is None and d_h_n is None and d_c_n is None:
             return None, *[None] * len(needed)
         call, leaves, biases, numbers, writes = ctx.kept
-        nonlinearity, directions, hidden_size, batch_sizes, output_batch_first = call
+        cell, directions, hidden_size, batch_sizes, output_batch_first = call
         if output_batch_first and d_output is not None:
             d_output = d_output.transpose(0, 1)
-        input, h_0, *matrices = aliases = saved[: len(leaves)]
+        input, h_0, c_0, *matrices = aliases = saved[: len(leaves)]
         in_engine = (
-            not torch.is_grad_enabled() and are_plain([output, *aliases, d_output, d_h_n]) and nothing_intercepts()
+            not torch.is_grad_enabled()
+            and are_plain([output, kept, *aliases, d_output, d_h_n, d_c_n])
+            and nothing_intercepts()
         )
         if writes or not in_engine:
             as_they_were = [torch.frombuffer(bytearray(copy), dtype=input.dtype) for copy in numbers]
@@ -108,19 +122,31 @@ class _Layer(torch.autograd.Function):
             # what is no plain tensor, and what shall be differentiated again, is left to PyTorch's operations
             leads = originals(leaves, saved[len(leaves) :])
             return None, *differentiable_backward(
-                (input, h_0, *_together(matrices, as_they_were)),
-                (*leads[:2], *_together(leads[2:], biases)),
+                (input, h_0, c_0, *_together(matrices, as_they_were)),
+                (*leads[:3], *_together(leads[3:], biases)),
                 batch_sizes,
-                nonlinearity,
+                cell,
                 directions,
-                d_output,
-                d_h_n,
+                (d_output, d_h_n, d_c_n),
                 needed,
             )
         if writes:
-            output, _ = _run(call, input, h_0, _together(matrices, as_they_were))
+            (output, *_), _ = _run(call, input, h_0, c_0, _together(matrices, as_they_were))
         return None, *backward(
-            nonlinearity, directions, hidden_size, input, h_0, batch_sizes, matrices, output, d_output, d_h_n, needed
+            cell,
+            directions,
+            hidden_size,
+            input,
+            h_0,
+            c_0,
+            batch_sizes,
+            matrices,
+            output,
+            kept,
+            d_output,
+            d_h_n,
+            d_c_n,
+            needed,
         )
 
 

@@ -7,97 +7,101 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elman import _engine
 from elman._gate import are_plain, nothing_intercepts
 from elman.ops._calls import backward, forward
-from elman.ops._kept import joined, keep, originals
+from elman.ops._differentiable import differentiable_backward
+from elman.ops._kept import keep, originals
 
 __all__ = ["step"]
 
+_copy = _engine.copy
 
-def step(input: Tensor, h: Tensor | None, weights: list[Tensor], hidden_size: int, nonlinearity: str) -> Tensor:
-    """Return the state after one step of an Elman network.
+
+def step(
+    input: Tensor, h: Tensor | None, c: Tensor | None, weights: list[Tensor], hidden_size: int, cell: str
+) -> tuple[Tensor, ...]:
+    """Return the state after one step of a recurrent network, of an LSTM both states.
 
     Args:
         input: ``(batch, input_size)`` of any strides.
         h: the state before, ``(batch, hidden_size)``; None counts as zeros.
+        c: of an LSTM the other one; of other cells None.
         weights: ``weight_ih, weight_hh`` and, with biases, ``bias_ih, bias_hh``.
         hidden_size: that of the weights.
-        nonlinearity: ``"tanh"`` or ``"relu"``.
+        cell: ``"tanh"``, ``"relu"``, ``"gru"`` or ``"lstm"``.
 
     Returns:
-        ``(batch, hidden_size)``.
+        ``(h,)`` or ``(h, c)``, each ``(batch, hidden_size)``.
     """
     if torch.is_grad_enabled() and (
         weights[0].requires_grad
         or input.requires_grad
         or (h is not None and h.requires_grad)
+        or (c is not None and c.requires_grad)
         or any(weight.requires_grad for weight in weights)
     ):
-        return _apply(nonlinearity, hidden_size, input, h, *weights)  # type: ignore[no-any-return]
-    return forward(nonlinearity, 1, hidden_size, input, h, None, weights)[0]
+        return _apply(cell, hidden_size, input, h, c, *weights)  # type: ignore[no-any-return]
+    return forward(cell, 1, hidden_size, input, h, c, None, weights, False)[0]
 
 
 class _Step(torch.autograd.Function):
-    """Saves what PyTorch's cell does: what the gradients that are wanted will need, and the state that it returns.
+    """Saves what PyTorch's cell does: what the gradients that are wanted will need, and an Elman cell's state.
 
-    So the state, and what is saved, may not be written to before the backward pass; biases and all else may.
+    So these may not be written to before the backward pass; biases and all else may.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, nonlinearity: str, hidden_size: int, input: Tensor, h: Tensor | None, *weights: Tensor
-    ) -> Tensor:
-        learns_input, learns_h, learns_w_ih, learns_w_hh = ctx.needs_input_grad[2:6]
+        ctx: Any, cell: str, hidden_size: int, input: Tensor, h: Tensor | None, c: Tensor | None, *weights: Tensor
+    ) -> tuple[Tensor, ...]:
+        learns_input, learns_h, _, learns_w_ih, learns_w_hh, *_ = learns = ctx.needs_input_grad[2:]
         w_ih, w_hh, *biases = weights
-        aliases, computed, leaves = keep(
-            (
-                input if learns_w_ih else None,
-                h if learns_w_hh else None,
-                w_ih if learns_input else None,
-                w_hh if learns_h else None,
-            )
-        )
-        x, h_before = aliases[0] if learns_w_ih else input, aliases[1] if learns_w_hh else h
-        # the engine wants both matrices: those that are not saved it looks at, and leaves
-        unsaved = None if learns_input else w_ih.detach(), None if learns_h else w_hh.detach()
-        matrices = [*map(_either, aliases[2:], unsaved)]
-        state, _ = forward(nonlinearity, 1, hidden_size, x, h_before, None, [*matrices, *biases])
-        ctx.save_for_backward(state, *aliases, *computed)
-        ctx.kept = nonlinearity, hidden_size, leaves, unsaved
-        return state
+        given = input, h, c, w_ih, w_hh
+        needed = learns_w_ih, learns_w_hh, any((*learns[:2], *learns[3:])), learns_input, learns_h
+        aliases, computed, leads = keep([x if need else None for x, need in zip(given, needed, strict=True)])
+        values: list[Any] = [x if alias is None else alias for x, alias in zip(given, aliases, strict=True)]
+        x, h_before, c_before, *matrices = values
+        results, kept = forward(cell, 1, hidden_size, x, h_before, c_before, None, [*matrices, *biases], True)
+        unchecked: list[Tensor | None] = [None] * 5
+        for i, tensor in enumerate(given):
+            if tensor is not None and not needed[i]:
+                # W_hh aside h is also read by a cell that keeps it in part: PyTorch's has a copy then
+                unchecked[i] = tensor.clone() if i == 1 and kept is not None else tensor.detach()
+                leads[i] = tensor if learns[i] else None
+        ctx.save_for_backward(results[0] if kept is None else kept, *aliases, *computed)
+        versions = [x is None or x.is_inference() or x._version for x in unchecked]
+        ctx.kept = cell, hidden_size, kept is not None, leads, unchecked, versions, biases, [*map(_copy, biases)]
+        ctx.set_materialize_grads(False)
+        return results
 
     @staticmethod
-    def backward(ctx: Any, d_state: Tensor) -> tuple[Tensor | None, ...]:
-        state, input, h, w_ih, w_hh, *of_originals = ctx.saved_tensors  # once: checkpointing allows no second reading
-        nonlinearity, hidden_size, leaves, unsaved = ctx.kept
+    def backward(ctx: Any, d_h: Tensor | None, d_c: Tensor | None = None) -> tuple[Tensor | None, ...]:
+        saved, *rest = ctx.saved_tensors  # once: checkpointing allows no second reading
+        cell, hidden_size, keeps, leads, unchecked, versions, biases, numbers = ctx.kept
         needed = ctx.needs_input_grad[2:]
-        matrices = [*map(_either, (w_ih, w_hh), unsaved)]
-        if are_plain([state, input, h, *matrices, d_state]) and not torch.is_grad_enabled() and nothing_intercepts():
-            if input is None:  # its size alone is looked at
-                input = d_state.new_empty(()).expand(len(d_state), matrices[0].shape[1])
+        if d_h is None and d_c is None:
+            return None, None, *[None] * len(needed)
+        values = [x if alias is None else alias for x, alias in zip(unchecked, rest[:5], strict=True)]
+        if are_plain([saved, *values, d_h, d_c]) and not torch.is_grad_enabled() and nothing_intercepts():
+            input, h, c, *matrices = values
+            state, kept = (None, saved) if keeps else (saved, None)
             return (
                 None,
                 None,
-                *backward(nonlinearity, 1, hidden_size, input, h, None, matrices, state, d_state, None, needed),
+                *backward(cell, 1, hidden_size, input, h, c, None, matrices, state, kept, d_h, None, d_c, needed),
             )
         # by operations that PyTorch can differentiate again
-        input, h, w_ih, w_hh = map(joined, (input, h, w_ih, w_hh), originals(leaves, of_originals))
-        aten = torch.ops.aten
-        d = aten.tanh_backward(d_state, state) if nonlinearity == "tanh" else aten.threshold_backward(d_state, state, 0)
-        d_w_hh = d.new_zeros(hidden_size, hidden_size) if h is None else d.transpose(0, 1) @ h
+        if versions != [x is None or x.is_inference() or x._version for x in unchecked]:
+            raise RuntimeError("a variable needed for gradient computation has been modified by an inplace operation")
+        as_they_were = [torch.frombuffer(bytearray(copy), dtype=values[0].dtype) for copy in numbers]
         return (
             None,
             None,
-            d @ w_ih if needed[0] else None,
-            d @ w_hh if needed[1] else None,
-            d.transpose(0, 1) @ input if needed[2] else None,
-            d_w_hh if needed[3] else None,
-            *[d.sum(0) if need else None for need in needed[4:]],
+            *differentiable_backward(
+                [*values, *as_they_were], [*originals(leads, rest[5:]), *biases], None, cell, 1, (d_h, d_c), needed
+            ),
         )
-
-
-def _either(first: Any, second: Any) -> Any:
-    return second if first is None else first
 
 
 # What PyTorch's own apply does first is look for transforms: the gate has seen to it that there are none.

@@ -1,0 +1,227 @@
+"""``forward`` of the recurrent layers and cells, once for all: what they differ in is read from ``elman._cells``."""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn.functional import dropout
+from torch.nn.utils.rnn import PackedSequence
+
+from elman import _gate, ops
+from elman._cells import FAMILIES, Family
+from elman.nn import _fx, _pytorch
+
+__all__ = ["Cell", "Layer"]
+
+_CELL_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+class _Recurrent:
+    """What a class has that is ``(this, PyTorch's class)``, and its subclasses."""
+
+    _family: ClassVar[Family]
+    _gates: ClassVar[int]
+    _states: ClassVar[int]
+    # PyTorch's are called by name, not by super(): torch.compile of PyTorch 2.15 knows its own layers by their classes
+    _theirs: ClassVar[Any]
+
+    forward: Any
+
+    # of torch.nn.Module
+    _parameters: dict[str, Any]
+    training: bool
+
+    # of PyTorch's classes
+    input_size: int
+    hidden_size: int
+    bias: bool
+
+    def __init_subclass__(cls, family: str | None = None) -> None:
+        super().__init_subclass__()
+        if family:
+            cls._family, cls._theirs = FAMILIES[family], cls.__bases__[1]
+            cls._gates, cls._states = len(cls._family.gates), len(cls._family.states)
+            cls.forward = _named(cls.forward, f"{cls.__name__}.forward")
+
+    def __prepare_scriptable__(self) -> torch.nn.Module:
+        """What ``torch.jit.script`` compiles: TorchScript cannot call the engine, PyTorch's classes it knows."""
+        return _pytorch.twin(self, self._theirs)  # type: ignore[arg-type, no-any-return]
+
+    # What the engine does not take, methods called _run… answer with None.
+
+
+def _named(function: Any, name: str) -> Any:
+    """The same by another name, which Python says where arguments are missing or too many."""
+    other = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
+    other.__qualname__, other.__annotations__ = name, function.__annotations__
+    return other
+
+
+def _pair(hx: Any) -> Any:
+    """``h_0, c_0`` of an LSTM's hx; where it is no pair of tensors, what the gate admits nowhere."""
+    if hx is None:
+        return None, None
+    is_pair = isinstance(hx, tuple | list) and len(hx) == 2 and isinstance(hx[0], Tensor) and isinstance(hx[1], Tensor)
+    return hx if is_pair else (..., ...)
+
+
+class Layer(_Recurrent):
+    """The forward pass of ``RNN``, ``GRU`` and ``LSTM``."""
+
+    # of torch.nn.RNNBase
+    mode: str
+    num_layers: int
+    batch_first: bool
+    dropout: float
+    bidirectional: bool
+    proj_size: int
+    permute_hidden: Any
+    _flat_weights: list[Any]
+    _flat_weights_names: list[str]
+    _update_flat_weights: Any
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        if _gate.nothing_intercepts():
+            results: Any = None
+            if type(input) is PackedSequence:
+                results = self._run_packed(input, hx)
+            elif isinstance(input, Tensor):
+                results = self._run_padded(input, hx)
+            if results is not None:
+                return results
+        if _fx.traces(self, input):  # type: ignore[arg-type]
+            return _fx.leaf(self, input, hx)  # type: ignore[arg-type]
+        return self._theirs.forward(self, input, hx)
+
+    def _run_padded(self, input: Tensor, hx: Any) -> tuple[Tensor, Any] | None:
+        h_0, c_0 = (hx, None) if self._states == 1 else _pair(hx)
+        weights = self._admitted_weights(input, h_0, c_0)
+        if weights is None:
+            return None
+        shape = input.shape
+        batched, steps_axis = len(shape) == 3, 1 if self.batch_first and len(shape) == 3 else 0
+        if not (batched or len(shape) == 2) or shape[steps_axis] == 0:
+            return None
+        if h_0 is not None and not self._fit(h_0, c_0, *shape[1 - steps_axis : -1 - steps_axis]):
+            return None
+        if batched:
+            given = input.transpose(0, 1) if steps_axis else input
+            results = self._run(given, None, h_0, c_0, weights, steps_axis == 1)
+        else:
+            h_0, c_0 = (None if x is None else x.unsqueeze(1) for x in (h_0, c_0))
+            results = tuple(x.squeeze(1) for x in self._run(input.unsqueeze(1), None, h_0, c_0, weights))
+        return results if self._states == 1 else (results[0], results[1:])  # type: ignore[return-value]
+
+    def _run_packed(self, packed: PackedSequence, hx: Any) -> tuple[PackedSequence, Any] | None:
+        data, batch_sizes, sorted_indices, unsorted_indices = packed
+        h_0, c_0 = (hx, None) if self._states == 1 else _pair(hx)
+        weights = self._admitted_weights(data, h_0, c_0)
+        if weights is None or data.dim() != 2:
+            return None
+        # batch sizes that no packing makes are PyTorch's to refuse
+        if not _gate.is_plain(batch_sizes) or batch_sizes.dim() != 1 or batch_sizes.dtype is not torch.int64:
+            return None
+        sizes = batch_sizes.tolist()
+        if not sizes or sizes[-1] < 1 or sizes != sorted(sizes, reverse=True) or sum(sizes) != data.shape[0]:
+            return None
+        if h_0 is not None:
+            if not self._fit(h_0, c_0, sizes[0]):
+                return None
+            hx = self.permute_hidden(hx, sorted_indices)
+            h_0, c_0 = (hx, None) if self._states == 1 else hx
+        output, *final = self._run(data, batch_sizes.contiguous(), h_0, c_0, weights)
+        packed_output = PackedSequence(output, batch_sizes, sorted_indices, unsorted_indices)
+        return packed_output, self.permute_hidden(final[0] if self._states == 1 else (*final,), unsorted_indices)
+
+    def _admitted_weights(self, input: Tensor, h_0: Any, c_0: Any) -> list[Tensor] | None:
+        """The weights, if the engine may be handed them, the input and the states; other sizes are left to check."""
+        sizes = self._gates, self.input_size, self.hidden_size, self.num_layers, self.bidirectional, self.bias
+        weights: list[Any] = [*map(self._parameters.get, self._flat_weights_names)]
+        if not _gate.admits(input, h_0, c_0, weights, *sizes):
+            self._update_flat_weights()  # parametrized and the like: those are found as PyTorch finds them
+            weights = [*self._flat_weights]
+            if not _gate.admits(input, h_0, c_0, weights, *sizes):
+                return None
+        # RNN goes by its mode alone, as PyTorch's does
+        return weights if self.mode in self._family.modes and not self.proj_size else None
+
+    def _fit(self, h_0: Tensor, c_0: Tensor | None, *batch: int) -> bool:
+        shape = self.num_layers * (2 if self.bidirectional else 1), *batch, self.hidden_size
+        return h_0.shape == shape and (c_0 is None or c_0.shape == shape)
+
+    def _run(
+        self,
+        input: Tensor,
+        batch_sizes: Tensor | None,
+        h_0: Tensor | None,
+        c_0: Tensor | None,
+        weights: list[Tensor],
+        output_batch_first: bool = False,
+    ) -> tuple[Tensor, ...]:
+        """The output and the final states."""
+        layers, directions, cell = self.num_layers, 2 if self.bidirectional else 1, self._family.modes[self.mode]
+        units = self.hidden_size
+        if layers == 1:
+            return ops.layer(input, batch_sizes, h_0, c_0, weights, units, cell, directions, output_batch_first)
+        each = len(weights) // layers
+        final_states = []
+        for index in range(layers):
+            if index and self.dropout and self.training:
+                input = dropout(input, self.dropout, True)
+            of_layer = slice(index * directions, (index + 1) * directions)
+            input, *final = ops.layer(
+                input,
+                batch_sizes,
+                None if h_0 is None else h_0[of_layer],
+                None if c_0 is None else c_0[of_layer],
+                weights[index * each : (index + 1) * each],
+                units,
+                cell,
+                directions,
+                output_batch_first and index == layers - 1,
+            )
+            final_states.append(final)
+        return input, *map(torch.cat, zip(*final_states, strict=True))
+
+
+class Cell(_Recurrent):
+    """The forward pass of ``RNNCell``, ``GRUCell`` and ``LSTMCell``."""
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        if _gate.nothing_intercepts() and isinstance(input, Tensor):
+            state = self._run(input, hx)
+            if state is not None:
+                return state
+        if _fx.traces(self, input):  # type: ignore[arg-type]
+            return _fx.leaf(self, input, hx)  # type: ignore[arg-type]
+        return self._theirs.forward(self, input, hx)
+
+    def _run(self, input: Tensor, hx: Any) -> Any:
+        """The state after this step, of an LSTM both."""
+        h, c = (hx, None) if self._states == 1 else _pair(hx)
+        sizes = self._gates, self.input_size, self.hidden_size, 1, False, self.bias
+        names = _CELL_WEIGHTS if self.bias else _CELL_WEIGHTS[:2]
+        weights: list[Any] = [*map(self._parameters.get, names)]
+        if not _gate.admits(input, h, c, weights, *sizes):
+            weights = [getattr(self, name) for name in names]  # parametrized and the like
+            if not _gate.admits(input, h, c, weights, *sizes):
+                return None
+        shape, family = input.shape, self._family
+        cell = self.__dict__.get("nonlinearity", family.name)
+        batched = len(shape) == 2
+        if not (batched or len(shape) == 1) or cell not in family.modes.values():
+            return None
+        if h is not None:
+            expected = *shape[:-1], self.hidden_size
+            if h.shape != expected or (c is not None and c.shape != expected):
+                return None
+        if batched:
+            results = ops.step(input, h, c, weights, self.hidden_size, cell)
+        else:
+            h, c = (None if x is None else x.unsqueeze(0) for x in (h, c))
+            after = ops.step(input.unsqueeze(0), h, c, weights, self.hidden_size, cell)
+            results = tuple(x.squeeze(0) for x in after)
+        return results[0] if self._states == 1 else results
