@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from tests.nn.cases import FORMS, GRADIENT_LAYOUTS, LAYOUTS, Case
+from tests.nn.cases import CELLS, FORMS, GRADIENT_LAYOUTS, LAYOUTS, Case
 
 # Every width of vector tail, blocks of 16 and their neighbours, and some that are large.
 sizes = st.one_of(st.integers(1, 20), st.integers(1, 70), st.sampled_from([16, 32, 48, 64, 100, 128, 131]))
@@ -26,7 +26,7 @@ def cases(draw: st.DrawFn, *, forms: tuple[str, ...] = FORMS, dropout: bool = Tr
         input_size=draw(sizes),
         hidden_size=draw(sizes),
         num_layers=layers,
-        nonlinearity=draw(st.sampled_from(["tanh", "relu"])),
+        cell=draw(st.sampled_from(list(CELLS))),
         bias=draw(st.booleans()),
         batch_first=draw(st.booleans()),
         dropout=draw(st.sampled_from([0.0, 0.3, 1.0])) if dropout and layers > 1 else 0.0,
@@ -47,7 +47,12 @@ def cases(draw: st.DrawFn, *, forms: tuple[str, ...] = FORMS, dropout: bool = Tr
 def frozen_cases(draw: st.DrawFn) -> tuple[Case, frozenset[str]]:
     """A small case, and the names of what needs no gradient."""
     case = draw(cases())
-    names = ["input", "hx", *(name for name, _ in case.layer_of_torch().named_parameters())]
+    names = [
+        "input",
+        "hx",
+        *["cx"] * (case.cell == "lstm"),
+        *(name for name, _ in case.layer_of_torch().named_parameters()),
+    ]
     return case, frozenset(draw(st.lists(st.sampled_from(names), max_size=len(names), unique=True)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from elman import reference
 
+CELLS = {"tanh": "RNN", "relu": "RNN", "gru": "GRU", "lstm": "LSTM"}  # the class of each
 FORMS = ("batched", "unbatched", "packed", "packed unsorted")
 LAYOUTS = ("contiguous", "transposed", "every other", "offset", "expanded first", "expanded second", "one number")
 GRADIENT_LAYOUTS = ("contiguous", "transposed", "every other", "offset", "one number")
@@ -63,7 +65,7 @@ class Case:
     input_size: int = 3
     hidden_size: int = 5
     num_layers: int = 1
-    nonlinearity: str = "tanh"
+    cell: str = "tanh"
     bias: bool = True
     batch_first: bool = False
     dropout: float = 0.0
@@ -82,14 +84,13 @@ class Case:
     def torch_dtype(self) -> torch.dtype:
         return getattr(torch, self.dtype)
 
-    def layer(self, nn: ModuleType) -> torch.nn.RNN:
+    def layer(self, nn: ModuleType) -> torch.nn.RNNBase:
         """The layer from ``torch.nn`` or ``elman.nn``, with the weights of this case's seed."""
         torch.manual_seed(self.seed)
-        layer = nn.RNN(
+        layer = kind(nn, self.cell)(
             self.input_size,
             self.hidden_size,
             self.num_layers,
-            nonlinearity=self.nonlinearity,
             bias=self.bias,
             batch_first=self.batch_first,
             dropout=self.dropout,
@@ -98,10 +99,14 @@ class Case:
         )
         return layer.train(self.training)
 
-    def layer_of_torch(self) -> torch.nn.RNN:
+    def layer_of_torch(self) -> torch.nn.RNNBase:
         return self.layer(torch.nn)
 
-    def arguments(self) -> tuple[dict[str, Tensor], Any, Tensor | None]:
+    @property
+    def shape_of_states(self) -> tuple[int, ...]:
+        return self.num_layers * (1 + self.bidirectional), len(self.lengths), self.hidden_size
+
+    def arguments(self) -> tuple[dict[str, Tensor], Any, Any]:
         """New leaves by name, and ``input`` and ``hx`` made of them."""
         generator = torch.Generator().manual_seed(self.seed)
         batch, steps = len(self.lengths), max(self.lengths)
@@ -117,15 +122,30 @@ class Case:
             shape = (batch, steps) if self.batch_first else (steps, batch)
             shape = (steps, self.input_size) if self.form == "unbatched" else (*shape, self.input_size)
             leaves["input"], input = laid_out(shape, self.layout, generator, self.torch_dtype)
-        hx = None
-        if self.hx_layout is not None:
-            shape = (self.num_layers * (1 + self.bidirectional), batch, self.hidden_size)
-            shape = (shape[0], shape[2]) if self.form == "unbatched" else shape
+        states = []
+        shape = self.shape_of_states[:: 2 if self.form == "unbatched" else 1]
+        for name in ("hx", "cx")[: 2 if self.cell == "lstm" else 1] if self.hx_layout is not None else ():
             if self.hx_layout == "zeros":
-                leaves["hx"] = hx = torch.zeros(shape, dtype=self.torch_dtype, requires_grad=True)
+                leaves[name] = state = torch.zeros(shape, dtype=self.torch_dtype, requires_grad=True)
             else:
-                leaves["hx"], hx = laid_out(shape, self.hx_layout, generator, self.torch_dtype)
-        return leaves, input, hx
+                leaves[name], state = laid_out(shape, self.hx_layout, generator, self.torch_dtype)
+            states.append(state)
+        return leaves, input, tuple(states) if self.cell == "lstm" and states else states[0] if states else None
+
+
+def kind(nn: ModuleType, cell: str, suffix: str = "") -> Callable[..., Any]:
+    """The class of a cell's layer, of its cell with the suffix ``Cell``, with the nonlinearity given."""
+    cls = getattr(nn, CELLS[cell] + suffix)
+    return partial(cls, nonlinearity=cell) if CELLS[cell] == "RNN" else cls
+
+
+def states_of(hx: Any) -> tuple[Tensor, ...]:
+    """The states that a layer takes and returns: one, or an LSTM's two."""
+    return () if hx is None else hx if isinstance(hx, tuple) else (hx,)
+
+
+def named_results(output: Any, final: Any) -> dict[str, Tensor]:
+    return {"output": data_of(output)} | dict(zip(("h_n", "c_n"), states_of(final), strict=False))
 
 
 def data_of(x: Tensor | PackedSequence) -> Tensor:
@@ -140,8 +160,7 @@ def run(case: Case, nn: ModuleType, frozen: frozenset[str] = frozenset()) -> dic
     for name in frozen & leaves.keys():
         leaves[name].requires_grad_(False)
     torch.manual_seed(case.seed + 1)  # dropout's
-    output, h_n = layer(input, hx)
-    results = {"output": data_of(output), "h_n": h_n}
+    results = named_results(*layer(input, hx))
     return results | gradients(case, results, {k: v for k, v in leaves.items() if v.requires_grad})
 
 
@@ -151,7 +170,7 @@ def gradients(case: Case, results: dict[str, Tensor], leaves: dict[str, Tensor])
     None arrives where nothing needs one, and zeros stand for a gradient that is ``None``.
     """
     generator = torch.Generator().manual_seed(case.seed + 2)
-    sent = {k: v for k, v in results.items() if case.through in (k, "both") and v.requires_grad}
+    sent = {k: v for k, v in results.items() if case.through in (k, {"c_n": "h_n"}.get(k), "both") and v.requires_grad}
     if not sent or not leaves:
         return {}
     arriving, before = [], []
@@ -167,42 +186,44 @@ def gradients(case: Case, results: dict[str, Tensor], leaves: dict[str, Tensor])
     }
 
 
-def by_the_equations(layer: torch.nn.RNN, input: Any, hx: Tensor | None) -> tuple[Any, Tensor]:
+def by_the_equations(layer: Any, input: Any, hx: Any) -> tuple[Any, Any]:
     """``layer(input, hx)`` without dropout, composed of ``elman.reference.layer``."""
     packed = isinstance(input, PackedSequence)
     unbatched = not packed and input.dim() == 2
-    x = data_of(input)
+    x, given = data_of(input), states_of(hx)
     if unbatched:
-        x, hx = x.unsqueeze(1), None if hx is None else hx.unsqueeze(1)
+        x, given = x.unsqueeze(1), tuple(state.unsqueeze(1) for state in given)
     elif not packed and layer.batch_first:
         x = x.transpose(0, 1)
-    if packed and hx is not None and input.sorted_indices is not None:
-        hx = hx[:, input.sorted_indices]
+    if packed and input.sorted_indices is not None:
+        given = tuple(state[:, input.sorted_indices] for state in given)
+    cell = {"RNN_TANH": "tanh", "RNN_RELU": "relu"}.get(layer.mode, layer.mode.lower())
     final = []
     for names in zip(*[iter(layer.all_weights)] * (1 + layer.bidirectional), strict=True):
         outputs = []
         for reverse, weights in enumerate(names):
-            padded_weights = [*weights, None, None][:4]
-            h_0 = None if hx is None else hx[len(final)]
-            output, h_n = reference.layer(
+            before = [state[len(final)] for state in given]
+            output, *after = reference.layer(
                 x,
                 input.batch_sizes if packed else None,
-                h_0,
-                None,
-                *padded_weights,
-                cell=layer.nonlinearity,
+                *[*before, None, None][:2],
+                *[*weights, None, None][:4],
+                cell=cell,
                 reverse=bool(reverse),
             )
             outputs.append(output)
-            final.append(h_n)
+            final.append(after)
         x = torch.cat(outputs, -1)
-    h_n = torch.stack(final)
+    states = tuple(torch.stack(state) for state in zip(*final, strict=True))
     if packed:
-        h_n = h_n if input.unsorted_indices is None else h_n[:, input.unsorted_indices]
-        return input._replace(data=x), h_n
-    if unbatched:
-        return x.squeeze(1), h_n.squeeze(1)
-    return x.transpose(0, 1) if layer.batch_first else x, h_n
+        x = input._replace(data=x)
+        if input.unsorted_indices is not None:
+            states = tuple(state[:, input.unsorted_indices] for state in states)
+    elif unbatched:
+        x, states = x.squeeze(1), tuple(state.squeeze(1) for state in states)
+    elif layer.batch_first:
+        x = x.transpose(0, 1)
+    return x, states if cell == "lstm" else states[0]
 
 
 def assert_same_numbers(ours: dict[str, Tensor], theirs: dict[str, Tensor], *, units: float = 64) -> None:

@@ -17,7 +17,17 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, unpack_sequence
 
 import elman.nn
-from tests.nn.cases import LAYOUTS, Case, assert_same_bits, laid_out, run
+from tests.nn.cases import (
+    CELLS,
+    LAYOUTS,
+    Case,
+    assert_same_bits,
+    kind,
+    laid_out,
+    named_results,
+    run,
+    states_of,
+)
 from tests.strategies import cases, partitions, seeds, sizes
 
 Pair = tuple[Tensor, Tensor]
@@ -27,7 +37,7 @@ layers = st.builds(
     input_size=sizes,
     hidden_size=sizes,
     num_layers=st.integers(1, 2),
-    nonlinearity=st.sampled_from(["tanh", "relu"]),
+    cell=st.sampled_from(list(CELLS)),
     bias=st.booleans(),
     bidirectional=st.booleans(),
     dtype=st.sampled_from(["float32", "float32", "float64"]),
@@ -39,6 +49,7 @@ TORCH_FAILS_AT = [
     for input_size, hidden_size in [(10, 20), (40, 100), (100, 130), (128, 256)]
     for batch in (1, 2, 7, 33)
 ]
+each_class = pytest.mark.parametrize("cell", ["tanh", "gru", "lstm"])
 
 
 def numbers(case: Case, *shape: int) -> Tensor:
@@ -46,9 +57,23 @@ def numbers(case: Case, *shape: int) -> Tensor:
     return torch.randn(shape, generator=generator, dtype=case.torch_dtype)
 
 
-def cells_of(nn: ModuleType, layer: torch.nn.RNN) -> torch.nn.RNNCell:
+def states(case: Case, batch: int) -> Any:
+    one, other = (numbers(case, *replace(case, lengths=(1,) * batch).shape_of_states) * scale for scale in (1, 0.5))
+    return (one, other) if case.cell == "lstm" else one
+
+
+def each(function: Callable[[Tensor], Tensor], final: Any) -> Any:
+    """Of a state, or of both."""
+    return tuple(map(function, final)) if isinstance(final, tuple) else function(final)
+
+
+def flat(output: Tensor, final: Any) -> Tensor:
+    return torch.cat([x.flatten() for x in (output, *states_of(final))])
+
+
+def cell_of(nn: ModuleType, case: Case, layer: torch.nn.RNNBase) -> Any:
     """The cell with the weights of a layer's first layer and direction."""
-    cell = nn.RNNCell(layer.input_size, layer.hidden_size, layer.bias, layer.nonlinearity)
+    cell = kind(nn, case.cell, "Cell")(case.input_size, case.hidden_size, case.bias)
     cell.to(layer.weight_ih_l0.dtype)
     state = layer.state_dict()
     cell.load_state_dict({name.removesuffix("_l0"): state[name] for name in [k for k in state if k.endswith("_l0")]})
@@ -60,13 +85,10 @@ def cells_of(nn: ModuleType, layer: torch.nn.RNN) -> torch.nn.RNNCell:
 
 def alone_and_in_a_batch(case: Case, nn: ModuleType, steps: int, batch: int) -> Pair:
     layer, input = case.layer(nn), numbers(case, steps, batch, case.input_size)
-    hx = numbers(case, case.num_layers * (1 + case.bidirectional), batch, case.hidden_size)
-    row = batch // 2
-    together, alone = layer(input, hx), layer(input[:, row : row + 1], hx[:, row : row + 1])
-    return (
-        torch.cat([together[0][:, row].flatten(), together[1][:, row].flatten()]),
-        torch.cat([alone[0].flatten(), alone[1].flatten()]),
-    )
+    hx, row = states(case, batch), batch // 2
+    together = layer(input, hx)
+    alone = layer(input[:, row : row + 1], each(lambda x: x[:, row : row + 1], hx))
+    return flat(together[0][:, row], each(lambda x: x[:, row], together[1])), flat(*alone)
 
 
 def unbatched_and_in_a_batch(case: Case, nn: ModuleType, steps: int, batch: int) -> Pair:
@@ -80,33 +102,30 @@ def whole_and_one_step_at_a_time(case: Case, nn: ModuleType, steps: int, batch: 
 
 def whole_and_in_parts(case: Case, nn: ModuleType, batch: int, parts: list[int]) -> Pair:
     layer = replace(case, bidirectional=False).layer(nn)
-    input, h_n, outputs = numbers(case, sum(parts), batch, case.input_size), None, []
+    input, final, outputs = numbers(case, sum(parts), batch, case.input_size), None, []
     for part in input.split(parts):
-        output, h_n = layer(part, h_n)
+        output, final = layer(part, final)
         outputs.append(output)
-    output, whole_h_n = layer(input)
-    assert h_n is not None
-    return torch.cat([output, whole_h_n]), torch.cat([*outputs, h_n])
+    return flat(*layer(input)), flat(torch.cat(outputs), final)
 
 
 def layer_and_loop_of_cells(case: Case, nn: ModuleType, steps: int, batch: int) -> Pair:
-    layer = replace(case, bidirectional=False, num_layers=1).layer(nn)
-    cell, input, h, outputs = cells_of(nn, layer), numbers(case, steps, batch, case.input_size), None, []
+    case = replace(case, bidirectional=False, num_layers=1)
+    layer, input, state, outputs = case.layer(nn), numbers(case, steps, batch, case.input_size), None, []
+    cell = cell_of(nn, case, layer)
     for x in input:
-        h = cell(x, h)
-        outputs.append(h)
-    return layer(input)[0], torch.stack(outputs)
+        state = cell(x, state)
+        outputs.append(states_of(state)[0])
+    return flat(*layer(input)), flat(torch.stack(outputs), state)
 
 
 def packed_and_each_row_alone(case: Case, nn: ModuleType, steps: int, batch: int) -> Pair:
     layer, input = case.layer(nn), numbers(case, steps, batch, case.input_size)
     lengths = torch.tensor([1 + (case.seed + 3 * row) % steps for row in range(batch)])
-    output, h_n = layer(pack_padded_sequence(input, lengths, enforce_sorted=False))
+    output, final = layer(pack_padded_sequence(input, lengths, enforce_sorted=False))
     alone = [layer(input[:length, row]) for row, length in enumerate(lengths)]
-    return (
-        torch.cat([*(x.flatten() for x in unpack_sequence(output)), h_n.transpose(0, 1).flatten()]),
-        torch.cat([*(o.flatten() for o, _ in alone), *(h.flatten() for _, h in alone)]),
-    )
+    rows = [flat(o, each(lambda x, row=row: x[:, row], final)) for row, o in enumerate(unpack_sequence(output))]
+    return torch.cat(rows), torch.cat([flat(*found) for found in alone])
 
 
 WAYS = [
@@ -130,20 +149,22 @@ def test_both_ways_give_the_same_bits(
     assert torch.equal(one, other)
 
 
+@each_class
 @pytest.mark.parametrize("way", WAYS)
-def test_torch_gives_other_bits_the_other_way_at_some_shapes(way: Callable[..., Pair]) -> None:
+def test_torch_gives_other_bits_the_other_way_at_some_shapes(way: Callable[..., Pair], cell: str) -> None:
     differing = 0
     for case, batch in TORCH_FAILS_AT:
-        one, other = way(case, torch.nn, 20, batch)
+        one, other = way(replace(case, cell=cell), torch.nn, 20, batch)
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
         differing += not torch.equal(one, other)
     assert differing > 0
 
 
+@each_class
 @pytest.mark.parametrize("way", WAYS)
-def test_both_ways_give_the_same_bits_at_these_shapes_too(way: Callable[..., Pair]) -> None:
+def test_both_ways_give_the_same_bits_at_these_shapes_too(way: Callable[..., Pair], cell: str) -> None:
     for case, batch in TORCH_FAILS_AT:
-        one, other = way(case, elman.nn, 20, batch)
+        one, other = way(replace(case, cell=cell), elman.nn, 20, batch)
         assert torch.equal(one, other)
 
 
@@ -158,15 +179,17 @@ def test_a_sequence_cut_anywhere_gives_the_same_bits(case: Case, batch: int, dat
 @settings(max_examples=60)
 @given(cases(dropout=False))
 def test_batch_first_any_strides_and_a_needless_hx_of_zeros_change_no_bit(case: Case) -> None:
-    def outputs(layer: torch.nn.RNN, input: Any, hx: Tensor | None) -> dict[str, Tensor]:
-        output, h_n = layer(input, hx)
-        if case.form.startswith("packed"):
-            return {"output": output.data, "h_n": h_n}
-        return {"output": output.transpose(0, 1) if layer.batch_first and output.dim() == 3 else output, "h_n": h_n}
+    def outputs(layer: Any, input: Any, hx: Any) -> dict[str, Tensor]:
+        found = named_results(*layer(input, hx))
+        if layer.batch_first and case.form == "batched":
+            found["output"] = found["output"].transpose(0, 1)
+        return found
 
     _, input, hx = case.arguments()
     first = outputs(case.layer(elman.nn), input, hx)
-    plain_hx = torch.zeros_like(first["h_n"]) if hx is None else hx.clone().contiguous()
+    c_n = "c_n" in first
+    zeros = torch.zeros_like(first["h_n"])
+    plain_hx = each(lambda x: x.clone().contiguous(), hx if hx is not None else (zeros,) * 2 if c_n else zeros)
     if case.form.startswith("packed"):
         other, plain = case, input._replace(data=input.data.clone().contiguous())
     else:
@@ -200,12 +223,15 @@ def test_two_directions_are_two_layers(case: Case, steps: int, batch: int) -> No
     both = replace(case, bidirectional=True, num_layers=1).layer(elman.nn)
     one = replace(case, bidirectional=False, num_layers=1).layer(elman.nn)
     input, hidden = numbers(case, steps, batch, case.input_size), case.hidden_size
-    output, h_n = both(input)
+    output, final = both(input)
     for direction, suffix in enumerate(["", "_reverse"]):
         one.load_state_dict({k: both.state_dict()[k + suffix] for k in one.state_dict()})
-        alone, alone_h_n = one(input.flip(0) if direction else input)
-        assert torch.equal(output[..., direction * hidden :][..., :hidden], alone.flip(0) if direction else alone)
-        assert torch.equal(h_n[direction], alone_h_n[0])
+        alone, alone_final = one(input.flip(0) if direction else input)
+        alone = alone.flip(0) if direction else alone
+        of_direction = each(lambda x, direction=direction: x[direction], final)
+        assert torch.equal(
+            flat(output[..., direction * hidden :][..., :hidden], of_direction), flat(alone, alone_final)
+        )
 
 
 # Threads.
@@ -225,7 +251,7 @@ def test_any_number_of_threads_gives_the_same_bits_and_gradients(case: Case) -> 
     assert_same_bits(*results_by_threads(case, elman.nn))
 
 
-LARGE = {
+LARGE_SHAPES = {
     "many rows": Case(input_size=30, hidden_size=70, lengths=(20,) * 130),
     "many steps": Case(input_size=9, hidden_size=33, lengths=(700,) * 9, bidirectional=True),
     "many units": Case(input_size=100, hidden_size=300, lengths=(5,) * 33),
@@ -235,6 +261,11 @@ LARGE = {
     ),
     "float64": Case(input_size=30, hidden_size=70, lengths=(20,) * 130, dtype="float64"),
 }
+LARGE = {
+    f"{name}, {cell}": replace(case, cell=cell)
+    for name, case in LARGE_SHAPES.items()
+    for cell in ("tanh", "gru", "lstm")
+}
 
 
 @pytest.mark.parametrize("case", LARGE.values(), ids=LARGE)
@@ -243,7 +274,7 @@ def test_any_number_of_threads_gives_large_layers_the_same_bits_and_gradients(ca
 
 
 def test_torch_gives_other_bits_with_another_number_of_threads() -> None:
-    one, two = results_by_threads(LARGE["one row"], torch.nn)
+    one, two = results_by_threads(LARGE["one row, tanh"], torch.nn)
     with pytest.raises(AssertionError, match="differs in some bit"):
         assert_same_bits(one, two)
 
@@ -262,12 +293,10 @@ def test_strides_of_a_weight_change_no_bit(case: Case, layout: str, steps: int, 
     for parameter in layer.parameters():
         generator = torch.Generator().manual_seed(1)
         parameter.data = laid_out(tuple(parameter.shape), layout, generator, parameter.dtype)[1].data
-    strided = layer(input)
+    strided = flat(*layer(input))
     for parameter in layer.parameters():
         parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
-    plain = layer(input)
-    assert torch.equal(strided[0], plain[0])
-    assert torch.equal(strided[1], plain[1])
+    assert torch.equal(strided, flat(*layer(input)))
 
 
 # The order itself.
@@ -306,7 +335,7 @@ def product_in_order(x: Tensor, weight: Tensor) -> Tensor:
 def test_a_relu_step_is_the_sum_in_the_order_that_the_guarantee_writes(
     input_size: int, hidden_size: int, batch: int, seed: int
 ) -> None:
-    case = Case(input_size=input_size, hidden_size=hidden_size, seed=seed, nonlinearity="relu")
+    case = Case(input_size=input_size, hidden_size=hidden_size, seed=seed, cell="relu")
     layer = case.layer(elman.nn)
     x, h = numbers(case, batch, input_size), numbers(case, batch, hidden_size)
     with torch.no_grad():
@@ -317,7 +346,7 @@ def test_a_relu_step_is_the_sum_in_the_order_that_the_guarantee_writes(
 
 
 def test_torch_adds_in_another_order() -> None:
-    case = Case(input_size=40, hidden_size=100, nonlinearity="relu")
+    case = Case(input_size=40, hidden_size=100, cell="relu")
     layer, x, h = case.layer(torch.nn), numbers(case, 7, 40), numbers(case, 7, 100)
     with torch.no_grad():
         u, v = product_in_order(x, layer.weight_ih_l0), product_in_order(h, layer.weight_hh_l0)
@@ -341,8 +370,9 @@ def test_the_fused_multiply_add_of_these_tests_rounds_once() -> None:
         assert error <= abs(exact - fractions.Fraction(below))
 
 
-def test_padded_rows_and_packed_rows_are_the_same_bits_up_to_their_length() -> None:
-    layer, input = Case(input_size=40, hidden_size=100).layer(elman.nn), torch.randn(30, 9, 40)
+@each_class
+def test_padded_rows_and_packed_rows_are_the_same_bits_up_to_their_length(cell: str) -> None:
+    layer, input = Case(input_size=40, hidden_size=100, cell=cell).layer(elman.nn), torch.randn(30, 9, 40)
     lengths = torch.tensor([30, 28, 28, 20, 11, 9, 4, 2, 1])
     padded, _ = layer(input)
     unpacked, _ = pad_packed_sequence(layer(pack_padded_sequence(input, lengths))[0])

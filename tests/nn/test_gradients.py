@@ -12,82 +12,85 @@ from torch.func import functional_call
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import elman.nn
-from tests.nn.cases import assert_same_bits, assert_same_numbers
+from tests.nn.cases import CELLS, assert_same_bits, assert_same_numbers, kind, named_results, states_of
 
 BOTH = [torch.nn, elman.nn]
 
 
 def as_function(layer: torch.nn.Module, packing: Any = None) -> Callable[..., tuple[Tensor, ...]]:
-    """A function of (input, hx, *parameters), all tensors."""
+    """A function of (input, states, *parameters), all tensors."""
     names = [name for name, _ in layer.named_parameters()]
+    two = isinstance(layer, torch.nn.LSTM | torch.nn.LSTMCell)
 
-    def f(input: Tensor, hx: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+    def f(input: Tensor, h: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
         given = input if packing is None else packing._replace(data=input)
+        hx, weights = ((h, tensors[0]), tensors[1:]) if two else (h, tensors)
         result = functional_call(layer, dict(zip(names, weights, strict=True)), (given, hx))
-        if isinstance(result, Tensor):
-            return (result,)
-        return (result[0] if packing is None else result[0].data, result[1])
+        if isinstance(layer, torch.nn.RNNCellBase):
+            return states_of(result)
+        return tuple(named_results(*result).values())
 
     return f
 
 
-def tiny(nonlinearity: str, form: str) -> tuple[Callable[..., tuple[Tensor, ...]], list[Tensor]]:
+def tiny(cell: str, form: str) -> tuple[Callable[..., tuple[Tensor, ...]], list[Tensor]]:
     """A tiny layer in float64 as a function, and its arguments."""
     torch.manual_seed(5)
-    layer: torch.nn.Module
+    states = 2 if cell == "lstm" else 1
     if form == "cell":
-        layer = elman.nn.RNNCell(2, 3, nonlinearity=nonlinearity, dtype=torch.float64)
-        f, shapes = as_function(layer), [(2, 2), (2, 3)]
+        layer = kind(elman.nn, cell, "Cell")(2, 3, dtype=torch.float64)
+        f, shapes = as_function(layer), [(2, 2), *[(2, 3)] * states]
     else:
-        layer = elman.nn.RNN(
-            2, 3, 2, nonlinearity=nonlinearity, bidirectional=True, batch_first=True, dtype=torch.float64
-        )
+        layer = kind(elman.nn, cell)(2, 3, 2, bidirectional=True, batch_first=True, dtype=torch.float64)
         packing = pack_padded_sequence(torch.zeros(3, 2, 1), torch.tensor([2, 3]), enforce_sorted=False)
         f = as_function(layer, packing if form == "packed" else None)
-        shapes = [(5, 2) if form == "packed" else (2, 3, 2), (4, 2, 3)]
+        shapes = [(5, 2) if form == "packed" else (2, 3, 2), *[(4, 2, 3)] * states]
     leaves = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
     return f, [*leaves, *(p.detach().clone().requires_grad_() for p in layer.parameters())]
 
 
 @pytest.mark.filterwarnings("ignore:Please use `torch.vmap` instead:FutureWarning")  # of PyTorch 2.4, to itself
-@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("form", ["padded", "packed", "cell"])
-def test_gradients_pass_gradcheck(form: str, nonlinearity: str) -> None:
-    f, arguments = tiny(nonlinearity, form)
+def test_gradients_pass_gradcheck(form: str, cell: str) -> None:
+    f, arguments = tiny(cell, form)
     assert gradcheck(f, arguments, check_undefined_grad=True, check_batched_grad=True)
 
 
-@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("form", ["padded", "packed", "cell"])
-def test_second_derivatives_pass_gradgradcheck(form: str, nonlinearity: str) -> None:
-    f, arguments = tiny(nonlinearity, form)
+def test_second_derivatives_pass_gradgradcheck(form: str, cell: str) -> None:
+    f, arguments = tiny(cell, form)
     assert gradgradcheck(f, arguments, fast_mode=form != "cell")
 
 
-def gradient_of_a_gradient(nn: ModuleType, nonlinearity: str) -> dict[str, Tensor]:
+def gradient_of_a_gradient(nn: ModuleType, cell: str) -> dict[str, Tensor]:
     torch.manual_seed(6)
-    layer = nn.RNN(3, 20, 2, nonlinearity=nonlinearity)
+    layer = kind(nn, cell)(3, 20, 2)
     leaves = {"input": torch.randn(5, 4, 3), "hx": torch.randn(2, 4, 20)}
     for leaf in leaves.values():
         leaf.requires_grad_()
     leaves |= dict(layer.named_parameters())
-    output, h_n = layer(leaves["input"], leaves["hx"])
-    loss = output.square().sum() + h_n.sin().sum()
+    with torch.backends.mkldnn.flags(enabled=False):  # PyTorch's own float32 LSTM has no second derivatives
+        output, *final = named_results(
+            *layer(leaves["input"], (leaves["hx"], leaves["hx"]) if cell == "lstm" else leaves["hx"])
+        ).values()
+    loss = output.square().sum() + sum(x.sin().sum() for x in final)
     first = torch.autograd.grad(loss, list(leaves.values()), create_graph=True)
     penalty = sum(g.square().sum() for g in first)
     second = torch.autograd.grad(penalty, list(leaves.values()))
     return dict(zip(leaves, second, strict=True)) | {f"first {i}": g for i, g in enumerate(first)}
 
 
-@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
-def test_a_gradient_penalty_trains_as_with_torch(nonlinearity: str) -> None:
-    ours, theirs = (gradient_of_a_gradient(nn, nonlinearity) for nn in (elman.nn, torch.nn))
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_gradient_penalty_trains_as_with_torch(cell: str) -> None:
+    ours, theirs = (gradient_of_a_gradient(nn, cell) for nn in (elman.nn, torch.nn))
     assert_same_numbers(ours, theirs, units=256)
 
 
-@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
-def test_gradients_are_equal_with_and_without_create_graph(nonlinearity: str) -> None:
-    layer = elman.nn.RNN(3, 20, nonlinearity=nonlinearity)
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_are_equal_with_and_without_create_graph(cell: str) -> None:
+    layer = kind(elman.nn, cell)(3, 20)
     input = torch.randn(5, 4, 3, requires_grad=True)
     output, _ = layer(input)
     wanted = [input, *layer.parameters()]

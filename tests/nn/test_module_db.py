@@ -1,4 +1,4 @@
-"""PyTorch's own database of modules: its RNN and RNNCell entries, inputs and error inputs, on our classes."""
+"""PyTorch's own database of modules: its entries of recurrent layers and cells, inputs and error inputs, on ours."""
 
 import re
 import warnings
@@ -9,9 +9,10 @@ import torch
 from torch.nn.utils.rnn import PackedSequence
 
 import elman.nn
+from elman.nn._pytorch import RECURRENT
 from tests.nn.cases import assert_same_numbers, data_of
 
-OURS = {torch.nn.RNN: elman.nn.RNN, torch.nn.RNNCell: elman.nn.RNNCell}
+OURS = {getattr(torch.nn, name): getattr(elman.nn, name) for name in RECURRENT}
 layers = pytest.mark.parametrize("layer", OURS, ids=lambda layer: layer.__name__)
 DTYPES = [torch.float32, torch.float64]
 
@@ -36,11 +37,17 @@ def leaf(x: Any) -> Any:
     return x.detach().clone().requires_grad_() if isinstance(x, torch.Tensor) else x
 
 
+def tensors(x: Any) -> list[torch.Tensor]:
+    """All of them, but what packing is made of."""
+    if isinstance(x, PackedSequence | torch.Tensor):
+        return [data_of(x)]
+    return [] if x is None else [tensor for each in x for tensor in tensors(each)]
+
+
 def results(module: torch.nn.Module, sample: Any) -> dict[str, torch.Tensor]:
-    args = [leaf(x) for x in sample.forward_input.args]
-    found = module(*args, **sample.forward_input.kwargs)
-    outputs = [data_of(x) for x in (found if isinstance(found, tuple) else (found,)) if x is not None]
-    wanted = [data_of(x) for x in args] + list(module.parameters())
+    args = [tuple(map(leaf, x)) if type(x) is tuple else leaf(x) for x in sample.forward_input.args]
+    outputs = tensors(module(*args, **sample.forward_input.kwargs))
+    wanted = tensors(args) + list(module.parameters())
     grads = torch.autograd.grad(sum(x.square().sum() for x in outputs), wanted)
     return {str(i): x for i, x in enumerate([*outputs, *grads])}
 
@@ -53,7 +60,7 @@ def test_its_inputs_give_the_results_and_gradients_of_torch(
 ) -> None:
     info = entry(database, layer)
     samples = info.module_inputs_func(info, device="cpu", dtype=dtype, requires_grad=True, training=training)
-    if info.module_cls is torch.nn.RNN:
+    if issubclass(info.module_cls, torch.nn.RNNBase):
         samples += info.module_inputs_func(
             info, device="cpu", dtype=dtype, requires_grad=True, training=training, with_packed_sequence=True
         )

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elman import reference
-from tests.nn.cases import Case, assert_same_numbers, by_the_equations, data_of, gradients, run
+from tests.nn.cases import Case, assert_same_numbers, by_the_equations, gradients, named_results, run
 from tests.strategies import cases
 
 
@@ -15,8 +15,7 @@ from tests.strategies import cases
 def test_the_equations_are_the_layer_of_torch(case: Case) -> None:
     layer = case.layer_of_torch()
     leaves, input, hx = case.arguments()
-    output, h_n = by_the_equations(layer, input, hx)
-    results = {"output": data_of(output), "h_n": h_n}
+    results = named_results(*by_the_equations(layer, input, hx))
     results |= gradients(case, results, leaves | dict(layer.named_parameters()))
     assert_same_numbers(results, run(case, torch.nn))
 
