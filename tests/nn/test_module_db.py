@@ -52,6 +52,7 @@ def results(module: torch.nn.Module, sample: Any) -> dict[str, torch.Tensor]:
     return {str(i): x for i, x in enumerate([*outputs, *grads])}
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN:UserWarning")
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("dtype", DTYPES)
 @layers
@@ -64,7 +65,7 @@ def test_its_inputs_give_the_results_and_gradients_of_torch(
         samples += info.module_inputs_func(
             info, device="cpu", dtype=dtype, requires_grad=True, training=training, with_packed_sequence=True
         )
-    assert len(samples) >= 3
+    assert len(samples) >= 2
     for sample in samples:
         args, kwargs = sample.constructor_input.args, sample.constructor_input.kwargs
         theirs = info.module_cls(*args, **kwargs).to(dtype).train(training)
