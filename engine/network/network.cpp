@@ -26,9 +26,6 @@ Network<T>::Network(const Weights<T>* weights, int layers, int directions, Cell 
   if (directions != 1 && directions != 2) {
     throw std::invalid_argument("directions: expected 1 or 2, got " + std::to_string(directions));
   }
-  if (sizes(cell).states > 1) {
-    throw std::invalid_argument(std::string("cell: expected one with one state, got ") + sizes(cell).name);
-  }
   input_size_ = weights[0].input_size;
   hidden_size_ = weights[0].hidden_size;
   packed_.reserve(static_cast<std::size_t>(layers) * static_cast<std::size_t>(directions));
@@ -66,6 +63,7 @@ void Network<T>::run(const Run& call) const {
       sequence.reverse = direction == 1;
       Rows<T> half = output;
       half.data += direction * hidden_size_;
+      const auto of_layer = [&](auto* all) { return all ? all + index * states : nullptr; };
       forward(Forward<T>{
           .sequence = sequence,
           .cell = cell_,
@@ -73,9 +71,11 @@ void Network<T>::run(const Run& call) const {
           .weights = {},
           .packed = &packed_[static_cast<std::size_t>(index)],
           .input = input,
-          .initial_state = call.initial_states ? call.initial_states + index * states : nullptr,
+          .initial_state = of_layer(call.initial_states),
           .output = half,
-          .final_state = call.final_states ? call.final_states + index * states : nullptr,
+          .final_state = of_layer(call.final_states),
+          .initial_cell_state = of_layer(call.initial_cell_states),
+          .final_cell_state = of_layer(call.final_cell_states),
       });
     }
     input = {output.data, output.step_stride, output.row_stride, 1};
@@ -84,7 +84,7 @@ void Network<T>::run(const Run& call) const {
 
 template <class T>
 void Network<T>::step(int layer, std::int64_t batch, int threads, const T* input, std::ptrdiff_t input_row,
-                      std::ptrdiff_t input_feature, const T* state, T* output) const {
+                      std::ptrdiff_t input_feature, States<const T> before, States<T> after) const {
   forward(Forward<T>{
       .sequence = {1, batch, nullptr, false},
       .cell = cell_,
@@ -92,9 +92,11 @@ void Network<T>::step(int layer, std::int64_t batch, int threads, const T* input
       .weights = {},
       .packed = &packed_[static_cast<std::size_t>(layer)],
       .input = {input, 0, input_row, input_feature},
-      .initial_state = state,
-      .output = {output, 0, hidden_size_, 1},
+      .initial_state = before.hidden,
+      .output = {after.hidden, 0, hidden_size_, 1},
       .final_state = nullptr,
+      .initial_cell_state = before.cell,
+      .final_cell_state = after.cell,
   });
 }
 
@@ -105,17 +107,21 @@ Stream<T>::Stream(std::shared_ptr<const Network<T>> network, std::int64_t batch)
     throw std::invalid_argument("a stream reads forwards, this network also reads backwards, from the last step");
   }
   if (batch < 1) throw std::invalid_argument("batch: expected at least 1, got " + std::to_string(batch));
-  const std::int64_t size = network_->layers() * batch * network_->hidden_size();
+  const int kinds = sizes(network_->cell()).states;
+  const std::int64_t size = kinds * network_->layers() * batch * network_->hidden_size();
   for (std::vector<T>& states : states_) states.assign(static_cast<std::size_t>(size), T(0));
 }
 
 template <class T>
 void Stream<T>::step(const T* input, std::ptrdiff_t row, std::ptrdiff_t feature, T* output, int threads) {
   const std::int64_t units = network_->hidden_size(), size = batch_ * units;
+  const std::int64_t to_cells = network_->layers() * size;
+  const bool has_cells = sizes(network_->cell()).states == 2;
   const T* before = states_[current_].data();
   T* after = states_[1 - current_].data();
   for (int layer = 0; layer < network_->layers(); ++layer, before += size, after += size) {
-    network_->step(layer, batch_, threads, input, row, feature, before, after);
+    network_->step(layer, batch_, threads, input, row, feature, {before, has_cells ? before + to_cells : nullptr},
+                   {after, has_cells ? after + to_cells : nullptr});
     input = after;
     row = units;
     feature = 1;

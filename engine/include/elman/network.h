@@ -35,6 +35,8 @@ class Network {
     Rows<T> output;                     // directions * hidden_size features, the forward direction's first, written;
                                         // feature_stride must be 1; must not overlap the input
     T* final_states = nullptr;          // h_n, shaped as h_0, written, contiguous; null: not wanted
+    const T* initial_cell_states = nullptr;  // c_0, shaped as h_0, contiguous; null: zeros; lstm alone
+    T* final_cell_states = nullptr;          // c_n, shaped as h_0, written, contiguous; null: not wanted; lstm alone
   };
 
   // Throws as elman::forward does. Outputs between layers are kept in working memory of the calling thread.
@@ -42,18 +44,24 @@ class Network {
 
   int layers() const { return layers_; }
   int directions() const { return directions_; }
+  Cell cell() const { return cell_; }
   std::int64_t input_size() const { return input_size_; }
   std::int64_t hidden_size() const { return hidden_size_; }
 
  private:
   friend class Stream<T>;
 
-  // One step of one layer of a network in one direction: output = f(W_ih input + b + W_hh state), for `batch` rows.
-  // input (batch, features of that layer), its rows `input_row` elements apart, its features `input_feature` apart;
-  // state (batch, hidden_size), contiguous, null: zeros; output (batch, hidden_size), contiguous, written. `output` may
-  // not overlap `input` or `state`. `layer` is not checked. Throws std::invalid_argument for a batch below 0.
+  // h and, of an LSTM, c (batch, hidden_size), contiguous; null: none, or zeros.
+  template <class U>
+  struct States {
+    U *hidden, *cell;
+  };
+
+  // One step of one layer of a network in one direction, for `batch` rows. input (batch, features of that layer), its
+  // rows `input_row` elements apart, its features `input_feature` apart; `after` is written and may overlap neither
+  // `input` nor `before`. `layer` is not checked. Throws std::invalid_argument for a batch below 0.
   void step(int layer, std::int64_t batch, int threads, const T* input, std::ptrdiff_t input_row,
-            std::ptrdiff_t input_feature, const T* state, T* output) const;
+            std::ptrdiff_t input_feature, States<const T> before, States<T> after) const;
 
   std::vector<PackedWeights<T>> packed_;
   int layers_;
@@ -77,8 +85,9 @@ class Stream {
   // (batch, hidden_size), contiguous, written last, may overlap the input; null: not wanted. `threads` as in engine.h.
   void step(const T* input, std::ptrdiff_t row, std::ptrdiff_t feature, T* output, int threads = 1);
 
-  // The states after the last step, (layers, batch, hidden_size), contiguous; may be written between steps, to begin
-  // anew from zeros or to go on from elsewhere. The stream's own, and another place after each step: ask again.
+  // The states after the last step, (layers, batch, hidden_size), and behind the h of an LSTM all c, shaped alike;
+  // contiguous. May be written between steps, to begin anew from zeros or to go on from elsewhere. The stream's own, and
+  // another place after each step: ask again.
   T* states() { return states_[current_].data(); }
   const T* states() const { return states_[current_].data(); }
 
