@@ -22,8 +22,15 @@ std::atomic<int> threads{1};
 template <class T>
 double multiplications(const elman::Network<T>& network, std::int64_t steps, std::int64_t rows) {
   const std::int64_t units = network.hidden_size();
-  return static_cast<double>(network.layers() * network.directions()) * static_cast<double>(units) *
+  const int matrices = network.layers() * network.directions() * sizes(network.cell()).gates;
+  return static_cast<double>(matrices) * static_cast<double>(units) *
          static_cast<double>(network.input_size() + units) * static_cast<double>(steps) * static_cast<double>(rows);
+}
+
+// How many arrays a state is: h, or h and c.
+template <class T>
+std::size_t states_of(const elman::Network<T>& network) {
+  return static_cast<std::size_t>(sizes(network.cell()).states);
 }
 
 template <class T>
@@ -47,24 +54,25 @@ const T* contiguous(const std::optional<Array<const T>>& array, std::int64_t siz
 
 // (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None)
 template <class T>
-elman::Weights<T> weights(nb::tuple arrays) {
+elman::Weights<T> weights(nb::tuple arrays, std::int64_t gates) {
   // no conversion: a temporary array would be gone before the weights are packed
   const auto input = nb::cast<Array<const T>>(arrays[0], false);
   const auto optional = [&](int i) { return nb::cast<std::optional<Array<const T>>>(arrays[i], false); };
-  require(input.ndim() == 2 && is_contiguous(input), "weight_ih: expected a contiguous matrix");
-  const std::int64_t units = length(input.shape(0));
+  require(input.ndim() == 2 && is_contiguous(input) && length(input.shape(0)) % gates == 0,
+          "weight_ih: expected a contiguous matrix of gates * hidden_size rows");
+  const std::int64_t rows = length(input.shape(0)), units = rows / gates;
   return {length(input.shape(1)),
           units,
           input.data(),
-          contiguous(optional(1), units * units, "weight_hh: expected (hidden_size, hidden_size)"),
-          contiguous(optional(2), units, "bias_ih: expected (hidden_size,)"),
-          contiguous(optional(3), units, "bias_hh: expected (hidden_size,)")};
+          contiguous(optional(1), rows * units, "weight_hh: expected (gates * hidden_size, hidden_size)"),
+          contiguous(optional(2), rows, "bias_ih: expected (gates * hidden_size,)"),
+          contiguous(optional(3), rows, "bias_hh: expected (gates * hidden_size,)")};
 }
 
 template <class T>
 void make_network(elman::Network<T>* self, nb::typed<nb::list, nb::object> layers, int directions, elman::Cell cell) {
   std::vector<elman::Weights<T>> all;
-  for (nb::handle arrays : layers) all.push_back(weights<T>(nb::cast<nb::tuple>(arrays)));
+  for (nb::handle arrays : layers) all.push_back(weights<T>(nb::cast<nb::tuple>(arrays), elman::sizes(cell).gates));
   require(!all.empty() && directions > 0 && all.size() % static_cast<std::size_t>(directions) == 0,
           "layers: expected one or more, with the weights of every direction");
   const Released released;
@@ -78,9 +86,27 @@ elman::Rows<T> rows(const Array<T>& array) {
   return {array.data(), last == 2 ? array.stride(0) : 0, array.stride(last - 1), array.stride(last)};
 }
 
+// A tuple of h and, of an LSTM, c, of `size` elements each; null for what is not given.
+using Tuple = std::optional<nb::tuple>;
+
+template <class T>
+struct States {
+  T *hidden = nullptr, *cell = nullptr;
+
+  States(const Tuple& arrays, std::size_t count, std::int64_t size, const char* message) {
+    if (!arrays) return;
+    require(arrays->size() == count, message);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto array = nb::cast<Array<T>>((*arrays)[i], false);
+      require(length(array.size()) == size && is_contiguous(array), message);
+      (i == 0 ? hidden : cell) = array.data();
+    }
+  }
+};
+
 template <class T>
 void run(const elman::Network<T>& network, Array<const T> input, std::optional<BatchSizes> batch_sizes,
-         std::optional<Array<const T>> initial, Array<T> output, std::optional<Array<T>> final) {
+         const Tuple& initial, Array<T> output, const Tuple& final) {
   const bool packed = batch_sizes.has_value();
   const std::int64_t width = network.directions() * network.hidden_size();
   require(input.ndim() == (packed ? 2 : 3) && output.ndim() == input.ndim(), "input: expected other dimensions");
@@ -97,15 +123,18 @@ void run(const elman::Network<T>& network, Array<const T> input, std::optional<B
     sizes = checked_copy(*batch_sizes, length(input.shape(0)));
     sequence = {length(sizes.size()), sizes.empty() ? 0 : sizes.front(), sizes.data(), false};
   }
-  const std::int64_t states = network.layers() * network.directions() * sequence.batch * network.hidden_size();
-  require(!final || (length(final->size()) == states && is_contiguous(*final)), "h_n: expected other sizes");
+  const std::int64_t size = network.layers() * network.directions() * sequence.batch * network.hidden_size();
+  const States<const T> before(initial, states_of(network), size, "initial: expected other sizes");
+  const States<T> after(final, states_of(network), size, "final: expected other sizes");
   const typename elman::Network<T>::Run call{
       .sequence = sequence,
       .threads = threads.load(std::memory_order_relaxed),
       .input = rows(input),
-      .initial_states = contiguous(initial, states, "h_0: expected other sizes"),
+      .initial_states = before.hidden,
       .output = rows(output),
-      .final_states = final ? final->data() : nullptr,
+      .final_states = after.hidden,
+      .initial_cell_states = before.cell,
+      .final_cell_states = after.cell,
   };
   const std::int64_t rows_of_step = packed ? 1 : sequence.batch;
   const ReleasedIf released(is_worth_the_gil(multiplications(network, length(input.shape(0)), rows_of_step)));
@@ -123,12 +152,18 @@ struct NumPy {
 };
 const NumPy* numpy = nullptr;
 
-// The common call of elman.runtime.RNN: arrays that the engine can read as they are. (output, h_n), or None for all
-// else, which is left to Python to convert or refuse.
+// The common call of elman.runtime's networks: arrays that the engine can read as they are. (output, h_n), of an LSTM
+// (output, (h_n, c_n)), or None for all else, which is left to Python to convert or refuse.
 template <class T>
 nb::object run_plain(const elman::Network<T>& network, nb::handle x, nb::handle h_0, bool batch_first) {
+  const bool has_cells = states_of(network) == 2;
+  nb::handle given[2] = {h_0, nullptr};
+  if (has_cells && !h_0.is_none()) {
+    if (!h_0.type().is(&PyTuple_Type) || PyTuple_GET_SIZE(h_0.ptr()) != 2) return nb::none();
+    for (int i = 0; i < 2; ++i) given[i] = PyTuple_GET_ITEM(h_0.ptr(), i);
+  }
   // subclasses too are left: a masked array has more to say than its buffer
-  if (!x.type().is(numpy->ndarray) || !(h_0.is_none() || h_0.type().is(numpy->ndarray))) return nb::none();
+  if (!x.type().is(numpy->ndarray)) return nb::none();
   const Buffer from(x, false);
   const int dimensions = from.dimensions(), last = dimensions - 1;
   if (!from.holds<T>() || (dimensions != 3 && dimensions != 2) || from.size(last) != network.input_size()) {
@@ -140,19 +175,25 @@ nb::object run_plain(const elman::Network<T>& network, nb::handle x, nb::handle 
   const std::int64_t width = network.directions() * network.hidden_size();
   const std::int64_t states = network.layers() * network.directions();
   if (steps == 0 || batch == 0) return nb::none();
-  std::optional<Buffer> initial;
-  if (!h_0.is_none()) {
-    initial.emplace(h_0, false);
-    const bool fits = initial->holds<T>() && initial->is_contiguous() && initial->dimensions() == dimensions &&
-                      initial->size(0) == states && (!batched || initial->size(1) == batch) &&
-                      initial->size(last) == network.hidden_size();
+  std::optional<Buffer> initial[2];
+  for (int i = 0; i < (h_0.is_none() ? 0 : has_cells ? 2 : 1); ++i) {
+    if (!given[i].type().is(numpy->ndarray)) return nb::none();
+    const Buffer& state = initial[i].emplace(given[i], false);
+    const bool fits = state.holds<T>() && state.is_contiguous() && state.dimensions() == dimensions &&
+                      state.size(0) == states && (!batched || state.size(1) == batch) &&
+                      state.size(last) == network.hidden_size();
     if (!fits) return nb::none();
   }
   const nb::object& dtype = numpy->dtype<T>();
   const auto empty = [&](auto... sizes) { return numpy->empty(nb::make_tuple(sizes...), dtype); };
   const nb::object output = batched ? empty(from.size(0), from.size(1), width) : empty(steps, width);
-  const nb::object h_n = batched ? empty(states, batch, network.hidden_size()) : empty(states, network.hidden_size());
+  const auto empty_states = [&] {
+    return batched ? empty(states, batch, network.hidden_size()) : empty(states, network.hidden_size());
+  };
+  const nb::object h_n = empty_states(), c_n = has_cells ? empty_states() : nb::none();
   const Buffer to(output, true), final(h_n, true);
+  std::optional<Buffer> final_cells;
+  if (has_cells) final_cells.emplace(c_n, true);
   {
     const ReleasedIf released(is_worth_the_gil(multiplications(network, steps, batch)));
     network.run({
@@ -160,12 +201,14 @@ nb::object run_plain(const elman::Network<T>& network, nb::handle x, nb::handle 
         .threads = threads.load(std::memory_order_relaxed),
         .input = {from.data<const T>(), from.stride<T>(by_step), batched ? from.stride<T>(by_row) : 0,
                   from.stride<T>(last)},
-        .initial_states = initial ? initial->data<const T>() : nullptr,
+        .initial_states = initial[0] ? initial[0]->data<const T>() : nullptr,
         .output = {to.data<T>(), to.stride<T>(by_step), batched ? to.stride<T>(by_row) : 0, 1},
         .final_states = final.data<T>(),
+        .initial_cell_states = initial[1] ? initial[1]->data<const T>() : nullptr,
+        .final_cell_states = final_cells ? final_cells->data<T>() : nullptr,
     });
   }
-  return nb::make_tuple(output, h_n);
+  return has_cells ? nb::make_tuple(output, nb::make_tuple(h_n, c_n)) : nb::make_tuple(output, h_n);
 }
 
 // A stream and what its steps need of Python.
@@ -241,9 +284,9 @@ class PythonStream {
   template <class Element>
   void require_states(const Array<Element>& states) const {
     const elman::Network<T>& network = stream_.network();
-    require(
-        length(states.size()) == network.layers() * stream_.batch() * network.hidden_size() && is_contiguous(states),
-        "states: expected (layers, batch, hidden_size)");
+    const std::int64_t size = network.layers() * stream_.batch() * network.hidden_size();
+    require(length(states.size()) == length(states_of(network)) * size && is_contiguous(states),
+            "states: expected (states, layers, batch, hidden_size)");
   }
 
   elman::Stream<T> stream_;
@@ -257,12 +300,13 @@ void define(nb::module_& m, const char* network, const char* stream) {
   nb::class_<elman::Network<T>>(m, network, "A stack of layers, packed once: elman::Network of elman/network.h.")
       .def("__init__", &make_network<T>, "layers"_a, "directions"_a, "cell"_a,
            "A tuple (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None) for each layer and direction.")
-      .def("run", &run<T>, "input"_a.noconvert(), "batch_sizes"_a.noconvert().none(), "h_0"_a.noconvert().none(),
-           "output"_a.noconvert(), "h_n"_a.noconvert().none(),
-           "Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `h_n`.")
+      .def("run", &run<T>, "input"_a.noconvert(), "batch_sizes"_a.noconvert().none(), "initial"_a.noconvert().none(),
+           "output"_a.noconvert(), "final"_a.noconvert().none(),
+           "Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `final`.\n\n"
+           "`initial` and `final` are (h_0,) and (h_n,), of an LSTM (h_0, c_0) and (h_n, c_n).")
       .def("run_plain", &run_plain<T>, "x"_a.none(), "h_0"_a.none(), "batch_first"_a,
-           "elman.runtime.RNN's common call, which makes its results; None where arguments are none that can be read "
-           "as they are.");
+           "The common call of elman.runtime's networks, which makes its results; None where arguments are none that "
+           "can be read as they are.");
   nb::class_<PythonStream<T>>(m, stream, "A batch of sequences read step by step: elman::Stream of elman/network.h.")
       .def(nb::init<std::shared_ptr<const elman::Network<T>>, std::int64_t, nb::object>(), "network"_a, "batch"_a,
            "convert"_a)

@@ -38,17 +38,20 @@ std::string shown(const Shape& shape) {
   return text.append(")");
 }
 
-elman::Cell read_nonlinearity(std::map<std::string, std::string> metadata) {
+elman::Cell read_cell(std::map<std::string, std::string> metadata) {
   if (metadata["format"] != "elman rnn") throw Refusal("expected a network that elman.save wrote, got another file");
-  if (metadata["version"] != "1") throw Refusal("version: expected '1', got " + shown(metadata["version"]));
-  const std::string name = metadata["nonlinearity"];
-  if (name == "tanh") return elman::Cell::tanh;
-  if (name == "relu") return elman::Cell::relu;
-  throw Refusal("nonlinearity: expected 'tanh' or 'relu', got " + shown(name));
+  const std::string version = metadata["version"];
+  if (version != "1" && version != "2") throw Refusal("version: expected '1' or '2', got " + shown(version));
+  const std::string key = version == "1" ? "nonlinearity" : "cell";  // version 1 had no gates
+  for (const elman::Cell cell : {elman::Cell::tanh, elman::Cell::relu, elman::Cell::gru, elman::Cell::lstm}) {
+    if (metadata[key] == sizes(cell).name && (version == "2" || sizes(cell).gates == 1)) return cell;
+  }
+  const std::string choices = version == "1" ? "'tanh' or 'relu'" : "'tanh', 'relu', 'gru' or 'lstm'";
+  throw Refusal(key + ": expected " + choices + ", got " + shown(metadata[key]));
 }
 
-// hidden_size and input_size
-Shape read_sizes(const Tensors& tensors) {
+// Rows of all gates, and input_size.
+Shape read_sizes(const Tensors& tensors, std::uint64_t gates) {
   for (const auto& [name, tensor] : tensors) {
     if (name.ends_with("_reverse")) {
       throw Refusal("expected a network in one direction, got a bidirectional one, which begins at the last step");
@@ -57,17 +60,19 @@ Shape read_sizes(const Tensors& tensors) {
   const auto first = tensors.find("weight_ih_l0");
   if (first == tensors.end()) throw Refusal("weight_ih_l0: expected this tensor, it is missing");
   const Shape& shape = first->second.shape;
-  if (shape.size() != 2 || shape[0] == 0 || shape[1] == 0) {
-    throw Refusal("weight_ih_l0: expected the shape (hidden_size, input_size), got " + shown(shape));
+  if (shape.size() != 2 || shape[0] == 0 || shape[0] % gates != 0 || shape[1] == 0) {
+    const std::string rows = gates == 1 ? "hidden_size" : std::to_string(gates) + " * hidden_size";
+    throw Refusal("weight_ih_l0: expected the shape (" + rows + ", input_size), got " + shown(shape));
   }
   return shape;
 }
 
 std::shared_ptr<const Network> read_network(const std::string& path) {
   safetensors::File file(path);
-  const elman::Cell nonlinearity = read_nonlinearity(file.metadata());
-  const Shape sizes = read_sizes(file.tensors());
-  const std::uint64_t hidden_size = sizes[0];
+  const elman::Cell cell = read_cell(file.metadata());
+  const auto gates = static_cast<std::uint64_t>(sizes(cell).gates);
+  const Shape first = read_sizes(file.tensors(), gates);
+  const std::uint64_t rows = first[0], hidden_size = rows / gates;
   const bool bias = file.tensors().contains("bias_ih_l0");
 
   Tensors left = file.tensors();
@@ -83,18 +88,18 @@ std::shared_ptr<const Network> read_network(const std::string& path) {
   };
   std::vector<elman::Weights<float>> layers;
   for (std::string n = "0"; left.contains("weight_ih_l" + n); n = std::to_string(layers.size())) {
-    const std::uint64_t reads = layers.empty() ? sizes[1] : hidden_size;
+    const std::uint64_t reads = layers.empty() ? first[1] : hidden_size;
     layers.push_back({
         .input_size = static_cast<std::int64_t>(reads),
         .hidden_size = static_cast<std::int64_t>(hidden_size),
-        .input = read("weight_ih_l" + n, {hidden_size, reads}),
-        .recurrent = read("weight_hh_l" + n, {hidden_size, hidden_size}),
-        .input_bias = bias ? read("bias_ih_l" + n, {hidden_size}) : nullptr,
-        .recurrent_bias = bias ? read("bias_hh_l" + n, {hidden_size}) : nullptr,
+        .input = read("weight_ih_l" + n, {rows, reads}),
+        .recurrent = read("weight_hh_l" + n, {rows, hidden_size}),
+        .input_bias = bias ? read("bias_ih_l" + n, {rows}) : nullptr,
+        .recurrent_bias = bias ? read("bias_hh_l" + n, {rows}) : nullptr,
     });
   }
   if (!left.empty()) throw Refusal(shown(left.begin()->first) + ": expected no tensor of this name");
-  return std::make_shared<Network>(layers.data(), static_cast<int>(layers.size()), 1, nonlinearity);
+  return std::make_shared<Network>(layers.data(), static_cast<int>(layers.size()), 1, cell);
 }
 
 // To double and then to float, as NumPy does, which in rare cases is another float than the nearest.

@@ -11,6 +11,8 @@ import numpy as np
 
 import elman
 
+Network = elman.runtime.RNN | elman.runtime.GRU | elman.runtime.LSTM
+
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -24,7 +26,7 @@ def read_number(word: bytes) -> float:
     return number
 
 
-def step_through(series: BinaryIO, name: str, rnn: elman.runtime.RNN) -> None:
+def step_through(series: BinaryIO, name: str, rnn: Network) -> None:
     stream = rnn.stream()
     for number, line in enumerate(series, 1):
         try:
@@ -41,7 +43,9 @@ def main() -> int:
     try:
         if len(sys.argv) != 3:
             raise elman.InputError("expected two arguments: a safetensors file, and a series or -")
-        rnn, path = elman.runtime.RNN.load(sys.argv[1]), sys.argv[2]
+        rnn, path = elman.load(sys.argv[1]), sys.argv[2]
+        if not isinstance(rnn, Network):
+            raise elman.InputError(f"{sys.argv[1]}: expected a network that elman.save wrote, got a model folder")
         if rnn.dtype != np.float32:
             raise elman.InputError(f"{sys.argv[1]}: expected float32, got {rnn.dtype}")
         with nullcontext(sys.stdin.buffer) if path == "-" else open(path, "rb") as series:

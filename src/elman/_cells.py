@@ -33,6 +33,11 @@ class Family:
     keras: str
     keras_gates: str = "h"
 
+    @property
+    def named(self) -> str:
+        """The title with its article: an RNN, a GRU, an LSTM."""
+        return f"{'an' if self.title[0] in 'AEFHILMNORSX' else 'a'} {self.title}"
+
 
 FAMILIES = {
     family.name: family

@@ -58,14 +58,16 @@ class NetworkFloat32:
         A tuple (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None) for each layer and direction.
         """
 
-    def run(self, input: Annotated[NDArray[numpy.float32], dict(device='cpu', writable=False)], batch_sizes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, h_0: Annotated[NDArray[numpy.float32], dict(device='cpu', writable=False)] | None, output: Annotated[NDArray[numpy.float32], dict(device='cpu')], h_n: Annotated[NDArray[numpy.float32], dict(device='cpu')] | None) -> None:
+    def run(self, input: Annotated[NDArray[numpy.float32], dict(device='cpu', writable=False)], batch_sizes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, initial: tuple | None, output: Annotated[NDArray[numpy.float32], dict(device='cpu')], final: tuple | None) -> None:
         """
-        Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `h_n`.
+        Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `final`.
+
+        `initial` and `final` are (h_0,) and (h_n,), of an LSTM (h_0, c_0) and (h_n, c_n).
         """
 
     def run_plain(self, x: object | None, h_0: object | None, batch_first: bool) -> object:
         """
-        elman.runtime.RNN's common call, which makes its results; None where arguments are none that can be read as they are.
+        The common call of elman.runtime's networks, which makes its results; None where arguments are none that can be read as they are.
         """
 
 class StreamFloat32:
@@ -92,14 +94,16 @@ class NetworkFloat64:
         A tuple (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None) for each layer and direction.
         """
 
-    def run(self, input: Annotated[NDArray[numpy.float64], dict(device='cpu', writable=False)], batch_sizes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, h_0: Annotated[NDArray[numpy.float64], dict(device='cpu', writable=False)] | None, output: Annotated[NDArray[numpy.float64], dict(device='cpu')], h_n: Annotated[NDArray[numpy.float64], dict(device='cpu')] | None) -> None:
+    def run(self, input: Annotated[NDArray[numpy.float64], dict(device='cpu', writable=False)], batch_sizes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, initial: tuple | None, output: Annotated[NDArray[numpy.float64], dict(device='cpu')], final: tuple | None) -> None:
         """
-        Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `h_n`.
+        Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `final`.
+
+        `initial` and `final` are (h_0,) and (h_n,), of an LSTM (h_0, c_0) and (h_n, c_n).
         """
 
     def run_plain(self, x: object | None, h_0: object | None, batch_first: bool) -> object:
         """
-        elman.runtime.RNN's common call, which makes its results; None where arguments are none that can be read as they are.
+        The common call of elman.runtime's networks, which makes its results; None where arguments are none that can be read as they are.
         """
 
 class StreamFloat64:

@@ -23,7 +23,9 @@ STRICT = ("-Wall", "-Wextra", "-Wshadow", "-Wpedantic", "-Werror")
 CMAKE = shutil.which("cmake") or shutil.which("cmake", path=Path(sys.executable).parent)  # else the dev extra's
 COMPILER = next(filter(None, map(shutil.which, [os.environ.get("CXX", "c++"), "g++", "clang++"])), None)
 LSTM = {"weight_hh_l0": np.zeros((12, 3), "float32")}
-METADATA = {"format": "elman rnn", "version": "1", "nonlinearity": "tanh", "batch_first": "false"}
+METADATA = {"format": "elman rnn", "version": "2", "cell": "tanh", "batch_first": "false"}
+VERSION_1 = {"format": "elman rnn", "version": "1", "nonlinearity": "tanh", "batch_first": "false"}
+GATES = {"tanh": 1, "relu": 1, "gru": 3, "lstm": 4}
 
 pytestmark = pytest.mark.skipif(COMPILER is None or CMAKE is None, reason="needs CMake and a compiler")
 
@@ -60,13 +62,13 @@ def program(tmp_path_factory):
     return program
 
 
-def parameters(layers=1, input_size=3, hidden_size=17, bias=True, dtype="float32", suffix=""):
+def parameters(layers=1, input_size=3, hidden_size=17, bias=True, dtype="float32", suffix="", cell="tanh"):
     draw = np.random.default_rng(0)
-    arrays = {}
+    arrays, rows = {}, GATES[cell] * hidden_size
     for layer in range(layers):
         reads = hidden_size if layer else input_size
-        shapes = {"weight_ih": (hidden_size, reads), "weight_hh": (hidden_size, hidden_size)}
-        shapes |= {"bias_ih": (hidden_size,), "bias_hh": (hidden_size,)} if bias else {}
+        shapes = {"weight_ih": (rows, reads), "weight_hh": (rows, hidden_size)}
+        shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)} if bias else {}
         for kind, shape in shapes.items():
             arrays[f"{kind}_l{layer}{suffix}"] = draw.normal(0, 0.3, shape).astype(dtype)
     return arrays
@@ -88,11 +90,10 @@ def refusal(program, path, series=b"1 2 3\n"):
     return finished.stderr.decode("ascii")[len("elman_step: ") : -1].replace(f"{path}: ", "")
 
 
-@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
-@pytest.mark.parametrize("layers", [1, 2])
-def test_it_prints_the_bytes_that_python_prints(program, tmp_path, nonlinearity, layers):
+@pytest.mark.parametrize(("cell", "layers"), [("tanh", 1), ("relu", 2), ("gru", 1), ("lstm", 2)])
+def test_it_prints_the_bytes_that_python_prints(program, tmp_path, cell, layers):
     path, series = tmp_path / "rnn.safetensors", tmp_path / "series.txt"
-    elman.save(parameters(layers), path, nonlinearity=nonlinearity)
+    elman.save(parameters(layers, cell=cell), path, nonlinearity="relu" if cell == "relu" else None)
     steps = np.random.default_rng(1).normal(size=(50, 3))
     lines = [" ".join(map(repr, row)) for row in steps.tolist()]
     # rounded to double before float; subnormal; below the least of doubles; signs, dots, tabs and an open last line
@@ -115,13 +116,14 @@ def test_it_is_built_as_its_readme_says_and_prints_the_same(program, network, tm
     assert printed[0].stdout.count(b"\n") == 2
 
 
-def test_every_bit_shows(program, tmp_path):
+@pytest.mark.parametrize("cell", ["tanh", "gru", "lstm"])
+def test_every_bit_shows(program, tmp_path, cell):
     path = tmp_path / "rnn.safetensors"
-    elman.save(parameters(2, bias=False), path)
+    elman.save(parameters(2, bias=False, cell=cell), path)
     steps = np.random.default_rng(1).normal(size=(50, 3)).astype("float32")
     series = "\n".join(" ".join(map(repr, row)) for row in steps.tolist())
     printed = run(program, path, "-", stdin=series.encode()).stdout.decode()
-    output, _ = elman.runtime.RNN.load(path)(steps)
+    output, _ = elman.load(path)(steps)
     assert np.array_equal(np.array([line.split() for line in printed.splitlines()], "float32"), output)
 
 
@@ -181,8 +183,23 @@ def test_a_line_that_is_no_step_is_refused_after_those_before_it(program, networ
             "weight_ih_l0: expected the shape (hidden_size, input_size), got (0, 2)",
         ),
         (parameters(), None, "expected a network that elman.save wrote, got another file"),
-        (parameters(), METADATA | {"version": "2"}, "version: expected '1', got '2'"),
-        (parameters(), METADATA | {"nonlinearity": "gelu"}, "nonlinearity: expected 'tanh' or 'relu', got 'gelu'"),
+        (parameters(), METADATA | {"version": "3"}, "version: expected '1' or '2', got '3'"),
+        (
+            parameters(),
+            METADATA | {"cell": "identity"},
+            "cell: expected 'tanh', 'relu', 'gru' or 'lstm', got 'identity'",
+        ),
+        (parameters(), VERSION_1 | {"nonlinearity": "gru"}, "nonlinearity: expected 'tanh' or 'relu', got 'gru'"),
+        (
+            parameters(cell="lstm"),
+            METADATA | {"cell": "gru"},
+            "weight_ih_l0: expected the shape (3 * hidden_size, input_size), got (68, 3)",
+        ),
+        (
+            parameters(hidden_size=18),
+            METADATA | {"cell": "gru"},
+            "weight_hh_l0: expected the shape (18, 6), got (18, 18)",
+        ),
     ],
 )
 def test_a_file_of_another_network_is_refused(program, tmp_path, arrays, metadata, message):
@@ -250,3 +267,11 @@ def test_files_that_are_not_there_are_refused(program, network, tmp_path):
         expected = f"elman_step: {series}: expected a series that can be read\n"
         assert (finished.returncode, finished.stderr.decode()) == (2, expected)
     assert run(program).stderr == b"elman_step: expected two arguments: a safetensors file, and a series or -\n"
+
+
+def test_a_file_of_version_1_is_read_as_one_of_today(program, tmp_path):
+    printed = []
+    for metadata in (VERSION_1, METADATA):
+        (tmp_path / "rnn").write_bytes(tensor_bytes(parameters(), metadata))
+        printed.append(run(program, tmp_path / "rnn", "-", stdin=b"1 2 3\n").stdout)
+    assert printed[0] == printed[1] != b""

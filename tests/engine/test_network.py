@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 
 from elman import _engine
 from tests.engine.cases import NONLINEARITY, Case, assert_same_bits, case, forward, ragged
+from tests.engine.gated import CELLS, GatedCase, gated_case
+from tests.engine.gated import run as run_gated
 
 pytestmark = pytest.mark.usefixtures("level")
 NETWORKS = {"float32": _engine.NetworkFloat32, "float64": _engine.NetworkFloat64}
 STREAMS = {"float32": _engine.StreamFloat32, "float64": _engine.StreamFloat64}
 
 
-def weights(this: Case) -> tuple[np.ndarray | None, ...]:
+def weights(this: Case | GatedCase) -> tuple[np.ndarray | None, ...]:
     return this.input_weights, this.recurrent_weights, this.input_bias, this.recurrent_bias
 
 
@@ -36,7 +38,7 @@ def run(network, input, batch_sizes, h_0, directions, layers):
     hidden_size = h_0.shape[-1]
     output = np.full((*input.shape[:-1], directions * hidden_size), np.nan, input.dtype)
     h_n = np.full_like(h_0, np.nan)
-    network.run(input, batch_sizes, h_0, output, h_n)
+    network.run(input, batch_sizes, (h_0,), output, (h_n,))
     return {"output": output, "h_n": h_n}
 
 
@@ -92,6 +94,98 @@ def test_a_network_is_its_layers(layers):
     first = cases[0]
     results = run(network, first.input, first.batch_sizes, h_0, len(layers[0]), len(layers))
     assert_same_bits(results, layer_by_layer(layers))
+
+
+def gated_network_of(cases: list[GatedCase], directions: int = 1):
+    return NETWORKS[cases[0].dtype.name](list(map(weights, cases)), directions, CELLS[cases[0].cell])
+
+
+def gated_stack(cell, layers, directions, *sizes, **options) -> list[GatedCase]:
+    """Layers, each a list of its directions; what the later ones are given as input is not looked at."""
+    input_size, hidden_size, *rest = sizes
+    return [
+        [
+            gated_case(
+                cell,
+                directions * hidden_size if layer else input_size,
+                hidden_size,
+                *rest,
+                reverse=direction == 1,
+                seed=2 * layer + direction,
+                **options,
+            )
+            for direction in range(directions)
+        ]
+        for layer in range(layers)
+    ]
+
+
+def states_of(cases: list[GatedCase]) -> tuple[np.ndarray, ...]:
+    """h_0, and of an LSTM c_0, of all layers; zeros where a case has none."""
+    names = ("initial_state", "initial_cell_state")[: 1 + (cases[0].cell == "lstm")]
+    shape = cases[0].batch, cases[0].hidden_size
+    given = [[getattr(this, name) for this in cases] for name in names]
+    return tuple(np.stack([np.zeros(shape, cases[0].dtype) if a is None else a for a in each]) for each in given)
+
+
+def run_network(network, this: GatedCase, initial, directions: int):
+    output = np.full((*this.input.shape[:-1], directions * this.hidden_size), np.nan, this.dtype)
+    final = tuple(np.full_like(state, np.nan) for state in initial)
+    network.run(this.input, this.batch_sizes, initial, output, final)
+    return {"output": output, **dict(zip(("h_n", "c_n"), final, strict=False))}
+
+
+@settings(max_examples=40)
+@given(
+    cell=st.sampled_from(list(CELLS)),
+    layers=st.integers(1, 3),
+    directions=st.integers(1, 2),
+    sizes=st.tuples(st.integers(1, 20), st.integers(1, 40)),
+    lengths=st.lists(st.integers(1, 6), min_size=1, max_size=9),
+    packed=st.booleans(),
+    dtype=st.sampled_from(["float32", "float64"]),
+    given=st.booleans(),
+)
+def test_a_network_of_gates_is_its_layers(cell, layers, directions, sizes, lengths, packed, dtype, given):
+    lengths = sorted(lengths, reverse=True)
+    stack = gated_stack(
+        cell,
+        layers,
+        directions,
+        *sizes,
+        lengths[0],
+        len(lengths),
+        dtype=dtype,
+        lengths=lengths if packed else None,
+        given=given,
+    )
+    cases = [this for of_layer in stack for this in of_layer]
+    results = run_network(gated_network_of(cases, directions), cases[0], states_of(cases), directions)
+    input, expected = cases[0].input, []
+    for of_layer in stack:
+        expected += [run_gated(replace(this, input=input), keep=False) for this in of_layer]
+        input = np.concatenate([each["output"] for each in expected[-directions:]], -1)
+    truth = {"output": input, "h_n": np.stack([each["final_state"] for each in expected])}
+    if cell == "lstm":
+        truth["c_n"] = np.stack([each["final_cell_state"] for each in expected])
+    assert_same_bits(results, truth)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sizes", [(4, 6), (64, 64), (1, 1), (33, 70)])
+@pytest.mark.parametrize(("layers", "batch"), [(1, 1), (3, 5), (1, 50)])
+def test_a_stream_of_gates_is_the_whole_sequence(cell, dtype, sizes, layers, batch):
+    cases = [this for [this] in gated_stack(cell, layers, 1, *sizes, 7, batch, dtype=dtype)]
+    network, initial = gated_network_of(cases), states_of(cases)
+    whole = run_network(network, cases[0], initial, 1)
+    stream = stream_of(network, cases[0])
+    stream.write_states(np.stack(initial))
+    for x_t, expected in zip(cases[0].input, whole["output"], strict=True):
+        assert_same_bits({"step": stream.step(x_t)}, {"step": expected})
+    final = np.empty_like(np.stack(initial))
+    stream.read_states(final)
+    assert_same_bits(dict(zip(("h_n", "c_n"), final, strict=False)), {n: a for n, a in whole.items() if n != "output"})
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -155,8 +249,11 @@ def test_a_layer_without_recurrence_is_linear(dtype, sizes, rows):
         ({"input": np.zeros((6, 3, 4), "f")}, "output: expected as many rows as the input has"),
         ({"input": np.zeros((7, 4), "f")}, "input: expected other dimensions"),
         ({"output": np.zeros((7, 3, 12), "f")[..., ::2]}, "output: expected other features"),
-        ({"h_n": np.zeros((1, 3, 5), "f")}, "h_n: expected other sizes"),
-        ({"h_0": np.zeros((1, 2, 6), "f")}, "h_0: expected other sizes"),
+        ({"final": (np.zeros((1, 3, 5), "f"),)}, "final: expected other sizes"),
+        ({"final": (np.zeros((1, 3, 6), "f"),) * 2}, "final: expected other sizes"),
+        ({"initial": (np.zeros((1, 2, 6), "f"),)}, "initial: expected other sizes"),
+        ({"initial": (np.zeros((1, 3, 12), "f")[..., ::2],)}, "initial: expected other sizes"),
+        ({"initial": ()}, "initial: expected other sizes"),
         ({"batch_sizes": np.array([1, 3])}, "input: expected other dimensions"),
     ],
 )
@@ -165,9 +262,9 @@ def test_sizes_that_do_not_fit_are_refused_before_the_engine_reads(change, messa
     arguments = {
         "input": np.zeros((7, 3, 4), "f"),
         "batch_sizes": None,
-        "h_0": None,
+        "initial": None,
         "output": np.zeros((7, 3, 6), "f"),
-        "h_n": None,
+        "final": None,
     }
     with pytest.raises(ValueError, match=message):
         network.run(**(arguments | change))
@@ -195,6 +292,21 @@ def test_sizes_that_would_wrap_around_are_refused():
         network.run(np.zeros((4, 4), "f"), sizes, None, np.zeros((4, 6), "f"), None)
     with pytest.raises(ValueError, match="batch_sizes: expected a sum of as many as there are rows"):
         _engine.pool(np.zeros((4, 2), "f"), sizes, np.zeros((4, 4), "f"))
+
+
+def test_states_and_weights_of_too_few_gates_are_refused():
+    arrays = weights(gated_case("lstm", 4, 6, 1, 1))
+    network = NETWORKS["float32"]([arrays], 1, _engine.Cell.lstm)
+    x, y, state = np.zeros((7, 3, 4), "f"), np.zeros((7, 3, 6), "f"), np.zeros((1, 3, 6), "f")
+    for initial, final in (((state,), None), (None, (state,)), ((state, state[:, :2]), None)):
+        with pytest.raises(ValueError, match="expected other sizes"):
+            network.run(x, None, initial, y, final)
+    with pytest.raises(ValueError, match="states: expected"):
+        STREAMS["float32"](network, 3, refuse).write_states(state)
+    for place, message in enumerate(("weight_ih: expected", "weight_hh: expected", "bias_ih", "bias_hh")):
+        cut = [array[:-1] if i == place else array for i, array in enumerate(arrays)]
+        with pytest.raises(ValueError, match=message):
+            NETWORKS["float32"]([tuple(cut)], 1, _engine.Cell.lstm)
 
 
 def test_networks_that_cannot_be_are_refused():

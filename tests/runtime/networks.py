@@ -2,31 +2,39 @@
 
 import numpy as np
 
-import elman
+from elman.runtime._network import Network
 from elman.runtime._parameters import Sizes
+from elman.runtime._rnn import class_of, network_of
+
+CELLS = ["tanh", "relu", "gru", "lstm"]
 
 
 def parameters(
-    input_size=4, hidden_size=6, num_layers=1, *, bidirectional=False, bias=True, dtype="float32", seed=0
+    input_size=4, hidden_size=6, num_layers=1, *, cell="tanh", bidirectional=False, bias=True, dtype="float32", seed=0
 ) -> dict[str, np.ndarray]:
     """PyTorch's initial weights, by its names."""
     generator, limit = np.random.default_rng(seed), 1 / np.sqrt(hidden_size)
-    shapes = Sizes(input_size, hidden_size, num_layers, bidirectional, bias).shapes()
+    gates = len(class_of(cell).family.gates)
+    shapes = Sizes(input_size, hidden_size, num_layers, bidirectional, bias, gates).shapes()
     return {name: generator.uniform(-limit, limit, shape).astype(dtype) for name, shape in shapes.items()}
 
 
-def network(*sizes, nonlinearity="tanh", batch_first=False, **options) -> elman.runtime.RNN:
-    return elman.runtime.RNN(parameters(*sizes, **options), nonlinearity, batch_first)
+def network(*sizes, cell="tanh", batch_first=False, **options) -> Network:
+    return network_of(cell, parameters(*sizes, cell=cell, **options), batch_first)
 
 
 def normal(*shape, dtype="float32", seed=0) -> np.ndarray:
     return np.random.default_rng([seed, *shape]).standard_normal(shape).astype(dtype)
 
 
-def by_the_equations(rnn: elman.runtime.RNN, x: np.ndarray, h_0: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """a_t = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh, h_t = f(a_t) in float64, for x (steps, input_size)."""
-    f = np.tanh if rnn.nonlinearity == "tanh" else lambda a: np.maximum(a, 0)
-    x, final_states = x.astype(float), []
+def each(states) -> tuple[np.ndarray, ...]:
+    """h, or h and c."""
+    return states if isinstance(states, tuple) else (states,)
+
+
+def by_the_equations(rnn: Network, x: np.ndarray, initial: tuple[np.ndarray, ...]) -> tuple[np.ndarray, list]:
+    """PyTorch's equations in float64 for x (steps, input_size): the output, and the final states as ``initial``."""
+    x, final = x.astype(float), [[] for _ in initial]
     for layer in range(rnn.num_layers):
         outputs = []
         for suffix in ("", "_reverse")[: 1 + rnn.bidirectional]:
@@ -34,11 +42,30 @@ def by_the_equations(rnn: elman.runtime.RNN, x: np.ndarray, h_0: np.ndarray) -> 
                 kind: rnn.parameters.get(f"{kind}_l{layer}{suffix}", np.zeros(1)).astype(float)
                 for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
             }
-            h, states = h_0[len(final_states)].astype(float), []
+            states, hidden = [state[len(final[0])].astype(float) for state in initial], []
             for x_t in x[::-1] if suffix else x:
-                h = f(of["weight_ih"] @ x_t + of["bias_ih"] + of["weight_hh"] @ h + of["bias_hh"])
-                states.append(h)
-            final_states.append(h)
-            outputs.append(np.array(states[::-1] if suffix else states))
+                states = step(rnn.cell, of, x_t, *states)
+                hidden.append(states[0])
+            for of_all, state in zip(final, states, strict=True):
+                of_all.append(state)
+            outputs.append(np.array(hidden[::-1] if suffix else hidden))
         x = np.concatenate(outputs, 1)
-    return x, np.array(final_states)
+    return x, list(map(np.array, final))
+
+
+def step(cell, of, x_t, h, c=None):
+    """The states after a step, from a layer's parameters."""
+    u, v = of["weight_ih"] @ x_t + of["bias_ih"], of["weight_hh"] @ h + of["bias_hh"]
+    if cell == "gru":
+        (u_r, u_z, u_n), (v_r, v_z, v_n) = np.split(u, 3), np.split(v, 3)
+        z = sigma(u_z + v_z)
+        return [(1 - z) * np.tanh(u_n + sigma(u_r + v_r) * v_n) + z * h]
+    if cell == "lstm":
+        i, f, g, o = np.split(u + v, 4)
+        c = sigma(f) * c + sigma(i) * np.tanh(g)
+        return [sigma(o) * np.tanh(c), c]
+    return [np.tanh(u + v) if cell == "tanh" else np.maximum(u + v, 0)]
+
+
+def sigma(a):
+    return 1 / (1 + np.exp(-a))

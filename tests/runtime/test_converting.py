@@ -1,12 +1,14 @@
 """Networks of PyTorch on the runtime."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import elman
 from elman import InputError
-from elman.runtime._converting import as_rnn
+from elman.runtime._converting import as_network
+from tests.runtime.networks import each
 
 torch = pytest.importorskip("torch")
 
@@ -32,7 +34,7 @@ from elman.nn import RNN, RNNCell  # noqa: E402
 )
 def test_the_runtime_has_the_bits_of_the_layer(sizes, options, lengths):
     layer = RNN(*sizes, **options).eval()
-    rnn = as_rnn(layer)
+    rnn = as_network(layer)
     shape = (len(lengths), 7) if options["batch_first"] else (7, len(lengths))
     x = torch.randn(*shape, sizes[0], dtype=options["dtype"])
     h_0 = torch.randn(sizes[2] * (1 + options["bidirectional"]), len(lengths), sizes[1], dtype=options["dtype"])
@@ -46,7 +48,7 @@ def test_the_runtime_has_the_bits_of_the_layer(sizes, options, lengths):
 
 def test_a_loop_of_cells_has_the_bits_of_a_stream():
     cell, x = RNNCell(5, 7, nonlinearity="relu"), torch.randn(6, 3, 5)
-    stream, state = as_rnn(cell).stream(3), None
+    stream, state = as_network(cell).stream(3), None
     with torch.no_grad():
         for x_t in x:
             state = cell(x_t, state)
@@ -67,19 +69,71 @@ def test_modules_and_state_dicts_are_saved(tmp_path, kind):
 def test_a_weight_is_what_it_comes_to():
     layer = RNN(4, 6)
     prune.l1_unstructured(layer, "weight_hh_l0", 0.5)
-    assert (as_rnn(layer).parameters["weight_hh_l0"] == layer.weight_hh_l0.detach().numpy()).all()
+    assert (as_network(layer).parameters["weight_hh_l0"] == layer.weight_hh_l0.detach().numpy()).all()
     cell = parametrizations.weight_norm(RNNCell(4, 6), "weight_hh")
-    assert (as_rnn(cell).parameters["weight_hh_l0"] == cell.weight_hh.detach().numpy()).all()
+    assert (as_network(cell).parameters["weight_hh_l0"] == cell.weight_hh.detach().numpy()).all()
 
 
-@pytest.mark.parametrize("module", [torch.nn.LSTM(3, 4), torch.nn.GRUCell(3, 4), torch.nn.Linear(3, 4), RNN])
+class NoFamily(torch.nn.Module):
+    """A module with an RNN's parameters that does not say what it makes of their sums."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight_ih, self.weight_hh = torch.zeros(4, 3), torch.zeros(4, 4)
+
+
+@pytest.mark.parametrize("module", [torch.nn.Linear(3, 4), RNN, torch.nn.LSTM, NoFamily(), torch.nn.Upsample(2)])
 def test_other_modules_are_refused(tmp_path, module):
-    with pytest.raises(InputError, match="network: expected an RNN, an RNNCell or their parameters, got"):
+    with pytest.raises(
+        InputError, match=r"network: expected an RNN, GRU or LSTM, a cell of these or parameters .*, got"
+    ):
         elman.save(module, tmp_path / "rnn")
 
 
+def test_an_lstm_with_a_projection_is_refused():
+    for network in (torch.nn.LSTM(3, 4, proj_size=2), torch.nn.LSTM(3, 4, proj_size=2).state_dict()):
+        with pytest.raises(
+            InputError, match=r"weight_hr_l0: expected an LSTM without a projection \(proj_size=0\), got"
+        ):
+            as_network(network)
+
+
+@settings(max_examples=30)
+@given(
+    kind=st.sampled_from([torch.nn.GRU, torch.nn.LSTM]),
+    sizes=st.tuples(st.integers(1, 20), st.integers(1, 40), st.integers(1, 3)),
+    options=st.fixed_dictionaries({name: st.booleans() for name in ("bias", "batch_first", "bidirectional")}),
+    lengths=st.lists(st.integers(1, 7), min_size=1, max_size=5),
+)
+def test_gated_layers_of_pytorch_are_run_to_its_numbers(kind, sizes, options, lengths):
+    layer = kind(*sizes, **options, dtype=torch.float64).eval()
+    rnn = as_network(layer)
+    leading = (len(lengths), 7) if options["batch_first"] else (7, len(lengths))
+    x = torch.randn(*leading, sizes[0], dtype=torch.float64)
+    shape = (sizes[2] * (1 + options["bidirectional"]), len(lengths), sizes[1])
+    states = tuple(torch.randn(shape, dtype=torch.float64) for _ in rnn.family.states)
+    states = states if len(states) > 1 else states[0]
+    with torch.no_grad():
+        expected = layer(x, states)
+        packed, final = layer(pack_padded_sequence(x, lengths, options["batch_first"], enforce_sorted=False), states)
+        ragged = pad_packed_sequence(packed, options["batch_first"], total_length=7)[0], final
+    for (output, h_n), (truth, final) in ((rnn(x, states), expected), (rnn(x, states, lengths), ragged)):
+        for ours, theirs in zip((output, *each(h_n)), (truth, *each(final)), strict=True):
+            np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("kind", [torch.nn.GRUCell, torch.nn.LSTMCell])
+def test_gated_cells_of_pytorch_are_streams(kind):
+    cell, x, state = kind(5, 7), torch.randn(6, 3, 5), None
+    stream = as_network(cell).stream(3)
+    with torch.no_grad():
+        for x_t in x:
+            state = cell(x_t, state)
+            np.testing.assert_allclose(stream.step(x_t), each(state)[0].numpy(), rtol=1e-5, atol=1e-6)
+
+
 def test_tensors_that_cannot_be_read_are_refused():
-    rnn = as_rnn(RNN(4, 6))
+    rnn = as_network(RNN(4, 6))
     for x, message in [
         (torch.zeros(5, 4, requires_grad=True), "requires grad"),
         (torch.zeros(5, 4, device="meta"), "meta"),

@@ -219,7 +219,7 @@ def test_a_file_that_is_there_stays_unless_it_may_be_replaced(tmp_path):
 def test_what_cannot_be_exported_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "m.onnx"
     assert refusal(elman.runtime.export, 3, path) == (
-        "network: expected an RNN, an RNNCell or their parameters, got builtins.int"
+        "network: expected an RNN, GRU or LSTM, a cell of these or parameters by name, got builtins.int"
     )
     assert refusal(elman.runtime.export, tmp_path / "none", path).startswith(f"{tmp_path / 'none'}: expected ")
     monkeypatch.setattr(writing, "MOST_BYTES", 199)

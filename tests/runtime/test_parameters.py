@@ -5,16 +5,17 @@ import pytest
 
 import elman
 from elman import InputError
-from tests.runtime.networks import network, normal, parameters
+from tests.runtime.networks import CELLS, network, normal, parameters
 
-RNN = elman.runtime.RNN
+RNN, GRU, LSTM = elman.runtime.RNN, elman.runtime.GRU, elman.runtime.LSTM
 
 
 @pytest.mark.parametrize("num_layers", [1, 2, 11])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("bias", [False, True])
-def test_sizes_are_read_off_the_shapes(num_layers, bidirectional, bias):
-    rnn = network(5, 7, num_layers, bidirectional=bidirectional, bias=bias)
+@pytest.mark.parametrize("cell", CELLS)
+def test_sizes_are_read_off_the_shapes(num_layers, bidirectional, bias, cell):
+    rnn = network(5, 7, num_layers, cell=cell, bidirectional=bidirectional, bias=bias)
     assert (rnn.input_size, rnn.hidden_size, rnn.num_layers) == (5, 7, num_layers)
     assert (rnn.bidirectional, rnn.bias) == (bidirectional, bias)
 
@@ -26,10 +27,11 @@ def test_the_order_of_the_names_does_not_matter():
     assert (turned(x)[0] == RNN(given)(x)[0]).all()
 
 
-def test_the_names_of_a_cell_are_taken():
-    given = parameters()
-    cell = {name.removesuffix("_l0"): array for name, array in given.items()}
-    assert (RNN(cell)(normal(3, 4))[0] == RNN(given)(normal(3, 4))[0]).all()
+@pytest.mark.parametrize(("kind", "cell"), [(RNN, "tanh"), (GRU, "gru"), (LSTM, "lstm")])
+def test_the_names_of_a_cell_are_taken(kind, cell):
+    given = parameters(cell=cell)
+    without_number = {name.removesuffix("_l0"): array for name, array in given.items()}
+    assert (kind(without_number)(normal(3, 4))[0] == kind(given)(normal(3, 4))[0]).all()
 
 
 def without(*names, **changes):
@@ -54,23 +56,68 @@ def without(*names, **changes):
         (without(weight_ih_l0=(6,)), r"weight_ih_l0: expected the shape \(hidden_size, input_size\), got \(6,\)"),
         (without(weight_ih_l0=(6, 0)), r"weight_ih_l0: expected one unit and one input or more"),
         (without(weight_ih_l0=(0, 4)), r"weight_ih_l0: expected one unit and one input or more"),
-        (without(weight_hr_l0=(3, 6)), r"weight_hr_l0: expected the parameters of an RNN alone"),
+        (without(weight_hr_l0=(3, 6)), r"weight_hr_l0: expected an LSTM without a projection \(proj_size=0\), got"),
         (without(weight_ih_l00=(6, 4)), r"weight_ih_l00: expected the parameters of an RNN alone"),
         (without(weight_ih_l7=(6, 4)), r"_l2: expected this array beside"),
         (without(weight_ih_l0_reverse=(6, 4)), r"weight_hh_l0_reverse: expected this array beside"),
         (
             {"weight_ih_l0": np.zeros((24, 4)), "weight_hh_l0": np.zeros((24, 6))},
-            r"weight_hh_l0: expected the shape \(24, 24\), got \(24, 6\) \(these look like an LSTM's parameters\)",
+            r"weight_hh_l0: expected the shape \(24, 24\), got \(24, 6\) "
+            r"\(these look like an LSTM's parameters, which elman\.runtime\.LSTM takes\)",
         ),
         (
             {"weight_ih_l0": np.zeros((18, 4)), "weight_hh_l0": np.zeros((18, 6))},
-            r"\(these look like a GRU's parameters\)",
+            r"\(these look like a GRU's parameters, which elman\.runtime\.GRU takes\)",
         ),
     ],
 )
 def test_inconsistent_parameters_are_refused_by_name(given, message):
     with pytest.raises(InputError, match=message):
         RNN(given)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "message"),
+    [
+        (GRU, {}, "weight_ih_l0: expected this array among the parameters, got none"),
+        (GRU, parameters(cell="gru") | {"w": np.zeros(3, "f")}, "w: expected the parameters of a GRU alone"),
+        (LSTM, parameters(cell="lstm") | {"w": np.zeros(3, "f")}, "w: expected the parameters of an LSTM alone"),
+        (
+            LSTM,
+            {"weight_ih_l0": np.zeros((24, 4)), "weight_hh_l0": np.zeros((24, 3)), "weight_hr_l0": np.zeros((3, 6))},
+            r"weight_hr_l0: expected an LSTM without a projection \(proj_size=0\), got this array",
+        ),
+        (
+            GRU,
+            {"weight_ih_l0": np.zeros((19, 4)), "weight_hh_l0": np.zeros((18, 6))},
+            r"weight_ih_l0: expected the shape \(3 \* hidden_size, input_size\), got \(19, 4\)$",
+        ),
+        (
+            LSTM,
+            {"weight_ih_l0": np.zeros(24), "weight_hh_l0": np.zeros((24, 6))},
+            r"weight_ih_l0: expected the shape \(4 \* hidden_size, input_size\), got \(24,\)$",
+        ),
+        (GRU, {"weight_ih_l0": np.zeros((0, 4)), "weight_hh_l0": np.zeros((0, 0))}, "expected one unit and one input"),
+        (
+            GRU,
+            parameters(),
+            r"weight_hh_l0: expected the shape \(6, 2\), got \(6, 6\) "
+            r"\(these look like an RNN's parameters, which elman\.runtime\.RNN takes\)",
+        ),
+        (
+            LSTM,
+            parameters(),
+            r"weight_ih_l0: expected the shape \(4 \* hidden_size, input_size\), got \(6, 4\) \(these",
+        ),
+        (GRU, parameters(cell="lstm"), r"expected the shape \(24, 8\), got \(24, 6\) \(these look like an LSTM's"),
+        (LSTM, parameters(4, 8, cell="gru"), r"expected the shape \(24, 6\), got \(24, 8\) \(these look like a GRU's"),
+        (LSTM, parameters(cell="lstm") | {"bias_hh_l0": np.zeros(6, "f")}, r"bias_hh_l0: expected the shape \(24,\)"),
+    ],
+)
+def test_the_gates_of_another_family_are_refused_by_name(kind, given, message):
+    with pytest.raises(InputError, match=message) as caught:
+        kind(given)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +148,7 @@ def test_other_nonlinearities_are_refused(nonlinearity):
         RNN(parameters(), nonlinearity)
 
 
-def test_batch_first_is_a_truth():
+@pytest.mark.parametrize(("kind", "cell"), [(RNN, "tanh"), (GRU, "gru"), (LSTM, "lstm")])
+def test_batch_first_is_a_truth(kind, cell):
     with pytest.raises(InputError, match="batch_first: expected True or False, got 1"):
-        RNN(parameters(), batch_first=1)
+        kind(parameters(cell=cell), batch_first=1)

@@ -1,4 +1,4 @@
-"""The recurrent network of the runtime over whole sequences."""
+"""The recurrent networks of the runtime over whole sequences."""
 
 import builtins
 import copy
@@ -11,19 +11,20 @@ from hypothesis import strategies as st
 
 import elman
 from elman import InputError
-from tests.runtime.networks import by_the_equations, network, normal, parameters
+from elman.runtime._network import Network
+from tests.runtime.networks import CELLS, by_the_equations, each, network, normal, parameters
 from tests.threads import run_in_threads
 
 small = st.integers(1, 20)
 
 
 @st.composite
-def networks(draw: st.DrawFn) -> elman.runtime.RNN:
+def networks(draw: st.DrawFn) -> Network:
     return network(
         draw(small),
         draw(st.one_of(small, st.integers(1, 70))),
         draw(st.integers(1, 3)),
-        nonlinearity=draw(st.sampled_from(["tanh", "relu"])),
+        cell=draw(st.sampled_from(CELLS)),
         batch_first=draw(st.booleans()),
         bidirectional=draw(st.booleans()),
         bias=draw(st.booleans()),
@@ -32,10 +33,22 @@ def networks(draw: st.DrawFn) -> elman.runtime.RNN:
 
 
 def inputs(rnn, steps, batch):
-    """x as the network takes it, and h_0."""
+    """x and the initial states as the network takes them."""
     x = normal(batch, steps, rnn.input_size, dtype=rnn.dtype)
-    states = rnn.num_layers * (1 + rnn.bidirectional)
-    return x if rnn.batch_first else x.swapaxes(0, 1), normal(states, batch, rnn.hidden_size, dtype=rnn.dtype)
+    shape = rnn.num_layers * (1 + rnn.bidirectional), batch, rnn.hidden_size
+    states = tuple(normal(*shape, dtype=rnn.dtype, seed=seed) for seed, _ in enumerate(rnn.family.states))
+    return x if rnn.batch_first else x.swapaxes(0, 1), states if len(states) > 1 else states[0]
+
+
+def of_row(states, place):
+    """The states of one sequence of a batch."""
+    rows = tuple(state[:, place] for state in each(states))
+    return rows if len(rows) > 1 else rows[0]
+
+
+def assert_same_states(ours, theirs):
+    for a, b in zip(each(ours), each(theirs), strict=True):
+        assert (a == b).all()
 
 
 def by_sequence(rnn, array):
@@ -47,13 +60,16 @@ def by_sequence(rnn, array):
 def test_the_equations_hold(rnn, steps, batch, given_state):
     x, h_0 = inputs(rnn, steps, batch)
     output, h_n = rnn(x, h_0 if given_state else None)
-    assert output.dtype == h_n.dtype == rnn.dtype
+    assert {array.dtype for array in (output, *each(h_n))} == {rnn.dtype}
     for place in range(batch):
-        start = h_0[:, place] if given_state else np.zeros_like(h_0[:, place])
-        expected, final = by_the_equations(rnn, by_sequence(rnn, x)[place], start)
+        start = each(of_row(h_0, place))
+        expected, final = by_the_equations(
+            rnn, by_sequence(rnn, x)[place], start if given_state else tuple(map(np.zeros_like, start))
+        )
         close = {"atol": 200 * np.finfo(rnn.dtype).eps, "rtol": 200 * np.finfo(rnn.dtype).eps}
         np.testing.assert_allclose(by_sequence(rnn, output)[place], expected, **close)
-        np.testing.assert_allclose(h_n[:, place], final, **close)
+        for ours, theirs in zip(each(of_row(h_n, place)), final, strict=True):
+            np.testing.assert_allclose(ours, theirs, **close)
 
 
 @settings(max_examples=60)
@@ -69,13 +85,13 @@ def test_the_bits_are_the_same_alone_in_chunks_ragged_and_into_an_array(rnn, ste
     assert (out == output).all()
     for place, length in enumerate(lengths):
         alone = by_sequence(rnn, x)[place]
-        expected, expected_h_n = rnn(alone, h_0[:, place])
+        expected, expected_h_n = rnn(alone, of_row(h_0, place))
         assert (by_sequence(rnn, output)[place] == expected).all()
-        assert (h_n[:, place] == expected_h_n).all()
+        assert_same_states(of_row(h_n, place), expected_h_n)
         if length:
-            expected, expected_h_n = rnn(alone[:length], h_0[:, place])
+            expected, expected_h_n = rnn(alone[:length], of_row(h_0, place))
             assert (by_sequence(rnn, ragged)[place, :length] == expected).all()
-        assert (ragged_h_n[:, place] == (expected_h_n if length else h_0[:, place])).all()
+        assert_same_states(of_row(ragged_h_n, place), expected_h_n if length else of_row(h_0, place))
         assert (by_sequence(rnn, ragged)[place, length:] == 0).all()
     if not rnn.bidirectional and rnn.num_layers == 1:
         cut = data.draw(st.integers(1, steps - 1))
@@ -83,12 +99,13 @@ def test_the_bits_are_the_same_alone_in_chunks_ragged_and_into_an_array(rnn, ste
         first, state = rnn(parts[0], h_0)
         second, state = rnn(parts[1], state)
         assert (np.concatenate([first, second], 1 if rnn.batch_first else 0) == output).all()
-        assert (state == h_n).all()
+        assert_same_states(state, h_n)
 
 
+@pytest.mark.parametrize("cell", ["tanh", "gru", "lstm"])
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_any_number_of_threads(threads):
-    rnn, x = network(40, 64, 2, bidirectional=True), normal(30, 70, 40)
+def test_any_number_of_threads(threads, cell):
+    rnn, x = network(40, 64, 2, cell=cell, bidirectional=True), normal(30, 70, 40)
     before = elman.get_num_threads()
     elman.set_num_threads(1)
     expected = rnn(x)
@@ -96,7 +113,8 @@ def test_any_number_of_threads(threads):
     assert elman.get_num_threads() == threads
     results = rnn(x)
     elman.set_num_threads(before)
-    assert all((a == b).all() for a, b in zip(results, expected, strict=True))
+    assert (results[0] == expected[0]).all()
+    assert_same_states(results[1], expected[1])
 
 
 class OnDevice:
@@ -129,11 +147,18 @@ LAYOUTS = {
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_inputs_are_converted_never_misread(layout):
-    rnn, x, h_0 = network(), normal(5, 3, 4), normal(1, 3, 6)
-    expected, states = rnn(x, h_0)
-    output, h_n = rnn(LAYOUTS[layout](x), LAYOUTS[layout](h_0))
-    assert (output == expected).all()
-    assert (h_n == states).all()
+    x, states = normal(5, 3, 4), (normal(1, 3, 6), normal(1, 3, 6, seed=1))
+    rnn, lstm = network(), network(cell="lstm")
+    expected, of_lstm = rnn(x, states[0]), lstm(x, states)
+    strange = tuple(map(LAYOUTS[layout], states))
+    x = LAYOUTS[layout](x)
+    for results, truth in [
+        (rnn(x, strange[0]), expected),
+        (lstm(x, strange), of_lstm),
+        (lstm(x, [strange[0], states[1]]), of_lstm),
+    ]:
+        assert (results[0] == truth[0]).all()
+        assert_same_states(results[1], truth[1])
 
 
 def test_integers_and_booleans_are_numbers():
@@ -187,9 +212,47 @@ def test_what_is_no_argument_is_refused(arguments, message):
         network()(np.zeros((5, 3, 4), "f"), **arguments)
 
 
+@pytest.mark.parametrize(
+    ("h_0", "message"),
+    [
+        (np.zeros((1, 3, 6), "f"), r"h_0: expected the pair \(h_0, c_0\), got ndarray"),
+        ((np.zeros((1, 3, 6), "f"),), r"h_0: expected the pair \(h_0, c_0\), got a tuple of 1"),
+        ([np.zeros((1, 3, 6), "f")] * 3, r"h_0: expected the pair \(h_0, c_0\), got a list of 3"),
+        ({"h": 1, "c": 2}, r"h_0: expected the pair \(h_0, c_0\), got dict"),
+        ("hc", r"h_0: expected the pair \(h_0, c_0\), got str"),
+        ((np.zeros((1, 3, 6), "f"), None), "c_0: expected real numbers, got NoneType"),
+        ((None, np.zeros((1, 3, 6), "f")), "h_0: expected real numbers, got NoneType"),
+        (
+            (np.zeros((1, 3, 6), "f"), np.zeros((1, 2, 6), "f")),
+            r"c_0: expected the shape \(1, 3, 6\), that of h_n, got \(1, 2, 6\)",
+        ),
+    ],
+)
+def test_an_lstm_takes_a_pair_of_states(h_0, message):
+    with pytest.raises(InputError, match=message):
+        network(cell="lstm")(np.zeros((5, 3, 4), "f"), h_0)
+
+
+def test_a_gru_takes_no_pair_of_states():
+    pair = (np.zeros((1, 3, 6), "f"),) * 2
+    with pytest.raises(InputError, match=r"h_0: expected the shape \(1, 3, 6\), that of h_n, got \(2, 1, 3, 6\)"):
+        network(cell="gru")(np.zeros((5, 3, 4), "f"), pair)
+
+
 def test_one_sequence_has_no_lengths():
     with pytest.raises(InputError, match="lengths: expected None for one sequence without a batch, got 3"):
         network()(np.zeros((5, 4), "f"), lengths=3)
+
+
+def test_out_may_be_the_states_that_are_read():
+    lstm, x, states = network(6, 6, cell="lstm"), normal(1, 6, 6), (normal(1, 6, 6, seed=1), normal(1, 6, 6, seed=2))
+    expected, final = lstm(x, states)
+    for over in (0, 1):
+        given = [state.copy() for state in states]
+        output, h_n = lstm(x, tuple(given), out=given[over])
+        assert output is given[over]
+        assert (output == expected).all()
+        assert_same_states(h_n, final)
 
 
 @pytest.mark.parametrize("batch_first", [False, True])
@@ -213,11 +276,13 @@ def test_out_may_be_what_is_read(batch_first):
     assert h_n.shape == (1, 6, 6)
 
 
-def test_no_sequences_give_no_outputs():
-    output, h_n = network(bidirectional=True)(np.zeros((5, 0, 4)))
-    assert (output.shape, h_n.shape) == ((5, 0, 12), (2, 0, 6))
+@pytest.mark.parametrize("cell", CELLS)
+def test_no_sequences_give_no_outputs(cell):
+    output, h_n = network(cell=cell, bidirectional=True)(np.zeros((5, 0, 4)))
+    assert output.shape == (5, 0, 12)
+    assert {state.shape for state in each(h_n)} == {(2, 0, 6)}
     for lengths in (np.zeros(0, int), []):
-        assert network()(np.zeros((5, 0, 4)), lengths=lengths)[0].shape == (5, 0, 6)
+        assert network(cell=cell)(np.zeros((5, 0, 4)), lengths=lengths)[0].shape == (5, 0, 6)
 
 
 def test_nan_and_infinity_pass_through():
@@ -229,11 +294,14 @@ def test_nan_and_infinity_pass_through():
     assert (np.abs(output[1, 2]) == 1).all()
 
 
-def test_it_is_copied_pickled_and_described():
-    rnn = network(5, 7, 2, bidirectional=True, nonlinearity="relu", batch_first=True, bias=False, dtype="float64")
+@pytest.mark.parametrize(("cell", "title"), [("relu", "RNN"), ("gru", "GRU"), ("lstm", "LSTM")])
+def test_it_is_copied_pickled_and_described(cell, title):
+    rnn = network(5, 7, 2, bidirectional=True, cell=cell, batch_first=True, bias=False, dtype="float64")
+    nonlinearity = "nonlinearity='relu', " if cell == "relu" else ""
     assert repr(rnn) == (
-        "RNN(5, 7, num_layers=2, nonlinearity='relu', bias=False, batch_first=True, bidirectional=True, float64)"
+        f"{title}(5, 7, num_layers=2, {nonlinearity}bias=False, batch_first=True, bidirectional=True, float64)"
     )
+    assert repr(network(cell=cell, dtype="float64", bias=False)).startswith(f"{title}(4, 6, ")
     x = normal(3, 4, 5)
     for twin in (copy.copy(rnn), copy.deepcopy(rnn), pickle.loads(pickle.dumps(rnn))):
         assert repr(twin) == repr(rnn)
@@ -250,8 +318,9 @@ def test_parameters_are_copied_and_cannot_be_written():
         rnn.parameters["weight_ih_l0"][...] = 0
 
 
-def test_threads_may_share_a_network():
-    rnn, x = network(16, 64), normal(50, 60, 16)
+@pytest.mark.parametrize("cell", ["tanh", "gru", "lstm"])
+def test_threads_may_share_a_network(cell):
+    rnn, x = network(16, 64, cell=cell), normal(50, 60, 16)
     expected = rnn(x)[0]
 
     def work(_):

@@ -1,6 +1,8 @@
 """Networks to files and back."""
 
+import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +14,10 @@ from tests.runtime.networks import network, normal, parameters
 
 OPTIONS = [
     {},
-    {"nonlinearity": "relu", "batch_first": True},
+    {"cell": "relu", "batch_first": True},
     {"num_layers": 3, "bidirectional": True, "dtype": "float64", "bias": False},
+    {"cell": "gru", "batch_first": True},
+    {"cell": "lstm", "num_layers": 2, "bidirectional": True, "dtype": "float64"},
 ]
 
 
@@ -26,7 +30,8 @@ def made(options):
 def test_what_is_saved_is_loaded_to_the_bit(tmp_path, options):
     rnn, path, x = made(options), tmp_path / "rnn.safetensors", normal(5, 3, 4)
     elman.save(rnn, path)
-    for loaded in (elman.load(path), elman.load(str(path)), elman.runtime.RNN.load(path)):
+    for loaded in (elman.load(path), elman.load(str(path)), type(rnn).load(path)):
+        assert type(loaded) is type(rnn)
         assert repr(loaded) == repr(rnn)
         assert (loaded(x)[0] == rnn(x)[0]).all()
     rnn.save(tmp_path / "again.safetensors")
@@ -38,7 +43,7 @@ def test_parameters_by_name_are_saved_with_what_they_do_not_say(tmp_path):
     assert repr(elman.load(tmp_path / "rnn")) == "RNN(4, 6, nonlinearity='relu', batch_first=True, float32)"
     with pytest.raises(InputError, match="nonlinearity: expected None or the network's own, 'tanh', got 'relu'"):
         elman.save(network(), tmp_path / "other", nonlinearity="relu")
-    with pytest.raises(InputError, match=r"network: expected an RNN, an RNNCell or .*, got builtins\.int"):
+    with pytest.raises(InputError, match=r"network: expected an RNN, GRU or LSTM, .*, got builtins\.int"):
         elman.save(3, tmp_path / "other")
     for options, message in (
         ({"batch_first": "false"}, "batch_first: expected True or False, got 'false'"),
@@ -70,22 +75,58 @@ def test_the_file_of_another_program_needs_to_be_explained(tmp_path):
         with pytest.raises(InputError, match=r"expected a file that elman\.save wrote"):
             load(path)
     rnn = elman.runtime.RNN.load(path, "relu", False)
-    assert (rnn(normal(5, 4))[0] == network(nonlinearity="relu")(normal(5, 4))[0]).all()
+    assert (rnn(normal(5, 4))[0] == network(cell="relu")(normal(5, 4))[0]).all()
     elman.save(rnn, tmp_path / "ours")
     assert elman.runtime.RNN.load(tmp_path / "ours", "relu").nonlinearity == "relu"
     with pytest.raises(InputError, match="expected nonlinearity to be None or the file's, 'relu', got 'tanh'"):
         elman.runtime.RNN.load(tmp_path / "ours", "tanh")
 
 
-GOOD = {"format": "elman rnn", "version": "1", "nonlinearity": "tanh", "batch_first": "false"}
+@pytest.mark.parametrize(("cell", "title"), [("gru", "GRU"), ("lstm", "LSTM")])
+def test_parameters_by_name_say_what_cell_they_are_of(tmp_path, cell, title):
+    elman.save(parameters(cell=cell), tmp_path / "ours", batch_first=True)
+    assert repr(elman.load(tmp_path / "ours")) == f"{title}(4, 6, batch_first=True, float32)"
+    for network_or_dict in (parameters(cell=cell), network(cell=cell)):
+        with pytest.raises(InputError, match=f"nonlinearity: expected None for an? {title}, got 'tanh'"):
+            elman.save(network_or_dict, tmp_path / "other", nonlinearity="tanh")
+    theirs = tmp_path / "theirs"
+    safetensors.numpy.save_file(parameters(cell=cell), theirs)
+    kind = getattr(elman.runtime, title)
+    for load in (elman.load, kind.load):
+        with pytest.raises(InputError, match=rf"call elman\.runtime\.{title}\.load with batch_first$"):
+            load(theirs)
+    assert (kind.load(theirs, True)(normal(3, 5, 4))[0] == elman.load(tmp_path / "ours")(normal(3, 5, 4))[0]).all()
+    with pytest.raises(InputError, match=f"expected an RNN, got an? {title}, which elman.runtime.{title}.load reads"):
+        elman.runtime.RNN.load(tmp_path / "ours")
+    with pytest.raises(InputError, match=rf"looks? like an? {title}'s parameters"):
+        elman.runtime.RNN.load(theirs, "tanh", False)
+
+
+def test_a_file_of_version_1_is_loaded_for_good():
+    folder = Path(__file__).parents[1] / "models"
+    rnn, said = elman.load(folder / "network_1.safetensors"), json.loads((folder / "network_1.json").read_text())
+    assert repr(rnn) == "RNN(2, 3, num_layers=2, nonlinearity='relu', batch_first=True, bidirectional=True, float32)"
+    output, h_n = rnn(said["x"])
+    np.testing.assert_allclose(output, said["output"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(h_n, said["h_n"], rtol=1e-5, atol=1e-6)
+
+
+GOOD = {"format": "elman rnn", "version": "2", "cell": "tanh", "batch_first": "false"}
 
 
 @pytest.mark.parametrize(
     ("tensors", "metadata", "message"),
     [
-        ({}, {"version": "2"}, "expected __metadata__.version to be '1', got '2'"),
+        ({}, {"version": "3"}, "expected __metadata__.version to be '2', got '3'"),
+        ({}, {"version": "1"}, "expected only the keys"),
         ({}, {"format": "elman gru"}, "expected __metadata__.format to be 'elman rnn', got 'elman gru'"),
-        ({}, {"nonlinearity": "sigmoid"}, "expected __metadata__.nonlinearity to be 'tanh' or 'relu', got 'sigmoid'"),
+        ({}, {"cell": "rnn"}, "expected __metadata__.cell to be 'tanh' or 'relu' or 'gru' or 'lstm', got 'rnn'"),
+        ({}, {"cell": "gru"}, r"weight_hh_l0: expected the shape \(6, 2\), got \(6, 6\) \(these look like an RNN's"),
+        (
+            {"weight_hr_l0": np.zeros((3, 6), "f")},
+            {"cell": "lstm"},
+            "weight_hr_l0: expected an LSTM without a projection",
+        ),
         ({}, {"extra": "1"}, "expected only the keys"),
         ({"bias_hh_l0": None}, {}, "bias_hh_l0: expected this array beside"),
         ({"bias_hh_l1": np.zeros(6, "f")}, {}, "bias_hh_l1: expected 1 layers"),

@@ -17,24 +17,25 @@ from hypothesis import strategies as st
 
 import elman
 from elman import InputError
-from tests.runtime.networks import network, normal
+from tests.runtime.networks import CELLS, each, network, normal
 from tests.threads import run_in_threads
 
 
 @settings(max_examples=60)
 @given(
     sizes=st.tuples(st.integers(1, 20), st.integers(1, 70), st.integers(1, 3)),
-    nonlinearity=st.sampled_from(["tanh", "relu"]),
+    cell=st.sampled_from(CELLS),
     dtype=st.sampled_from(["float32", "float64"]),
     batch=st.integers(1, 9),
 )
-def test_steps_are_the_whole_sequence(sizes, nonlinearity, dtype, batch):
-    rnn = network(*sizes, nonlinearity=nonlinearity, dtype=dtype)
+def test_steps_are_the_whole_sequence(sizes, cell, dtype, batch):
+    rnn = network(*sizes, cell=cell, dtype=dtype)
     x = normal(6, batch, sizes[0], dtype=dtype)
     output, h_n = rnn(x)
     stream = rnn.stream(batch)
     assert (np.stack([stream.step(x_t) for x_t in x]) == output).all()
-    assert (stream.state == h_n).all()
+    for ours, theirs in zip(each(stream.state), each(h_n), strict=True):
+        assert (ours == theirs).all()
 
 
 def test_a_batch_of_one_needs_no_batch():
@@ -115,23 +116,35 @@ def test_what_is_refused_leaves_the_state(arguments, message):
     assert (stream.state == before).all()
 
 
-def test_state_is_a_copy_and_can_be_set():
-    rnn, x = network(4, 6, 2), normal(9, 2, 4)
+@pytest.mark.parametrize("cell", ["tanh", "gru", "lstm"])
+def test_state_is_a_copy_and_can_be_set(cell):
+    rnn, x = network(4, 6, 2, cell=cell), normal(9, 2, 4)
     stream, other = rnn.stream(2), rnn.stream(2)
     for x_t in x[:5]:
         stream.step(x_t)
     state = stream.state
-    assert state.shape == (2, 2, 6)
-    other.state = state.astype(">f8")
-    state[...] = 0
+    assert [each_state.shape for each_state in each(state)] == [(2, 2, 6)] * len(rnn.family.states)
+    other.state = tuple(each_state.astype(">f8") for each_state in state) if cell == "lstm" else state.astype(">f8")
+    for each_state in each(state):
+        each_state[...] = 0
     for x_t in x[5:]:
         assert (stream.step(x_t) == other.step(x_t)).all()
-    with pytest.raises(InputError, match=r"state: expected the shape \(2, 2, 6\), .*, got \(2, 6\)"):
-        stream.state = np.zeros((2, 6))
+    before = each(stream.state)
+    refused = [(np.zeros((2, 6)), r"state: expected the shape \(2, 2, 6\), .*, got \(2, 6\)")]
+    if cell == "lstm":
+        refused = [
+            (np.zeros((2, 2, 6)), r"state: expected the pair \(h, c\), got ndarray"),
+            ((np.zeros((2, 2, 6)), np.zeros((2, 6))), r"state: c: expected the shape \(2, 2, 6\), .*, got \(2, 6\)"),
+        ]
+    for value, message in refused:
+        with pytest.raises(InputError, match=message):
+            stream.state = value
+    assert all((a == b).all() for a, b in zip(each(stream.state), before, strict=True))
 
 
-def test_reset_of_all_and_of_some():
-    rnn, x = network(), normal(6, 4, 4)
+@pytest.mark.parametrize("cell", ["tanh", "gru", "lstm"])
+def test_reset_of_all_and_of_some(cell):
+    rnn, x = network(cell=cell), normal(6, 4, 4)
     stream = rnn.stream(4)
     fresh = rnn(x[3:])[0]
     for x_t in x[:3]:
@@ -144,10 +157,11 @@ def test_reset_of_all_and_of_some():
         assert (result[[0, 2]] == went_on[[0, 2]]).all()
     stream.reset(rows=[])
     stream.reset(rows=np.array([False, True, False, False]))
-    assert (stream.state[:, 1] == 0).all()
-    assert (stream.state[:, 0] != 0).any()
+    for state in each(stream.state):
+        assert (state[:, 1] == 0).all()
+        assert (state[:, 0] != 0).any()
     stream.reset()
-    assert (stream.state == 0).all()
+    assert all((state == 0).all() for state in each(stream.state))
     for rows in ([4], [-5], ["a"], [1.5], 3):
         with pytest.raises(InputError, match="rows: expected places from 0 to 3 in the batch, got"):
             stream.reset(rows=rows)
@@ -156,9 +170,10 @@ def test_reset_of_all_and_of_some():
 COPIES = [copy.copy, copy.deepcopy, elman.runtime.Stream.copy, lambda stream: pickle.loads(pickle.dumps(stream))]
 
 
+@pytest.mark.parametrize("cell", ["tanh", "gru", "lstm"])
 @pytest.mark.parametrize("how", COPIES)
-def test_copies_go_their_own_way(how):
-    rnn, x = network(), normal(8, 4)
+def test_copies_go_their_own_way(how, cell):
+    rnn, x = network(cell=cell), normal(8, 4)
     stream = rnn.stream()
     for x_t in x[:4]:
         stream.step(x_t)
@@ -167,7 +182,7 @@ def test_copies_go_their_own_way(how):
     for x_t, result in zip(x[4:], expected[4:], strict=True):
         assert (twin.step(x_t) == result).all()
     assert (stream.step(x[4]) == expected[4]).all()
-    assert repr(twin) == "Stream(RNN(4, 6, float32), batch=1)"
+    assert repr(twin) == f"Stream({rnn.family.title}(4, 6, float32), batch=1)"
 
 
 def test_networks_that_cannot_stream_say_why():
@@ -178,8 +193,9 @@ def test_networks_that_cannot_stream_say_why():
             network().stream(batch)
 
 
-def test_a_step_allocates_nothing_and_a_stream_is_freed():
-    rnn, x, out = network(64, 64, 2), normal(1, 64), np.empty((1, 64), "f")
+@pytest.mark.parametrize("cell", ["tanh", "gru", "lstm"])
+def test_a_step_allocates_nothing_and_a_stream_is_freed(cell):
+    rnn, x, out = network(64, 64, 2, cell=cell), normal(1, 64), np.empty((1, 64), "f")
     stream = rnn.stream()
     stream.step(x, out)
     tracemalloc.start()
@@ -195,9 +211,10 @@ def test_a_step_allocates_nothing_and_a_stream_is_freed():
     assert len(gc.get_objects()) < tracked + 50
 
 
+@pytest.mark.parametrize("cell", ["tanh", "gru", "lstm"])
 @pytest.mark.parametrize("sizes", [(4, 6), (64, 300)])  # the second gives up the GIL
-def test_sixteen_threads_each_with_a_stream(sizes):
-    rnn, x = network(*sizes), normal(60, sizes[0])
+def test_sixteen_threads_each_with_a_stream(sizes, cell):
+    rnn, x = network(*sizes, cell=cell), normal(60, sizes[0])
     expected = rnn(x)[0]
 
     def work(_):

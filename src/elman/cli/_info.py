@@ -31,16 +31,16 @@ def info(options: Namespace) -> None:
 
 
 def _show_network(path: Path) -> None:
-    from elman.runtime import RNN
+    from elman.runtime._saving import load_network
 
-    rnn = RNN.load(path)
+    rnn = load_network(path)
     parameters = sum(array.size for array in rnn.parameters.values())
     directions = "two directions" if rnn.bidirectional else "one direction"
     _section(
         f"{path}: a recurrent network",
         {
             "network": f"{rnn.input_size} inputs, {rnn.num_layers} x {rnn.hidden_size} units in {directions}, "
-            f"{rnn.nonlinearity}, {'with' if rnn.bias else 'without'} biases",
+            f"{getattr(rnn, 'nonlinearity', rnn.family.title)}, {'with' if rnn.bias else 'without'} biases",
             "input": f"{'(batch, steps' if rnn.batch_first else '(steps, batch'}, {rnn.input_size}), {rnn.dtype}",
             "parameters": f"{parameters:,}; the file takes {_bytes(path.stat().st_size)}",
         },

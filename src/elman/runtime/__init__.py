@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from elman.runtime import _threads  # noqa: F401  (takes ELMAN_NUM_THREADS)
-from elman.runtime._rnn import RNN
+from elman.runtime._rnn import GRU, LSTM, RNN
 from elman.runtime._stream import Stream
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from elman.runtime._trace.trace import Trace
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "RNN",
     "Forecast",
     "Forecaster",

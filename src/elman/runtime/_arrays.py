@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from elman._errors import InputError, one_line, shown
 
-__all__ = ["Array", "as_array", "as_count", "as_lengths", "as_shaped", "in_range", "require_out"]
+__all__ = ["Array", "as_array", "as_count", "as_lengths", "as_shaped", "in_range", "kind_of", "require_out"]
 
 Array = NDArray[Any]
 
@@ -33,9 +33,9 @@ def as_array(value: Any, name: str, dtype: np.dtype[Any] | None = None) -> Array
         array = _from_elsewhere(value)
     except Exception as error:
         reason = one_line(error)
-        raise InputError(f"{name}: expected an array of numbers on the CPU, got {_kind(value)} ({reason})") from None
+        raise InputError(f"{name}: expected an array of numbers on the CPU, got {kind_of(value)} ({reason})") from None
     if array.dtype.kind not in NUMBERS:
-        raise InputError(f"{name}: expected real numbers, got {_kind(value)} of dtype {one_line(array.dtype)}")
+        raise InputError(f"{name}: expected real numbers, got {kind_of(value)} of dtype {one_line(array.dtype)}")
     if dtype is not None:
         with np.errstate(over="ignore"):  # too large for float32: infinity, as in PyTorch
             array = array.astype(dtype, copy=False)
@@ -107,7 +107,7 @@ def require_out(out: Any, dtype: np.dtype[Any], shape: Sequence[int]) -> Array:
         InputError: it is no array of NumPy, not writable, or of another dtype or shape.
     """
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
-        raise InputError(f"out: expected an array of NumPy, got {_kind(out)}")
+        raise InputError(f"out: expected an array of NumPy, got {kind_of(out)}")
     if out.dtype != dtype:
         raise InputError(f"out: expected dtype {dtype}, got {one_line(out.dtype.newbyteorder('='))}{_order(out.dtype)}")
     if out.shape != tuple(shape):
@@ -117,6 +117,12 @@ def require_out(out: Any, dtype: np.dtype[Any], shape: Sequence[int]) -> Array:
     if not out.flags.c_contiguous and _may_overlap_itself(out):
         raise InputError(f"out: expected elements apart from one another, got the strides {out.strides}")
     return out
+
+
+def kind_of(value: Any) -> str:
+    """Return the name of a value's type."""
+    kind = type(value)
+    return kind.__name__ if kind.__module__ in ("builtins", "numpy") else f"{kind.__module__}.{kind.__name__}"
 
 
 def _may_overlap_itself(array: Array) -> bool:
@@ -133,11 +139,6 @@ def _from_elsewhere(value: Any) -> Array:
     if hasattr(value, "__array__") or not hasattr(value, "__dlpack__"):
         return np.asarray(value)
     return np.from_dlpack(value)
-
-
-def _kind(value: Any) -> str:
-    kind = type(value)
-    return kind.__name__ if kind.__module__ in ("builtins", "numpy") else f"{kind.__module__}.{kind.__name__}"
 
 
 def _order(dtype: np.dtype[Any]) -> str:

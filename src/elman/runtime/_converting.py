@@ -5,52 +5,73 @@ from typing import Any
 
 import numpy as np
 
+from elman._cells import FAMILIES
 from elman._errors import InputError, listed, shown
 from elman.runtime._arrays import Array, as_array
-from elman.runtime._parameters import NAMES, parameter_names
-from elman.runtime._rnn import RNN
+from elman.runtime._network import Network
+from elman.runtime._parameters import NAMES, as_parameters, family_of, parameter_names
+from elman.runtime._rnn import NETWORKS, RNN, network_of
 
-__all__ = ["as_rnn", "from_keras"]
+__all__ = ["as_network", "from_keras"]
 
-_MODES = {"RNN_TANH": "tanh", "RNN_RELU": "relu"}
+_MODES = {mode: cell for family in FAMILIES.values() for mode, cell in family.modes.items()}
 
 
-def as_rnn(network: Any, nonlinearity: str | None = None, batch_first: bool | None = None) -> RNN:
+def as_network(network: Any, nonlinearity: str | None = None, batch_first: bool | None = None) -> Network:
     """Return what runs a network without PyTorch.
 
     Args:
-        network: a ``torch.nn.RNN`` or ``RNNCell``, or :mod:`elman.nn`'s; parameters by name, a ``state_dict``; or an
-            :class:`RNN`, which is returned as it is.
+        network: a ``torch.nn.RNN``, ``GRU`` or ``LSTM`` or a cell of these, or :mod:`elman.nn`'s; parameters by name, a
+            ``state_dict``; or a network of the runtime, which is returned as it is.
         nonlinearity, batch_first: what parameters do not say; None: tanh and False, or as the module has them.
 
     Raises:
-        InputError: it is none of these, or the arguments contradict the module.
+        InputError: it is none of these, or the arguments contradict it.
     """
+    options = {"nonlinearity": nonlinearity, "batch_first": batch_first}
+    given = {name: value for name, value in options.items() if value is not None}
     if isinstance(network, Mapping):
-        return RNN(
-            network,
-            "tanh" if nonlinearity is None else nonlinearity,
-            False if batch_first is None else batch_first,
-        )
-    is_module = hasattr(network, "state_dict")
-    own = getattr(network, "nonlinearity", None)
-    if hasattr(network, "mode"):  # what PyTorch's layers go by; cells have none
-        own = _MODES.get(network.mode)
-    names = getattr(network, "_flat_weights_names", None) or [name for name in NAMES if _has(network, name)]
-    if not isinstance(network, RNN) and not (is_module and own and names):
-        kind = f"{type(network).__module__}.{type(network).__name__}"
-        raise InputError(f"network: expected an RNN, an RNNCell or their parameters, got {kind}")
-    for name, given, of_module in (
-        ("nonlinearity", nonlinearity, own),
-        ("batch_first", batch_first, getattr(network, "batch_first", False)),
-    ):
-        if given is not None and given != of_module:
-            raise InputError(f"{name}: expected None or the network's own, {of_module!r}, got {given!r}")
-    if isinstance(network, RNN):
-        return network
-    # attributes, not the state_dict: a parametrized or pruned weight is what it comes to
-    parameters = {name: getattr(network, name) for name in names}
-    return RNN(parameters, str(own), getattr(network, "batch_first", False))
+        arrays = as_parameters(network)
+        kind = _class_by_shapes(arrays)
+        _refuse_nonlinearity(kind, nonlinearity)
+        made: Network = kind(arrays, **given)
+        return made
+    made = network if isinstance(network, Network) else _of_module(network)
+    _refuse_nonlinearity(made, nonlinearity)
+    for name, value in given.items():
+        if value != (own := getattr(made, name)):
+            raise InputError(f"{name}: expected None or the network's own, {own!r}, got {shown(value)}")
+    return made
+
+
+def _refuse_nonlinearity(network: Any, nonlinearity: str | None) -> None:
+    if nonlinearity is not None and "nonlinearity" not in network.options:
+        raise InputError(f"nonlinearity: expected None for {network.family.named}, got {shown(nonlinearity)}")
+
+
+def _of_module(module: Any) -> Network:
+    names = getattr(module, "_flat_weights_names", None) or [name for name in NAMES if _has(module, name)]
+    if hasattr(module, "state_dict") and names:
+        # attributes, not the state_dict: a parametrized or pruned weight is what it comes to
+        arrays = as_parameters({name: getattr(module, name) for name in names})
+        batch_first = getattr(module, "batch_first", False)
+        if getattr(module, "mode", None) in _MODES:  # what PyTorch's layers go by; cells have none
+            return network_of(_MODES[module.mode], arrays, batch_first)
+        kind = _class_by_shapes(arrays)
+        if "nonlinearity" not in kind.options:
+            gated: Network = kind(arrays, batch_first)
+            return gated
+        if hasattr(module, "nonlinearity"):
+            return RNN(arrays, module.nonlinearity, batch_first)
+    kind_of_module = f"{type(module).__module__}.{type(module).__name__}"
+    raise InputError(
+        f"network: expected an RNN, GRU or LSTM, a cell of these or parameters by name, got {kind_of_module}"
+    )
+
+
+def _class_by_shapes(arrays: Mapping[str, Array]) -> Any:
+    family = family_of({name: array.shape for name, array in arrays.items()})
+    return NETWORKS[family.name] if family else RNN
 
 
 def from_keras(weights: Sequence[Any], nonlinearity: str = "tanh", batch_first: bool = True) -> RNN:

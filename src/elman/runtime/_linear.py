@@ -6,7 +6,7 @@ import numpy as np
 
 from elman import _engine
 from elman.runtime._arrays import Array
-from elman.runtime._rnn import NETWORKS
+from elman.runtime._network import ENGINES
 
 __all__ = ["Linear", "log_softmax", "softmax"]
 
@@ -22,7 +22,7 @@ class Linear:
     def __init__(self, weight: Array, bias: Array | None) -> None:
         self.weight, self.bias = weight, bias
         # one step of a recurrence without a recurrent term
-        self._network = NETWORKS[weight.dtype.name]([(weight, None, bias, None)], 1, _engine.Cell.identity)
+        self._network = ENGINES[weight.dtype.name]([(weight, None, bias, None)], 1, _engine.Cell.identity)
 
     def __call__(self, x: Array) -> Array:
         """Return (rows, out_features) of (rows, in_features)."""

@@ -1,4 +1,4 @@
-"""A recurrent network's parameters by PyTorch's names: sizes are read off their shapes."""
+"""A recurrent network's parameters by PyTorch's names: sizes, and the family of its cell, are read off their shapes."""
 
 import re
 from collections.abc import Mapping
@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from elman._cells import FAMILIES, Family
 from elman._errors import InputError, listed, one_line, shown
 from elman.runtime._arrays import Array, as_array
 
-__all__ = ["NAMES", "Sizes", "as_parameters", "layer_name", "parameter_names", "read_sizes"]
+__all__ = ["NAMES", "Sizes", "as_parameters", "family_of", "layer_name", "parameter_names", "read_sizes"]
 
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _NAME = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(0|[1-9][0-9]{0,3})(_reverse)?")
@@ -28,6 +29,7 @@ class Sizes:
     num_layers: int
     bidirectional: bool
     bias: bool
+    gates: int = 1
 
     @property
     def directions(self) -> int:
@@ -35,11 +37,11 @@ class Sizes:
 
     def shapes(self) -> dict[str, Shape]:
         """Return the name and shape of every parameter, layer by layer, forward before reverse."""
-        units = self.hidden_size
+        units, rows = self.hidden_size, self.gates * self.hidden_size
         shapes: dict[str, Shape] = {}
         for layer in range(self.num_layers):
             reads = self.directions * units if layer else self.input_size
-            of_layer: list[Shape] = [(units, reads), (units, units), (units,), (units,)]
+            of_layer: list[Shape] = [(rows, reads), (rows, units), (rows,), (rows,)]
             for direction in range(self.directions):
                 names = parameter_names(layer, direction, self.bias)
                 shapes |= dict(zip(names, of_layer, strict=False))
@@ -57,40 +59,48 @@ def layer_name(name: str) -> str:
     return _CELL.get(name, name)
 
 
-def read_sizes(shapes: Mapping[str, Shape]) -> Sizes:
+def family_of(shapes: Mapping[str, Shape]) -> Family | None:
+    """Return the family of the cell whose parameters have these shapes, by a layer's names; None where none has."""
+    shape = shapes.get("weight_hh_l0", ())
+    fitting = [family for family in FAMILIES.values() if len(shape) == 2 and shape[0] == len(family.gates) * shape[1]]
+    return fitting[0] if fitting and shape[0] else None
+
+
+def read_sizes(shapes: Mapping[str, Shape], family: Family) -> Sizes:
     """Return the sizes of the network whose parameters have these names and shapes.
 
+    Args:
+        shapes: by a layer's names.
+        family: of its cell.
+
     Raises:
-        InputError: they are no network's; the message names an array.
+        InputError: they are no such network's; the message names an array.
     """
     for name in shapes:
+        if name.startswith("weight_hr"):
+            raise InputError(f"{listed([name])}: expected an LSTM without a projection (proj_size=0), got this array")
         if not _NAME.fullmatch(name):
-            raise InputError(
-                f"{listed([name])}: expected the parameters of an RNN alone (weight_ih_l0, …), got this one besides"
-            )
+            wanted = f"the parameters of {family.named} alone (weight_ih_l0, …)"
+            raise InputError(f"{listed([name])}: expected {wanted}, got this one besides")
     for name in ("weight_ih_l0", "weight_hh_l0"):
         if name not in shapes:
             raise InputError(f"{name}: expected this array among the parameters, got {_listed(shapes)}")
-    if len(shapes["weight_ih_l0"]) != 2:
-        raise InputError(
-            f"weight_ih_l0: expected the shape (hidden_size, input_size), got {shown(shapes['weight_ih_l0'])}"
-        )
-    hidden_size, input_size = shapes["weight_ih_l0"]
-    if not hidden_size or not input_size:
-        got = (hidden_size, input_size)
-        raise InputError(f"weight_ih_l0: expected one unit and one input or more, got the shape {got}")
+    first, gates, advice = shapes["weight_ih_l0"], len(family.gates), _advice(shapes, family)
+    if len(first) != 2 or first[0] % gates:
+        rows = "hidden_size" if gates == 1 else f"{gates} * hidden_size"
+        raise InputError(f"weight_ih_l0: expected the shape ({rows}, input_size), got {shown(first)}{advice}")
+    if not all(first):
+        raise InputError(f"weight_ih_l0: expected one unit and one input or more, got the shape {first}")
     layers = sum(re.fullmatch(r"weight_ih_l\d+", name) is not None for name in shapes)
     reverse = any(name.endswith("_reverse") for name in shapes)
     bias = any(name.startswith("bias") for name in shapes)
-    sizes = Sizes(input_size, hidden_size, layers, reverse, bias)
+    sizes = Sizes(first[1], first[0] // gates, layers, reverse, bias, gates)
     expected = sizes.shapes()
     for name, shape in expected.items():
         if name not in shapes:
             raise InputError(f"{name}: expected this array beside {_listed(shapes)}, it is missing")
         if shapes[name] != shape:
-            raise InputError(
-                f"{name}: expected the shape {shape}, got {shown(shapes[name])}{_advice(name, shapes[name])}"
-            )
+            raise InputError(f"{name}: expected the shape {shape}, got {shown(shapes[name])}{advice}")
     for name in shapes.keys() - expected.keys():
         raise InputError(f"{name}: expected {layers} layers (as many as weight_ih_l0, …), got this array besides")
     return sizes
@@ -129,8 +139,8 @@ def _listed(shapes: Mapping[str, Shape]) -> str:
     return listed(sorted(shapes)) or "none"
 
 
-def _advice(name: str, shape: Shape) -> str:
-    for gates, cell in {3: "a GRU's", 4: "an LSTM's"}.items():
-        if name.startswith("weight_hh") and len(shape) == 2 and shape[0] == gates * shape[1]:
-            return f" (these look like {cell} parameters)"
-    return ""
+def _advice(shapes: Mapping[str, Shape], family: Family) -> str:
+    other = family_of(shapes)
+    if other in (None, family):
+        return ""
+    return f" (these look like {other.named}'s parameters, which elman.runtime.{other.title} takes)"

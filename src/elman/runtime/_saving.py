@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,20 +11,35 @@ from typing import TYPE_CHECKING, Any, Literal
 from elman._errors import InputError, one_line, option
 
 if TYPE_CHECKING:
-    from elman.runtime._rnn import RNN
+    from elman.runtime._network import Network
+    from elman.runtime._rnn import GRU, LSTM, RNN
     from elman.runtime._trained import TrainedModel
 
-__all__ = ["load", "load_rnn", "save"]
+__all__ = ["load", "load_network", "save"]
 
 
 @dataclass(frozen=True)
 class _Metadata:
-    """What the file of a network says beside its tensors."""
+    """What the file of a network says beside its tensors; ``cell`` is the engine's name for it."""
+
+    format: Literal["elman rnn"]
+    version: Literal["2"]
+    cell: Literal["tanh", "relu", "gru", "lstm"]
+    batch_first: Literal["false", "true"]
+
+
+@dataclass(frozen=True)
+class _Version1:
+    """What it said when the Elman cell was the only one."""
 
     format: Literal["elman rnn"]
     version: Literal["1"]
     nonlinearity: Literal["tanh", "relu"]
     batch_first: Literal["false", "true"]
+
+    @property
+    def cell(self) -> str:
+        return self.nonlinearity
 
 
 def save(
@@ -38,10 +53,11 @@ def save(
     """Write a recurrent network to a safetensors file that runs without PyTorch.
 
     Args:
-        network: a ``torch.nn.RNN`` or ``RNNCell``, or :mod:`elman.nn`'s; a ``state_dict`` or a dict of arrays by
-            PyTorch's names; or an :class:`elman.runtime.RNN`.
+        network: a ``torch.nn.RNN``, ``GRU`` or ``LSTM`` or a cell of these, or :mod:`elman.nn`'s; a ``state_dict`` or
+            a dict of arrays by PyTorch's names; or an :class:`elman.runtime.RNN`, ``GRU`` or ``LSTM``.
         path: the file.
         nonlinearity, batch_first: what a dict of arrays does not say; None: tanh and False, or as the module has them.
+            A GRU and an LSTM have no nonlinearity to choose.
         overwrite: whether a file that is there may be replaced.
 
     Raises:
@@ -55,23 +71,24 @@ def save(
         RNN(2, 3, bias=False, float64)
     """
     from elman._safetensors import write_tensors
-    from elman.runtime._converting import as_rnn
+    from elman.runtime._converting import as_network
 
-    rnn = as_rnn(network, nonlinearity, batch_first)
-    kind: Literal["tanh", "relu"] = "relu" if rnn.nonlinearity == "relu" else "tanh"
-    metadata = _Metadata("elman rnn", "1", kind, "true" if rnn.batch_first else "false")
-    write_tensors(require_free(path, overwrite), rnn.parameters, asdict(metadata))
+    made = as_network(network, nonlinearity, batch_first)
+    metadata = {"format": "elman rnn", "version": "2", "cell": made.cell}
+    metadata["batch_first"] = "true" if made.batch_first else "false"
+    write_tensors(require_free(path, overwrite), made.parameters, metadata)
 
 
-def load(path: str | PathLike[str]) -> RNN | TrainedModel:
+def load(path: str | PathLike[str]) -> RNN | GRU | LSTM | TrainedModel:
     """Read what :func:`save` or ``elman train`` wrote.
 
     Args:
         path: a safetensors file, or a model folder.
 
     Returns:
-        An :class:`elman.runtime.RNN`, or what ``elman train`` made: an :class:`elman.runtime.TextClassifier`,
-        ``SequenceClassifier``, ``SequenceTagger``, ``LanguageModel`` or ``Forecaster``.
+        An :class:`elman.runtime.RNN`, ``GRU`` or ``LSTM``, or what ``elman train`` made: an
+        :class:`elman.runtime.TextClassifier`, ``SequenceClassifier``, ``SequenceTagger``, ``LanguageModel`` or
+        ``Forecaster``.
 
     Raises:
         InputError: it is neither, or of an unknown version, or damaged. Nothing in a file is ever executed.
@@ -79,39 +96,57 @@ def load(path: str | PathLike[str]) -> RNN | TrainedModel:
     if not os.path.isdir(path):
         if not os.path.exists(path):
             raise InputError(f"{one_line(path)}: expected a file or a model folder, got nothing of that name")
-        return load_rnn(path, None, None)
+        network: RNN | GRU | LSTM = load_network(path)
+        return network
     from elman.runtime._model_folder import read_model
 
     model = read_model(Path(path), figures=False)
     return model.kind(model.settings, model.tensors, model.vocabularies)
 
 
-def load_rnn(path: str | PathLike[str], nonlinearity: str | None, batch_first: bool | None) -> RNN:
-    """Read a network from a safetensors file: see :meth:`elman.runtime.RNN.load`."""
+def load_network(path: str | PathLike[str], kind: type[Network] | None = None, **options: Any) -> Any:
+    """Read a network from a safetensors file.
+
+    Args:
+        path: the file.
+        kind: the class that is wanted; None: whichever it is.
+        options: its keyword arguments, for a file that does not say; None: not given.
+
+    Raises:
+        InputError: it is no such file, or damaged, or holds no network of this kind.
+    """
     from elman._safetensors import TensorFile
     from elman._schema import build
-    from elman.runtime._parameters import layer_name, read_sizes
-    from elman.runtime._rnn import RNN
+    from elman.runtime._parameters import family_of, layer_name, read_sizes
+    from elman.runtime._rnn import NETWORKS, RNN, class_of
 
     file = TensorFile(Path(path))
-    options: dict[str, Any] = {"nonlinearity": nonlinearity, "batch_first": batch_first}
-    if "format" in file.metadata:  # what it says holds; another program's file says nothing
-        said = build(file.metadata, _Metadata, str(path), "__metadata__")
-        own: dict[str, Any] = {"nonlinearity": said.nonlinearity, "batch_first": said.batch_first == "true"}
-        for name, value in own.items():
-            if options[name] not in (None, value):
-                raise InputError(f"{path}: expected {name} to be None or the file's, {value!r}, got {options[name]!r}")
-        options = own
-    elif None in options.values():
-        raise InputError(
-            f"{path}: expected a file that elman.save wrote, which says whether the network is tanh or relu; for "
-            "another program's call elman.runtime.RNN.load with nonlinearity and batch_first"
-        )
     shapes = {layer_name(name): spec.shape for name, spec in file.specs.items()}
+    if "format" in file.metadata:  # what it says holds; another program's file says nothing
+        schema = _Version1 if file.metadata.get("version") == "1" else _Metadata
+        said: Any = build(file.metadata, schema, str(path), "__metadata__")
+        found = class_of(said.cell)
+        if kind and kind.family is not found.family:
+            got = f"{found.family.named}, which elman.runtime.{found.family.title}.load reads"
+            raise InputError(f"{path}: expected {kind.family.named}, got {got}")
+        own = {"nonlinearity": said.cell, "batch_first": said.batch_first == "true"}
+        for name, value in options.items():
+            if value not in (None, own[name]):
+                raise InputError(f"{path}: expected {name} to be None or the file's, {own[name]!r}, got {value!r}")
+        options = {name: own[name] for name in found.options}
+    else:
+        family = family_of(shapes)
+        found = NETWORKS[family.name] if family else RNN
+        wanted = kind or found
+        if any(options.get(name) is None for name in wanted.options):
+            raise InputError(
+                f"{path}: expected a file that elman.save wrote, which says what the network is; for another program's "
+                f"call elman.runtime.{wanted.family.title}.load with {' and '.join(wanted.options)}"
+            )
+    kind = kind or found
     try:
-        read_sizes(shapes)
-        tensors = file.load()
-        return RNN(tensors, **options)
+        read_sizes(shapes, kind.family)
+        return kind(file.load(), **options)
     except InputError as error:
         place = "" if str(error).startswith(f"{path}: ") else f"{path}: "
         raise InputError(f"{place}{error}") from None

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from elman import _engine
-from elman._errors import InputError, shown
+from elman._errors import InputError, about, shown
 from elman.runtime._arrays import Array, as_array, as_count, as_shaped, require_out
+from elman.runtime._states import as_states, from_states
 
 if TYPE_CHECKING:
-    from elman.runtime._rnn import RNN
+    from elman.runtime._network import Network
 
 __all__ = ["Stream"]
 
@@ -26,7 +27,7 @@ class Stream:
     One thread at a time may use a stream; any number of streams may share a network.
 
     Args:
-        rnn: a network in one direction.
+        rnn: an :class:`RNN`, :class:`GRU` or :class:`LSTM` in one direction.
         batch: how many sequences are read side by side.
 
     Raises:
@@ -40,14 +41,14 @@ class Stream:
         [1.0, 3.0, 6.0]
     """
 
-    def __init__(self, rnn: RNN, batch: int = 1) -> None:
+    def __init__(self, rnn: Network, batch: int = 1) -> None:
         if rnn.bidirectional:
             raise InputError(
                 "stream: expected a network in one direction, got a bidirectional one, which begins at the last step "
                 "and can only read whole sequences"
             )
         self.rnn, self.batch = rnn, as_count(batch, "batch")
-        self._shape = (rnn.num_layers, self.batch, rnn.hidden_size)
+        self._shape = (len(rnn.family.states), rnn.num_layers, self.batch, rnn.hidden_size)
         # the conversion knows sizes alone: what the engine's object holds, no garbage collector sees
         convert = partial(_convert, rnn.dtype, self.batch, rnn.input_size, rnn.hidden_size)
         self._stream: Any = _STREAMS[rnn.dtype.name](rnn._network, self.batch, convert)
@@ -72,16 +73,16 @@ class Stream:
         return result
 
     @property
-    def state(self) -> Array:
-        """The hidden states after the last step, a copy, (num_layers, batch, hidden_size); can be set."""
-        states = np.empty(self._shape, self.rnn.dtype)
-        self._stream.read_states(states)
-        return states
+    def state(self) -> Any:
+        """The states after the last step, a copy: h (num_layers, batch, hidden_size), of an LSTM (h, c); can be set."""
+        return from_states(tuple(self._states()))
 
     @state.setter
     def state(self, value: Any) -> None:
-        shaped = as_shaped(value, "state", self.rnn.dtype, self._shape, "(num_layers, batch, hidden_size)")
-        self._stream.write_states(shaped)
+        words = "(num_layers, batch, hidden_size)"
+        with about("state"):
+            states = as_states(value, "state", self.rnn.family.states, self.rnn.dtype, self._shape[1:], words)
+        self._stream.write_states(np.stack(states))
 
     def reset(self, rows: Sequence[int] | None = None) -> None:
         """Let sequences begin anew, from zeros.
@@ -95,8 +96,8 @@ class Stream:
         if rows is None:
             self._stream.write_states(np.zeros(self._shape, self.rnn.dtype))
             return
-        states = self.state
-        states[:, _places(rows, self.batch)] = 0
+        states = self._states()
+        states[:, :, _places(rows, self.batch)] = 0
         self._stream.write_states(states)
 
     def copy(self) -> Stream:
@@ -108,6 +109,12 @@ class Stream:
 
     def __repr__(self) -> str:
         return f"Stream({self.rnn!r}, batch={self.batch})"
+
+    def _states(self) -> Array:
+        """All states, h and of an LSTM c, (states, num_layers, batch, hidden_size)."""
+        states = np.empty(self._shape, self.rnn.dtype)
+        self._stream.read_states(states)
+        return states
 
 
 def _convert(
@@ -142,7 +149,7 @@ def _places(rows: Any, batch: int) -> Array:
     return places.astype(np.int64)
 
 
-def _restored(kind: type[Stream], rnn: RNN, batch: int, state: Array) -> Stream:
+def _restored(kind: type[Stream], rnn: Network, batch: int, state: Any) -> Stream:
     stream = kind(rnn, batch)
     stream.state = state
     return stream

@@ -40,7 +40,7 @@ def export(model: Any, path: str | PathLike[str], *, overwrite: bool = False) ->
         InputError: it is no such model, or the file cannot be written, or is there and not ``overwrite``.
         ImportError: the package ``onnx`` is not installed.
     """
-    from elman.runtime._converting import as_rnn
+    from elman.runtime._converting import as_network
     from elman.runtime._saving import load
     from elman.runtime._trained import TrainedModel
 
@@ -52,10 +52,10 @@ def export(model: Any, path: str | PathLike[str], *, overwrite: bool = False) ->
     if hasattr(model, "vocabulary"):
         write_text_classifier(model, path, overwrite=overwrite)
     else:
-        write_rnn(as_rnn(model), path, overwrite=overwrite)
+        write_rnn(as_network(model), path, overwrite=overwrite)
 
 
-def write_rnn(rnn: RNN, path: str | PathLike[str], *, overwrite: bool) -> None:
+def write_rnn(rnn: Any, path: str | PathLike[str], *, overwrite: bool) -> None:
     """Write a recurrent network: see :func:`export`."""
     require_onnx("writing")
     from elman.runtime._onnx.writing import Graph, add_layers, join_directions

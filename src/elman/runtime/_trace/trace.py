@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from elman._errors import InputError
 from elman.runtime._arrays import Array
+from elman.runtime._network import Network
 from elman.runtime._parameters import parameter_names
-from elman.runtime._rnn import RNN
+from elman.runtime._rnn import network_of
 
 __all__ = ["MOST_STEPS", "Expected", "Trace", "directions_of", "layer_states", "most_steps", "require_few"]
 
@@ -103,7 +104,7 @@ class Trace:
         return f"Trace({self.kind}: {len(self.read)} steps, states {self.states.shape}, beliefs {self.beliefs.shape})"
 
 
-def layer_states(rnn: RNN, x: Array) -> Array:
+def layer_states(rnn: Network, x: Array) -> Array:
     """Return the states of every layer, (steps, layers, directions, hidden_size), over one sequence.
 
     Args:
@@ -119,12 +120,12 @@ def layer_states(rnn: RNN, x: Array) -> Array:
                 parameter_names(layer, direction, rnn.bias), parameter_names(0, direction, rnn.bias), strict=True
             )
             renamed |= {alone: rnn.parameters[stacked] for stacked, alone in names}
-        x, _ = RNN(renamed, rnn.nonlinearity)(x)
+        x, _ = network_of(rnn.cell, renamed)(x)
         states[:, layer] = x.reshape(len(x), directions, rnn.hidden_size)
     return states
 
 
-def directions_of(rnn: RNN) -> list[str]:
+def directions_of(rnn: Network) -> list[str]:
     """Return the names of a network's directions."""
     return ["forward", "backward"] if rnn.bidirectional else ["forward"]
 
@@ -134,7 +135,7 @@ def most_steps(beliefs: int, states: int) -> int:
     return max(1, min(MOST_STEPS, MOST_BELIEFS // beliefs, MOST_STATES // states))
 
 
-def require_few(name: str, steps: Sequence[Any], outcomes: int, rnn: RNN) -> None:
+def require_few(name: str, steps: Sequence[Any], outcomes: int, rnn: Network) -> None:
     """See that a network can be stepped through a sequence: that what it does fits into memory and a page.
 
     Raises:
