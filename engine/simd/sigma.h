@@ -49,15 +49,18 @@ template <class T, class X>
 [[gnu::always_inline]] inline X sigma(const X& x) {
   const auto limit = [](const X& shifted)
                          __attribute__((always_inline)) { return on_each(SigmaBits<T>::first_halvings, shifted); };
-  const Decay<X> decayed = decay<T>(on_each(SigmaBits<T>::half_magnitude, x), limit);
-  const X rest_of_halvings = decayed.shifted - limit(decayed.shifted);
-  const X rest = on_each(TanhBits<T>::scale, rest_of_halvings + broadcast(TanhConstants<T>::kRound));
-  const X half = decayed.scale * broadcast(T(0.5));
-  const X first_rest = (broadcast(T(0.5)) - decayed.first) + half;
-  const X correction = multiply_add(-decayed.inverse, first_rest, decayed.correction);
-  const X below_half = (multiply_add(decayed.inverse, correction, decayed.inverse) * half) * rest;
-  const X above_half = one_minus<T>((decayed.inverse * half) * rest, correction);
-  return on_each(SigmaBits<T>::choose, x, below_half, above_half);
+  return decay<T>(on_each(SigmaBits<T>::half_magnitude, x), limit,
+                  [&](const X& shifted, const X& scale, const X& first, const X& inverse,
+                      const X& of_tanh) __attribute__((always_inline)) {
+                    const X rest_of_halvings = shifted - limit(shifted);
+                    const X rest = on_each(TanhBits<T>::scale, rest_of_halvings + broadcast(TanhConstants<T>::kRound));
+                    const X half = scale * broadcast(T(0.5));
+                    const X first_rest = (broadcast(T(0.5)) - first) + half;
+                    const X correction = multiply_add(-inverse, first_rest, of_tanh);
+                    const X below_half = (multiply_add(inverse, correction, inverse) * half) * rest;
+                    const X above_half = one_minus<T>((inverse * half) * rest, correction);
+                    return on_each(SigmaBits<T>::choose, x, below_half, above_half);
+                  });
 }
 
 }  // namespace
