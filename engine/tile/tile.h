@@ -20,6 +20,13 @@ inline constexpr int kTileRows = ELMAN_VECTOR_BYTES == 64 ? 8 : 6;
 inline constexpr int kTilePanels = 4;  // at most, where there are few rows
 inline constexpr int kTileVectors = 2 * (kTileRows > kTilePanels ? kTileRows : kTilePanels);  // of sums, at most
 
+// The totals of a tile stay in registers where the sums of a block leave room for them, else in the first-level cache.
+#if ELMAN_VECTOR_BYTES == 64 || defined(__aarch64__)
+inline constexpr int kRegisters = 32;
+#else
+inline constexpr int kRegisters = 16;
+#endif
+
 // Row r of A begins at a[r] + a_offset, its columns are a_step apart; panels of B are b_panel apart. The sums begin at
 // zero, or with `resume` at what they are.
 template <class T, int kRows, int kPanels, int kBlock>
@@ -28,55 +35,64 @@ template <class T, int kRows, int kPanels, int kBlock>
   using V = Vector<T>;
   constexpr int kLane = kLanes<T>;
   constexpr int kVectors = 2 * kPanels;
+  constexpr bool kInRegisters = 2 * kRows * kVectors <= kRegisters;
+  const auto on_each_sum = [](const auto& f) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) f(r, v, (r * kVectors + v) * kLane);
+    }
+  };
   const T* rows[kRows];
+#pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) rows[r] = a[r] + a_offset;
   V total[kRows][kVectors];
-  if (resume) {
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) total[r][v] = load(sums + (r * kVectors + v) * kLane);
+  on_each_sum([&](int r, int v, int at) __attribute__((always_inline)) {
+    if constexpr (kInRegisters) {
+      total[r][v] = resume ? load(sums + at) : V{};
+    } else if (depth == 0) {
+      store(sums + at, V{});
     }
-  } else {
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) total[r][v] = V{};
-    }
-  }
+  });
 
-  while (depth > 0) {
+  for (; depth > 0; depth -= kBlock) {
     V block[kRows][kVectors];
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) block[r][v] = V{};
-    }
-    const std::ptrdiff_t length = depth < kBlock ? depth : kBlock;
-    for (std::ptrdiff_t k = 0, at = 0; k < length; ++k, at += a_step) {
+    const auto add = [&](std::ptrdiff_t k, bool is_first) __attribute__((always_inline)) {
       V columns[kVectors];
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) columns[v] = load(b + (v / 2) * b_panel + (v % 2) * kLane);
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
-        const V value = broadcast(rows[r][at]);
+        const V value = broadcast(rows[r][k]);
 #pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) block[r][v] = multiply_add(value, columns[v], block[r][v]);
+        for (int v = 0; v < kVectors; ++v) {
+          block[r][v] = is_first ? value * columns[v] : multiply_add(value, columns[v], block[r][v]);
+        }
       }
       b += kPanel<T>;
+    };
+    add(0, true);
+    std::ptrdiff_t at = a_step;
+    if (!kInRegisters && depth >= kBlock) {
+#pragma GCC unroll 16
+      for (int k = 1; k < kBlock; ++k, at += a_step) add(at, false);
+    } else {
+      const std::ptrdiff_t length = depth < kBlock ? depth : kBlock;
+      for (std::ptrdiff_t k = 1; k < length; ++k, at += a_step) add(at, false);
     }
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) total[r][v] += block[r][v];
-      rows[r] += length * a_step;
-    }
-    depth -= length;
+    for (int r = 0; r < kRows; ++r) rows[r] += at;
+    on_each_sum([&](int r, int v, int to) __attribute__((always_inline)) {
+      if constexpr (kInRegisters) {
+        total[r][v] += block[r][v];
+      } else {
+        store(sums + to, (resume ? load(sums + to) : V{}) + block[r][v]);
+      }
+    });
+    resume = true;
   }
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) store(sums + (r * kVectors + v) * kLane, total[r][v]);
+  if constexpr (kInRegisters) {
+    on_each_sum([&](int r, int v, int to) __attribute__((always_inline)) { store(sums + to, total[r][v]); });
   }
 }
 
