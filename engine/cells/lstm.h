@@ -20,32 +20,22 @@ struct LstmCell {
     X i, f, g, o, cell;
   };
   template <class X>
-  struct Step {
-    X hidden;
-    Kept<X> kept;
-  };
-  template <class X>
   struct Deltas {
     X i, f, g, o;
   };
-  template <class X>
-  struct StepBack {
-    Deltas<X> deltas;
-    X carried;
-  };
 
-  // `before` is c_{t-1}.
-  template <class T, class X>
-  [[gnu::always_inline]] static Step<X> step(const Gates<X>& sums, const Apart<X>&, const X& before) {
+  // then(h_t, kept), where `before` is c_{t-1}.
+  template <class T, class X, class Then>
+  [[gnu::always_inline]] static void step(const Gates<X>& sums, const Apart<X>&, const X& before, const Then& then) {
     const X i = sigma<T>(sums.i), f = sigma<T>(sums.f), g = tanh<T>(sums.g), o = sigma<T>(sums.o);
     const X cell = multiply_add(f, before, i * g);
-    return {o * tanh<T>(cell), {i, f, g, o, cell}};
+    then(o * tanh<T>(cell), Kept<const X&>{i, f, g, o, cell});
   }
 
-  // `carried` is what of dL/dc came from the step after, f_{t+1} dL/dc_{t+1}.
-  template <class T, class X>
-  [[gnu::always_inline]] static StepBack<X> step_back(const Kept<X>& kept, const X& before, const X& d_hidden,
-                                                      const X& carried) {
+  // then(deltas, carried), where `carried` is what of dL/dc came from the step after, f_{t+1} dL/dc_{t+1}.
+  template <class T, class X, class Then>
+  [[gnu::always_inline]] static void step_back(const Kept<X>& kept, const X& before, const X& d_hidden,
+                                               const X& carried, const Then& then) {
     const X one = on_each([](const auto&) { return broadcast(T(1)); }, before);
     const X squashed = tanh<T>(kept.cell);
     const X d_cell = multiply_add(d_hidden * kept.o, multiply_add(-squashed, squashed, one), carried);
@@ -53,7 +43,7 @@ struct LstmCell {
     const X d_f = d_cell * before * (kept.f * (one - kept.f));
     const X d_g = d_cell * kept.i * multiply_add(-kept.g, kept.g, one);
     const X d_o = d_hidden * squashed * (kept.o * (one - kept.o));
-    return {{d_i, d_f, d_g, d_o}, d_cell * kept.f};
+    then(Deltas<const X&>{d_i, d_f, d_g, d_o}, d_cell * kept.f);
   }
 };
 

@@ -26,13 +26,18 @@ template <class Fields, int kCount, class F>
              __attribute__((always_inline)) { return Fields{f(i)...}; }(std::make_integer_sequence<int, kCount>{});
 }
 
-// f(0, first field), f(1, second), ... of an aggregate of X alone.
-template <int kCount, class X, class Fields, class F>
+// f(0, first field), f(1, second), ... of an aggregate: of references where a cell hands it on, for one of values g++
+// would build in memory and copy.
+template <int kCount, class Fields, class F>
 [[gnu::always_inline]] inline void for_each_field(const Fields& fields, const F& f) {
-  static_assert(sizeof(Fields) == kCount * sizeof(X));
-  const auto all = __builtin_bit_cast(Several<X, kCount>, fields);
-#pragma GCC unroll 8
-  for (int i = 0; i < kCount; ++i) f(i, all.each[i]);
+  static_assert(kCount == 4 || kCount == 5, "a cell with another number of fields takes a line here");
+  if constexpr (kCount == 4) {
+    const auto& [a, b, c, d] = fields;
+    f(0, a), f(1, b), f(2, c), f(3, d);
+  } else {
+    const auto& [a, b, c, d, e] = fields;
+    f(0, a), f(1, b), f(2, c), f(3, d), f(4, e);
+  }
 }
 
 }  // namespace

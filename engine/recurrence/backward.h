@@ -197,12 +197,14 @@ class BackwardPass {
       before = schedule_.at(all, schedule_.step(iteration - 1), row) + (Cell::kKept - 1) * hidden_size_;
     }
     T* const carried = carried_ + row * hidden_size_ + column;
-    const auto result = Cell::template step_back<T>(kept, load_several<1>(before + column, lanes), X{{gradient}},
-                                                    load_several<1>(carried, lanes));
-    store_several<T>(carried, lanes, result.carried);
-    for_each_field<kDeltas, X>(result.deltas, [&](int field, const X& value) __attribute__((always_inline)) {
-      store_several<T>(deltas + field * hidden_size_ + column, lanes, value);
-    });
+    Cell::template step_back<T>(
+        kept, load_several<1>(before + column, lanes), X{{gradient}}, load_several<1>(carried, lanes),
+        [&](const auto& of_gates, const X& carried_on) __attribute__((always_inline)) {
+          store_several<T>(carried, lanes, carried_on);
+          for_each_field<kDeltas>(of_gates, [&](int field, const X& value) __attribute__((always_inline)) {
+            store_several<T>(deltas + field * hidden_size_ + column, lanes, value);
+          });
+        });
   }
 
   const T* recurrent_delta(std::int64_t position) const { return chunk_.delta(position) + Cell::kApart * hidden_size_; }

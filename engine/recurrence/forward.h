@@ -227,12 +227,13 @@ class ForwardPass {
           return recurrent(kAdded + gate) + load_several<kVectors>(bias);
         });
     const X state = load_several<kVectors>((Cell::kStates == 2 ? cells : before) + column, lanes);
-    const auto stepped = Cell::template step<T>(added, apart, state);
-    store_several<T>(output + column, lanes, stepped.hidden);
-    if constexpr (Cell::kStates == 2) store_several<T>(cells + column, lanes, stepped.kept.cell);
-    if (!call_.kept) return;
-    for_each_field<Cell::kKept, X>(stepped.kept, [&](int field, const X& value) __attribute__((always_inline)) {
-      store_several<T>(fields + field * hidden_size_, lanes, value);
+    Cell::template step<T>(added, apart, state, [&](const X& hidden, const auto& kept) __attribute__((always_inline)) {
+      store_several<T>(output + column, lanes, hidden);
+      if constexpr (Cell::kStates == 2) store_several<T>(cells + column, lanes, kept.cell);
+      if (!call_.kept) return;
+      for_each_field<Cell::kKept>(kept, [&](int field, const X& value) __attribute__((always_inline)) {
+        store_several<T>(fields + field * hidden_size_, lanes, value);
+      });
     });
   }
 
