@@ -144,6 +144,11 @@ def states_of(hx: Any) -> tuple[Tensor, ...]:
     return () if hx is None else hx if isinstance(hx, tuple) else (hx,)
 
 
+def output_of(result: Any) -> Tensor:
+    """The output of a layer, the state h of a cell."""
+    return result[0] if isinstance(result, tuple) else result
+
+
 def named_results(output: Any, final: Any) -> dict[str, Tensor]:
     return {"output": data_of(output)} | dict(zip(("h_n", "c_n"), states_of(final), strict=False))
 

@@ -18,18 +18,20 @@ from torch import Tensor
 from torch.nn.utils import parametrizations, parametrize, prune
 
 import elman.nn
-from tests.nn.cases import Case, assert_same_bits, assert_same_numbers, outcome
+from elman.nn._pytorch import RECURRENT
+from tests.nn.cases import Case, assert_same_bits, assert_same_numbers, outcome, output_of, states_of
 from tests.strategies import cases
 
-KINDS = ["RNN", "RNNCell"]
+KINDS = [*RECURRENT]
+LAYERS = [kind for kind in KINDS if not kind.endswith("Cell")]
+each_layer = pytest.mark.parametrize("kind", LAYERS)
 
 
 def call(layer: torch.nn.Module) -> Tensor:
-    """The output for a fixed input of width 3."""
+    """The output for a fixed input of width 3, of a cell its state h."""
     generator = torch.Generator().manual_seed(11)
-    if isinstance(layer, torch.nn.RNNCell):
-        return layer(torch.randn(2, 3, generator=generator))
-    return layer(torch.randn(4, 2, 3, generator=generator))[0]
+    steps = () if isinstance(layer, torch.nn.RNNCellBase) else (4,)
+    return output_of(layer(torch.randn(*steps, 2, 3, generator=generator)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -58,24 +60,42 @@ def test_equal_seeds_give_equal_bits_of_weights_under_equal_names(case: Case) ->
     assert {k: vars(ours)[k] for k in public} == {k: vars(theirs)[k] for k in public}
 
 
-POSITIONAL = [(3, 4), (3, 4, 2), (3, 4, 2, "relu"), (3, 4, 2, "relu", False, True, 0.5, True)]
+POSITIONAL = [
+    ("RNN", (3, 4)),
+    ("RNN", (3, 4, 2)),
+    ("RNN", (3, 4, 2, "relu")),
+    ("RNN", (3, 4, 2, "relu", False, True, 0.5, True)),
+    ("GRU", (3, 4, 2)),
+    ("GRU", (3, 4, 2, False, True, 0.5, True)),
+    ("LSTM", (3, 4, 2)),
+    ("LSTM", (3, 4, 2, False, True, 0.5, True)),
+    ("LSTM", (3, 4, 2, False, True, 0.5, True, 2)),
+]
 
 
-@pytest.mark.parametrize("args", POSITIONAL)
-def test_positional_arguments_mean_what_they_mean_to_torch(args: tuple[Any, ...]) -> None:
-    assert outcome(lambda nn: nn.RNN(*args), elman.nn) == outcome(lambda nn: nn.RNN(*args), torch.nn)
-    layer = elman.nn.RNN(*args, device="meta", dtype=torch.float64)
+@pytest.mark.parametrize(("kind", "args"), POSITIONAL)
+def test_positional_arguments_mean_what_they_mean_to_torch(kind: str, args: tuple[Any, ...]) -> None:
+    def made(nn: ModuleType) -> Any:
+        return getattr(nn, kind)(*args)
+
+    assert outcome(made, elman.nn) == outcome(made, torch.nn)
+    layer = getattr(elman.nn, kind)(*args, device="meta", dtype=torch.float64)
     assert layer.weight_ih_l0.device.type == "meta"
     assert layer.weight_ih_l0.dtype is torch.float64
 
 
-@pytest.mark.parametrize("args", [(3, 4), (3, 4, False), (3, 4, True, "relu")])
-def test_a_cells_positional_arguments_mean_what_they_mean_to_torch(args: tuple[Any, ...]) -> None:
-    assert outcome(lambda nn: nn.RNNCell(*args), elman.nn) == outcome(lambda nn: nn.RNNCell(*args), torch.nn)
+@pytest.mark.parametrize("args", [(3, 4), (3, 4, False), (3, 4, True, "relu"), (3, 4, True, "cpu", torch.float64)])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.endswith("Cell")])
+def test_a_cells_positional_arguments_mean_what_they_mean_to_torch(kind: str, args: tuple[Any, ...]) -> None:
+    def made(nn: ModuleType) -> Any:
+        return getattr(nn, kind)(*args)
+
+    assert outcome(made, elman.nn) == outcome(made, torch.nn)
 
 
-def test_reset_parameters_draws_what_torch_draws() -> None:
-    layers = [nn.RNN(3, 4, 2, bidirectional=True) for nn in (torch.nn, elman.nn)]
+@each_layer
+def test_reset_parameters_draws_what_torch_draws(kind: str) -> None:
+    layers = [getattr(nn, kind)(3, 4, 2, bidirectional=True) for nn in (torch.nn, elman.nn)]
     for layer in layers:
         torch.manual_seed(9)
         layer.reset_parameters()
@@ -104,7 +124,7 @@ def copies(layer: torch.nn.Module, folder: Path) -> dict[str, torch.nn.Module]:
     torch.save(layer, buffer, _use_new_zipfile_serialization=False)
     buffer.seek(0)
     by_hand = type(layer).__new__(type(layer))
-    by_hand.__setstate__(copy.deepcopy(layer.__getstate__() if isinstance(layer, torch.nn.RNN) else layer.__dict__))
+    by_hand.__setstate__(copy.deepcopy(layer.__getstate__() if isinstance(layer, torch.nn.RNNBase) else layer.__dict__))
     return {
         "pickle": pickle.loads(pickle.dumps(layer)),
         "deepcopy": copy.deepcopy(layer),
@@ -132,8 +152,9 @@ def test_copies_of_every_kind_give_the_same_bits_and_train_on_their_own(kind: st
         assert torch.equal(call(layer), expected), how
 
 
-def test_a_layer_pickled_by_torch_restores_into_ours() -> None:
-    theirs, ours = torch.nn.RNN(3, 4, 2), elman.nn.RNN(3, 4, 2)
+@each_layer
+def test_a_layer_pickled_by_torch_restores_into_ours(kind: str) -> None:
+    theirs, ours = getattr(torch.nn, kind)(3, 4, 2), getattr(elman.nn, kind)(3, 4, 2)
     ours.__setstate__(theirs.__getstate__())
     assert_same_numbers({"o": call(ours)}, {"o": call(theirs)})
 
@@ -152,8 +173,7 @@ def test_flatten_parameters_and_all_weights_are_torchs() -> None:
 def test_every_dtype_that_torch_takes_gives_torchs_numbers(kind: str, dtype: torch.dtype) -> None:
     def result(nn: ModuleType) -> Tensor:
         layer = getattr(nn, kind)(3, 4).to(dtype)
-        found = layer(torch.ones(2, 3, dtype=dtype))
-        return found if kind == "RNNCell" else found[0]
+        return output_of(layer(torch.ones(2, 3, dtype=dtype)))
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # complex modules are new
@@ -205,10 +225,9 @@ def test_hooks_run_as_often_and_see_as_much_as_with_torch(kind: str) -> None:
         for name, parameter in layer.named_parameters():
             parameter.register_hook(lambda g, name=name: log.append((name, shape(g))))
             parameter.register_post_accumulate_grad_hook(lambda p, name=name: log.append((name, "accumulated")))
-        input = torch.randn(*((4,) if kind == "RNN" else ()), 2, 3, requires_grad=True)
+        input = torch.randn(*((4,) if kind in LAYERS else ()), 2, 3, requires_grad=True)
         input.register_hook(lambda g: log.append(("input", shape(g))))
-        result = layer(input)
-        (result[0] if kind == "RNN" else result).sum().backward()
+        output_of(layer(input)).sum().backward()
         return sorted(log, key=repr)
 
     assert seen(elman.nn) == seen(torch.nn)
@@ -277,14 +296,14 @@ def test_parametrized_and_pruned_weights_train_as_with_torch(kind: str, apply: A
     def results(nn: ModuleType) -> Any:
         torch.manual_seed(2)
         layer = getattr(nn, kind)(4 if name == "weight_ih" else 3, 4)
-        apply(layer, name + ("_l0" if kind == "RNN" else ""))
+        apply(layer, name + ("_l0" if kind in LAYERS else ""))
         optimizer = torch.optim.SGD(layer.parameters(), lr=0.01)
         found = []
         generator = torch.Generator().manual_seed(11)
-        input = torch.randn(*((5,) if kind == "RNN" else ()), 2, layer.input_size, generator=generator)
+        input = torch.randn(*((5,) if kind in LAYERS else ()), 2, layer.input_size, generator=generator)
         for _ in range(3):
             optimizer.zero_grad()
-            output = layer(input)[0] if kind == "RNN" else layer(input)
+            output = output_of(layer(input))
             output.square().sum().backward()
             optimizer.step()
             found.append(output)
@@ -318,13 +337,15 @@ def test_a_pruned_layer_stays_pruned_after_remove() -> None:
 # Threads and processes.
 
 
-def test_calls_from_eight_threads_at_once_give_the_same_bits() -> None:
+@each_layer
+def test_calls_from_eight_threads_at_once_give_the_same_bits(kind: str) -> None:
     torch.set_num_threads(2)
-    layer = elman.nn.RNN(20, 70, 2, bidirectional=True)
+    layer = getattr(elman.nn, kind)(20, 70, 2, bidirectional=True)
     inputs = [torch.randn(30, 9, 20) for _ in range(8)]
 
     def results(input: Tensor) -> list[Tensor]:
-        output, h_n = layer(input)
+        output, final = layer(input)
+        h_n, *_ = states_of(final)
         return [output, *torch.autograd.grad(output.sum() + h_n.sum(), list(layer.parameters()))]
 
     expected = [results(input) for input in inputs]

@@ -94,6 +94,8 @@ class Layer(_Recurrent):
                 return results
         if _fx.traces(self, input):  # type: ignore[arg-type]
             return _fx.leaf(self, input, hx)  # type: ignore[arg-type]
+        if self._states == 2:
+            self._check_sizes(input.data if isinstance(input, PackedSequence) else input)
         return self._theirs.forward(self, input, hx)
 
     def _run_padded(self, input: Tensor, hx: Any) -> tuple[Tensor, Any] | None:
@@ -147,6 +149,21 @@ class Layer(_Recurrent):
                 return None
         # RNN goes by its mode alone, as PyTorch's does
         return weights if self.mode in self._family.modes and not self.proj_size else None
+
+    def _check_sizes(self, input: Any) -> None:
+        """Refuse weights of other sizes: oneDNN, by which PyTorch runs an LSTM in float32, reads past their ends."""
+        units, directions = self.hidden_size, 2 if self.bidirectional else 1
+        if self.proj_size or not isinstance(units, int) or not isinstance(input, Tensor) or input.is_nested:
+            return  # not by oneDNN, or refused by PyTorch
+        if not input.dim() or input.shape[-1] != self.input_size:
+            return
+        self._update_flat_weights()
+        for name, weight in zip(self._flat_weights_names, self._flat_weights, strict=False):
+            features = self.input_size if name.endswith(("_l0", "_l0_reverse")) else directions * units
+            columns = {"weight_ih": (features,), "weight_hh": (units,)}.get(name[:9], ())
+            expected = self._gates * units, *columns
+            if isinstance(weight, Tensor) and tuple(weight.shape) != expected:
+                raise RuntimeError(f"Expected {name} of size {expected}, got {tuple(weight.shape)}")
 
     def _fit(self, h_0: Tensor, c_0: Tensor | None, *batch: int) -> bool:
         shape = self.num_layers * (2 if self.bidirectional else 1), *batch, self.hidden_size
