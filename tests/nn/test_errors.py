@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 import elman.nn
+from elman.nn._pytorch import RECURRENT
 from tests.nn.cases import outcome
 
 Action = Callable[[ModuleType], Any]
@@ -57,7 +58,7 @@ CONSTRUCTIONS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", ["RNN", "RNNCell"])
+@pytest.mark.parametrize("kind", RECURRENT)
 @pytest.mark.parametrize("arguments", CONSTRUCTIONS.values(), ids=CONSTRUCTIONS)
 def test_a_construction_gone_wrong_is_answered_as_by_torch(arguments: Any, kind: str) -> None:
     args, kwargs = arguments
@@ -135,16 +136,24 @@ INPUTS: dict[str, Callable[[], tuple[Any, ...]]] = {
 }
 
 
+def for_kind(kind: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """With a pair of states for an LSTM, in place of a tensor."""
+    if kind.startswith("LSTM") and len(arguments) > 1 and isinstance(arguments[1], torch.Tensor):
+        return arguments[0], (arguments[1], arguments[1]), *arguments[2:]
+    return arguments
+
+
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("arguments", INPUTS.values(), ids=INPUTS)
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
 def test_an_input_gone_wrong_is_answered_as_by_torch(
-    arguments: Callable[[], tuple[Any, ...]], training: bool, batch_first: bool
+    kind: str, arguments: Callable[[], tuple[Any, ...]], training: bool, batch_first: bool
 ) -> None:
     def call(nn: ModuleType) -> Any:
-        layer = nn.RNN(3, 4, 2, batch_first=batch_first)
+        layer = getattr(nn, kind)(3, 4, 2, batch_first=batch_first)
         with torch.set_grad_enabled(training):
-            return layer(*arguments())
+            return layer(*for_kind(kind, arguments()))
 
     assert outcome(call, elman.nn) == outcome(call, torch.nn)
 
@@ -181,15 +190,65 @@ CELL_INPUTS: dict[str, Callable[[], tuple[Any, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("nonlinearity", ["tanh", "relu", "softsign"])
+CELLS_MADE: dict[str, tuple[str, dict[str, str]]] = {
+    "tanh": ("RNNCell", {}),
+    "relu": ("RNNCell", {"nonlinearity": "relu"}),
+    "softsign": ("RNNCell", {"nonlinearity": "softsign"}),
+    "gru": ("GRUCell", {}),
+    "lstm": ("LSTMCell", {}),
+}
+
+
+@pytest.mark.parametrize("cell", CELLS_MADE)
 @pytest.mark.parametrize("arguments", CELL_INPUTS.values(), ids=CELL_INPUTS)
-def test_a_cells_input_gone_wrong_is_answered_as_by_torch(
-    arguments: Callable[[], tuple[Any, ...]], nonlinearity: str
-) -> None:
+def test_a_cells_input_gone_wrong_is_answered_as_by_torch(arguments: Callable[[], tuple[Any, ...]], cell: str) -> None:
+    kind, options = CELLS_MADE[cell]
+
     def call(nn: ModuleType) -> Any:
-        return nn.RNNCell(3, 4, nonlinearity=nonlinearity)(*arguments())
+        return getattr(nn, kind)(3, 4, **options)(*for_kind(kind, arguments()))
 
     assert outcome(call, elman.nn) == outcome(call, torch.nn)
+
+
+h = ones(2, 2, 4)
+PAIRS: dict[str, Any] = {
+    "one tensor": h,
+    "a tensor of two": torch.stack([h, h]),
+    "a list": [h, h],
+    "one in a tuple": (h,),
+    "three": (h, h, h),
+    "none": (),
+    "None and a tensor": (None, h),
+    "a tensor and None": (h, None),
+    "None twice": (None, None),
+    "c_0 of another size": (h, ones(2, 2, 5)),
+    "c_0 of another batch": (h, ones(2, 3, 4)),
+    "c_0 of 2 dimensions": (h, ones(2, 4)),
+    "h_0 of another size": (ones(2, 2, 5), h),
+    "c_0 of float64": (h, h.double()),
+    "c_0 of integers": (h, h.long()),
+    "a string": "hx",
+    "a dict": {"h": h, "c": h},
+}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
+def test_a_pair_of_states_gone_wrong_is_answered_as_by_torch(pair: Any, packed: bool) -> None:
+    input = pack_padded_sequence(ones(5, 2, 3), [5, 2]) if packed else ones(5, 2, 3)
+
+    def call(nn: ModuleType) -> Any:
+        return nn.LSTM(3, 4, 2)(input, pair)
+
+    assert outcome(call, elman.nn) == outcome(call, torch.nn)
+    if packed:
+        return
+    of_cell = tuple(x[0] if isinstance(x, torch.Tensor) else x for x in pair) if isinstance(pair, tuple) else pair
+
+    def call_cell(nn: ModuleType) -> Any:
+        return nn.LSTMCell(3, 4)(ones(2, 3), of_cell)
+
+    assert outcome(call_cell, elman.nn) == outcome(call_cell, torch.nn)
 
 
 def replaced(name: str, value: Any) -> Callable[[Any], None]:
@@ -228,14 +287,16 @@ SPOILT: dict[str, Callable[[Any], Any]] = {
     "num_layers changed": lambda layer: setattr(layer, "num_layers", 2),
     "bidirectional changed": lambda layer: setattr(layer, "bidirectional", True),
     "bias changed": lambda layer: setattr(layer, "bias", False),
+    "proj_size changed": lambda layer: setattr(layer, "proj_size", 2),
     "dropout too large": lambda layer: setattr(layer, "dropout", 3.0),
 }
 
 
 @pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
-def test_a_layer_altered_after_construction_answers_as_torchs(spoil: Callable[[Any], Any]) -> None:
+@pytest.mark.parametrize("kind", ["RNN", "GRU"])
+def test_a_layer_altered_after_construction_answers_as_torchs(kind: str, spoil: Callable[[Any], Any]) -> None:
     def call(nn: ModuleType) -> Any:
-        layer = nn.RNN(3, 4)
+        layer = getattr(nn, kind)(3, 4)
         spoil(layer)
         return layer(ones(5, 2, 3))
 
@@ -248,6 +309,15 @@ def test_a_proj_size_that_slips_in_by_position_answers_as_in_torch(proj_size: in
         return nn.RNN(3, 4, 1, "tanh", True, False, 0.0, False, proj_size)(ones(5, 2, 3))
 
     assert outcome(call, elman.nn) == outcome(call, torch.nn)
+
+
+@pytest.mark.parametrize("hx", [None, (ones(2, 2, 2), ones(2, 2, 4)), (ones(2, 2, 4), ones(2, 2, 4))])
+def test_an_lstm_with_projections_answers_as_torchs(hx: Any) -> None:
+    def call(nn: ModuleType) -> Any:
+        output, (h_n, c_n) = nn.LSTM(3, 4, 2, proj_size=2)(ones(5, 2, 3), hx)
+        return output, h_n, c_n
+
+    assert outcome(call, elman.nn)[0] == outcome(call, torch.nn)[0]  # PyTorch warns once in a process
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,10 @@ CASES: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...], int]] =
     ("RNN", (32, 64), {"num_layers": 2, "bidirectional": True, "batch_first": True}, (8, 50, 32), 29491200),
     ("RNN", (32, 64), {"bias": False}, (50, 32), 2 * 50 * (32 + 64) * 64),
     ("RNNCell", (32, 64), {}, (8, 32), 2 * 8 * (32 + 64) * 64),
+    ("GRU", (32, 64), {"bidirectional": True}, (50, 8, 32), 2 * 2 * 400 * (32 + 64) * 3 * 64),
+    ("LSTM", (32, 64), {"dtype": torch.float64}, (50, 8, 32), 2 * 400 * (32 + 64) * 4 * 64),  # oneDNN's tells nothing
+    ("GRUCell", (32, 64), {}, (8, 32), 2 * 8 * (32 + 64) * 3 * 64),
+    ("LSTMCell", (32, 64), {}, (8, 32), 2 * 8 * (32 + 64) * 4 * 64),
     ("Linear", (32, 64), {}, (8, 32), 2 * 8 * 32 * 64),
 ]
 
@@ -24,7 +28,7 @@ CASES: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...], int]] =
 def products(nn: ModuleType, case: Any, trains: bool) -> int:
     kind, args, kwargs, shape, _ = case
     layer = getattr(nn, kind)(*args, **kwargs).requires_grad_(trains)
-    x = torch.zeros(shape, requires_grad=trains)
+    x = torch.zeros(shape, requires_grad=trains, dtype=kwargs.get("dtype"))
     with profile(with_flops=True) as profiled:
         output = layer(x)
         output = output[0] if isinstance(output, tuple) else output

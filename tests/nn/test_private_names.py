@@ -47,7 +47,9 @@ NO_EXCHANGE = """
     assert "needs torch-c-dlpack-ext: pip install" in str(caught[0].message), caught[0]
 
     warnings.simplefilter("error")
-    for kind, sizes, shape in (("RNN", (3, 5, 2), (4, 2, 3)), ("RNNCell", (3, 5), (2, 3)), ("Linear", (3, 5), (2, 3))):
+    sequence, rows = ((3, 5, 2), (4, 2, 3)), ((3, 5), (2, 3))
+    kinds = {"RNN": sequence, "GRU": sequence, "LSTM": sequence, "RNNCell": rows, "LSTMCell": rows, "Linear": rows}
+    for kind, (sizes, shape) in kinds.items():
         results = []
         for nn in (elman.nn, torch.nn):
             torch.manual_seed(0)

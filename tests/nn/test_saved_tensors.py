@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 import elman.nn
-from tests.nn.cases import assert_same_numbers
+from elman.nn._pytorch import RECURRENT
+from tests.nn.cases import CELLS, assert_same_numbers, output_of, states_of
+from tests.nn.cases import kind as kind_of
 
 Change = Callable[[Tensor], Any]
 
@@ -110,8 +112,15 @@ def nothing(p: Tensor) -> None:
 OF_NEW_DATA_IN_PYTORCH = given_other_data, given_other_data_twice, given_data_of_another_shape
 
 
+# After these PyTorch's GRU goes by the new numbers of its state for W_hh and by a copy of the old ones for z.
+NOT_COUNTED = written_through_data, written_through_numpy, stepped_by_a_fused_optimizer, emptied_and_refilled
+KINDS = [*RECURRENT, "Linear"]
+LAYERS = ("RNN", "GRU", "LSTM")
+
+
 def _module(nn: ModuleType, kind: str) -> Any:
-    return {"RNN": nn.RNN, "RNNCell": nn.RNNCell, "Linear": nn.Linear}[kind](6, 6)
+    # PyTorch's LSTM of float32 is oneDNN's, which keeps another choice of tensors
+    return getattr(nn, kind)(6, 6, dtype=torch.float64 if kind == "LSTM" else torch.float32)
 
 
 def gradients_after(nn: ModuleType, kind: str, target: str, change: Change, leaf: bool) -> dict[str, Tensor] | str:
@@ -119,29 +128,34 @@ def gradients_after(nn: ModuleType, kind: str, target: str, change: Change, leaf
     torch.manual_seed(7)
     module = _module(nn, kind)
     # one step alone: a longer sequence's own states are copies in torch, where a write can do no harm
-    shape = {"RNN": (1, 2, 6), "RNNCell": (2, 6), "Linear": (2, 6)}[kind]
-    leaves = {"input": torch.rand(shape, requires_grad=True), "hx": torch.rand(shape, requires_grad=True)}
+    shape, dtype = (1, 2, 6) if kind in LAYERS else (2, 6), module.weight_ih_l0.dtype if kind in LAYERS else None
+    names = ["input"] + ["hx"] * (kind != "Linear") + ["cx"] * kind.startswith("LSTM")
+    leaves = {name: torch.rand(shape, requires_grad=True, dtype=dtype) for name in names}
     inputs = leaves if leaf else {name: x.clone() for name, x in leaves.items()}
-    found = module(inputs["input"]) if kind == "Linear" else module(inputs["input"], inputs["hx"])
-    loss = (found[0] if kind == "RNN" else found).square().sum()
+    input, *states = inputs.values()
+    found = module(input, *([tuple(states)] if len(states) == 2 else states))
+    results = [found[0], *states_of(found[1])] if kind in LAYERS else states_of(found)
+    loss = sum(x.square().sum() for x in results)
     named = {name.removesuffix("_l0"): p for name, p in module.named_parameters()}
     try:
         torch.manual_seed(8)
         change({**inputs, **named}[target])
-        learned = {"input": leaves["input"]} | named | ({} if kind == "Linear" else {"hx": leaves["hx"]})
+        learned = leaves | named
         return dict(zip(learned, torch.autograd.grad(loss, [*learned.values()]), strict=True))
     except RuntimeError:
         return "raises"
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
-@pytest.mark.parametrize("kind", ["RNN", "RNNCell", "Linear"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_gradients_go_by_what_pytorch_s_go_by(kind: str, change: Change) -> None:
     targets = ["input", "weight", "bias"] if kind == "Linear" else ["input", "hx", "weight_ih", "weight_hh", "bias_hh"]
-    for target in targets:
+    if kind.startswith("GRU") and change in NOT_COUNTED:
+        targets.remove("hx")
+    for target in [*targets, *["cx"] * kind.startswith("LSTM")]:
         for leaf in (True, False):
             ours = gradients_after(elman.nn, kind, target, change, leaf)
-            rows = kind != "RNN" and target in ("input", "hx")
+            rows = kind not in LAYERS and target in ("input", "hx", "cx")
             right = nothing if rows and change in OF_NEW_DATA_IN_PYTORCH else change
             theirs = gradients_after(torch.nn, kind, target, right, leaf)
             if isinstance(ours, str) or isinstance(theirs, str):
@@ -167,13 +181,13 @@ def test_gradients_of_gradients_go_by_the_old_data_and_reach_the_parameter(targe
 
 
 @pytest.mark.parametrize("change", [given_other_data, written_under_no_grad, written_through_data])
-@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
-def test_gradients_of_a_cell_s_gradients_need_no_biases(nonlinearity: str, change: Change) -> None:
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_of_a_cell_s_gradients_need_no_biases(cell: str, change: Change) -> None:
     def second(nn: ModuleType) -> dict[str, Tensor]:
         torch.manual_seed(11)
-        cell = nn.RNNCell(3, 5, nonlinearity=nonlinearity)
-        state = cell(torch.rand(4, 3), cell(torch.rand(4, 3)))
-        named = dict(cell.named_parameters())
+        module = kind_of(nn, cell, "Cell")(3, 5)
+        state = output_of(module(torch.rand(4, 3), module(torch.rand(4, 3))))
+        named = dict(module.named_parameters())
         first = torch.autograd.grad(state.square().sum(), [*named.values()], create_graph=True)
         loss = sum(g.square().sum() for g in first)
         for name in ("bias_ih", "bias_hh"):
@@ -182,8 +196,9 @@ def test_gradients_of_a_cell_s_gradients_need_no_biases(nonlinearity: str, chang
 
     def first(nn: ModuleType) -> dict[str, Tensor]:
         torch.manual_seed(12)
-        cell = nn.RNNCell(3, 5, nonlinearity=nonlinearity)
-        state, named = cell(torch.rand(4, 3), torch.rand(4, 5)), dict(cell.named_parameters())
+        module, h = kind_of(nn, cell, "Cell")(3, 5), torch.rand(4, 5)
+        state = output_of(module(torch.rand(4, 3), (h, h) if cell == "lstm" else h))
+        named = dict(module.named_parameters())
         for name in ("bias_ih", "bias_hh"):
             change(named[name])
         found = torch.autograd.grad(state.square().sum(), [*named.values()], create_graph=True)
@@ -195,10 +210,11 @@ def test_gradients_of_a_cell_s_gradients_need_no_biases(nonlinearity: str, chang
 
 @pytest.mark.parametrize("learning", ["weights", "input", "hx"])
 @pytest.mark.parametrize("bias", [True, False])
-def test_what_no_wanted_gradient_of_a_cell_needs_may_be_written_to(bias: bool, learning: str) -> None:
+@pytest.mark.parametrize("kind", ["RNNCell", "GRUCell"])
+def test_what_no_wanted_gradient_of_a_cell_needs_may_be_written_to(kind: str, bias: bool, learning: str) -> None:
     def gradients(nn: ModuleType) -> dict[str, Tensor]:
         torch.manual_seed(13)
-        cell, input, hx = nn.RNNCell(6, 5, bias=bias), torch.rand(4, 6), torch.rand(4, 5)
+        cell, input, hx = getattr(nn, kind)(6, 5, bias=bias), torch.rand(4, 6), torch.rand(4, 5)
         cell.requires_grad_(learning == "weights")
         input.requires_grad_(learning == "input")
         hx.requires_grad_(learning == "hx")
@@ -231,12 +247,11 @@ def test_an_output_is_computed_again_from_the_biases_as_they_were(change: Change
     assert_same_numbers(gradients(elman.nn), gradients(torch.nn))
 
 
-@pytest.mark.parametrize("kind", ["RNN", "RNNCell", "Linear"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_was_saved_is_freed_by_backward_though_the_output_lives(kind: str) -> None:
-    module, input = _module(elman.nn, kind), torch.rand((4, 2, 6) if kind == "RNN" else (2, 6))
+    module, input = _module(elman.nn, kind).float(), torch.rand((4, 2, 6) if kind in LAYERS else (2, 6))
     given = input.clone().requires_grad_().clone()
-    found = module(given)
-    output = found[0] if kind == "RNN" else found
+    output = output_of(module(given))
     freed = weakref.ref(given.untyped_storage())
     loss = output.sum()
     del given

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.utils.rnn import PackedSequence
 
-from elman.nn import RNN, Linear, RNNCell
+from elman.nn import GRU, LSTM, RNN, GRUCell, Linear, LSTMCell, RNNCell
 
 X = torch.zeros(1, 1, 4)
 REFUSED = r"overflow|allocate memory"  # PyTorch's own words
@@ -16,13 +16,14 @@ SHAPES = [(2**40, 2**20, 4), (2**20, 2**40, 4), (2**30, 2**15, 4), (1, 2**60, 4)
 )
 @pytest.mark.parametrize("grad", [True, False])
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_an_expanded_input_whose_output_no_memory_holds_is_refused(shape, grad, bidirectional):
-    layer = RNN(4, 3, 2, bidirectional=bidirectional)
+@pytest.mark.parametrize("kind", [RNN, GRU, LSTM])
+def test_an_expanded_input_whose_output_no_memory_holds_is_refused(kind, shape, grad, bidirectional):
+    layer = kind(4, 3, 2, bidirectional=bidirectional)
     with torch.set_grad_enabled(grad), pytest.raises(RuntimeError, match=REFUSED):
         layer(X.expand(shape))
 
 
-@pytest.mark.parametrize("layer", [RNNCell(4, 3), Linear(4, 3)])
+@pytest.mark.parametrize("layer", [RNNCell(4, 3), GRUCell(4, 3), LSTMCell(4, 3), Linear(4, 3)])
 @pytest.mark.parametrize("rows", [2**60, 2**45])
 def test_expanded_rows_are_refused_by_cell_and_linear_layer(layer, rows):
     with pytest.raises(RuntimeError, match=REFUSED):

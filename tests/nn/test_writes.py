@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 import elman.nn
-from tests.nn.cases import assert_same_numbers, outcome
+from tests.nn.cases import CELLS, assert_same_numbers, outcome, output_of, states_of
+from tests.nn.cases import kind as kind_of
 
 Write = Callable[[Tensor], Any]
 WRITES: dict[str, Write] = {
@@ -29,7 +30,10 @@ def _under_no_grad(x: Tensor) -> None:
         x.zero_()
 
 
-@pytest.mark.parametrize("form", ["one step", "padded", "batch_first", "unbatched", "two layers", "packed", "relu"])
+FORMS = ["one step", "padded", "batch_first", "unbatched", "two layers", "packed", "relu", "gru", "packed gru", "lstm"]
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("target", [0, 1], ids=["output", "h_n"])
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 def test_a_result_may_be_written_to_before_backward_as_with_torch(write: Write, target: int, form: str) -> None:
@@ -37,21 +41,18 @@ def test_a_result_may_be_written_to_before_backward_as_with_torch(write: Write, 
 
     def gradients(nn: ModuleType) -> tuple[Tensor, ...]:
         torch.manual_seed(1)
-        layer = nn.RNN(
-            3,
-            5,
-            2 if form == "two layers" else 1,
-            nonlinearity="relu" if form == "relu" else "tanh",
-            batch_first=form == "batch_first",
-        )
-        input = torch.randn(1 if form == "one step" else 4, 2, 3, requires_grad=True)
+        cell = form.split()[-1] if form.split()[-1] in CELLS else "tanh"
+        dtype = torch.float64 if cell == "lstm" else torch.float32  # oneDNN's refuses these
+        layers = 2 if form == "two layers" else 1
+        layer = kind_of(nn, cell)(3, 5, layers, batch_first=form == "batch_first", dtype=dtype)
+        input = torch.randn(1 if form == "one step" else 4, 2, 3, requires_grad=True, dtype=dtype)
         given: Any = input
         if form == "unbatched":
             given = input[:, 0]
-        if form == "packed":
+        if form.startswith("packed"):
             given = pack_padded_sequence(input, torch.tensor([4, 2]))
-        output, h_n = layer(given)
-        results = [output.data if isinstance(output, PackedSequence) else output, h_n]
+        output, final = layer(given)
+        results = [output.data if isinstance(output, PackedSequence) else output, states_of(final)[-1]]
         untouched = results[1 - target].detach().clone()
         write(results[target])
         assert torch.equal(results[1 - target], untouched), "output and h_n share memory"
@@ -62,21 +63,20 @@ def test_a_result_may_be_written_to_before_backward_as_with_torch(write: Write, 
     assert ours == theirs
 
 
-@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
-@pytest.mark.parametrize("target", ["input", "hx", "weight_ih", "weight_hh", "bias_ih"])
-@pytest.mark.parametrize("kind", ["RNN", "RNNCell"])
-def test_writing_to_what_backward_needs_raises_where_torch_raises(kind: str, target: str, nonlinearity: str) -> None:
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("target", ["input", "hx", "cx", "weight_ih", "weight_hh", "bias_ih"])
+@pytest.mark.parametrize("suffix", ["", "Cell"])
+def test_writing_to_what_backward_needs_raises_where_torch_raises(suffix: str, target: str, cell: str) -> None:
     def write_and_go_back(nn: ModuleType) -> str:
         torch.manual_seed(2)
-        layer = getattr(nn, kind)(3, 5, nonlinearity=nonlinearity)
-        steps = (4,) if kind == "RNN" else ()
-        input = torch.randn(*steps, 2, 3, requires_grad=True) * 1
-        hx = torch.randn(*steps[:0], *((1,) if kind == "RNN" else ()), 2, 5, requires_grad=True) * 1
-        found = layer(input, hx)
-        loss = (found[0] if kind == "RNN" else found).square().sum()
+        dtype = torch.float64 if cell == "lstm" else torch.float32  # oneDNN's needs its biases
+        layer = kind_of(nn, cell, suffix)(3, 5, dtype=dtype)
+        input = torch.randn(*[4] * (not suffix), 2, 3, requires_grad=True, dtype=dtype) * 1
+        hx, cx = (torch.randn(*[1] * (not suffix), 2, 5, requires_grad=True, dtype=dtype) * 1 for _ in range(2))
+        loss = output_of(layer(input, (hx, cx) if cell == "lstm" else hx)).square().sum()
         named = {name.removesuffix("_l0"): p for name, p in layer.named_parameters()}
         with torch.no_grad():
-            {"input": input, "hx": hx, **named}[target].mul_(2)
+            {"input": input, "hx": hx, "cx": cx, **named}[target].mul_(2)
         try:
             loss.backward()
         except RuntimeError:  # in torch's words for torch's intermediate tensors, which are not ours
@@ -86,13 +86,12 @@ def test_writing_to_what_backward_needs_raises_where_torch_raises(kind: str, tar
     assert outcome(write_and_go_back, elman.nn) == outcome(write_and_go_back, torch.nn)
 
 
-@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
-def test_a_cell_s_state_that_is_written_to_is_refused_as_with_torch(write: Write, nonlinearity: str) -> None:
+def test_a_cell_s_state_that_is_written_to_is_refused_where_torch_refuses_it(write: Write, cell: str) -> None:
     def write_and_go_back(nn: ModuleType) -> str:
         torch.manual_seed(2)
-        cell = nn.RNNCell(3, 5, nonlinearity=nonlinearity)
-        state = cell(torch.randn(2, 3))
+        state = output_of(kind_of(nn, cell, "Cell")(3, 5)(torch.randn(2, 3)))
         loss = state.square().sum() if write is _under_no_grad else None
         write(state)
         try:

@@ -110,8 +110,11 @@ class Layer(_Recurrent):
         if h_0 is not None and not self._fit(h_0, c_0, *shape[1 - steps_axis : -1 - steps_axis]):
             return None
         if batched:
-            given = input.transpose(0, 1) if steps_axis else input
-            results = self._run(given, None, h_0, c_0, weights, steps_axis == 1)
+            # of PyTorch's outputs an LSTM's alone are views there
+            turns, given = steps_axis == 1, input.transpose(0, 1) if steps_axis else input
+            results = self._run(given, None, h_0, c_0, weights, turns and self._states == 1)
+            if turns and self._states == 2:
+                results = results[0].transpose(0, 1), *results[1:]
         else:
             h_0, c_0 = (None if x is None else x.unsqueeze(1) for x in (h_0, c_0))
             results = tuple(x.squeeze(1) for x in self._run(input.unsqueeze(1), None, h_0, c_0, weights))
