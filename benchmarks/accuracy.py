@@ -16,7 +16,19 @@ from torch import Tensor
 
 import elman.nn
 
-__all__ = ["GRID", "MEAN", "QUICK_GRID", "WORST", "Shape", "error_ratios", "geometric_mean", "table"]
+__all__ = [
+    "GATED",
+    "GATED_GRID",
+    "GRID",
+    "MEAN",
+    "QUICK_GATED_GRID",
+    "QUICK_GRID",
+    "WORST",
+    "Shape",
+    "error_ratios",
+    "geometric_mean",
+    "table",
+]
 
 MEAN, WORST = 1.0, 1.1
 
@@ -28,7 +40,7 @@ class Shape(NamedTuple):
     batch: int
     input_size: int
     hidden_size: int
-    nonlinearity: str = "tanh"
+    cell: str = "tanh"
 
     @property
     def seeds(self) -> int:
@@ -46,6 +58,26 @@ QUICK_GRID = (
     Shape(20, 8, 50, 20, "relu"),
     Shape(40, 4, 32, 64),
     Shape(20, 2, 128, 128),
+)
+GATED = ("gru", "lstm")
+QUICK_GATED_GRID = tuple(
+    Shape(*sizes, cell)
+    for cell in GATED
+    for sizes in ((10, 1, 1, 1), (30, 1, 4, 6), (40, 1, 1, 40), (30, 8, 20, 50), (20, 4, 32, 64))
+)
+GATED_GRID = tuple(
+    Shape(*sizes, cell)
+    for cell in GATED
+    for sizes in (
+        *((100, 1, 1, hidden) for hidden in (1, 2, 4, 8, 16, 33, 50)),
+        *((100, 1, 8, hidden) for hidden in (1, 16, 50)),
+        *((50, 4, 32, hidden) for hidden in (1, 16, 50, 64)),
+        (1, 1, 4, 6),
+        (100, 1, 128, 256),
+        (50, 4, 128, 128),
+        (100, 32, 64, 64),
+        (30, 4, 512, 512),
+    )
 )
 GRID = (
     *(Shape(100, 1, 1, hidden) for hidden in (1, 2, 3, 4, 6, 8, 10, 16, 20, 24, 33, 40, 50, 64, 100)),
@@ -65,38 +97,52 @@ GRID = (
 )
 
 
-def results(layer: torch.nn.RNN, input: Tensor, hx: Tensor, arriving: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+def results(layer: torch.nn.RNNBase, input: Tensor, states: list[Tensor], arriving: list[Tensor]) -> dict[str, Tensor]:
     """Outputs and gradients of one run, by name. torch sums the gradients of the two biases in different orders."""
-    leaves = {"d_input": input.clone().requires_grad_(), "d_hx": hx.clone().requires_grad_()}
-    output, h_n = layer(leaves["d_input"], leaves["d_hx"])
+    leaves = {"d_input": input.clone().requires_grad_()}
+    leaves |= {name: state.clone().requires_grad_() for name, state in zip(("d_hx", "d_cx"), states, strict=False)}
+    given = [*leaves.values()][1:]
+    output, final = layer(leaves["d_input"], tuple(given) if len(given) == 2 else given[0])
+    outputs = [output, *(final if isinstance(final, tuple) else (final,))]
     leaves |= {f"d_{name[:-3]}": p for name, p in layer.named_parameters()}
-    found = torch.autograd.grad([output, h_n], list(leaves.values()), arriving)
-    return {"output": output, "h_n": h_n, **dict(zip(leaves, found, strict=True))}
+    found = torch.autograd.grad(outputs, list(leaves.values()), arriving)
+    return {**dict(zip(("output", "h_n", "c_n"), outputs, strict=False)), **dict(zip(leaves, found, strict=True))}
 
 
-def error_ratios(shape: Shape, layer: Callable[..., torch.nn.RNN] = elman.nn.RNN) -> dict[str, float]:
-    """The RMS error of a float32 layer over torch's, pooled over the shape's seeds, for each result.
+def error_ratios(shape: Shape, layer: Callable[..., torch.nn.RNNBase] | None = None) -> dict[str, float]:
+    """The RMS error of a float32 layer, ours unless given, over torch's, pooled over the shape's seeds, of each result.
 
     A seed whose results are larger than most counts by its relative error: where gradients explode, as they do for one
     seed in hundreds, that seed's luck would otherwise be the ratio.
     """
+    name, options = (shape.cell.upper(), {}) if shape.cell in GATED else ("RNN", {"nonlinearity": shape.cell})
+    theirs = getattr(torch.nn, name)
     candidates = [
-        kind(shape.input_size, shape.hidden_size, nonlinearity=shape.nonlinearity, dtype=dtype)
-        for kind, dtype in [(torch.nn.RNN, torch.float64), (torch.nn.RNN, torch.float32), (layer, torch.float32)]
+        kind(shape.input_size, shape.hidden_size, **options, dtype=dtype)
+        for kind, dtype in [
+            (theirs, torch.float64),
+            (theirs, torch.float32),
+            (layer or getattr(elman.nn, name), torch.float32),
+        ]
     ]
     squares: dict[str, list[tuple[float, float, float]]] = {}  # of each seed: the result, torch's error, ours
     for seed in range(shape.seeds):
         torch.manual_seed(seed)
         candidates[1].reset_parameters()
         input = torch.randn(shape.steps, shape.batch, shape.input_size)
-        hx = torch.randn(1, shape.batch, shape.hidden_size).tanh()
-        d_output, d_h_n = torch.randn(shape.steps, shape.batch, shape.hidden_size), torch.randn_like(hx)
+        states = [torch.randn(1, shape.batch, shape.hidden_size).tanh()]
+        d_output, d_h_n = torch.randn(shape.steps, shape.batch, shape.hidden_size), torch.randn_like(states[0])
+        arriving = [d_output, d_h_n]
+        if shape.cell == "lstm":
+            states.append(torch.randn_like(states[0]))
+            arriving.append(torch.randn_like(states[0]))
         found = []
         for candidate in candidates:
             candidate.load_state_dict(candidates[1].state_dict())
             dtype = next(candidate.parameters()).dtype
-            x, h, d_x, d_h = (t.to(dtype) for t in (input, hx, d_output, d_h_n))
-            found.append(results(candidate, x, h, (d_x, d_h)))
+            found.append(
+                results(candidate, input.to(dtype), [x.to(dtype) for x in states], [x.to(dtype) for x in arriving])
+            )
         for name, right in found[0].items():
             errors = [(result[name].double() - right).square().mean().item() for result in found[1:]]
             squares.setdefault(name, []).append((right.square().mean().item(), errors[0], errors[1]))
@@ -136,7 +182,10 @@ def table(grid: Iterable[Shape], say: Callable[[str], object] = print) -> dict[S
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the part of the grid that the normal tests run")
-    table(QUICK_GRID if parser.parse_args().quick else GRID)
+    quick = parser.parse_args().quick
+    table(QUICK_GRID if quick else GRID)
+    for cell in GATED:
+        table(shape for shape in (QUICK_GATED_GRID if quick else GATED_GRID) if shape.cell == cell)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
 import elman.nn
+from elman.nn._pytorch import RECURRENT
 from tests.nn.cases import assert_same_numbers
 
 
@@ -60,10 +61,31 @@ def test_the_layers_become_ours_and_pytorchs_again() -> None:
     assert torch.equal(model(X), expected)
 
 
-def test_a_single_layer_is_converted_itself() -> None:
-    layer = nn.RNN(3, 4)
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_a_single_layer_is_converted_itself_and_back(kind: str) -> None:
+    layer = getattr(nn, kind)(3, 4)
+    x = X[0]
+    expected = named(layer(x))
     assert elman.nn.convert(layer) is layer
-    assert type(layer) is elman.nn.RNN
+    assert type(layer) is getattr(elman.nn, kind)
+    assert_same_numbers(named(layer(x)), expected)
+    elman.nn.convert(layer, back=True)
+    assert type(layer) is getattr(nn, kind)
+    for name, tensor in named(layer(x)).items():
+        assert torch.equal(tensor, expected[name])
+
+
+def named(found: Any) -> dict[str, Tensor]:
+    return {str(i): x for i, x in enumerate(torch.utils._pytree.tree_leaves(found))}
+
+
+def test_an_lstm_with_its_own_way_to_check_sizes_is_left() -> None:
+    class Own(nn.LSTM):
+        def get_expected_cell_size(self, *args: Any) -> Any:
+            return super().get_expected_cell_size(*args)
+
+    with pytest.warns(UserWarning, match="Own has its own get_expected_cell_size"):
+        elman.nn.convert(Own(3, 4))
 
 
 def test_an_optimizer_goes_on_and_hooks_flags_and_pruning_stay() -> None:

@@ -6,7 +6,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.accuracy import GRID, MEAN, QUICK_GRID, WORST, Shape, error_ratios, geometric_mean, table
+from benchmarks.accuracy import (
+    GATED,
+    GATED_GRID,
+    GRID,
+    MEAN,
+    QUICK_GATED_GRID,
+    QUICK_GRID,
+    WORST,
+    Shape,
+    error_ratios,
+    geometric_mean,
+    table,
+)
 
 # PyTorch's product adds 16 terms in an order that errs less than a chain does, and relu does not even it out. The
 # order of our sums is a promise of its own.
@@ -22,14 +34,20 @@ def assert_the_promise_holds(grid: Iterable[Shape]) -> None:
     assert {k: r for k, r in ratios.items() if not r <= PAST_WORST.get(k, WORST)} == {}, "\n".join(lines)
 
 
-def test_the_error_is_at_most_torchs_over_a_few_shapes() -> None:
-    assert_the_promise_holds(QUICK_GRID)
+def of(cell: str, gated: tuple[Shape, ...], elmans: tuple[Shape, ...]) -> list[Shape]:
+    return [shape for shape in gated if shape.cell == cell] if cell in GATED else [*elmans]
+
+
+@pytest.mark.parametrize("cell", ["elman", *GATED])
+def test_the_error_is_at_most_torchs_over_a_few_shapes(cell: str) -> None:
+    assert_the_promise_holds(of(cell, QUICK_GATED_GRID, QUICK_GRID))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_the_error_is_at_most_torchs_over_the_whole_grid() -> None:
-    assert_the_promise_holds(GRID)
+@pytest.mark.parametrize("cell", ["elman", *GATED])
+def test_the_error_is_at_most_torchs_over_the_whole_grid(cell: str) -> None:
+    assert_the_promise_holds(of(cell, GATED_GRID, GRID))
 
 
 class OneChain(torch.nn.RNN):

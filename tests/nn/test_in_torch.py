@@ -10,17 +10,18 @@ import torch
 from torch import nn
 
 import elman.nn
+from elman.nn._pytorch import RECURRENT
 
 PLACES = [torch.nn, torch.nn.modules, torch.nn.modules.rnn]
-BEFORE = nn.RNN, nn.RNNCell
+BEFORE = {name: getattr(nn, name) for name in RECURRENT}
 
 
-def now() -> list[tuple[type, type]]:
-    return [(place.RNN, place.RNNCell) for place in PLACES]
+def now() -> list[dict[str, type]]:
+    return [{name: getattr(place, name) for name in RECURRENT} for place in PLACES]
 
 
 THEIRS = [BEFORE] * 3
-OURS = [(elman.nn.RNN, elman.nn.RNNCell)] * 3
+OURS = [{name: getattr(elman.nn, name) for name in RECURRENT}] * 3
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +38,7 @@ def test_a_block_puts_ours_in_place_and_takes_them_away() -> None:
 
         assert type(nn.Sequential(RNN(3, 4))[0]) is elman.nn.RNN
         assert type(nn.Linear(3, 4)).__module__ == "torch.nn.modules.linear"
-        assert type(nn.GRU(3, 4)(torch.zeros(2, 3))[0]) is torch.Tensor
+        assert type(nn.TransformerEncoderLayer(4, 2)).__module__.startswith("torch.")
     assert now() == THEIRS
 
 
@@ -83,7 +84,7 @@ def test_within_a_block_uninstalling_waits_for_its_end() -> None:
 
 
 def test_what_others_put_there_is_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Own(BEFORE[0]):
+    class Own(BEFORE["RNN"]):
         pass
 
     monkeypatch.setattr(torch.nn, "RNN", Own)
@@ -101,7 +102,7 @@ reads_modules = pytest.mark.skipif(torch.__version__[:4] in ("2.4.", "2.5."), re
 
 
 @pytest.mark.parametrize("weights_only", [False, pytest.param(True, marks=reads_modules)])
-@pytest.mark.parametrize("layer", [BEFORE[0](3, 4), elman.nn.RNN(3, 4), BEFORE[1](3, 4)])
+@pytest.mark.parametrize("layer", [elman.nn.RNN(3, 4), *(cls(3, 4) for cls in BEFORE.values())])
 def test_layers_in_a_file_saved_whole_are_read_as_ours(layer: nn.Module, weights_only: bool) -> None:
     buffer = io.BytesIO()
     torch.save(layer, buffer)
@@ -135,8 +136,8 @@ def test_assigning_the_class_by_hand_poisons_nothing(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(torch.nn, "RNNCell", elman.nn.RNNCell)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        programs = [torch.jit.script(nn.Sequential(layer(3, 4))) for layer in (nn.RNN, nn.RNNCell, nn.GRU)]
-    assert [type(program(torch.zeros(2, 3))) for program in programs] == [tuple, torch.Tensor, tuple]
+        programs = [torch.jit.script(nn.Sequential(layer(3, 4))) for layer in (nn.RNN, nn.RNNCell, nn.GRU, nn.LSTM)]
+    assert [type(program(torch.zeros(2, 3))) for program in programs] == [tuple, torch.Tensor, tuple, tuple]
     assert torch.compile(nn.RNN(3, 4), backend="eager")(torch.zeros(2, 3))[0].shape == (2, 4)
     monkeypatch.undo()
 

@@ -30,8 +30,7 @@ DEEDS = {
 
 
 def results(nn: ModuleType, kind: str, kwargs: dict[str, Any], shape: tuple[int, ...]) -> tuple[Tensor, ...]:
-    # PyTorch's LSTM of float32 is oneDNN's, whose outputs are views at times
-    dtype = torch.float64 if kind == "LSTM" else torch.float32
+    dtype = torch.float64 if kind == "LSTM" else torch.float32  # oneDNN's may not be written to under autograd
     output, final = getattr(nn, kind)(4, 6, **kwargs, dtype=dtype)(torch.zeros(shape, dtype=dtype))
     return output, *states_of(final)
 

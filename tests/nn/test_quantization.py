@@ -1,5 +1,6 @@
 """Quantization goes by a module's very class: ours are quantized where PyTorch's are, and stay ours where not."""
 
+import contextlib
 import warnings
 from types import ModuleType
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import elman.nn
+from elman.nn._pytorch import RECURRENT
 
 quantization = pytest.importorskip("torch.ao.quantization")
 
@@ -59,6 +61,23 @@ def test_quantize_dynamic_quantizes_what_it_quantizes_of_pytorchs(
     assert kinds(ours) == (expected if inplace else ["elman"] * 3)
     if not arguments.get("qconfig_spec") or nn.RNNCell in arguments["qconfig_spec"]:
         torch.testing.assert_close(quantized(X), quantization.quantize_dynamic(theirs, **arguments)(X))
+
+
+@pytest.mark.parametrize("installed", [False, True])
+@pytest.mark.parametrize("kind", [kind for kind in RECURRENT if kind != "RNN"])
+def test_quantize_dynamic_quantizes_every_layer_that_pytorch_quantizes(kind: str, installed: bool) -> None:
+    x = X if kind.endswith("Cell") else X[None]
+    theirs = nn.Sequential(getattr(nn, kind)(4, 6))
+    ours = nn.Sequential(getattr(elman.nn, kind)(4, 6))
+    ours.load_state_dict(theirs.state_dict())
+    expected = quantization.quantize_dynamic(theirs)(x)
+    with elman.nn.in_torch() if installed else contextlib.nullcontext():
+        quantized = quantization.quantize_dynamic(ours)
+    assert kinds(quantized) == ["quantized"]
+    assert kinds(ours) == ["elman"]
+    torch.testing.assert_close(quantized(x), expected)
+    spec = {getattr(nn, kind)}
+    assert kinds(quantization.quantize_dynamic(ours, qconfig_spec=spec)) == ["quantized"]
 
 
 def test_quantize_dynamic_quantizes_converted_layers_and_leaves_subclasses_as_pytorch_does() -> None:
