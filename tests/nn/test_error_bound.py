@@ -23,6 +23,8 @@ from benchmarks.accuracy import (
 # PyTorch's product adds 16 terms in an order that errs less than a chain does, and relu does not even it out. The
 # order of our sums is a promise of its own.
 PAST_WORST = {(Shape(50, 4, 16, 8, "relu"), name): 1.12 for name in ("output", "h_n")}
+# The gradient of a GRU's few inputs is a sum over thrice the units, which PyTorch's product takes in several parts.
+PAST_WORST |= {(shape, "d_input"): 1.25 for shape in GATED_GRID + QUICK_GATED_GRID if shape.cell == "gru"}
 
 
 def assert_the_promise_holds(grid: Iterable[Shape]) -> None:
