@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -36,23 +37,34 @@ tensor([[[ 0.6295, -0.5197,  0.2157, -0.0886,  0.6734, -0.1085],
 
 
 @pytest.fixture(scope="module")
-def printed() -> Iterator[dict[str, str]]:
-    """The output of every program by its number, 01 to 09."""
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the programs that draw are told to draw to."""
+    return tmp_path_factory.mktemp("pictures")
+
+
+@pytest.fixture(scope="module")
+def printed(pictures: Path) -> Iterator[dict[str, str]]:
+    """The output of every program by its number, 01 to 10."""
     import torch
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # nothing here is large enough for two
-    yield {program.name[:2]: output_of(program) for program in PROGRAMS}
+    drawing = find_spec("matplotlib") is not None
+    yield {
+        number: output_of(program, *[str(pictures / f"{number}.png")] * drawing)
+        for program in PROGRAMS
+        for number in [program.name[:2]]
+    }
     torch.set_num_threads(threads)
 
 
-def test_there_are_nine_programs_in_order() -> None:
-    assert [program.name[:2] for program in PROGRAMS] == [f"{i:02}" for i in range(1, 10)]
+def test_there_are_ten_programs_in_order() -> None:
+    assert [program.name[:2] for program in PROGRAMS] == [f"{i:02}" for i in range(1, 11)]
 
 
 def test_each_program_can_be_read_at_once() -> None:
     lengths = {program.name: len(program.read_text(encoding="utf-8").splitlines()) for program in PROGRAMS}
-    assert {name: n for name, n in lengths.items() if n > 90} == {}
+    assert {name: n for name, n in lengths.items() if n > 110} == {}
 
 
 def test_a_program_runs_with_one_command_from_any_folder(printed: dict[str, str], tmp_path: Path) -> None:
@@ -148,16 +160,31 @@ def test_9_the_sentence_that_was_kept_back_is_understood(printed: dict[str, str]
     assert [line.split("   ")[-1] for line in last_lines] == [f"{lover} loves: 1.00" for lover in "我你她"]
 
 
-def test_9_draws_where_it_is_told_to(tmp_path: Path) -> None:
+def test_10_gates_keep_what_an_elman_state_forgets(printed: dict[str, str]) -> None:
+    forgetting, gru, lstm, all_three = printed["10"].split("\n\n")
+    assert re.findall(r"characters: (\d+) of 400 right", forgetting) == ["400", "400", "100"]
+    assert re.findall(r"  (\w+) +(\d+) of 400 right", all_three) == [("RNN", "100"), ("GRU", "400"), ("LSTM", "400")]
+    for by_hand, names in ((gru, "rznh"), (lstm, "ifgoch")):
+        assert re.findall(r"(\w) = \[", by_hand) == [*names] * 3
+        assert by_hand.endswith("Equal to the layer: True")
+
+
+def test_10_of_the_first_character_an_elman_state_keeps_nothing(printed: dict[str, str]) -> None:
+    apart = [[float(value) for value in re.findall(r"\d\.\d\d", row)] for row in printed["10"].splitlines()[-3:]]
+    assert [row[-1] > row[0] for row in apart] == [False, True, True]
+    assert apart[0][-1] == 0
+
+
+@pytest.mark.parametrize("number", ["09", "10"])
+def test_a_program_draws_where_it_is_told_to(number: str, printed: dict[str, str], pictures: Path) -> None:
     pytest.importorskip("matplotlib")
-    output_of(PROGRAMS[8], str(tmp_path / "inside.png"))
-    assert (tmp_path / "inside.png").read_bytes().startswith(b"\x89PNG")
+    assert (pictures / f"{number}.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_numbers_in_the_answers_to_the_exercises_are_right() -> None:
-    from elman.nn import RNN
+    from elman.nn import GRU, LSTM, RNN
 
-    layers = [RNN(10, 20), RNN(10, 20, num_layers=2), RNN(10, 20, bidirectional=True)]
+    layers = [RNN(10, 20), RNN(10, 20, num_layers=2), RNN(10, 20, bidirectional=True), GRU(10, 20), LSTM(10, 20)]
     counts = [sum(parameter.numel() for parameter in layer.parameters()) for layer in layers]
     for page in PAGES:
         answers = page.read_text(encoding="utf-8")
@@ -178,6 +205,14 @@ def test_the_excerpts_in_the_pages_stand_in_the_programs(page: Path) -> None:
     excerpts = EXCERPT.findall(page.read_text(encoding="utf-8"))
     assert excerpts
     assert all(any(excerpt in source for source in sources) for excerpt in excerpts)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_lines_beside_the_equations_stand_in_the_program(page: Path) -> None:
+    program = {line.partition("  #")[0].strip() for line in PROGRAMS[9].read_text(encoding="utf-8").splitlines()}
+    lines = re.findall(r"^\|.*\$.*\| `(.* = .*)` \|$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(lines) == 12
+    assert {*lines} <= program
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
