@@ -18,7 +18,7 @@ def run() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 print(rnn)
-print("\nrnn.train(): every call drops other values, so every call differs. output[-1] of three calls:")
+print("\nrnn.train(): every call drops other values. output[-1] of three calls:")
 rnn.train()
 for _ in range(3):
     print(" ", run()[0])
@@ -44,5 +44,5 @@ print("  values of the output that dropout set to zero:", int((output_train == 0
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     elman.nn.RNN(2, 4, num_layers=1, dropout=0.5)
-print("\nA single layer has nothing between layers, and asking for dropout there only warns:")
+print("\nA single layer has nothing between layers: to ask for dropout there only warns:")
 print(" ", caught[0].category.__name__)

@@ -11,7 +11,7 @@ x = torch.rand(3, 2, 4)  # three steps of two sequences
 torch.manual_seed(42)
 cell = elman.nn.RNNCell(4, 6)  # the same seed, so the same weights
 
-print("RNN keeps a number for the layer in the names, RNNCell has one layer and needs none:")
+print("RNN numbers its layers in the names, RNNCell is one layer and needs no number:")
 for (in_rnn, _), (in_cell, parameter) in zip(rnn.named_parameters(), cell.named_parameters(), strict=True):
     print(f"  {in_rnn:<13} {in_cell:<10} {tuple(parameter.shape)}")
 

@@ -79,10 +79,12 @@ for line in lines[:2]:
     print(f"  {line[0]} -> {text}")
 
 print("""
-Every answer is right, but these are the lines of the training: eight can only be learnt by heart. To learn
-what holds for new text takes more of it, and a part held out to test on.
+Every answer is right, but these are the lines of the training: eight can only
+be learnt by heart. To learn what holds for new text takes more of it, and a
+part held out to test on.
 
-Each of the three is a command, for files of your own as well (data/README.md says what these hold):
+Each of the three is a command, for files of your own as well (data/README.md
+says what these hold):
   elman train classify data/chinese_genres_train.csv --out genres/
   elman train tag data/punctuation_train.conll --out marks/
   elman train language data/tang_poems.txt --out poems/

@@ -67,7 +67,7 @@ for t in range(3):
     n = np.tanh(u_n + r * v_n)
     h = (1 - z) * n + z * h
     by_hand.append(h)
-    print(f"step {t + 1}:  r = {r}  z = {z}\n         n = {n}  h = {h}")
+    print(f"step {t + 1}\n  r = {r}  z = {z}\n  n = {n}  h = {h}")
 print("Equal to the layer:", np.allclose(by_hand, gru(x)[0][:, 0].detach(), rtol=0, atol=1e-6))
 
 print("\nLSTM by hand")
@@ -83,10 +83,10 @@ for t in range(3):
     c = f * c + i * g
     h = o * np.tanh(c)
     by_hand.append(h)
-    print(f"step {t + 1}:  i = {i}  f = {f}\n         g = {g}  o = {o}\n         c = {c}  h = {h}")
+    print(f"step {t + 1}\n  i = {i}  f = {f}\n  g = {g}  o = {o}\n  c = {c}  h = {h}")
 print("Equal to the layer:", np.allclose(by_hand, lstm(x)[0][:, 0].detach(), rtol=0, atol=1e-6))
 
-print("\nAll three, asked after 100 characters, and how far apart 我… and 你… are on the way there")
+print("\nAll three after 100 characters, and how far apart 我… and 你… are on the way:")
 networks = {"RNN": learnt, "GRU": learn(elman.nn.GRU, 100), "LSTM": learn(elman.nn.LSTM, 100)}
 after = (1, 2, 5, 10, 20, 50, 100)
 print("                          " + "".join(f"{step:6}" for step in after))
