@@ -102,15 +102,17 @@ def build(value: Any, schema: type[T], name: str, place: str = "") -> T:
 
 
 def _build(value: Any, schema: Any, name: str, place: str) -> Any:
-    origin, arguments = get_origin(schema), get_args(schema)
-    if schema is Any:
+    if schema is Any or type(value) is schema:  # first, for lists may be long
         return value
+    origin, arguments = get_origin(schema), get_args(schema)
     if origin is Annotated:
         number, limits = _build(value, arguments[0], name, place), arguments[1]
         if limits.least <= number <= limits.most:
             return number
         raise _refusal(name, place, f"a number from {limits.least} to {limits.most}", value)
     if origin in (Union, UnionType):
+        if type(value) in arguments:
+            return value
         for choice in arguments:
             with suppress(InputError):
                 return _build(value, choice, name, place)
@@ -127,8 +129,6 @@ def _build(value: Any, schema: Any, name: str, place: str) -> Any:
         return _build_dataclass(value, schema, name, place)
     if schema is float and type(value) is int:
         return float(value)
-    if type(value) is schema:
-        return value
     raise _refusal(name, place, _describe(schema), value)
 
 

@@ -81,9 +81,9 @@ def test_intervals_that_rest_on_few_forecasts_say_so_where_they_are_shown(elman,
     file = write_series(tmp_path / "sales.csv", count=60, covariate=False)
     words = ("--time", "month", "--horizon", "6", "--target", "sales", "--out", "few", *QUICK)
     assert re.search(
-        r"held \d+\.\d% of it, and rest on only 7 forecasts\n", elman("train", "forecast", file, *words).out
+        r"held \d+\.\d% of it, and rest on only 7 forecasts: widened\n", elman("train", "forecast", file, *words).out
     )
-    rough = "the intervals rest on only 7 forecasts of the held-out part, and are rough\n"
+    rough = "the intervals rest on only 7 forecasts of the held-out part: they are widened, and rough\n"
     later = write_series(tmp_path / "later.csv", first=60, count=7, covariate=False)
     for command in (("forecast", "few"), ("forecast", "few", "--out", "x.csv"), ("predict", "few", later)):
         assert elman(*command).err == rough

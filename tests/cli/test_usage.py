@@ -38,6 +38,8 @@ USAGE_ERRORS = {
     ("evaluate", "m"): "elman evaluate: expected FILE, got none",
     ("predict", "m", "-x"): f"elman predict: {OPTION} '-x'",
     ("info", "m", "n"): "elman info: expected no more arguments, got 'n'",
+    ("generate", "m", "two words"): "elman generate: expected no more arguments, got 'two words'; what to go on with "
+    "follows --prompt",
     ("export", "m"): "elman export: expected OUT.onnx, got none",
 }
 

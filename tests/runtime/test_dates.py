@@ -82,8 +82,8 @@ def test_the_order_that_alone_makes_steps_of_one_length_is_taken_and_said(first,
 def test_an_order_that_nothing_tells_is_asked_for():
     texts = each("%d/%m/%Y", [datetime(2019, month, 1) for month in range(1, 13)])
     asked = (
-        r"^times\[1\]: expected to know whether '01/02/2019' begins with the day or the month, no time says; --dates "
-        r"\(dates\) day-first or month-first does$"
+        r"^times\[1\]: expected times that show whether the day or the month comes first, got '01/02/2019'; say which "
+        r"with dates='day-first' or dates='month-first'$"
     )
     with pytest.raises(InputError, match=asked):
         series_of(texts)

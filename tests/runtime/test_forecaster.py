@@ -184,7 +184,10 @@ def test_the_report_counts_what_is_known_and_nothing_else():
 
 def test_a_series_too_short_to_compare_with_is_refused():
     model = forecaster(covariates=0)
-    with pytest.raises(InputError, match=r"^series: expected 4 steps or more to compare forecasts with, got 3$"):
+    refused = (
+        r"^series: expected 4 steps or more to compare forecasts with, after 1994-12, where training ended .* got 3$"
+    )
+    with pytest.raises(InputError, match=refused):
         rolling_report(model, model.place(as_series(["t0"], np.ones((3, 1)), None), timed=False))
 
 
@@ -198,6 +201,12 @@ def test_a_forecaster_is_pickled_and_settings_that_do_not_go_together_are_refuse
         {"steps": 5},
         {"calibration": 0},
         {"covariates": ["t0"]},
+        {"seasons": [1] * 17},
+        {"cycles": [12.0] * 17},
+        {"coverage": 0.0},
+        {"coverage": 1.0},
+        {"possible": [1.0] * 9},
+        {"layers": replace(model.settings.layers, networks=1000, layers=2)},
     ):
         with pytest.raises(InputError, match=r"^config\.json: expected"):
             replace(model.settings, **broken).check("config.json")
@@ -235,4 +244,8 @@ def test_a_model_that_lost_to_a_naive_forecast_says_so_and_others_nothing():
     assert replace(settings, recent=[0.9, 1.0]).doubt is None
     assert replace(settings, recent=[0.9, 1.25]).doubt == (
         "the error was above the better naive forecast's on the most recent part: t1 1.25 of it"
+    )
+    assert replace(settings, recent=[0.9, 1.0], possible=[1.0, 0.7]).doubt is None
+    assert replace(settings, recent=[0.9, 1.0], possible=[1.044, 0.7]).doubt == (
+        "the error may be above the better naive forecast's, by the held-out part up to: t0 1.04 of it"
     )

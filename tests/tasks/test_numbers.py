@@ -93,7 +93,7 @@ def test_where_no_number_says_what_parts_the_fields_decides_or_the_person():
     ]
     for text, delimiter in (("1.000", ";"), ("1,000", "\t"), ("1,000", "")):
         with pytest.raises(
-            InputError, match=r"^f\.csv, line 2, column 'x': expected to know whether '1.000' has thous"
+            InputError, match=r"^f\.csv, line 2, column 'x': expected numbers that show what stands before"
         ):
             read(text, delimiter=delimiter)
         assert values(text, delimiter=delimiter, decimal="comma") == [1000 if "." in text else 1]

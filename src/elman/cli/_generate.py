@@ -16,6 +16,7 @@ __all__ = ["add_generate", "generate"]
 def add_generate(commands: Commands) -> None:
     parser = add_command(commands, "generate", "Let a language model go on with a text.", generate)
     add_model(parser.arguments, "The folder of a language model")
+    parser.advice = "; what to go on with follows --prompt"
     add = parser.options.add_argument
     add("--prompt", metavar="TEXT", default="", help="What to go on with, - for standard input")
     add("--length", metavar="N", type=integer, default=200, help="Tokens to draw")

@@ -14,7 +14,13 @@ Group: TypeAlias = argparse._ArgumentGroup
 
 
 class Parser(argparse.ArgumentParser):
-    """Refuses wrong words in one line: the command, what was expected, what came."""
+    """Refuses wrong words in one line: the command, what was expected, what came.
+
+    Attributes:
+        advice: the end of the refusal of an argument too many, after a semicolon.
+    """
+
+    advice = ""
 
     def __init__(self, **settings: Any) -> None:
         style = {"formatter_class": _Formatter, "add_help": False, "allow_abbrev": False, "exit_on_error": False}
@@ -45,7 +51,7 @@ class Parser(argparse.ArgumentParser):
                 surplus = [word for word in surplus if word != "--"]
                 setattr(found, action.dest, surplus.pop(0))
         if surplus:
-            self.error(f"expected no more arguments, got {surplus[0]!r}")
+            self.error(f"expected no more arguments, got {surplus[0]!r}{self.advice}")
         return found, surplus
 
     def error(self, message: str) -> NoReturn:

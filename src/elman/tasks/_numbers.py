@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from elman._errors import InputError, OptionError, shown
+from elman._errors import InputError, OptionError, option, shown
 from elman.runtime._forecaster.series import GREATEST
 
 __all__ = ["Numbers", "Written", "check_decimal", "looks_like_number", "read_numbers"]
@@ -187,9 +187,10 @@ def _decided(
         return decimal, [
             f"the comma in {written.text.strip()} was read as {meant}; --decimal {other} reads it otherwise"
         ]
+    ways = " or ".join(option("decimal", name) for name in MARKS)
     raise InputError(
-        f"{name}, line {written.line}, column {written.column!r}: expected to know whether {shown(written.text)} has "
-        f"thousands or decimals, no number says; --decimal point or --decimal comma names what stands before decimals"
+        f"{name}, line {written.line}, column {written.column!r}: expected numbers that show what stands before "
+        f"decimals, point or comma, got {shown(written.text)}; say which with {ways}"
     )
 
 

@@ -350,7 +350,7 @@ class Forecaster(ForecasterOptions, Estimator):
             f"held-out part ({strategy}): MAE {figure(mae)}, naive {figure(naive)}, seasonal naive {figure(seasonal)}"
         )
         held = f"intervals of {settings.coverage:.0%} held {metrics['validation_interval_coverage']:.1%} of it"
-        running.notice(held + (f", and rest on {few}" if few else ""))
+        running.notice(held + (f", and rest on {few}: widened" if few else ""))
         better = [name for name, error in (("naive", naive), ("seasonal naive", seasonal)) if error <= mae]
         if better:
             running.notice(f"the model does not beat the {' and the '.join(better)} forecast on the held-out part")

@@ -86,7 +86,7 @@ def describe(model: Forecaster) -> dict[str, str]:
         "series": f"{settings.steps:,} steps of {grid.describe()}, {first} to {last}",
         "horizon": f"{counted(settings.horizon, 'step')}, {strategy}",
         "season": f"{settings.season} steps" if settings.season > 1 else "none",
-        "forecast in logarithms": ", ".join(logarithms) or "none",
+        **({"forecast in logarithms": ", ".join(logarithms)} if logarithms else {}),
         "networks": f"{layers.networks} of {layers.describe()}, {settings.features} inputs, "
         f"{settings.context} steps read{used}",
         "intervals": f"{settings.coverage:.0%}, from "
@@ -142,7 +142,7 @@ def _finite(value: float) -> float | None:
 def warn_of_few(forecast: Forecast) -> None:
     """Say if the intervals rest on few forecasts."""
     if few := Forecaster.few(forecast.calibration):
-        print(f"the intervals rest on {few} of the held-out part, and are rough", file=sys.stderr)
+        print(f"the intervals rest on {few} of the held-out part: they are widened, and rough", file=sys.stderr)
 
 
 def written(model: Forecaster, forecast: Forecast, form: str) -> str:

@@ -15,6 +15,7 @@ from elman.runtime._arrays import Array
 from elman.runtime._forecaster.anchors import Waves, candidates, mixed
 from elman.runtime._forecaster.columns import as_columns, each, transformed, without_ahead
 from elman.runtime._forecaster.context import Context, place
+from elman.runtime._forecaster.intervals import half_widths
 from elman.runtime._forecaster.series import Series, Windows, as_series
 from elman.runtime._forecaster.settings import INPUT_WAVES, PROFILE_WAVES, ForecasterSettings
 from elman.runtime._linear import Linear
@@ -24,7 +25,7 @@ from elman.runtime._vocabulary import Vocabulary
 
 __all__ = ["Forecast", "Forecaster", "checked_horizon"]
 
-READING_BATCH = 256
+READING_BATCH, MOST_READ = 256, 2**22  # steps to forecast from at once, and values that they look at
 LONGEST = 10**5  # steps of a forecast
 GREATEST_INPUT = 10.0
 GREATEST_LOGARITHM = 700.0  # whose exponential is a float64
@@ -199,9 +200,15 @@ class Forecaster(TrainedModel):
 
         They are in the units that are forecast: :meth:`restored` makes the series' own of them.
         """
-        chunks = range(0, len(origins), READING_BATCH)
-        parts = [self._predict(context, origins[i : i + READING_BATCH], horizon) for i in chunks]
+        parts = [self._predict(context, chunk, horizon) for chunk in self.batches(origins)]
         return np.concatenate([np.empty((0, horizon, len(self.settings.targets))), *parts])
+
+    def batches(self, origins: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Return some steps by as many as are forecast from at once, few where each looks far back or ahead."""
+        settings = self.settings
+        values = len(settings.names) * max(settings.reach, self.anchor.shape[1] * self.anchor.shape[2])
+        size = max(1, min(READING_BATCH, MOST_READ // values))
+        return [origins[i : i + size] for i in range(0, len(origins), size)]
 
     def trace(self, history: Any = None, times: Sequence[str] | None = None) -> Trace:
         """Step through a series: after each step, the networks' last states and what is expected of those to come.
@@ -224,23 +231,13 @@ class Forecaster(TrainedModel):
     def widths(self, horizon: int, coverage: float | None = None) -> Floats:
         """Return half the width of the interval at each step, (horizon, targets), in the units that are forecast.
 
-        It is a quantile of the residuals at that step, those of held-out forecasts, and at least that of the step
-        before. Beyond the horizon of training it grows with the square root of the distance.
-
         Raises:
             OptionError: ``coverage`` is not between 0 and 1.
         """
         coverage = self.settings.coverage if coverage is None else coverage
         if not isinstance(coverage, float) or not 0 < coverage < 1:
             raise OptionError("coverage", "a number between 0 and 1", coverage)
-        count, trained = self.residuals.shape[:2]
-        # forecasts n steps ahead overlap: n of them, from neighbouring steps, tell no more than one
-        ranks = [min(count, math.ceil((count + ahead) * coverage)) for ahead in range(1, trained + 1)]
-        widths: Floats = np.maximum.accumulate(self.residuals[np.array(ranks) - 1, np.arange(trained)])
-        ahead = np.arange(horizon)
-        growth = np.sqrt(np.maximum(1.0, (ahead + 1) / trained))
-        grown: Floats = widths[np.minimum(ahead, trained - 1)] * growth[:, None]
-        return grown
+        return half_widths(self.residuals, horizon, coverage, rough=self.settings.rough)
 
     def restored(self, values: Array) -> Floats:
         """Return targets, (…, targets), in the series' own units."""

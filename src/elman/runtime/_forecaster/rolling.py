@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from elman._errors import InputError
 from elman.runtime._forecaster.context import Context
-from elman.runtime._forecaster.forecaster import READING_BATCH, Forecaster, checked_horizon
+from elman.runtime._forecaster.forecaster import Forecaster, checked_horizon
 from elman.runtime._forecaster.series import Windows
 
 __all__ = ["Rolling", "roll", "rolling_report"]
@@ -38,8 +38,7 @@ class Rolling:
 def roll(model: Forecaster, context: Context, origins: NDArray[np.int64], horizon: int) -> Rolling:
     """Forecast from each of some steps of a series."""
     looking_back = model.windows(context)
-    chunks = [origins[i : i + READING_BATCH] for i in range(0, len(origins), READING_BATCH)]
-    parts = [_roll(model, context, looking_back, chunk, horizon) for chunk in chunks]
+    parts = [_roll(model, context, looking_back, chunk, horizon) for chunk in model.batches(origins)]
     truth, forecasts, naive, seasonal = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return Rolling(truth, forecasts, naive, seasonal, origins)
 
@@ -79,7 +78,7 @@ def rolling_report(
     origins = np.arange(context.begin, len(context.values) - horizon + 1)
     if not len(origins):
         left = max(0, len(context.values) - context.begin)
-        raise InputError(f"series: expected {horizon} steps or more to compare forecasts with, got {left}")
+        raise InputError(f"series: expected {_to_compare(model, context, horizon)}, got {left}")
     rolling = roll(model, context, origins, horizon)
     if np.isnan(rolling.truth).all((0, 1)).any():
         raise InputError("series: expected known values to compare forecasts with, got none of a target")
@@ -91,6 +90,14 @@ def rolling_report(
         target: {name: float(values[column]) for name, values in figures.items()} for column, target in enumerate(names)
     }
     return report | {"targets": per_target, "horizon": horizon, "examples": len(origins), "series": context.relation}
+
+
+def _to_compare(model: Forecaster, context: Context, horizon: int) -> str:
+    """Say what a series has too little of."""
+    wanted, trained = f"{horizon} steps or more to compare forecasts with", len(model.series)
+    if context.first + context.begin < trained:
+        return f"{wanted}, after the first {context.begin}, which forecasts look back at"
+    return f"{wanted}, after {model.settings.grid.label(trained - 1)}, where training ended (keep some back from it)"
 
 
 def errors(model: Forecaster, rolling: Rolling) -> dict[str, Floats]:

@@ -1,6 +1,6 @@
 """What a forecast needs beside its tensors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -16,6 +16,9 @@ __all__ = ["ForecasterSettings", "ForecasterSizes"]
 Count = Annotated[int, Range(1, 2**24)]
 INPUT_WAVES, PROFILE_WAVES = 3, 12  # of each cycle
 GREATEST_RATIO = 1e9  # of two errors
+MOST_LAYERS = 1000  # of all networks
+MOST_SEASONS = 16  # and cycles: day, week, year and one of one's own are four
+Ratio = Annotated[float, Range(0, GREATEST_RATIO)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,8 @@ class ForecasterSettings:
         known: the last covariates, whose values are known ahead and have an effect of their own on the targets.
         ahead: steps after the training series for which the model keeps these values.
         recent: for each target, the error over the better naive forecast's on the most recent part of the series.
+        possible: for each target, the greatest such ratio that the held-out part leaves possible.
+        rough: whether intervals rest on so few forecasts that they are widened; never in models of earlier versions.
     """
 
     targets: list[str]
@@ -75,7 +80,9 @@ class ForecasterSettings:
     lookback: Annotated[int, Range(0, 2**24)] = field(default=0, metadata=UNSAID)
     known: list[str] = field(default_factory=list, metadata=UNSAID)
     ahead: Annotated[int, Range(0, 2**24)] = field(default=0, metadata=UNSAID)
-    recent: list[Annotated[float, Range(0, GREATEST_RATIO)]] = field(default_factory=list, metadata=UNSAID)
+    recent: list[Ratio] = field(default_factory=list, metadata=UNSAID)
+    possible: list[Ratio] = field(default_factory=list, metadata=UNSAID)
+    rough: bool = field(default=False, metadata=UNSAID)
 
     @property
     def names(self) -> list[str]:
@@ -89,11 +96,16 @@ class ForecasterSettings:
 
     @property
     def doubt(self) -> str | None:
-        """What to know before a forecast is used: which targets a naive one did better on, on the most recent part."""
-        behind = [f"{name} {ratio:.2f}" for name, ratio in zip(self.targets, self.recent, strict=False) if ratio > 1]
-        if not behind:
-            return None
-        return f"the error was above the better naive forecast's on the most recent part: {', '.join(behind)} of it"
+        """What to know before a forecast is used: on which targets a naive one did better, or may do as well."""
+        if behind := self._above(self.recent):
+            return f"the error was above the better naive forecast's on the most recent part: {behind} of it"
+        if unsure := self._above(self.possible):
+            return f"the error may be above the better naive forecast's, by the held-out part up to: {unsure} of it"
+        return None
+
+    def _above(self, ratios: Sequence[float]) -> str:
+        """Return the names of the targets whose ratio is above 1, each with it; nothing if there are none."""
+        return ", ".join(f"{name} {ratio:.2f}" for name, ratio in zip(self.targets, ratios, strict=False) if ratio > 1)
 
     @property
     def features(self) -> int:
@@ -103,6 +115,12 @@ class ForecasterSettings:
 
     def check(self, name: str) -> None:
         self.grid.check(name)
+        if max(len(self.seasons), len(self.cycles)) > MOST_SEASONS:
+            raise InputError(f"{name}: expected up to {MOST_SEASONS} seasons and cycles, got more")
+        if self.layers.networks * self.layers.layers > MOST_LAYERS:
+            raise InputError(f"{name}: expected up to {MOST_LAYERS} layers of all networks, got more")
+        if not 0 < self.coverage < 1:
+            raise InputError(f"{name}: expected coverage between 0 and 1, got {self.coverage}")
         columns = len(self.names)
         if not self.targets or len(set(self.names)) != columns:
             raise InputError(f"{name}: expected a target or more, and columns that differ, got {columns} columns")
@@ -110,7 +128,8 @@ class ForecasterSettings:
             raise InputError(f"{name}: expected logarithm and returning for each of {columns} columns, got others")
         if self.known != self.covariates[len(self.covariates) - len(self.known) :]:
             raise InputError(f"{name}: expected columns known ahead to be the last covariates, got others")
-        if any(season >= self.reach for season in self.seasons) or len(self.recent) not in (0, len(self.targets)):
+        figures = {len(self.recent), len(self.possible)} - {0, len(self.targets)}
+        if any(season >= self.reach for season in self.seasons) or figures:
             raise InputError(f"{name}: expected seasons within what is looked back at, and a figure a target")
         if not self.calibration:
             raise InputError(f"{name}: expected residuals for the intervals, got none")

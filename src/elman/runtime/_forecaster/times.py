@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from elman._errors import InputError, OptionError, shown
+from elman._errors import InputError, OptionError, option, shown
 from elman.runtime._forecaster.dates import (
     ORDERS,
     Read,
@@ -149,9 +149,10 @@ def unclear_order(texts: Sequence[str], place: str, lines: Sequence[int] | None,
     """Return the refusal of times whose days and months cannot be told apart, at the first that differs."""
     first, second = (times.values for times in found)
     number = next((i for i, (one, other) in enumerate(zip(first, second, strict=True)) if one != other), 0)
+    ways = " or ".join(option("dates", order) for order in ORDERS)
     return InputError(
-        f"{_place(place, lines, number)}: expected to know whether {shown(texts[number])} begins with the day or the "
-        f"month, no time says; --dates (dates) {' or '.join(ORDERS)} does"
+        f"{_place(place, lines, number)}: expected times that show whether the day or the month comes first, got "
+        f"{shown(texts[number])}; say which with {ways}"
     )
 
 

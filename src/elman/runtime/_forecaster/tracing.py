@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from elman.runtime._forecaster.context import Context
-from elman.runtime._forecaster.forecaster import READING_BATCH, Forecaster
+from elman.runtime._forecaster.forecaster import Forecaster
 from elman.runtime._trace.trace import Expected, Trace, most_steps
 
 __all__ = ["traced"]
@@ -20,7 +20,7 @@ def traced(model: Forecaster, context: Context) -> Trace:
     )
     origins = np.arange(settings.reach, len(values) + 1)[-most:]
     looking_back, states = model.windows(context), []
-    for chunk in np.split(origins, range(READING_BATCH, len(origins), READING_BATCH)):
+    for chunk in model.batches(origins):
         windows = looking_back.before(chunk, settings.reach)
         missing = looking_back.missing_before(chunk, settings.reach)
         ahead = model.known_ahead(context, looking_back, chunk, 0)

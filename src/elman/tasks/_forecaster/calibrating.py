@@ -10,15 +10,17 @@ from elman.runtime._arrays import Array
 from elman.runtime._forecaster.anchors import names_of
 from elman.runtime._forecaster.context import Context
 from elman.runtime._forecaster.forecaster import Forecaster
+from elman.runtime._forecaster.intervals import quantile
 from elman.runtime._forecaster.rolling import Rolling, covered, errors, roll
 from elman.runtime._forecaster.settings import GREATEST_RATIO
 from elman.tasks._forecaster.training import held_origins, ratio
 
-__all__ = ["Choice", "calibrated", "choose"]
+__all__ = ["Choice", "calibrated", "choose", "possible_ratios"]
 
 SHARES, RECURSIVE_SHARES = (1.0, 0.75, 0.5, 0.25, 0.0), (1.0, 0.0)  # of the networks' correction
 COMPARED, CALIBRATED = 200, 1000  # forecasts at most
 BETTER = 0.99  # a choice is taken only if the error falls to this
+SURE = 0.9  # that the error is not above the better naive forecast's
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,11 @@ def calibrated(model: Forecaster, tried: Forecaster, held: int) -> tuple[Forecas
     figures = {name: float(np.nanmean(values)) for name, values in found.items()}
     figures |= {"recent_ratio": float(np.nanmax(recent)), "interval_coverage": _measured_coverage(tried, rolling)}
     figures["examples"] = len(rolling.origins)
-    settings = replace(model.settings, recent=np.nan_to_num(recent).tolist())
+    ratios = {
+        "recent": np.nan_to_num(recent).tolist(),
+        "possible": np.nan_to_num(possible_ratios(tried, rolling)).tolist(),
+    }
+    settings = replace(model.settings, **ratios, rough=_is_rough(rolling))
     return _with_residuals(Forecaster(settings, model.tensors()), rolling), figures
 
 
@@ -92,6 +98,44 @@ def _behind(found: Mapping[str, Array]) -> Array:
     naive = np.minimum(found["naive_mae"], found["seasonal_naive_mae"])
     ratios: Array = np.where(found["mae"] <= naive, np.minimum(found["mae"], 1.0), np.inf)
     return np.divide(found["mae"], naive, out=ratios, where=naive > 0)
+
+
+def possible_ratios(model: Forecaster, rolling: Rolling) -> Array:
+    """Return how much, for each target, the error over the better naive forecast's may be, were there more forecasts.
+
+    It is the upper bound, at a level of SURE, of the difference of the two, by Student's t; forecasts n steps ahead
+    overlap, and n of them count as one.
+    """
+    naive, seasonal, own = (
+        _of_each(model, rolling, said) for said in (rolling.naive, rolling.seasonal_naive, rolling.forecasts)
+    )
+    better = np.where(_means(naive) <= _means(seasonal), naive, seasonal)
+    known = np.isfinite(own - better)
+    more = _means(own - better)
+    counts = known.sum(0) / rolling.truth.shape[1]
+    spread = np.sqrt(_means(np.square(own - better - more)) / np.maximum(counts, 1e-9))
+    bound = more + [quantile(SURE, float(count) - 1) for count in counts] * spread
+    ratios = 1 + np.divide(bound, _means(better), out=np.zeros(len(bound)), where=_means(better) > 0)
+    possible: Array = ratios.clip(0, GREATEST_RATIO)
+    return possible
+
+
+def _of_each(model: Forecaster, rolling: Rolling, said: Array) -> Array:
+    """Return the mean absolute error of each forecast, (origins, targets), in the series' own units."""
+    return _means(np.abs(model.restored(said) - model.restored(rolling.truth)).swapaxes(0, 1))
+
+
+def _means(values: Array) -> Array:
+    """Return means over the first axis of what is known; NaN where nothing is."""
+    known = np.isfinite(values)
+    counts = known.sum(0)
+    means: Array = np.full(counts.shape, np.nan)
+    np.divide(np.where(known, values, 0).sum(0), counts, out=means, where=counts > 0)
+    return means
+
+
+def _is_rough(rolling: Rolling) -> bool:
+    return bool(Forecaster.few(len(rolling.origins)))
 
 
 def _choices(model: Forecaster, strategy: str | None) -> Iterator[Choice]:
@@ -119,6 +163,7 @@ def _measured_coverage(model: Forecaster, rolling: Rolling) -> float:
     half = len(rolling.origins) // 2
     if not half:
         return float("nan")
+    model = Forecaster(replace(model.settings, rough=_is_rough(rolling)), model.tensors())
     first, second = _part(rolling, slice(half)), _part(rolling, slice(half, None))
     widths = _with_residuals(model, first).widths(model.settings.horizon)
     return float(np.nanmean(covered(second, widths)))

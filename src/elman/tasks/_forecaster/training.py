@@ -12,7 +12,7 @@ from torch.nn.functional import dropout, huber_loss
 from elman.nn import Linear
 from elman.runtime._arrays import Array
 from elman.runtime._forecaster.context import Context
-from elman.runtime._forecaster.forecaster import READING_BATCH, Forecaster
+from elman.runtime._forecaster.forecaster import Forecaster
 from elman.runtime._forecaster.rolling import errors, roll
 from elman.runtime._forecaster.settings import GREATEST_RATIO, ForecasterSettings
 from elman.tasks._forecaster.anchoring import LEAST, LEAST_SCALE, spread
@@ -122,8 +122,7 @@ class ForecastingTask(Task):
         return model.prepare(self.windows.before(origins, reach), missing, origins, ahead)
 
     def _residuals(self, model: Forecaster, origins: Integers) -> Floats:
-        chunks = [origins[i : i + READING_BATCH] for i in range(0, len(origins), READING_BATCH)]
-        anchors = np.concatenate([self._prepared(model, chunk)[1] for chunk in chunks])
+        anchors = np.concatenate([self._prepared(model, chunk)[1] for chunk in model.batches(origins)])
         places = origins[:, None] + np.arange(self.settings.horizon)
         truth = np.where(self.windows.observed, self.windows.filled, np.nan)[:, : len(self.settings.targets)]
         residuals: Floats = truth[places] - anchors
