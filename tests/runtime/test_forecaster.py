@@ -19,7 +19,7 @@ from elman.runtime._forecaster.settings import ForecasterSettings, ForecasterSiz
 HORIZON, SEASON, STEPS = 4, 6, 60
 
 
-def forecaster(seed=0, targets=1, covariates=1, block=HORIZON, gaps=True):
+def forecaster(seed=0, targets=1, covariates=1, block=HORIZON, gaps=True, known=()):
     """A forecaster with weights drawn at random."""
     draw, columns = np.random.default_rng(seed), targets + covariates
     settings = ForecasterSettings(
@@ -38,6 +38,7 @@ def forecaster(seed=0, targets=1, covariates=1, block=HORIZON, gaps=True):
         steps=STEPS,
         grid=TimeGrid("month", 1, 240, "month"),
         layers=ForecasterSizes(networks=2, hidden_size=5, layers=1),
+        known=list(known),
     )
     shapes = settings.shapes({})
     tensors = {
@@ -104,6 +105,34 @@ def test_recursion_is_steps_by_hand(block):
         step = model.rolling(context, np.array([len(context.values)]), HORIZON if block > 1 else 1)[0, :ahead]
         by_hand += model.restored(step)[:, 0].tolist()
     np.testing.assert_allclose(model.forecast(horizon).values[:, 0], by_hand, rtol=1e-6)
+
+
+@pytest.mark.parametrize("block", [1, HORIZON])
+def test_a_forecast_sees_nothing_that_came_later_but_what_is_known_ahead(block):
+    model = forecaster(covariates=2, block=block, known=["c1"])
+    origin, values = 40, model.series.values
+
+    def forecast(changed, place, column):
+        later = values.copy()
+        later[place, column] += changed
+        return model.rolling(Context(later, 0, origin, "another"), np.array([origin]), 6)
+
+    said = forecast(0.0, origin, 0)
+    for column in (0, 1):  # the target, a covariate
+        np.testing.assert_array_equal(forecast(9.0, slice(origin, None), column), said)
+        assert (forecast(9.0, origin - 1, column) != said).any()
+    np.testing.assert_array_equal(forecast(9.0, slice(origin + 6, None), 2), said)
+    np.testing.assert_array_equal(forecast(9.0, origin + 3, 2)[:, :3], said[:, :3])
+    assert (forecast(9.0, origin + 3, 2)[:, 3] != said[:, 3]).all()
+
+
+def test_many_forecasts_are_made_few_at_a_time_where_each_looks_at_much(monkeypatch):
+    model = forecaster()
+    context, origins = Context.of(model.series, 20), np.arange(20, 50)
+    said = model.rolling(context, origins, 5)
+    monkeypatch.setattr("elman.runtime._forecaster.forecaster.MOST_READ", 100)
+    assert {len(batch) for batch in model.batches(origins)} == {1}
+    np.testing.assert_array_equal(model.rolling(context, origins, 5), said)
 
 
 def test_a_history_goes_on_after_the_training_series_holds_it_or_is_another():
