@@ -57,8 +57,8 @@ def test_an_american_export_works_without_options(elman):
     ("words", "message"),
     [
         (("umsatz.csv", "--decimal", "dot"), "elman: --decimal: expected point or comma, got 'dot'\n"),
-        (("umsatz.csv", "--dates", "us"), "elman: --dates: expected day-first or month-first, got 'us'\n"),
-        (("days.csv",), "elman: days.csv, column 'day', line 3: expected times that show whether the day or the"),
+        (("umsatz.csv", "--dates", "us"), "elman: --dates: expected day-first or month-first or year-first, got "),
+        (("days.csv",), "elman: days.csv, column 'day', line 3: expected times that show what comes first,"),
         (("dots.csv",), "elman: dots.csv, line 2, column 'x': expected numbers that show what stands before decimals"),
         (("book.xlsx",), "elman: book.xlsx: expected one of .csv, .tsv, .tab, .jsonl, .ndjson, .txt, got .xlsx; save"),
         (("latin.csv",), "elman: latin.csv, line 2: expected utf-8 text, got an invalid byte (byte 43 of"),
@@ -93,8 +93,8 @@ def test_sequences_are_read_in_a_notation_that_the_model_remembers(elman):
     )
     asked = elman(*words)
     assert asked.err.startswith(
-        "elman: x.csv, column 'day', line 3: expected times that show whether the day or the month comes first, "
-        "got '02.01.2019'; say which with --dates day-first or --dates month-first"
+        "elman: x.csv, column 'day', line 3: expected times that show what comes first, day or month, got "
+        "'02.01.2019'; say which with --dates day-first or --dates month-first"
     )
     assert elman(*words, "--dates", "day-first").code == 0
     assert "dates 'day-first', decimal 'comma'" in elman("info", "m").out.replace("\n", " ")

@@ -16,6 +16,7 @@ DAYS = [datetime(2019, 1, 20) + timedelta(days=day) for day in range(63)]
 HOURS = [datetime(2019, 1, 30, 20) + timedelta(hours=hour) for hour in range(63)]
 
 DATES = [
+    "%y-%m-%d", "%y/%m/%d", "%Y年%m月%d日", "%Y年%-m月%-d日", "%G-W%V-%u", "%GW%V%u",
     "%m/%d/%Y", "%-m/%-d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%-d.%-m.%Y", "%d-%m-%Y", "%m/%d/%y", "%-d.%-m.%y", "%d %b %Y",
     "%d-%b-%Y", "%d-%b-%y", "%-d %B %Y", "%d%b%Y", "%b %d, %Y", "%B %-d, %Y", "%b %-d %Y", "%Y-%b-%d", "%a %m/%d/%Y",
     "%A, %B %-d, %Y", "%a, %d %b %Y", "%Y-%-m-%-d",
@@ -30,7 +31,10 @@ CLOCKS = [
 def test_days_are_read_and_go_on_as_they_were_written(form):
     texts = each(form, DAYS)
     series = series_of(texts[:60])
-    assert (len(series), series.grid.describe(), series.notices) == (60, "a day", [])
+    said = (
+        ["the times were read with the year first, which alone makes steps of one length"] if form[:2] == "%y" else []
+    )
+    assert (len(series), series.grid.describe(), series.notices) == (60, "a day", said)
     assert following(series) == texts[60:]
 
 
@@ -82,8 +86,8 @@ def test_the_order_that_alone_makes_steps_of_one_length_is_taken_and_said(first,
 def test_an_order_that_nothing_tells_is_asked_for():
     texts = each("%d/%m/%Y", [datetime(2019, month, 1) for month in range(1, 13)])
     asked = (
-        r"^times\[1\]: expected times that show whether the day or the month comes first, got '01/02/2019'; say which "
-        r"with dates='day-first' or dates='month-first'$"
+        r"^times\[1\]: expected times that show what comes first, day or month, got '01/02/2019'; say which with "
+        r"dates='day-first' or dates='month-first'$"
     )
     with pytest.raises(InputError, match=asked):
         series_of(texts)
@@ -94,8 +98,80 @@ def test_an_order_that_nothing_tells_is_asked_for():
         return as_series(["x"], np.zeros((12, 1)), texts, dates=order)
 
     assert (as_told("day-first").grid.describe(), as_told("month-first").grid.describe()) == ("a month", "a day")
-    with pytest.raises(OptionError, match=r"^dates: expected day-first or month-first, got 'us'$"):
+    with pytest.raises(OptionError, match=r"^dates: expected day-first or month-first or year-first, got 'us'$"):
         as_told("us")
+
+
+def test_a_month_of_dates_that_begin_or_end_with_a_year_of_two_digits_is_asked_for():
+    days = [datetime(2024, 1, day) for day in range(1, 32)]
+    asked = (
+        r"^times\[0\]: expected times that show what comes first, day or year, got '24-01-01'; say which with dates="
+    )
+    with pytest.raises(InputError, match=asked):
+        series_of(each("%y-%m-%d", days))
+    told = as_series(["x"], np.zeros((31, 1)), each("%y-%m-%d", days), dates="year-first")
+    assert (told.grid.describe(), following(told, 1), told.notices) == ("a day", ["24-02-01"], [])
+    with pytest.raises(InputError, match=r"^times\[0\]: expected a time"):
+        as_series(["x"], np.zeros((31, 1)), each("%d.%m.%Y", days), dates="year-first")
+    for form in ("%d/%m/%y", "%d.%m.%y"):  # which rather begin with the day
+        assert (following(series_of(each(form, days)), 1), series_of(each(form, days)).notices) == (
+            [f"{datetime(2024, 2, 1):{form}}"],
+            [],
+        )
+    assert read_times(["31/01/24", "01/02/24"], "times").form == "%d/%m/%y"  # of sequences, where no steps tell
+
+
+@pytest.mark.parametrize(
+    ("date", "clock"),
+    [
+        ("%Y-%m-%d ", "%H:%M"),
+        ("%Y-%m-%d ", "%H:%M:%S"),
+        ("%d.%m.%Y ", "%H:%M"),
+        ("%d.%m.%Y ", "%H%M"),
+        ("%Y%m%d", "%H%M"),
+    ],
+)
+def test_the_end_of_a_day_is_the_beginning_of_the_next(date, clock):
+    midnight = f"{datetime(2000, 1, 1):{clock}}".replace("00", "24", 1)
+    texts = [
+        f"{moment:{date}{clock}}" if moment.hour else f"{moment - timedelta(days=1):{date}}{midnight}"
+        for moment in HOURS
+    ]
+    series = series_of(texts)
+    assert (len(series), series.grid.describe()) == (63, "an hour")
+    assert following(series, 3) == each(date + clock, [HOURS[-1] + timedelta(hours=hour) for hour in (1, 2, 3)])
+    assert any(said.startswith(("24:00 was read as", "the times were read as YYYYMMDDHH")) for said in series.notices)
+
+
+@pytest.mark.parametrize("minutes", [15, 60])
+def test_the_hour_that_clocks_repeat_is_taken_together(minutes):
+    moments = [datetime(2024, 10, 26) + timedelta(minutes=minutes * i) for i in range(48 * 60 // minutes)]
+    again = [moment for moment in moments if (moment.day, moment.hour) == (27, 2)]
+    after = moments.index(again[-1]) + 1
+    series = series_of(each("%Y-%m-%d %H:%M", [*moments[:after], *again, *moments[after:]]))
+    assert len(series) == len(moments)
+    assert any("on a step that has one already" in said for said in series.notices)
+    with pytest.raises(InputError, match=r": expected times that differ, got 2024-10-27 01:"):
+        series_of(each("%Y-%m-%d %H:%M", [*moments, *again, moments[25 * 60 // minutes]]))
+
+
+def test_days_without_a_century_or_dashes_are_numbers_and_it_is_said():
+    said = series_of([f"2401{day:02}" for day in range(1, 32)]).notices
+    assert said == ["the times were read as numbers; if they are YYMMDD, write them as YYYY-MM-DD"]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [f"{quarter}Q{year}" for year in range(2019, 2023) for quarter in (1, 2, 3, 4)],
+        [f"{2019 + month // 12}年{month % 12 + 1}月" for month in range(16)],
+        [f"{year}年" for year in range(2000, 2016)],
+        [f"2024 W{week}" for week in range(10, 26)],
+    ],
+)
+def test_quarters_months_years_and_weeks_go_on_as_they_were_written(texts):
+    series = series_of(texts[:14])
+    assert (len(series), following(series, 2), series.notices) == (14, texts[14:], [])
 
 
 def test_a_model_reads_later_dates_as_its_own_or_as_its_steps_allow():

@@ -59,7 +59,8 @@ def test_the_step_is_found_and_times_go_on_as_they_were_written(texts, step, fol
         "20201301x",
         "2020Q5",
         "24:00",
-        "2020-01-01 24:00",
+        "2020-01-01 24:01",
+        "2020-01-01 24:00:00.5",
         "2020-01-01-16",
     ],
 )
@@ -115,7 +116,7 @@ def test_a_few_rows_of_the_same_step_are_averaged_and_many_refused():
     times = [str(i) for i in range(200)] + ["7"]
     series = as_series(["x"], np.r_[np.arange(200.0), 9][:, None], times)
     assert series.values[7, 0] == 8
-    assert "1 rows fall on a step that has one already; their mean was taken" in series.notices
+    assert "1 row falls on a step that has one already; their mean was taken" in series.notices
     with pytest.raises(InputError, match=r"^times\[3\]: expected times that differ, got 7 again; add up"):
         as_series(["x"], np.zeros((4, 1)), ["7", "8", "9", "7"])
 

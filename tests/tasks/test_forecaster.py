@@ -143,7 +143,7 @@ def test_dates_of_either_order_are_read_as_told(fitted):
     ):
         fitted.forecast(1, later, times, dates="month-first")
     assert fitted.evaluate(later, times, 6, dates="day-first")["examples"] == 7
-    with pytest.raises(InputError, match=r"^times\[1\]: expected times that show whether the day or the month comes"):
+    with pytest.raises(InputError, match=r"^times\[1\]: expected times that show what comes first, day or month,"):
         Forecaster().fit(seasonal(12), [f"{day:02}/01/1970" for day in range(1, 13)])
 
 

@@ -46,8 +46,8 @@ def add_encoding(group: Group, of: str) -> None:
 
 def add_notation(group: Group) -> None:
     """Add the options of how a table's dates and numbers are written, where they do not say it themselves."""
-    dates = "What dates such as 01/02/2024 begin with (default: as the dates show)"
-    group.add_argument("--dates", metavar="day-first|month-first", help=dates)
+    dates = "day-first, month-first or year-first, of dates such as 01/02/24 (default: as the dates show)"
+    group.add_argument("--dates", metavar="ORDER", help=dates)
     decimal = "What stands before decimals, as in 1,234 (default: as the numbers show)"
     group.add_argument("--decimal", metavar="point|comma", help=decimal)
 

@@ -15,8 +15,8 @@ from elman.runtime._forecaster.series import GREATEST
 __all__ = ["Numbers", "Written", "check_decimal", "looks_like_number", "read_numbers"]
 
 MISSING = {  # of pandas, and what else stands for nothing
-    "", "-", "--", "–", "—", ".", "?", "na", "n/a", "<na>", "#n/a", "#n/a n/a", "#na", "nan", "-nan", "null", "none",
-    "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",
+    "", "-", "--", "–", "—", ".", "..", "?", "\\n", "na", "n.a.", "n/a", "<na>", "#n/a", "#n/a n/a", "#na", "nan",
+    "-nan", "null", "none", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",
 }  # fmt: skip
 MARKS = {"point": ".", "comma": ","}
 NAMES = {mark: name for name, mark in MARKS.items()}
@@ -28,6 +28,7 @@ _WRITTEN = re.compile(
     rf"(?P<sign>[+-]?)\s*(?P<before>{_UNIT})?\s*(?P<inner>[+-]?)(?P<digits>[.,]?[0-9](?:{_GAP}?[0-9.,])*)"
     rf"(?P<exponent>[eE][+-]?[0-9]{{1,3}})?\s*(?P<after>{_UNIT})?\s*(?P<last>-?)"
 )
+_BRACKETED = re.compile(r"([^()0-9]*)\(([^()]*)\)([^()0-9]*)")
 _EITHER = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}")
 _GROUPED = r"\d{{1,3}}(?:{gap}\d{{3}})+|\d{{1,2}}(?:{gap}\d\d)+{gap}\d{{3}}"  # the latter as in India
 
@@ -114,7 +115,8 @@ def read_numbers(
         for row, cell in enumerate(cells):
             value = _value(cell, found or ".") if cell else math.nan
             if value is None or abs(value) > GREATEST:
-                raise _refusal(Written(columns[column][row], lines[row], column), name, advice, decimal)
+                limit = "" if value is None else f" up to {GREATEST:g}"
+                raise _refusal(Written(columns[column][row], lines[row], column), name, advice, decimal, limit)
             values[row, place] = value
     return Numbers(values, NAMES.get(found) if found else None, notices)
 
@@ -133,8 +135,8 @@ def _parts(text: str) -> _Parts | None:
     if text.isascii() and text.replace(".", "", 1).isdigit():
         return _Parts(text)
     text = text.translate(PLAIN)
-    bracketed = text.startswith("(") and text.endswith(")")  # below zero, as accountants write it
-    found = _WRITTEN.fullmatch(text[1:-1] if bracketed else text)
+    bracketed = _BRACKETED.fullmatch(text)  # below zero, as accountants write it
+    found = _WRITTEN.fullmatch("".join(bracketed.groups()) if bracketed else text)
     if not found:
         return None
     signs = [sign for sign in (found["sign"], found["inner"], found["last"], "-" if bracketed else "") if sign]
@@ -221,7 +223,7 @@ def _check_units(
             )
 
 
-def _refusal(written: Written, name: str, advice: str, decimal: str | None = None) -> InputError:
-    what = f"a number with a decimal {decimal}" if decimal else "a number"
+def _refusal(written: Written, name: str, advice: str, decimal: str | None = None, limit: str = "") -> InputError:
+    what = f"a number with a decimal {decimal}" if decimal and not limit else f"a number{limit}"
     place, end = f"{name}, line {written.line}, column {written.column!r}", f"; {advice}" if advice else ""
     return InputError(f"{place}: expected {what}, or nothing, got {shown(written.text.strip())}{end}")

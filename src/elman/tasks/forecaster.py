@@ -88,8 +88,8 @@ class Forecaster(ForecasterOptions, Estimator):
                 are kept for its forecast. With a :class:`Series`, how many of its last columns, behind the covariates,
                 they are; its rows behind the last target hold those ahead.
             names: of the targets, the covariates and what is known ahead, for messages and files.
-            dates: ``"day-first"`` or ``"month-first"``: how to read times such as 01/02/2024; None: as only one of them
-                makes dates, or steps of one length, of all.
+            dates: ``"day-first"``, ``"month-first"`` or ``"year-first"``: how to read times such as 01/02/24; None: as
+                only one of them makes dates, or steps of one length, of all.
             checkpoints: the folder in which to keep checkpoints; None keeps none.
             resume: go on from the checkpoint there, to the bits of an uninterrupted run; begin if there is none.
             verbose: False: silent; True: what ``elman train`` shows, a bar on a terminal, and lines for epochs that did

@@ -20,7 +20,7 @@ from elman.runtime._forecaster.forms import (
 
 __all__ = ["ORDERS", "Read", "named_month", "needs_order", "order_of", "read_date", "seconds_of", "unpadded", "year_of"]
 
-ORDERS = ("day-first", "month-first")  # of what is written before the year
+ORDERS = ("day-first", "month-first", "year-first")  # the last of years of two digits: others show that they are years
 FIRST_OF_CENTURY = 69  # of two digits; those below are of the 21st, as POSIX has it
 
 _NAME = "[A-Za-z]{3,9}"
@@ -34,6 +34,7 @@ _YEAR_FIRST = r"(?P<year>\d{4})(?P<dash>[-/.]?)(?P<month>\d\d?)(?P=dash)(?P<day>
 _DIGITS = r"(?P<one>\d\d?)(?P<dash>[-/.])(?P<two>\d\d?)(?P=dash)(?P<year>\d{4}|\d\d)"
 _DAY_NAME = rf"(?P<day>\d\d?)(?P<dash>[-/. ]?)(?P<name>{_NAME})(?P=dash)(?P<year>\d{{4}}|\d\d)"
 _NAME_DAY = rf"(?P<name>{_NAME})(?P<dash> )(?P<day>\d\d?)(?P<comma>,? )(?P<year>\d{{4}})"
+_YEAR_SIGN = r"(?P<year>\d{4})(?P<dash>年 ?)(?P<month>\d\d?)(?P<after_month>月 ?)(?P<day>\d\d?)(?P<after_day>日)"
 _YEAR_NAME = rf"(?P<year>\d{{4}})(?P<dash>[-/ ])(?P<name>{_NAME})(?P=dash)(?P<day>\d\d?)"
 _DATES = [
     (kind, re.compile(f"{_WEEKDAY if kind != 'date' else ''}{pattern}{_CLOCK}"))
@@ -43,10 +44,11 @@ _DATES = [
         ("date with a name", _DAY_NAME),
         ("date from a name", _NAME_DAY),
         ("date around a name", _YEAR_NAME),
+        ("date with signs", _YEAR_SIGN),
     )
 ]
 _ORDERED = re.compile(f"{_WEEKDAY}{_DIGITS}{_CLOCK}")
-_FORM_ORDER = re.compile(r"(?:%[\^_]?[aA],? )?%-?([dm])[-/.]%-?[dm][-/.]%[Yy]")
+_FORM_ORDER = re.compile(r"(?:%[\^_]?[aA],? )?%-?([dmy])[-/.]%-?[dm][-/.]%-?[dYy]")
 
 
 class Read(NamedTuple):
@@ -67,7 +69,7 @@ def needs_order(text: str) -> bool:
 def order_of(form: str) -> str | None:
     """Return in which of the ORDERS a form has day and month, digits both; ``None``: in none of them."""
     found = _FORM_ORDER.match(template(form))
-    return ORDERS["dm".index(found[1])] if found else None
+    return ORDERS["dmy".index(found[1])] if found else None
 
 
 def read_date(text: str, order: str) -> Read | None:
@@ -111,6 +113,11 @@ def _day(part: dict[str, str | None], kind: str, order: str) -> tuple[str, date]
     """Return the form of a day, and the day."""
     dash, digits = part["dash"] or "", part["year"] or ""
     year, year_form = year_of(digits)
+    if "one" in part and order == ORDERS[2]:
+        year_text, month_text, day = part["one"] or "", part["two"] or "", digits
+        if dash == "." or {len(year_text), len(month_text), len(day)} != {2}:
+            return None
+        return f"%y{dash}%m{dash}%d", date(year_of(year_text)[0], int(month_text), int(day))
     if "one" in part:
         names = ("d", "m") if order == ORDERS[0] else ("m", "d")
         texts = dict(zip(names, (part["one"] or "", part["two"] or ""), strict=True))
@@ -134,6 +141,9 @@ def _day(part: dict[str, str | None], kind: str, order: str) -> tuple[str, date]
     if not dash and len(month_text + day) < 4:
         return None
     directives = _padding(month_text, day)
+    if "after_day" in part:
+        form = f"%Y{dash}{directives['m']}{part['after_month']}{directives['d']}{part['after_day']}"
+        return form, date(year, int(month_text), int(day))
     return f"%Y{dash}{directives['m']}{dash}{directives['d']}", date(year, int(month_text), int(day))
 
 
@@ -157,9 +167,12 @@ def _clock(part: dict[str, str | None]) -> tuple[str, int] | None:
     form += (f"{colon}%M" if minute else "") + (f"{colon}%S%f" if second else "")
     form += f"{blank}%{'_' if half.islower() else ''}p" if half else ""
     hours = int(hour) % 12 + 12 * (half.lower() == "pm") if half else int(hour)
-    if hours > 23 or int(minute or 0) > 59 or int(second or 0) > 59:
+    past = int(minute or 0) * MINUTE + int(second or 0)
+    if hours > 24 or (hours == 24 and (past or (part["fraction"] or "").strip("0"))):  # 24:00 is the day's end
         return None
-    return form, hours * HOUR + int(minute or 0) * MINUTE + int(second or 0)
+    if int(minute or 0) > 59 or int(second or 0) > 59:
+        return None
+    return form, hours * HOUR + past
 
 
 def _zone(text: str) -> tuple[str, int]:

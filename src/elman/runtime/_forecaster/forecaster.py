@@ -133,8 +133,8 @@ class Forecaster(TrainedModel):
             history: (steps, columns) or (steps,) what to go on from, NaN where missing; None: the training series.
             times: of its steps; None: they follow the training series, or are it and more.
             coverage: of the interval, between 0 and 1; None: that of training.
-            dates: ``"day-first"`` or ``"month-first"``: how to read times such as 01/02/2024; None: as those of
-                training, or as only one of them makes steps of training's.
+            dates: ``"day-first"``, ``"month-first"`` or ``"year-first"``: how to read times such as 01/02/24; None: as
+                those of training, or as only one of them makes steps of training's.
             known: (steps, columns known ahead) their values at the steps forecast; None: those that came with the
                 series, in rows behind its last target.
 

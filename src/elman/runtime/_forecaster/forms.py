@@ -1,6 +1,6 @@
 """The forms that times are written in: a template of directives as of ``strftime``, and some that it lacks.
 
-``%Y %y %m %d %H %I %M %S %p %j %G %V %b %B %a %A`` are those of ``strftime``, in English; ``%-m`` has no leading
+``%Y %y %m %d %H %I %M %S %p %j %G %V %u %b %B %a %A`` are those of ``strftime``, in English; ``%-m`` has no leading
 zero, ``%^b`` and ``%_b`` are in capitals and in small letters. ``%q`` is the quarter, ``%h`` the half of a year.
 ``%.3f`` is a point and three digits of a second, ``%?3f`` the same or nothing if they are zeros, ``%.f`` as many as it
 takes. ``%z %:z %_z`` are offsets: +0530, +05:30, and +05 where there are no minutes. ``%n`` is a number, ``%.2n`` one
@@ -46,7 +46,7 @@ GRAINS = (
 )  # the shortest part of a time that a form shows, in seconds
 
 _DIRECTIVE = re.compile(r"%([-^_:.?]?)(\d{0,2})([A-Za-z])")
-_FORM = re.compile(r"(?:[-+/:.,' \w]|%[-^_:.?]?\d{0,2}[YymdHIMSpjGVbBaAqhfznDs]){1,80}", re.ASCII)
+_FORM = re.compile(r"(?:[-+/:.,' \w年月日]|%[-^_:.?]?\d{0,2}[YymdHIMSpjGVubBaAqhfznDs]){1,80}", re.ASCII)
 _CASES: dict[str, Callable[[str], str]] = {"": str.title, "^": str.upper, "_": str.lower}
 
 
@@ -117,11 +117,12 @@ def _part(flag: str, digits: str, letter: str, moment: date, second: Fraction, o
         hours, minutes = divmod(abs(offset) // MINUTE, 60)
         colon = ":" if flag else ""
         return f"{'-' if offset < 0 else '+'}{hours:02}" + (f"{colon}{minutes:02}" if minutes or flag != "_" else "")
-    year, week, _ = moment.isocalendar()
+    year, week, weekday = moment.isocalendar()
     value, width = {
         "Y": (moment.year, 4), "y": (moment.year % 100, 2), "m": (moment.month, 2), "d": (moment.day, 2),
         "j": (moment.timetuple().tm_yday, 3),
         "q": ((moment.month + 2) // 3, 1), "h": ((moment.month + 5) // 6, 1), "G": (year, 4), "V": (week, 2),
+        "u": (weekday, 1),
         "H": (hour, 2), "I": ((hour + 11) % 12 + 1, 2),
         "M": (int(second // MINUTE) % 60, 2), "S": (int(second) % 60, 2),
     }.get(letter, (0, 0))  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -15,11 +16,11 @@ from numpy.typing import NDArray
 from elman._errors import InputError, shown
 from elman.runtime._arrays import Array
 from elman.runtime._forecaster.calendar import PERIODS, TimeGrid
-from elman.runtime._forecaster.dates import ORDERS, order_of
-from elman.runtime._forecaster.forms import written
+from elman.runtime._forecaster.dates import order_of
+from elman.runtime._forecaster.forms import HOUR, written
 from elman.runtime._forecaster.placing import Placed
 from elman.runtime._forecaster.steps import find_steps, on_steps
-from elman.runtime._forecaster.times import COMPACT, ZERO, Times, as_dates, rather_dates, readings, unclear_order
+from elman.runtime._forecaster.times import COMPACT, ZERO, Times, as_dates, rather_dates, readings, unclear_order, usual
 
 __all__ = ["GREATEST", "Series", "Windows", "as_series"]
 
@@ -27,6 +28,7 @@ GREATEST = 1e100  # value: its square is a number too
 MOST_DUPLICATES = 0.01  # of the rows: such as the hour that clocks repeat in autumn
 MOST_ABSENT = 0.2  # of the steps, for day and month to be told apart by them
 MOST_MISSING = 20  # steps for each row, beyond which the steps found are taken for wrong
+ENDS_A_DAY = re.compile(r".*[ T]24(?::?00){1,2}(?:\.0*)?\b").match
 READ_AS = {"D": "serial days of a spreadsheet", "s": "Unix time"}
 
 
@@ -106,7 +108,7 @@ def as_series(
         times: of each row, as a person writes them, or what prints so; None: the rows are the steps.
         place, lines: what messages call the column of the times, and each row's line.
         known: the grid of a model, which they are put on if they all lie on it; None: it is found.
-        dates: ``day-first`` or ``month-first``: how to read dates that begin with one of them.
+        dates: one of ORDERS: how to read dates that begin with a day, a month or a year of two digits.
 
     Raises:
         InputError: a time cannot be read, or in two ways, is there more than once, or lies off the steps of all others.
@@ -125,12 +127,15 @@ def as_series(
     ordered, texts = read.at(order), [texts[i] for i in order]
     placed = _on_steps(ordered, texts, place, known)
     grid, steps = placed.grid, placed.steps
-    _check_duplicates(texts, steps, place, order, lines)
+    if not _is_repeated_hour(placed):
+        _check_duplicates(texts, steps, place, order, lines)
     means = _mean_of_each(np.array(steps), values[order], steps[-1] + 1)
     notices = [] if in_order else ["the rows were not in the order of their times and were sorted"]
-    if len(found) > 1:
-        first = "day" if order_of(read.form) == ORDERS[0] else "month"
+    if [read] != usual(found):
+        first = (order_of(read.form) or "").removesuffix("-first")
         notices.append(f"the times were read with the {first} first, which alone makes steps of one length")
+    if any(map(ENDS_A_DAY, texts)):
+        notices.append("24:00 was read as 0:00 of the day after")
     if grid.unit == "step" and not known and (doubt := rather_dates(texts)):
         notices.append(doubt)
     return Series(tuple(names), means, grid, [*notices, *_notices(placed, ordered, texts[0])])
@@ -142,14 +147,20 @@ def _order(times: Times) -> list[int]:
 
 
 def _by_steps(found: Sequence[Times], known: TimeGrid | None) -> Times | None:
-    """Return the only one of several readings that lies on a model's steps, or on some, few of them without a row."""
+    """Return the only one of several readings that lies on a model's steps, or on some, few of them without a row.
+
+    Where none does, it is the only usual one.
+    """
     fitting = []
     for times in found:
         ordered = times.at(_order(times))
         placed = on_steps(known, ordered) if known else _found(ordered, None)
         if placed and not placed.beside and not placed.doubled and placed.absent <= MOST_ABSENT * len(placed.steps):
             fitting.append(times)
-    return fitting[0] if len(fitting) == 1 else None
+    if len(fitting) > 1:  # 31/01/24 rather begins with the day, 24-01-31 may begin with either
+        fitting = [times for times in fitting if not times.form.startswith("%y/")]
+    found = fitting or usual(found)
+    return found[0] if len(found) == 1 else None
 
 
 def _found(times: Times, known: TimeGrid | None) -> Placed | None:
@@ -194,6 +205,13 @@ def _check_duplicates(
         )
 
 
+def _is_repeated_hour(placed: Placed) -> bool:
+    """Whether the times that are there twice are those of one hour, as where clocks are put back in autumn."""
+    grid, again = placed.grid, [step for step, count in Counter(placed.steps).items() if count == 2]
+    hour = HOUR * grid.parts // grid.step if grid.unit == "second" else 0
+    return 0 < placed.doubled == len(again) <= hour and again[-1] - again[0] < hour
+
+
 def _mean_of_each(steps: NDArray[np.int64], values: Array, count: int) -> NDArray[np.float64]:
     known = np.isfinite(values)
     totals, counts = np.zeros((count, values.shape[1])), np.zeros((count, values.shape[1]))
@@ -212,7 +230,8 @@ def _notices(placed: Placed, times: Times, text: str) -> list[str]:
     if placed.absent:
         notices.append(f"{placed.absent:,} of {placed.steps[-1] + 1:,} steps ({grid.describe()} each) have no row")
     if placed.doubled:
-        notices.append(f"{placed.doubled:,} rows fall on a step that has one already; their mean was taken")
+        rows = "1 row falls" if placed.doubled == 1 else f"{placed.doubled:,} rows fall"
+        notices.append(f"{rows} on a step that has one already; their mean was taken")
     if placed.beside and grid.unit == "month":
         usual = f"the usual time of each {PERIODS.get(grid.step, 'step')}, such as {grid.label(0)}"
         notices.append(f"{placed.beside:,} of {len(placed.steps):,} times were moved to {usual}")

@@ -21,7 +21,7 @@ from elman.runtime._forecaster.dates import (
 )
 from elman.runtime._forecaster.forms import DAY, EPOCH, HOUR, MINUTE, SERIAL_EPOCH, template
 
-__all__ = ["COMPACT", "ZERO", "Times", "as_dates", "rather_dates", "read_times", "readings", "unclear_order"]
+__all__ = ["COMPACT", "ZERO", "Times", "as_dates", "rather_dates", "read_times", "readings", "unclear_order", "usual"]
 
 FORMS = (
     "a number, a year, YYYY-MM, Jan 2024, YYYYQ1, YYYYMM, YYYY-MM-DD, YYYYMMDD, DD.MM.YYYY, MM/DD/YYYY, 31 Jan 2024, "
@@ -41,15 +41,24 @@ COMPACT = {  # what could be numbers, and whether only those of two years or mor
     "%Y%m%d%H%M": ("YYYYMMDDHHMM", False),
     "%Y%m%d%H%M%S": ("YYYYMMDDHHMMSS", False),
 }
+RATHER_DATES = (
+    ("%Y%j", "YYYYDDD", "YYYY-MM-DD"), ("%G%V", "YYYYWW", "YYYY-Www"), ("%y%m%d", "YYMMDD", "YYYY-MM-DD"),
+)  # fmt: skip
 ZERO = ".0"  # that floats end with
+YEAR_FIRST = ORDERS[2]
 LEAST_SHARE, LEAST_ROWS = 0.9, 10  # that fit a compact form: the others are mistakes, and not numbers
 
 _NUMBER = re.compile(r"([+-]?)(\d{0,330})(?:\.(\d{0,400}))?(?:[eE]([+-]?\d{1,3}))?")
-_PERIOD = re.compile(r"(\d{4})(?:([- ]?[Qq]|[- ]?[Hh]|[- ]?[Ss]|-?[Ww]|[-/ ]|-?[Mm])(\d\d?)|([-/ ])([A-Za-z]{3,9}))")
-_PART_OF_YEAR = re.compile(r"([QqHh])([1-4])([-/ ]?)(\d{4})")
+_PERIOD = re.compile(
+    r"(\d{4})(?:([- ]?[Qq]|[- ]?[Hh]|[- ]?[Ss]|[- ]?[Ww]|[-/ ]|-?[Mm]|年 ?)(\d\d?)(月?)|([-/ ])([A-Za-z]{3,9}))"
+)
+_PART_OF_YEAR = re.compile(r"(?:([QqHh])([1-4])|([1-4])([QqHh]))([-/ ]?)(\d{4})")
+_WEEKDAY = re.compile(r"(\d{4})(-?)([Ww])(\d\d)(-?)([1-7])")
+_YEAR = re.compile(r"(\d{4})年")
 _MONTH_OF_YEAR = re.compile(r"(\d\d?)([-/])(\d{4})")
 _NAME_OF_YEAR = re.compile(r"([A-Za-z]{3,9})(?:([-/. ]?)(\d{4})|([-/'])(\d\d))")
-_PARTS = {"Y": r"(1[5-9]\d\d|2\d\d\d)", "G": r"(1[5-9]\d\d|2\d\d\d)", "j": r"(\d\d\d)", "q": "([1-4])", "h": "([12])"}
+_YEARS = r"(1[5-9]\d\d|2[01]\d\d)"
+_PARTS = {"Y": _YEARS, "G": _YEARS, "j": r"(\d\d\d)", "q": "([1-4])", "h": "([12])"}
 
 
 @dataclass(frozen=True)
@@ -105,10 +114,15 @@ def read_times(
     Raises:
         InputError: one is no time, or of another form than the first, or day and month cannot be told apart.
     """
-    found = readings(texts, place, lines, like, dates)
+    found = usual(readings(texts, place, lines, like, dates))
     if len(found) > 1 and found[0].values != found[1].values:
         raise unclear_order(texts, place, lines, found)
     return found[0]
+
+
+def usual(found: Sequence[Times]) -> list[Times]:
+    """Return those of several readings that do not begin with a year of two digits, if there are others."""
+    return [times for times in found if order_of(times.form) != YEAR_FIRST] or list(found)
 
 
 def readings(
@@ -118,7 +132,7 @@ def readings(
     like: str | None = None,
     dates: str | None = None,
 ) -> list[Times]:
-    """Return the ways in which times can be read, two where day and month cannot be told apart.
+    """Return the ways in which times can be read, several where day, month and year cannot be told apart.
 
     The arguments and refusals are those of :func:`read_times`.
     """
@@ -146,13 +160,14 @@ def readings(
 
 
 def unclear_order(texts: Sequence[str], place: str, lines: Sequence[int] | None, found: Sequence[Times]) -> InputError:
-    """Return the refusal of times whose days and months cannot be told apart, at the first that differs."""
-    first, second = (times.values for times in found)
-    number = next((i for i, (one, other) in enumerate(zip(first, second, strict=True)) if one != other), 0)
-    ways = " or ".join(option("dates", order) for order in ORDERS)
+    """Return the refusal of times that can be read in several orders, at the first that differs."""
+    read = enumerate(zip(*(times.values for times in found), strict=True))
+    number = next((i for i, values in read if len(set(values)) > 1), 0)
+    orders = [order_of(times.form) or "" for times in found]
+    names = " or ".join(order.removesuffix("-first") for order in orders)
     return InputError(
-        f"{_place(place, lines, number)}: expected times that show whether the day or the month comes first, got "
-        f"{shown(texts[number])}; say which with {ways}"
+        f"{_place(place, lines, number)}: expected times that show what comes first, {names}, got "
+        f"{shown(texts[number])}; say which with {' or '.join(option('dates', order) for order in orders)}"
     )
 
 
@@ -167,10 +182,10 @@ def as_dates(numbers: Times, form: str) -> Times:
 
 
 def rather_dates(texts: Sequence[str]) -> str | None:
-    """Say how to write times that were read as numbers and could be the days or weeks of one year."""
-    for form, clearer in (("%Y%j", "YYYY-MM-DD"), ("%G%V", "YYYY-Www")):
+    """Say how to write times that were read as numbers and could be days, or weeks of one year."""
+    for form, name, clearer in RATHER_DATES:
         if None not in _values(form, texts):
-            return f"the times were read as numbers; if they are {COMPACT[form][0]}, write them as {clearer}"
+            return f"the times were read as numbers; if they are {name}, write them as {clearer}"
     return None
 
 
@@ -211,8 +226,15 @@ def _read_number(text: str) -> Read | None:
 
 def _read_period(text: str) -> Read | None:
     if found := _PART_OF_YEAR.fullmatch(text):
-        which, number, between, year = found.groups()
-        return _part_of_year(int(year), which.upper(), int(number), f"{which}%{{}}{between}%Y", "first")
+        which, number, between, year = found[1] or found[4], found[2] or found[3], found[5], found[6]
+        form = f"{which}%{{}}{between}%Y" if found[1] else f"%{{}}{which}{between}%Y"
+        return _part_of_year(int(year), which.upper(), int(number), form, "first" if found[1] else "last")
+    if found := _WEEKDAY.fullmatch(text):
+        form = f"%G{found[2]}{found[3]}%V{found[5]}%u"
+        moment = _week(int(found[1]), int(found[4])) + (int(found[6]) - 1) * DAY
+        return Read("weekday", form, moment) if found[2] == found[5] else None
+    if found := _YEAR.fullmatch(text):
+        return Read("year", "%Y年", seconds_of(int(found[1]), 1))
     if found := _MONTH_OF_YEAR.fullmatch(text):
         form = f"{unpadded('m', found[1])}{found[2]}%Y"
         return Read("month first", form, seconds_of(int(found[3]), int(found[1])))
@@ -225,16 +247,18 @@ def _read_period(text: str) -> Read | None:
     if not found:
         return None
     year = int(found[1])
-    if found[5]:
-        month = named_month(found[5])
-        return month and Read("month", f"%Y{found[4]}{month[1]}", seconds_of(year, month[0]))
+    if found[6]:
+        month = named_month(found[6])
+        return month and Read("month", f"%Y{found[5]}{month[1]}", seconds_of(year, month[0]))
     between, which = found[2], found[3]
+    if ("年" in between) != bool(found[4]):
+        return None
     kind, number = between.strip("-/ ").upper(), int(which)
     if kind == "W":
         return Read("week", f"%G{between}%V", _week(year, number))
     if kind in ("Q", "H", "S"):
         return _part_of_year(year, kind, number, f"%Y{between}%{{}}")
-    return Read("month", f"%Y{between}{unpadded('m', which)}", seconds_of(year, number))
+    return Read("month", f"%Y{between}{unpadded('m', which)}{found[4]}", seconds_of(year, number))
 
 
 def _part_of_year(year: int, kind: str, number: int, form: str, place: str = "") -> Read | None:
@@ -248,7 +272,7 @@ def _week(year: int, week: int) -> int:
 
 
 def _second_of_day(hour: int, minute: int = 0, second: int = 0) -> int:
-    if hour > 23 or minute > 59 or second > 59:
+    if hour > 24 or minute > 59 or second > 59 or (hour == 24 and (minute or second)):
         raise ValueError
     return hour * HOUR + minute * MINUTE + second
 
@@ -331,7 +355,8 @@ def _of_parts(letters: Sequence[str], groups: Sequence[str]) -> int | None:
             seconds = seconds_of(part["Y"], 1) + (part["j"] - 1) * DAY
             return seconds if part["j"] and seconds < seconds_of(part["Y"] + 1, 1) else None
         month = 3 * part["q"] - 2 if "q" in part else 6 * part["h"] - 5 if "h" in part else part["m"]
-        seconds = seconds_of(part["Y"], month, part.get("d", 1))
+        year = part["Y"] if "Y" in part else year_of(f"{part['y']:02}")[0]
+        seconds = seconds_of(year, month, part.get("d", 1))
         return seconds + _second_of_day(part.get("H", 0), part.get("M", 0), part.get("S", 0))
     except (ValueError, OverflowError):
         return None

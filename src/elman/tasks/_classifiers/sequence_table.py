@@ -28,7 +28,8 @@ class SequenceColumns:
         label: the sequence's label, in each of its rows.
         time: what orders its rows; None: they are in order.
         channels: the numbers; empty: all other columns that begin with one.
-        dates: ``day-first`` or ``month-first``, of times such as 01/02/2024; None: what the times themselves say.
+        dates: ``day-first``, ``month-first`` or ``year-first``, of times such as 01/02/24; None: what they themselves
+            say.
         decimal: ``point`` or ``comma``, what stands before decimals; None: what the numbers themselves say.
         like: the same of a model's own file, where they say nothing.
     """

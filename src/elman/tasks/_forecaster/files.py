@@ -72,7 +72,8 @@ def read_series(
         columns: of :func:`find_columns`. A table with a year a row is read whatever they say.
         encoding: the file's.
         known: the grid of a model, for :func:`as_series`.
-        dates: ``day-first`` or ``month-first``, of dates such as 01/02/2024; None: what the dates themselves say.
+        dates: ``day-first``, ``month-first`` or ``year-first``, of dates such as 01/02/24; None: what they themselves
+            say.
         decimal: ``point`` or ``comma``, what stands before decimals; None: what the numbers themselves say.
         like: the same of a model's own file, where they say nothing.
 
