@@ -83,7 +83,7 @@ def test_intervals_that_rest_on_few_forecasts_say_so_where_they_are_shown(elman,
     assert re.search(
         r"held \d+\.\d% of it, and rest on only 7 forecasts: widened\n", elman("train", "forecast", file, *words).out
     )
-    rough = "the intervals rest on only 7 forecasts of the held-out part: they are widened, and rough\n"
+    rough = "the intervals rest on only 7 forecasts of the held-out part, and are rough\n"
     later = write_series(tmp_path / "later.csv", first=60, count=7, covariate=False)
     for command in (("forecast", "few"), ("forecast", "few", "--out", "x.csv"), ("predict", "few", later)):
         assert elman(*command).err == rough

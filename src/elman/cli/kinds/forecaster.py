@@ -142,7 +142,7 @@ def _finite(value: float) -> float | None:
 def warn_of_few(forecast: Forecast) -> None:
     """Say if the intervals rest on few forecasts."""
     if few := Forecaster.few(forecast.calibration):
-        print(f"the intervals rest on {few} of the held-out part: they are widened, and rough", file=sys.stderr)
+        print(f"the intervals rest on {few} of the held-out part, and are rough", file=sys.stderr)
 
 
 def written(model: Forecaster, forecast: Forecast, form: str) -> str:
