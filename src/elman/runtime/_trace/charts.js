@@ -214,7 +214,8 @@ function drawHeat() {
     }
     context.strokeStyle = css("--accent");
     context.lineWidth = 2;
-    context.strokeRect(left(view.step), top - 1, Math.max(2, view.width), tall + 2);
+    // around the column, none of whose pixels it covers: at 390 px of width it has as few as two
+    context.strokeRect(left(view.step) - 1, top - 1, Math.max(2, view.width) + 2, tall + 2);
     context.lineWidth = 1;
   });
 }
@@ -231,8 +232,8 @@ function drawLabels(context, size, end) {
     if (slanted) context.rotate(-0.9);
     context.textAlign = isText && !slanted ? "center" : "left";
     if (size.single && characters.length > 2) characters.splice(0, 9, t ? "⊣" : "⊢"); // the marks of start and end
-    const room = 12;
-    context.fillText(characters.length > room && isText ? `${characters.slice(0, room - 1).join("")}…` : characters.join(""), 0, 0);
+    const room = 12, cut = !isText && left(t) + context.measureText(data.read[t]).width > $("heat").clientWidth;
+    if (!cut) context.fillText(characters.length > room && isText ? `${characters.slice(0, room - 1).join("")}…` : characters.join(""), 0, 0);
     context.restore();
   }
 }

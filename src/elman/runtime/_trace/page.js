@@ -166,6 +166,7 @@ function head(table, titles, widths) {
 function drawBars() {
   const t = view.step, table = $("bars");
   table.replaceChildren();
+  table.classList.toggle("times", isSeries);
   if (isSeries) return drawExpected(table, t);
   const titles = isLanguage ? ["token", "", "probability", "rank"] : [isTagger ? "tag" : "class", "", "probability", "change"];
   head(table, titles, ["34%", "", "76px", "62px"]);
@@ -191,7 +192,7 @@ function drawBars() {
 function expected(t, ahead, values) { return values[(t * horizon + ahead) * outcomes + view.target]; }
 
 function drawExpected(table, t) {
-  head(table, [data.outcomes[view.target], "expected", "interval", "came"], ["24%", "", "36%", "17%"]);
+  head(table, [data.outcomes[view.target], "expected", "interval", "came"], ["29%", "", "33%", "17%"]);
   for (let ahead = 0; ahead < Math.min(horizon, 10); ahead++) {
     const then = t + 1 + ahead, bounds = `${figure(expected(t, ahead, lower))} – ${figure(expected(t, ahead, upper))}`;
     const truth = then < steps ? figure(signal[then * channels + view.target]) : "";
