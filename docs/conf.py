@@ -23,7 +23,7 @@ smartquotes = False  # -- is no dash in the name of an option
 toc_object_entries_show_parents = "hide"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "commands", "diagrams", "mathml"]
-extensions += ["chinese_search"] if chinese else []
+extensions += ["chinese_search" if chinese else "english_search"]
 # Both languages have the same names of pages, so that each finds its counterpart.
 source_suffix = {".zh.md" if chinese else ".md": "markdown"}
 include_patterns, exclude_patterns = (["**.zh.md"], []) if chinese else (["**.md"], ["**.zh.md"])

@@ -7,16 +7,19 @@ Sphinx's own needs a package of 19 MB to cut the pages into words, and does not 
 import re
 from typing import Any
 
+from english_search import HYPHENATED, parts
 from sphinx.application import Sphinx
 from sphinx.search import SearchLanguage, languages
 
 __all__ = ["setup"]
 
 # A run of Chinese characters, or a word of another script.
-RUN = "[\u3400-\u9fff]+|[^\\W\u3400-\u9fff]+"
+RUN = f"{HYPHENATED}|[\u3400-\u9fff]+|[^\\W\u3400-\u9fff]+"
 SPLIT_QUERY = r"""
 var splitQuery = (query) =>
-  [...query.matchAll(/[\u3400-\u9fff]+|[\p{L}\p{N}_]+?(?=[\u3400-\u9fff]|[^\p{L}\p{N}_]|$)/gu)].flatMap(([run]) =>
+  [...query.matchAll(
+    /(?<![\p{L}\p{N}_])[A-Za-z]-[A-Za-z]+|[\u3400-\u9fff]+|[\p{L}\p{N}_]+?(?=[\u3400-\u9fff]|[^\p{L}\p{N}_]|$)/gu,
+  )].flatMap(([run]) =>
     /^[\u3400-\u9fff]{2}/.test(run) ? [...run].slice(1).map((_, i) => run.slice(i, i + 2)) : [run]);
 """
 
@@ -30,7 +33,7 @@ class ByPairs(SearchLanguage):
         words = []
         for run in re.findall(RUN, input):
             if run[0] < "\u3400":
-                words.append(run)
+                words += parts(run)
             else:
                 words += [*run, *(run[i : i + 2] for i in range(len(run) - 1))]
         return words

@@ -28,6 +28,7 @@ def test_the_site_builds_without_a_warning_and_asks_nothing_of_the_network(langu
     index = (site / "searchindex.js").read_text(encoding="utf-8")
     terms = json.loads(index.removeprefix("Search.setIndex(").removesuffix(")"))["terms"]
     assert {"zh": "隐藏", "en": "hidden"}[language] in terms
+    assert "n-gram" in terms  # whole: of an n alone there would be hundreds
 
 
 def test_the_command_reference_has_every_command_with_its_options(monkeypatch: pytest.MonkeyPatch) -> None:

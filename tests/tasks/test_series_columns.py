@@ -68,6 +68,17 @@ def test_what_could_be_several_is_refused_with_the_option(tmp_path, header, row,
         find_columns(table(tmp_path, header, row), None, (), ())
 
 
+@pytest.mark.parametrize(
+    ("header", "row"), [("2014-12,99.5", "{month},{x}\n"), ("100", "{x}\n"), ("1;2,5", "{i};{x}\n")]
+)
+def test_a_table_without_names_is_refused_unless_columns_are_named(tmp_path, header, row):
+    file = table(tmp_path, header, row)
+    for time in (None, "none"):
+        with pytest.raises(InputError, match=r"x\.csv: expected a line of names above the rows, got '"):
+            find_columns(file, time, (), ())
+    assert find_columns(file, "none", (header.split(",")[-1].split(";")[0],), ()).time is None
+
+
 def test_a_row_that_is_wrong_is_refused_with_its_line(tmp_path):
     path = table(tmp_path, "month,x", "{month},{i}\n")
     whole = path.read_text()

@@ -85,7 +85,7 @@ def test_standard_input_is_csv(monkeypatch):
         ("t,y\n1,2\n", r"line 1: expected a column 'x', the columns are 't', 'y'$"),
         ("t,x\n1,2\n2,two\n", r"line 3, column 'x': expected a number, or nothing, got 'two'$"),
         ("t,x\n1,inf\n", r"line 2, column 'x': expected a number, or nothing, got 'inf'$"),
-        ("t,x\n1,1e300\n", r"line 2, column 'x': expected a number, or nothing, got '1e300'$"),
+        ("t,x\n1,1e300\n", r"line 2, column 'x': expected a number up to 1e\+100, or nothing, got '1e300'$"),
         ("t,x\n1,1_000\n", r"line 2, column 'x': expected a number, or nothing, got '1_000'$"),
         ('t,x\n1,"1,5"\n2,2.5\n', r"line 3, column 'x': expected a decimal comma, as '1,5' in line 2, got '2.5'$"),
         ("t,x\nmonday,2\n", r"column 't', line 2: expected a time \(.*\), got 'monday'$"),

@@ -63,6 +63,8 @@ def choose_columns(
     header = list(table)
     chosen, further, ahead = (_split(given, header) for given in (targets, covariates, known))
     named = {*chosen, *further, *ahead}
+    if not named and time in (None, NO_TIME) and all(column and _is_value(column) for column in header):
+        raise InputError(f"{name}: expected a line of names above the rows, got {listed(map(shown, header))}")
     if time is None:
         time = _time_column({column: texts for column, texts in table.items() if column not in named}, name)
     elif time == NO_TIME and time not in header:
@@ -129,6 +131,10 @@ def _is_date(text: str) -> bool:
         return bool(readings([text], ""))
     except InputError:
         return False
+
+
+def _is_value(text: str) -> bool:
+    return looks_like_number(text) or _is_date(text)
 
 
 def _target(table: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
