@@ -8,7 +8,7 @@ from elman._errors import one_line
 from elman._figures import figure, worded
 from elman.cli._arguments import add_model
 from elman.cli._parser import Commands, add_command
-from elman.cli._wording import printable
+from elman.cli._wording import printable, wrapped
 
 if TYPE_CHECKING:
     from elman.runtime._model_folder import Model
@@ -84,5 +84,5 @@ def _section(title: str, entries: dict[str, Any]) -> None:
     print(title)
     for name, value in entries.items():
         shown = figure(value) if isinstance(value, float) else str(value)
-        print(f"  {printable(worded(name))}: {one_line(printable(shown), 1000)}")
+        print(wrapped(f"  {printable(worded(name))}: {one_line(printable(shown), 1000)}", indent="    "))
     print()

@@ -36,10 +36,11 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
-def wrapped(text: str) -> str:
-    """Return a line for standard output: for a terminal broken between words."""
+def wrapped(text: str, indent: str = "") -> str:
+    """Return a line for standard output: for a terminal broken between words, further lines after an indent."""
     if not sys.stdout.isatty():
         return text
     from textwrap import fill
 
-    return fill(text, shutil.get_terminal_size().columns, break_long_words=False, break_on_hyphens=False)
+    columns = shutil.get_terminal_size().columns
+    return fill(text, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

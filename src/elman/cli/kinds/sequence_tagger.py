@@ -18,7 +18,7 @@ from elman.cli._figures import figures_table
 from elman.cli._given import example_of, given_file, given_text
 from elman.cli._tagged_text import marked_text
 from elman.cli._texts import TEXTS_AT_ONCE, batches, read_texts, write_record
-from elman.cli._wording import printable
+from elman.cli._wording import printable, wrapped
 from elman.runtime import Trace
 from elman.runtime._tagger.tagger import SequenceTagger, Tagged
 from elman.runtime._tagger.tags import OUTSIDE, PLAIN, marked
@@ -63,7 +63,7 @@ def show(report: dict[str, Any]) -> None:
     plain = report["scheme"] == PLAIN
     shares = "    ".join(f"{name}  {report[name]:.4f}" for name in ("precision", "recall"))
     of = f"of tags other than {OUTSIDE}" if plain else "of entities, whose type and both ends have to be right"
-    print(f"{shares}    F1  {report['f1']:.4f}    {of}")
+    print(wrapped(f"{shares}    F1  {report['f1']:.4f}    {of}"))
     print(f"accuracy  {report['accuracy']:.2%} of {counted(report['tokens'], 'token')}")
     print(f"{counted(report['examples'], 'sentence')} in {report['seconds']:.2f} s\n")
     print(figures_table(report["per_type"], *(("tag", "tokens") if plain else ("type", "entities"))))
