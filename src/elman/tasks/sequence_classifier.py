@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elman._errors import listed
+from elman._figures import counted
 from elman.runtime._arrays import Array
 from elman.runtime._classifiers.sequence_settings import SequenceSettings
 from elman.runtime._classifiers.sequences import SequenceClassifier as Trained
@@ -139,7 +140,7 @@ class SequenceClassifier(SequenceOptions, Classifier):
             channels += f" ({listed(settings.channels)})"
         chosen = " (chosen from the data)" if frames and not self.frame_size else ""
         running.notice(
-            f"{data['training']:,} sequences to train on, {data['validation']:,} to validate, "
+            f"{counted(data['training'], 'sequence')} to train on, {data['validation']:,} to validate, "
             f"{len(self.classes_)} classes; {channels}, {data['steps']} steps{frames}{chosen}"
         )
         if data["missing"]:

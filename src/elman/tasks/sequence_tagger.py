@@ -191,8 +191,8 @@ class SequenceTagger(TaggerOptions, Estimator):
         if self.scheme_ == PLAIN:
             scheme = f"{len(self.classes_)} plain tags"
         running.notice(
-            f"{data['training']:,} sentences of {data['tokens']:,} tokens to train on, {data['validation']:,} to "
-            f"validate; {scheme}; {kinds[self.tokens_]}, {len(self.words_):,} known"
+            f"{counted(data['training'], 'sentence')} of {counted(data['tokens'], 'token')} to train on, "
+            f"{data['validation']:,} to validate; {scheme}; {kinds[self.tokens_]}, {len(self.words_):,} known"
         )
         if detected == IOB1:
             running.notice("tags are IOB1; the model's are BIO")

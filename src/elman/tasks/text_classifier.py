@@ -125,7 +125,7 @@ class TextClassifier(TextOptions, Classifier):
         data, kind = self.data_, {"char": "characters", "word": "words"}[self.tokens_]
         chosen = "" if self.tokens else " (chosen from the data)"
         running.notice(
-            f"{data['training']:,} texts to train on, {data['validation']:,} to validate, "
+            f"{counted(data['training'], 'text')} to train on, {data['validation']:,} to validate, "
             f"{len(self.classes_)} classes; texts are read by {kind}{chosen}, "
             f"{len(self.vocabulary_):,} tokens known"
         )
