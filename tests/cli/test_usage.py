@@ -275,3 +275,19 @@ def test_defaults_are_those_of_python(task, estimator):
     both = options.keys() & defaults.keys()
     assert len(both) > 8
     assert {name: options[name] for name in both} == {name: defaults[name] for name in both}
+
+
+def test_long_lines_break_between_words_on_a_terminal_alone(monkeypatch):
+    from elman.cli._wording import wrapped
+
+    line = f"  network: {'two words ' * 12}".rstrip()
+    assert wrapped(line, indent="    ") == line
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = wrapped(line, indent="    ").split("\n")
+    assert (max(map(len, lines)) <= 40, lines[0][:11], {each[:4] for each in lines[1:]}) == (
+        True,
+        "  network: ",
+        {"    "},
+    )
+    assert " ".join(" ".join(lines).split()) == " ".join(line.split())
