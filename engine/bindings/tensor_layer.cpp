@@ -145,11 +145,10 @@ nb::tuple forward(const TensorView& x, elman::Cell cell, int threads, int direct
       elman::forward(calls[static_cast<std::size_t>(direction)]);
     }
   }
-  nb::list results;
-  results.append(output);
-  if (!h_n.is_none()) results.append(h_n);
-  if (!c_n.is_none()) results.append(c_n);
-  return nb::make_tuple(nb::tuple(results), kept);
+  if (sizes.is_one_step()) {
+    return nb::make_tuple(c_n.is_none() ? nb::make_tuple(output) : nb::make_tuple(output, c_n), kept);
+  }
+  return nb::make_tuple(c_n.is_none() ? nb::make_tuple(output, h_n) : nb::make_tuple(output, h_n, c_n), kept);
 }
 
 template <class T>

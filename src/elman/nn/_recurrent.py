@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import FunctionType
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
 from elman import _gate, ops
-from elman._cells import FAMILIES, Family
+from elman._cells import FAMILIES
 from elman.nn import _fx, _pytorch
 
 __all__ = ["Cell", "Layer"]
@@ -22,9 +23,11 @@ _CELL_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 class _Recurrent:
     """What a class has that is ``(this, PyTorch's class)``, and its subclasses."""
 
-    _family: ClassVar[Family]
+    _name: ClassVar[str]
+    _modes: ClassVar[Mapping[str, str]]
+    _cells: ClassVar[tuple[str, ...]]
     _gates: ClassVar[int]
-    _states: ClassVar[int]
+    _has_pair: ClassVar[bool]  # of states
     # PyTorch's are called by name, not by super(): torch.compile of PyTorch 2.15 knows its own layers by their classes
     _theirs: ClassVar[Any]
 
@@ -42,8 +45,9 @@ class _Recurrent:
     def __init_subclass__(cls, family: str | None = None) -> None:
         super().__init_subclass__()
         if family:
-            cls._family, cls._theirs = FAMILIES[family], cls.__bases__[1]
-            cls._gates, cls._states = len(cls._family.gates), len(cls._family.states)
+            row, cls._theirs = FAMILIES[family], cls.__bases__[1]
+            cls._name, cls._modes, cls._cells = row.name, row.modes, (*row.modes.values(),)
+            cls._gates, cls._has_pair = len(row.gates), len(row.states) == 2
             cls.forward = _named(cls.forward, f"{cls.__name__}.forward")
 
     def __prepare_scriptable__(self) -> torch.nn.Module:
@@ -94,12 +98,12 @@ class Layer(_Recurrent):
                 return results
         if _fx.traces(self, input):  # type: ignore[arg-type]
             return _fx.leaf(self, input, hx)  # type: ignore[arg-type]
-        if self._states == 2:
+        if self._has_pair:
             self._check_sizes(input.data if isinstance(input, PackedSequence) else input)
         return self._theirs.forward(self, input, hx)
 
     def _run_padded(self, input: Tensor, hx: Any) -> tuple[Tensor, Any] | None:
-        h_0, c_0 = (hx, None) if self._states == 1 else _pair(hx)
+        h_0, c_0 = _pair(hx) if self._has_pair else (hx, None)
         weights = self._admitted_weights(input, h_0, c_0)
         if weights is None:
             return None
@@ -112,17 +116,17 @@ class Layer(_Recurrent):
         if batched:
             # of PyTorch's outputs an LSTM's alone are views there
             turns, given = steps_axis == 1, input.transpose(0, 1) if steps_axis else input
-            results = self._run(given, None, h_0, c_0, weights, turns and self._states == 1)
-            if turns and self._states == 2:
+            results = self._run(given, None, h_0, c_0, weights, turns and not self._has_pair)
+            if turns and self._has_pair:
                 results = results[0].transpose(0, 1), *results[1:]
         else:
             h_0, c_0 = (None if x is None else x.unsqueeze(1) for x in (h_0, c_0))
             results = tuple(x.squeeze(1) for x in self._run(input.unsqueeze(1), None, h_0, c_0, weights))
-        return results if self._states == 1 else (results[0], results[1:])  # type: ignore[return-value]
+        return (results[0], results[1:]) if self._has_pair else results  # type: ignore[return-value]
 
     def _run_packed(self, packed: PackedSequence, hx: Any) -> tuple[PackedSequence, Any] | None:
         data, batch_sizes, sorted_indices, unsorted_indices = packed
-        h_0, c_0 = (hx, None) if self._states == 1 else _pair(hx)
+        h_0, c_0 = _pair(hx) if self._has_pair else (hx, None)
         weights = self._admitted_weights(data, h_0, c_0)
         if weights is None or data.dim() != 2:
             return None
@@ -136,10 +140,10 @@ class Layer(_Recurrent):
             if not self._fit(h_0, c_0, sizes[0]):
                 return None
             hx = self.permute_hidden(hx, sorted_indices)
-            h_0, c_0 = (hx, None) if self._states == 1 else hx
+            h_0, c_0 = hx if self._has_pair else (hx, None)
         output, *final = self._run(data, batch_sizes.contiguous(), h_0, c_0, weights)
         packed_output = PackedSequence(output, batch_sizes, sorted_indices, unsorted_indices)
-        return packed_output, self.permute_hidden(final[0] if self._states == 1 else (*final,), unsorted_indices)
+        return packed_output, self.permute_hidden((*final,) if self._has_pair else final[0], unsorted_indices)
 
     def _admitted_weights(self, input: Tensor, h_0: Any, c_0: Any) -> list[Tensor] | None:
         """The weights, if the engine may be handed them, the input and the states; other sizes are left to check."""
@@ -151,7 +155,7 @@ class Layer(_Recurrent):
             if not _gate.admits(input, h_0, c_0, weights, *sizes):
                 return None
         # RNN goes by its mode alone, as PyTorch's does
-        return weights if self.mode in self._family.modes and not self.proj_size else None
+        return weights if self.mode in self._modes and not self.proj_size else None
 
     def _check_sizes(self, input: Any) -> None:
         """Refuse weights of other sizes: oneDNN, by which PyTorch runs an LSTM in float32, reads past their ends."""
@@ -182,7 +186,7 @@ class Layer(_Recurrent):
         output_batch_first: bool = False,
     ) -> tuple[Tensor, ...]:
         """The output and the final states."""
-        layers, directions, cell = self.num_layers, 2 if self.bidirectional else 1, self._family.modes[self.mode]
+        layers, directions, cell = self.num_layers, 2 if self.bidirectional else 1, self._modes[self.mode]
         units = self.hidden_size
         if layers == 1:
             return ops.layer(input, batch_sizes, h_0, c_0, weights, units, cell, directions, output_batch_first)
@@ -221,7 +225,7 @@ class Cell(_Recurrent):
 
     def _run(self, input: Tensor, hx: Any) -> Any:
         """The state after this step, of an LSTM both."""
-        h, c = (hx, None) if self._states == 1 else _pair(hx)
+        h, c = _pair(hx) if self._has_pair else (hx, None)
         sizes = self._gates, self.input_size, self.hidden_size, 1, False, self.bias
         names = _CELL_WEIGHTS if self.bias else _CELL_WEIGHTS[:2]
         weights: list[Any] = [*map(self._parameters.get, names)]
@@ -229,10 +233,9 @@ class Cell(_Recurrent):
             weights = [getattr(self, name) for name in names]  # parametrized and the like
             if not _gate.admits(input, h, c, weights, *sizes):
                 return None
-        shape, family = input.shape, self._family
-        cell = self.__dict__.get("nonlinearity", family.name)
+        shape, cell = input.shape, self.__dict__.get("nonlinearity", self._name)
         batched = len(shape) == 2
-        if not (batched or len(shape) == 1) or cell not in family.modes.values():
+        if not (batched or len(shape) == 1) or cell not in self._cells:
             return None
         if h is not None:
             expected = *shape[:-1], self.hidden_size
@@ -244,4 +247,4 @@ class Cell(_Recurrent):
             h, c = (None if x is None else x.unsqueeze(0) for x in (h, c))
             after = ops.step(input.unsqueeze(0), h, c, weights, self.hidden_size, cell)
             results = tuple(x.squeeze(0) for x in after)
-        return results[0] if self._states == 1 else results
+        return results if self._has_pair else results[0]
