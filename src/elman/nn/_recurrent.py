@@ -24,7 +24,7 @@ class _Recurrent:
     """What a class has that is ``(this, PyTorch's class)``, and its subclasses."""
 
     _name: ClassVar[str]
-    _modes: ClassVar[Mapping[str, str]]
+    _modes: ClassVar[Mapping[str, str]]  # a layer goes by its mode alone, as PyTorch's RNN does
     _cells: ClassVar[tuple[str, ...]]
     _gates: ClassVar[int]
     _has_pair: ClassVar[bool]  # of states
@@ -103,9 +103,10 @@ class Layer(_Recurrent):
         return self._theirs.forward(self, input, hx)
 
     def _run_padded(self, input: Tensor, hx: Any) -> tuple[Tensor, Any] | None:
-        h_0, c_0 = _pair(hx) if self._has_pair else (hx, None)
+        has_pair, cell = self._has_pair, self._modes.get(self.mode)
+        h_0, c_0 = _pair(hx) if has_pair else (hx, None)
         weights = self._admitted_weights(input, h_0, c_0)
-        if weights is None:
+        if weights is None or cell is None:
             return None
         shape = input.shape
         batched, steps_axis = len(shape) == 3, 1 if self.batch_first and len(shape) == 3 else 0
@@ -113,22 +114,22 @@ class Layer(_Recurrent):
             return None
         if h_0 is not None and not self._fit(h_0, c_0, *shape[1 - steps_axis : -1 - steps_axis]):
             return None
-        if batched:
-            # of PyTorch's outputs an LSTM's alone are views there
-            turns, given = steps_axis == 1, input.transpose(0, 1) if steps_axis else input
-            results = self._run(given, None, h_0, c_0, weights, turns and not self._has_pair)
-            if turns and self._has_pair:
-                results = results[0].transpose(0, 1), *results[1:]
-        else:
+        if not batched:
             h_0, c_0 = (None if x is None else x.unsqueeze(1) for x in (h_0, c_0))
-            results = tuple(x.squeeze(1) for x in self._run(input.unsqueeze(1), None, h_0, c_0, weights))
-        return (results[0], results[1:]) if self._has_pair else results  # type: ignore[return-value]
+            results = tuple(x.squeeze(1) for x in self._run(input.unsqueeze(1), None, h_0, c_0, weights, cell))
+        elif steps_axis:
+            # of PyTorch's outputs an LSTM's alone are views there
+            results = self._run(input.transpose(0, 1), None, h_0, c_0, weights, cell, not has_pair)
+            results = (results[0].transpose(0, 1), *results[1:]) if has_pair else results
+        else:
+            results = self._run(input, None, h_0, c_0, weights, cell)
+        return (results[0], results[1:]) if has_pair else results  # type: ignore[return-value]
 
     def _run_packed(self, packed: PackedSequence, hx: Any) -> tuple[PackedSequence, Any] | None:
         data, batch_sizes, sorted_indices, unsorted_indices = packed
         h_0, c_0 = _pair(hx) if self._has_pair else (hx, None)
-        weights = self._admitted_weights(data, h_0, c_0)
-        if weights is None or data.dim() != 2:
+        weights, cell = self._admitted_weights(data, h_0, c_0), self._modes.get(self.mode)
+        if weights is None or cell is None or data.dim() != 2:
             return None
         # batch sizes that no packing makes are PyTorch's to refuse
         if not _gate.is_plain(batch_sizes) or batch_sizes.dim() != 1 or batch_sizes.dtype is not torch.int64:
@@ -141,7 +142,7 @@ class Layer(_Recurrent):
                 return None
             hx = self.permute_hidden(hx, sorted_indices)
             h_0, c_0 = hx if self._has_pair else (hx, None)
-        output, *final = self._run(data, batch_sizes.contiguous(), h_0, c_0, weights)
+        output, *final = self._run(data, batch_sizes.contiguous(), h_0, c_0, weights, cell)
         packed_output = PackedSequence(output, batch_sizes, sorted_indices, unsorted_indices)
         return packed_output, self.permute_hidden((*final,) if self._has_pair else final[0], unsorted_indices)
 
@@ -154,8 +155,7 @@ class Layer(_Recurrent):
             weights = [*self._flat_weights]
             if not _gate.admits(input, h_0, c_0, weights, *sizes):
                 return None
-        # RNN goes by its mode alone, as PyTorch's does
-        return weights if self.mode in self._modes and not self.proj_size else None
+        return None if self.proj_size else weights
 
     def _check_sizes(self, input: Any) -> None:
         """Refuse weights of other sizes: oneDNN, by which PyTorch runs an LSTM in float32, reads past their ends."""
@@ -183,11 +183,11 @@ class Layer(_Recurrent):
         h_0: Tensor | None,
         c_0: Tensor | None,
         weights: list[Tensor],
+        cell: str,
         output_batch_first: bool = False,
     ) -> tuple[Tensor, ...]:
         """The output and the final states."""
-        layers, directions, cell = self.num_layers, 2 if self.bidirectional else 1, self._modes[self.mode]
-        units = self.hidden_size
+        layers, directions, units = self.num_layers, 2 if self.bidirectional else 1, self.hidden_size
         if layers == 1:
             return ops.layer(input, batch_sizes, h_0, c_0, weights, units, cell, directions, output_batch_first)
         each = len(weights) // layers
@@ -225,7 +225,8 @@ class Cell(_Recurrent):
 
     def _run(self, input: Tensor, hx: Any) -> Any:
         """The state after this step, of an LSTM both."""
-        h, c = _pair(hx) if self._has_pair else (hx, None)
+        has_pair = self._has_pair
+        h, c = _pair(hx) if has_pair else (hx, None)
         sizes = self._gates, self.input_size, self.hidden_size, 1, False, self.bias
         names = _CELL_WEIGHTS if self.bias else _CELL_WEIGHTS[:2]
         weights: list[Any] = [*map(self._parameters.get, names)]
@@ -247,4 +248,4 @@ class Cell(_Recurrent):
             h, c = (None if x is None else x.unsqueeze(0) for x in (h, c))
             after = ops.step(input.unsqueeze(0), h, c, weights, self.hidden_size, cell)
             results = tuple(x.squeeze(0) for x in after)
-        return results if self._has_pair else results[0]
+        return results if has_pair else results[0]
