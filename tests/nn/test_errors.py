@@ -210,47 +210,6 @@ def test_a_cells_input_gone_wrong_is_answered_as_by_torch(arguments: Callable[[]
     assert outcome(call, elman.nn) == outcome(call, torch.nn)
 
 
-h = ones(2, 2, 4)
-PAIRS: dict[str, Any] = {
-    "one tensor": h,
-    "a tensor of two": torch.stack([h, h]),
-    "a list": [h, h],
-    "one in a tuple": (h,),
-    "three": (h, h, h),
-    "none": (),
-    "None and a tensor": (None, h),
-    "a tensor and None": (h, None),
-    "None twice": (None, None),
-    "c_0 of another size": (h, ones(2, 2, 5)),
-    "c_0 of another batch": (h, ones(2, 3, 4)),
-    "c_0 of 2 dimensions": (h, ones(2, 4)),
-    "h_0 of another size": (ones(2, 2, 5), h),
-    "c_0 of float64": (h, h.double()),
-    "c_0 of integers": (h, h.long()),
-    "a string": "hx",
-    "a dict": {"h": h, "c": h},
-}
-
-
-@pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
-def test_a_pair_of_states_gone_wrong_is_answered_as_by_torch(pair: Any, packed: bool) -> None:
-    input = pack_padded_sequence(ones(5, 2, 3), [5, 2]) if packed else ones(5, 2, 3)
-
-    def call(nn: ModuleType) -> Any:
-        return nn.LSTM(3, 4, 2)(input, pair)
-
-    assert outcome(call, elman.nn) == outcome(call, torch.nn)
-    if packed:
-        return
-    of_cell = tuple(x[0] if isinstance(x, torch.Tensor) else x for x in pair) if isinstance(pair, tuple) else pair
-
-    def call_cell(nn: ModuleType) -> Any:
-        return nn.LSTMCell(3, 4)(ones(2, 3), of_cell)
-
-    assert outcome(call_cell, elman.nn) == outcome(call_cell, torch.nn)
-
-
 def replaced(name: str, value: Any) -> Callable[[Any], None]:
     """Puts other numbers, of any shape and dtype, where a parameter's were."""
     return lambda layer: setattr(layer, name, torch.nn.Parameter(value, requires_grad=value.is_floating_point()))
@@ -309,15 +268,6 @@ def test_a_proj_size_that_slips_in_by_position_answers_as_in_torch(proj_size: in
         return nn.RNN(3, 4, 1, "tanh", True, False, 0.0, False, proj_size)(ones(5, 2, 3))
 
     assert outcome(call, elman.nn) == outcome(call, torch.nn)
-
-
-@pytest.mark.parametrize("hx", [None, (ones(2, 2, 2), ones(2, 2, 4)), (ones(2, 2, 4), ones(2, 2, 4))])
-def test_an_lstm_with_projections_answers_as_torchs(hx: Any) -> None:
-    def call(nn: ModuleType) -> Any:
-        output, (h_n, c_n) = nn.LSTM(3, 4, 2, proj_size=2)(ones(5, 2, 3), hx)
-        return output, h_n, c_n
-
-    assert outcome(call, elman.nn)[0] == outcome(call, torch.nn)[0]  # PyTorch warns once in a process
 
 
 @pytest.mark.parametrize(
