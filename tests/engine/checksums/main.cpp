@@ -67,12 +67,12 @@ void print(const std::string& name, const std::vector<T>& values) {
 
 template <class T>
 struct Layer {
-  Layer(Draw<T>& draw, std::int64_t inputs, std::int64_t units)
+  Layer(Draw<T>& draw, std::int64_t inputs, std::int64_t units, int gates = 1)
       : sizes{inputs, units},
-        input(draw.even(units * inputs, 1 / std::sqrt(static_cast<double>(units)))),
-        recurrent(draw.even(units * units, 1 / std::sqrt(static_cast<double>(units)))),
-        input_bias(draw.even(units, 1)),
-        recurrent_bias(draw.even(units, 1)) {}
+        input(draw.even(gates * units * inputs, 1 / std::sqrt(static_cast<double>(units)))),
+        recurrent(draw.even(gates * units * units, 1 / std::sqrt(static_cast<double>(units)))),
+        input_bias(draw.even(gates * units, 1)),
+        recurrent_bias(draw.even(gates * units, 1)) {}
 
   elman::Weights<T> weights() const {
     return {sizes[0], sizes[1], input.data(), recurrent.data(), input_bias.data(), recurrent_bias.data()};
@@ -93,12 +93,14 @@ template <class T>
 void one_layer(const Size& size, elman::Cell cell, bool packed, bool reverse, const std::string& name) {
   const auto [steps, batch, inputs, units] = size;
   Draw<T> draw(static_cast<std::uint64_t>(units));
-  const Layer<T> layer(draw, inputs, units);
+  const elman::CellSizes of_cell = elman::sizes(cell);
+  const Layer<T> layer(draw, inputs, units, of_cell.gates);
   const std::vector<std::int64_t> batch_sizes = ragged(size);
   const elman::Sequence sequence{steps, batch, packed ? batch_sizes.data() : nullptr, reverse};
   const std::int64_t rows = steps * batch;  // packed input leaves the last of them unread
   const std::vector<T> x = draw.wide(rows * inputs), h_0 = draw.even(batch * units, 1);
   std::vector<T> output(static_cast<std::size_t>(rows * units)), h_n(static_cast<std::size_t>(batch * units));
+  std::vector<T> kept(static_cast<std::size_t>(rows * of_cell.kept * units)), c_n(of_cell.states > 1 ? h_n.size() : 0);
 
   elman::Forward<T> forward;
   forward.sequence = sequence;
@@ -109,13 +111,17 @@ void one_layer(const Size& size, elman::Cell cell, bool packed, bool reverse, co
   forward.initial_state = h_0.data();
   forward.output = {output.data(), batch * units, units};
   forward.final_state = h_n.data();
+  if (!c_n.empty()) forward.final_cell_state = c_n.data();
+  if (!kept.empty()) forward.kept = kept.data();
   elman::forward(forward);
   print(name + " output", output);
   print(name + " h_n", h_n);
+  if (!c_n.empty()) print(name + " c_n", c_n);
 
   const std::vector<T> d_output = draw.even(rows * units, 1), d_h_n = draw.even(batch * units, 1);
   std::vector<T> d_x(x.size()), d_h_0(h_0.size()), d_input(layer.input.size()), d_recurrent(layer.recurrent.size());
-  std::vector<T> d_bias(static_cast<std::size_t>(units));
+  std::vector<T> d_bias(layer.input_bias.size()), d_recurrent_bias(of_cell.apart > 0 ? d_bias.size() : 0);
+  std::vector<T> d_c_0(c_n.size());
   elman::Backward<T> backward;
   backward.sequence = sequence;
   backward.cell = cell;
@@ -131,12 +137,17 @@ void one_layer(const Size& size, elman::Cell cell, bool packed, bool reverse, co
   backward.d_input_weights = d_input.data();
   backward.d_recurrent_weights = d_recurrent.data();
   backward.d_bias = d_bias.data();
+  if (!kept.empty()) backward.kept = kept.data();
+  if (!d_recurrent_bias.empty()) backward.d_recurrent_bias = d_recurrent_bias.data();
+  if (!d_c_0.empty()) backward.d_initial_cell_state = d_c_0.data();
   elman::backward(backward);
   print(name + " dx", d_x);
   print(name + " dh_0", d_h_0);
   print(name + " dW_ih", d_input);
   print(name + " dW_hh", d_recurrent);
   print(name + " db", d_bias);
+  if (!d_recurrent_bias.empty()) print(name + " db_hh", d_recurrent_bias);
+  if (!d_c_0.empty()) print(name + " dc_0", d_c_0);
 }
 
 // Two layers in two directions, what a classifier makes of their outputs, and a stream through one direction of them.
@@ -177,6 +188,10 @@ void cases(const Size& size) {
   one_layer<T>(size, elman::Cell::tanh, true, true, name + " tanh packed reverse");
   one_layer<T>(size, elman::Cell::relu, true, false, name + " relu packed");
   one_layer<T>(size, elman::Cell::relu, false, true, name + " relu reverse");
+  one_layer<T>(size, elman::Cell::gru, false, false, name + " gru");
+  one_layer<T>(size, elman::Cell::gru, true, true, name + " gru packed reverse");
+  one_layer<T>(size, elman::Cell::lstm, true, false, name + " lstm packed");
+  one_layer<T>(size, elman::Cell::lstm, false, true, name + " lstm reverse");
   stack<T>(size, name);
 }
 
