@@ -87,7 +87,7 @@ elman::Rows<T> rows(const Array<T>& array) {
 }
 
 // A tuple of h and, of an LSTM, c, of `size` elements each; null for what is not given.
-using Tuple = std::optional<nb::tuple>;
+using Tuple = std::optional<nb::typed<nb::tuple, nb::object, nb::ellipsis>>;
 
 template <class T>
 struct States {

@@ -58,7 +58,7 @@ class NetworkFloat32:
         A tuple (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None) for each layer and direction.
         """
 
-    def run(self, input: Annotated[NDArray[numpy.float32], dict(device='cpu', writable=False)], batch_sizes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, initial: tuple | None, output: Annotated[NDArray[numpy.float32], dict(device='cpu')], final: tuple | None) -> None:
+    def run(self, input: Annotated[NDArray[numpy.float32], dict(device='cpu', writable=False)], batch_sizes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, initial: tuple[object, ...] | None, output: Annotated[NDArray[numpy.float32], dict(device='cpu')], final: tuple[object, ...] | None) -> None:
         """
         Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `final`.
 
@@ -94,7 +94,7 @@ class NetworkFloat64:
         A tuple (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None) for each layer and direction.
         """
 
-    def run(self, input: Annotated[NDArray[numpy.float64], dict(device='cpu', writable=False)], batch_sizes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, initial: tuple | None, output: Annotated[NDArray[numpy.float64], dict(device='cpu')], final: tuple | None) -> None:
+    def run(self, input: Annotated[NDArray[numpy.float64], dict(device='cpu', writable=False)], batch_sizes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, initial: tuple[object, ...] | None, output: Annotated[NDArray[numpy.float64], dict(device='cpu')], final: tuple[object, ...] | None) -> None:
         """
         Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `final`.
 

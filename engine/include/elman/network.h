@@ -86,8 +86,8 @@ class Stream {
   void step(const T* input, std::ptrdiff_t row, std::ptrdiff_t feature, T* output, int threads = 1);
 
   // The states after the last step, (layers, batch, hidden_size), and behind the h of an LSTM all c, shaped alike;
-  // contiguous. May be written between steps, to begin anew from zeros or to go on from elsewhere. The stream's own, and
-  // another place after each step: ask again.
+  // contiguous. May be written between steps, to begin anew from zeros or to go on from elsewhere. The stream's own,
+  // and another place after each step: ask again.
   T* states() { return states_[current_].data(); }
   const T* states() const { return states_[current_].data(); }
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from elman.runtime._classifiers.sequences import SequenceClassifier
     from elman.runtime._classifiers.text import TextClassifier
     from elman.runtime._classifiers.text_stream import TextStream
-    from elman.runtime._converting import from_keras
     from elman.runtime._forecaster.forecaster import Forecast, Forecaster
+    from elman.runtime._keras import from_keras
     from elman.runtime._language.model import LanguageModel
     from elman.runtime._language.stream import LanguageStream
     from elman.runtime._onnx.from_onnx import from_onnx
@@ -51,7 +51,7 @@ _LATER = {
     "TextStream": "_classifiers.text_stream",
     "Trace": "_trace.trace",
     "export": "_onnx.to_onnx",
-    "from_keras": "_converting",
+    "from_keras": "_keras",
     "from_onnx": "_onnx.from_onnx",
 }
 

@@ -1,18 +1,16 @@
-"""Networks from PyTorch and Keras."""
+"""Networks from PyTorch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from elman._cells import FAMILIES
-from elman._errors import InputError, listed, shown
-from elman.runtime._arrays import Array, as_array
+from elman._errors import InputError, shown
+from elman.runtime._arrays import Array
 from elman.runtime._network import Network
-from elman.runtime._parameters import NAMES, as_parameters, family_of, parameter_names
+from elman.runtime._parameters import NAMES, as_parameters, family_of
 from elman.runtime._rnn import NETWORKS, RNN, network_of
 
-__all__ = ["as_network", "from_keras"]
+__all__ = ["as_network"]
 
 _MODES = {mode: cell for family in FAMILIES.values() for mode, cell in family.modes.items()}
 
@@ -72,48 +70,6 @@ def _of_module(module: Any) -> Network:
 def _class_by_shapes(arrays: Mapping[str, Array]) -> Any:
     family = family_of({name: array.shape for name, array in arrays.items()})
     return NETWORKS[family.name] if family else RNN
-
-
-def from_keras(weights: Sequence[Any], nonlinearity: str = "tanh", batch_first: bool = True) -> RNN:
-    """Return the network of Keras's ``SimpleRNN``.
-
-    Args:
-        weights: what the layer's ``get_weights()`` returns: kernel (input_size, units), recurrent kernel (units,
-            units) and, if there is one, bias (units,); of a ``Bidirectional`` layer both directions', one after the
-            other. For stacked layers, a list of such lists: what ``model.get_weights()`` returns does not tell two
-            layers from two directions.
-        nonlinearity: the layer's ``activation``, ``"tanh"`` or ``"relu"``.
-        batch_first: Keras's layers are.
-
-    Raises:
-        InputError: the arrays are no such layer's; the message says which.
-    """
-    if not isinstance(weights, list | tuple):
-        raise InputError(f"weights: expected a list of arrays, got {type(weights).__name__}")
-    layers = list(weights) if weights and isinstance(weights[0], list | tuple) else [list(weights)]
-    for number, layer in enumerate(layers):
-        if not isinstance(layer, list | tuple):
-            raise InputError(f"weights[{number}]: expected a list of arrays, got {type(layer).__name__}")
-    each = len(layers[0])
-    if each not in (2, 3, 4, 6) or any(len(layer) != each for layer in layers):
-        counts = listed(str(len(layer)) for layer in layers)
-        raise InputError(f"weights: expected 2 or 3 arrays a layer, or 4 or 6 in two directions, got {counts}")
-    directions, bias = (2 if each > 3 else 1), each % 3 == 0
-    parameters: dict[str, Array] = {}
-    for number, arrays in enumerate(layers):
-        for direction in range(directions):
-            part = arrays[direction * each // directions : (direction + 1) * each // directions]
-            place = f"weights[{number}]" if len(layers) > 1 else "weights"
-            checked = [as_array(array, f"{place}[{i}]") for i, array in enumerate(part)]
-            for i, (array, dimensions) in enumerate(zip(checked, (2, 2, 1), strict=False)):
-                if array.ndim != dimensions:
-                    raise InputError(
-                        f"{place}[{i}]: expected {dimensions} dimensions, got the shape {shown(array.shape)}"
-                    )
-            kernel, recurrent, *rest = checked
-            values = [kernel.T, recurrent.T, *rest, *map(np.zeros_like, rest)]  # Keras has one bias
-            parameters |= dict(zip(parameter_names(number, direction, bias), values, strict=True))
-    return RNN(parameters, nonlinearity, batch_first)
 
 
 def _has(module: Any, name: str) -> bool:

@@ -20,7 +20,15 @@ from elman.runtime._stream import Stream
 __all__ = ["ENGINES", "Network"]
 
 ENGINES: dict[str, Any] = {"float32": _engine.NetworkFloat32, "float64": _engine.NetworkFloat64}
-_OPTIONS = {"num_layers": 1, "nonlinearity": "tanh", "bias": True, "batch_first": False, "bidirectional": False}
+_STREAMS: dict[str, Any] = {"float32": _engine.StreamFloat32, "float64": _engine.StreamFloat64}
+_OPTIONS = {  # what a repr leaves out
+    "num_layers": 1,
+    "nonlinearity": "tanh",
+    "bias": True,
+    "batch_first": False,
+    "bidirectional": False,
+    "reset_after": True,
+}
 
 
 class Network:
@@ -61,7 +69,7 @@ class Network:
             for layer in range(sizes.num_layers)
             for direction in range(sizes.directions)
         ]
-        self._network = ENGINES[self.dtype.name](layers, sizes.directions, getattr(_engine.Cell, cell))
+        self._network = self._make_engine(layers)
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the network to a safetensors file, as :func:`elman.save` does."""
@@ -147,6 +155,14 @@ class Network:
         final = self._empty_states(self._states_shape(int(batch_sizes[0])))
         self._network.run(rows, batch_sizes, initial, output, final)
         return output, from_states(final)
+
+    def _make_engine(self, layers: list[tuple[Array | None, ...]]) -> Any:
+        """Return what computes, from the parameters of each layer and direction."""
+        return ENGINES[self.dtype.name](layers, self._sizes.directions, getattr(_engine.Cell, self.cell))
+
+    def _make_stream(self, batch: int, convert: Any) -> Any:
+        """Return what steps; it calls ``convert`` with itself and what it cannot read as it is."""
+        return _STREAMS[self.dtype.name](self._network, batch, convert)
 
     def _run_ragged(self, x: Array, initial: States | None, lengths: Array, output: Array, final: States) -> None:
         packing = Packing.of(lengths)

@@ -74,6 +74,8 @@ def save(
     from elman.runtime._converting import as_network
 
     made = as_network(network, nonlinearity, batch_first)
+    if not getattr(made, "reset_after", True):
+        raise InputError("network: expected a GRU whose reset gate comes after the product, got reset_after=False")
     metadata = {"format": "elman rnn", "version": "2", "cell": made.cell}
     metadata["batch_first"] = "true" if made.batch_first else "false"
     write_tensors(require_free(path, overwrite), made.parameters, metadata)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elman import _engine
 from elman._errors import InputError, about, shown
 from elman.runtime._arrays import Array, as_array, as_count, as_shaped, require_out
 from elman.runtime._states import as_states, from_states
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from elman.runtime._network import Network
 
 __all__ = ["Stream"]
-
-_STREAMS = {"float32": _engine.StreamFloat32, "float64": _engine.StreamFloat64}
 
 
 class Stream:
@@ -51,7 +48,7 @@ class Stream:
         self._shape = (len(rnn.family.states), rnn.num_layers, self.batch, rnn.hidden_size)
         # the conversion knows sizes alone: what the engine's object holds, no garbage collector sees
         convert = partial(_convert, rnn.dtype, self.batch, rnn.input_size, rnn.hidden_size)
-        self._stream: Any = _STREAMS[rnn.dtype.name](rnn._network, self.batch, convert)
+        self._stream: Any = rnn._make_stream(self.batch, convert)
         # the engine's own method: a frame of Python around it would be a fifth of a small step's time
         if type(self).step is Stream.step:
             self.step = self._stream.step  # type: ignore[method-assign]

@@ -1,0 +1,110 @@
+"""A GRU as it was first published, the reset gate before the recurrent product, on NumPy: the engine has the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from elman.runtime._arrays import Array
+from elman.runtime._linear import Linear
+from elman.runtime._rnn import GRU
+from elman.runtime._states import States
+
+__all__ = ["ResetFirstGRU"]
+
+Convert = Callable[[Any, Any, "Array | None"], Array]
+
+
+class ResetFirstGRU(GRU):
+    """A GRU with ``n_t = tanh(W_in x_t + b_in + W_hn (r_t * h_{t-1}) + b_hn)``: Keras's ``reset_after=False``."""
+
+    reset_after = False
+
+    def _make_engine(self, layers: list[tuple[Any, ...]]) -> Any:
+        return _Engine([_Layer(*arrays) for arrays in layers], self._sizes.directions)
+
+    def _make_stream(self, batch: int, convert: Convert) -> Any:
+        return _Stream(self._network, np.zeros((1, self.num_layers, batch, self.hidden_size), self.dtype), convert)
+
+
+class _Layer:
+    """One layer and direction: PyTorch's parameters, gates in its order r, z, n."""
+
+    def __init__(self, w_ih: Array, w_hh: Array, b_ih: Array | None, b_hh: Array | None) -> None:
+        self.units = units = w_hh.shape[1]
+        self._input = Linear(w_ih, b_ih)
+        self._r_z = Linear(w_hh[: 2 * units], None if b_hh is None else b_hh[: 2 * units])
+        self._n = Linear(w_hh[2 * units :], None if b_hh is None else b_hh[2 * units :])
+
+    def run(self, x: Array, sizes: Sequence[int], reverse: bool, h: Array) -> Array:
+        """Return the outputs of packed rows, and leave the final states in ``h``."""
+        u, output = self._input(x), np.empty((len(x), self.units), x.dtype)
+        steps = list(pairwise(np.cumsum([0, *sizes]).tolist()))
+        for begin, end in steps[:: -1 if reverse else 1]:
+            output[begin:end] = h[: end - begin] = self._step(u[begin:end], h[: end - begin].copy())
+        return output
+
+    def _step(self, u: Array, h: Array) -> Array:
+        units = self.units
+        r, z = np.split(_sigma(u[:, : 2 * units] + self._r_z(h)), 2, axis=1)
+        n = np.tanh(u[:, 2 * units :] + self._n(r * h))
+        new: Array = n + z * (h - n)
+        return new
+
+
+class _Engine:
+    """What the engine's networks do for :class:`elman.runtime._network.Network`."""
+
+    def __init__(self, layers: Sequence[_Layer], directions: int) -> None:
+        self._layers, self._directions = layers, directions
+
+    def run_plain(self, *_: Any) -> None:
+        """Leave all calls to be checked in Python."""
+
+    def run(self, x: Array, batch_sizes: Array | None, initial: States | None, output: Array, final: States) -> None:
+        sizes = [x.shape[1]] * len(x) if batch_sizes is None else batch_sizes.tolist()
+        shape = (len(self._layers), sizes[0], self._layers[0].units)
+        states = np.zeros(shape, x.dtype) if initial is None else initial[0].reshape(shape).copy()
+        rows = np.ascontiguousarray(x).reshape(-1, x.shape[-1])
+        for first in range(0, len(self._layers), self._directions):
+            both = range(first, first + self._directions)
+            rows = np.concatenate([self._layers[i].run(rows, sizes, i > first, states[i]) for i in both], axis=1)
+        output[...] = rows.reshape(output.shape)
+        final[0][...] = states.reshape(final[0].shape)
+
+
+class _Stream:
+    """What the engine's streams do for :class:`elman.runtime.Stream`; states are (1, layers, batch, hidden_size)."""
+
+    def __init__(self, engine: _Engine, states: Array, convert: Convert) -> None:
+        self._engine, self._states, self._convert = engine, states, convert
+        self._converting = False
+
+    def step(self, x_t: Any, out: Array | None = None) -> Array:
+        if not self._converting:  # it calls again with an array that fits
+            self._converting = True
+            try:
+                return self._convert(self, x_t, out)
+            finally:
+                self._converting = False
+        batch, units = self._states.shape[2:]
+        output = np.empty((1, batch, units), x_t.dtype)
+        states = (self._states[0],)
+        self._engine.run(x_t.reshape(1, batch, -1), None, states, output, states)
+        return output.reshape(*x_t.shape[:-1], units)
+
+    def read_states(self, states: Array) -> None:
+        states[...] = self._states
+
+    def write_states(self, states: Array) -> None:
+        self._states[...] = states
+
+
+def _sigma(a: Array) -> Array:
+    """The logistic function, without overflow."""
+    small = np.exp(-np.abs(a))
+    result: Array = np.where(a >= 0, 1, small) / (1 + small)
+    return result
