@@ -5,21 +5,25 @@ from typing import Any
 
 import numpy as np
 
-from elman.runtime import RNN, from_keras
+from elman.runtime import from_keras
+from elman.runtime._network import Network
 from elman.runtime._parameters import Sizes
+from elman.runtime._rnn import GRU, LSTM, RNN, class_of, network_of
 from fuzz.choices import Choices
 from fuzz.layouts import DTYPES, OnlyDLPack, laid_out, plain, some_array, some_out, some_shape
 from fuzz.rule import REFUSED, attempt
 
 SIZES = [(2, 3, 1, False, True), (1, 1, 1, False, False), (3, 2, 2, True, True), (4, 20, 2, False, True)]
+CELLS = ["tanh", "relu", "tanh", "relu", "gru", "lstm", "lstm", "gru"]  # of the sizes, twice
 NAMES = ("weight_ih_l0", "weight_hh_l1", "weight_ih", "bias_hh_l0_reverse", "weight_ih_l1000", "x\ny", "x" * 2000, "")
 
 
 @functools.cache
-def network(number: int, dtype: str, batch_first: bool) -> RNN:
-    shapes = Sizes(*SIZES[number]).shapes()
+def network(number: int, dtype: str, batch_first: bool) -> Network:
+    cell = CELLS[number]
+    shapes = Sizes(*SIZES[number % len(SIZES)], gates=len(class_of(cell).family.gates)).shapes()
     parameters = {n: np.sin(np.arange(1, np.prod(s) + 1) ** 2).reshape(s).astype(dtype) for n, s in shapes.items()}
-    return RNN(parameters, ("tanh", "relu")[number % 2], batch_first)
+    return network_of(cell, parameters, batch_first)
 
 
 def run(data: bytes) -> None:
@@ -31,7 +35,7 @@ def run(data: bytes) -> None:
     if kind == 4:
         read_keras(choices)
         return
-    dtype, number = choices.pick(("f4", "f8")), choices.number(len(SIZES))
+    dtype, number = choices.pick(("f4", "f8")), choices.number(len(CELLS))
     if kind == 1:
         run_whole(choices, network(number, dtype, choices.chance()))
     elif kind == 2:
@@ -41,7 +45,8 @@ def run(data: bytes) -> None:
 
 
 def make_network(choices: Choices) -> None:
-    shapes = Sizes(*SIZES[choices.number(len(SIZES))]).shapes()
+    kind = choices.pick((RNN, GRU, LSTM)) if choices.chance(4) else RNN
+    shapes = Sizes(*SIZES[choices.number(len(SIZES))], gates=len(kind.family.gates)).shapes()
     given: dict[Any, Any] = {}
     for name, shape in shapes.items():
         given[name] = some_array(choices, some_shape(choices, shape)) if choices.chance(4) else np.ones(shape, "f")
@@ -51,8 +56,11 @@ def make_network(choices: Choices) -> None:
         given["weight_ih"] = np.zeros(shapes["weight_ih_l0"], "f")  # a cell's name for the layer's
     if choices.chance(16):
         given[choices.pick((None, 3, b"x", "x" * 2000, choices.text(40)))] = np.ones(3, "f")
-    nonlinearity: Any = choices.pick(("tanh", "relu", None, "x" * 2000, [], 3)) if choices.chance(8) else "tanh"
-    rnn = attempt(RNN, given, nonlinearity, choices.pick((False, True, None, 1, "x" * 2000, np.True_)))
+    made = choices.pick((RNN, GRU, LSTM)) if choices.chance(16) else kind
+    options: dict[str, Any] = {"batch_first": choices.pick((False, True, None, 1, "x" * 2000, np.True_))}
+    if made is RNN and choices.chance(8):
+        options["nonlinearity"] = choices.pick(("tanh", "relu", None, "x" * 2000, [], 3))
+    rnn = attempt(made, given, **options)
     if rnn is not REFUSED:
         for name, array in rnn.parameters.items():
             cell = {f"{kind}_l0": kind for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
@@ -63,12 +71,16 @@ def make_network(choices: Choices) -> None:
 
 def read_keras(choices: Choices) -> None:
     layers: list[Any] = []
+    gates = choices.pick((1, 3, 4))
+    columns = 3 * gates
     for _ in range(choices.number(4)):
-        shapes = [(3, 3), (3, 3), (3,)][: 3 - choices.number(2)] * (1 + choices.number(2))
+        bias = (2, columns) if gates == 3 and choices.chance() else (columns,)
+        shapes = [(3, columns), (3, columns), bias][: 3 - choices.number(2)] * (1 + choices.number(2))
         layers.append([some_array(choices, some_shape(choices, shape)) for shape in shapes])
         if choices.chance(8):
             layers[-1] = some_array(choices, (3, 3))
-    rnn = attempt(from_keras, choices.pick(layers) if layers and choices.chance() else layers)
+    options = {"reset_after": choices.pick((True, False, None, 1, "x" * 2000))} if choices.chance(4) else {}
+    rnn = attempt(from_keras, choices.pick(layers) if layers and choices.chance() else layers, **options)
     if rnn is not REFUSED:
         rnn(np.ones((2, 2, rnn.input_size), rnn.dtype))
 
@@ -93,7 +105,22 @@ def some_lengths(choices: Choices, batch: int, steps: int) -> Any:
     )
 
 
-def run_whole(choices: Choices, rnn: RNN) -> None:
+def some_states(choices: Choices, rnn: Network, shape: tuple[int, ...]) -> Any:
+    """An array, or as many as the cell has states, seldom one too few or too many."""
+    count = len(rnn.family.states)
+    if choices.chance(16):
+        count = choices.pick((0, 1, 2, 3))
+    arrays = tuple(some_array(choices, some_shape(choices, shape), (rnn.dtype.str, *DTYPES)) for _ in range(count))
+    return arrays[0] if count == 1 else list(arrays) if choices.chance(4) else arrays
+
+
+def plain_states(rnn: Network, states: Any) -> Any:
+    if len(rnn.family.states) == 1:
+        return plain(states, rnn.dtype)
+    return tuple(plain(state, rnn.dtype) for state in states)
+
+
+def run_whole(choices: Choices, rnn: Network) -> None:
     steps, batch = 1 + choices.number(5), choices.number(5)
     leading: tuple[int, ...] = (batch, steps) if rnn.batch_first else (steps, batch)
     directions = 1 + rnn.bidirectional
@@ -102,9 +129,15 @@ def run_whole(choices: Choices, rnn: RNN) -> None:
     if not batched:
         leading = (steps,)
     x = some_array(choices, some_shape(choices, (*leading, rnn.input_size)), (rnn.dtype.str, *DTYPES))
-    h_0 = some_array(choices, some_shape(choices, state), (rnn.dtype.str, *DTYPES)) if choices.chance() else None
+    h_0 = some_states(choices, rnn, state) if choices.chance() else None
     lengths = some_lengths(choices, batch, steps)
-    out = some_out(choices, (*leading, directions * rnn.hidden_size), rnn.dtype, x, h_0)
+    out = some_out(
+        choices,
+        (*leading, directions * rnn.hidden_size),
+        rnn.dtype,
+        x,
+        h_0[0] if isinstance(h_0, tuple) and h_0 else h_0,
+    )
     expected = attempt(_whole_of_plain, rnn, x, h_0, lengths)
     untouched = _outside(out)
     results = attempt(rnn, x, h_0, lengths, out)
@@ -113,13 +146,13 @@ def run_whole(choices: Choices, rnn: RNN) -> None:
     assert expected is not REFUSED, "accepted, though its plain copy is refused"
     assert out is None or results[0] is out
     same(results[0], expected[0], "output")
-    same(results[1], expected[1], "h_n")
+    same_states(results[1], expected[1], "h_n")
     assert _outside(out) == untouched, "written outside of out"
 
 
-def _whole_of_plain(rnn: RNN, x: Any, h_0: Any, lengths: Any) -> Any:
+def _whole_of_plain(rnn: Network, x: Any, h_0: Any, lengths: Any) -> Any:
     try:
-        copies = plain(x, rnn.dtype), None if h_0 is None else plain(h_0, rnn.dtype)
+        copies = plain(x, rnn.dtype), None if h_0 is None else plain_states(rnn, h_0)
         counts = None if lengths is None else np.array(plain(lengths, np.dtype("O")).tolist(), "i8")
     except Exception:  # no array: to be refused
         return REFUSED
@@ -141,7 +174,7 @@ def _outside(out: Any) -> bytes:
     return raw[: low - start].tobytes() + raw[high - start :].tobytes()
 
 
-def run_steps(choices: Choices, rnn: RNN) -> None:
+def run_steps(choices: Choices, rnn: Network) -> None:
     batch = choices.pick((1, 2, 3, 0, -1, 2**31, 1.0, "x" * 2000, None, True, np.int8(2), 10**4400))
     stream, twin = attempt(rnn.stream, batch), attempt(rnn.stream, batch)
     if stream is REFUSED:
@@ -156,13 +189,13 @@ def run_steps(choices: Choices, rnn: RNN) -> None:
         untouched = _outside(out)
         result = attempt(stream.step, x, out)
         if result is REFUSED:
-            same(stream.state, before, "state after a refusal")
+            same_states(stream.state, before, "state after a refusal")
             twin.state = before
             continue
         assert expected is not REFUSED, "accepted, though its plain copy is refused"
         assert out is None or result is out
         same(result, expected, "step")
-        same(stream.state, twin.state, "state")
+        same_states(stream.state, twin.state, "state")
         assert _outside(out) == untouched, "written outside of out"
 
 
@@ -197,17 +230,18 @@ ROWS = (
 )
 
 
-def change_states(choices: Choices, rnn: RNN) -> None:
+def change_states(choices: Choices, rnn: Network) -> None:
     stream = attempt(rnn.stream, 3)
     if stream is REFUSED:
         return
-    state = some_array(choices, some_shape(choices, (rnn.num_layers, 3, rnn.hidden_size)), (rnn.dtype.str, *DTYPES))
+    state = some_states(choices, rnn, (rnn.num_layers, 3, rnn.hidden_size))
     before = stream.state
     if attempt(setattr, stream, "state", state) is REFUSED:
-        same(stream.state, before, "state after a refusal")
+        same_states(stream.state, before, "state after a refusal")
     else:
-        same(stream.state, plain(state, rnn.dtype), "state")
-    stream.state = before = np.ones_like(before)
+        same_states(stream.state, plain_states(rnn, state), "state")
+    before = tuple(map(np.ones_like, before)) if isinstance(before, tuple) else np.ones_like(before)
+    stream.state = before
     rows: Any = [choices.pick(ROWS[: choices.pick((3, 6, len(ROWS)))]) for _ in range(choices.number(4))]
     kind = choices.number(4)
     if kind == 1:
@@ -220,18 +254,29 @@ def change_states(choices: Choices, rnn: RNN) -> None:
     elif kind == 3:
         rows = choices.pick(ROWS)
     if attempt(stream.reset, rows) is REFUSED:
-        same(stream.state, before, "state after a refusal")
+        same_states(stream.state, before, "state after a refusal")
         return
-    expected = before.copy()
+    expected = [state.copy() for state in (before if isinstance(before, tuple) else (before,))]
     if rows is None:
-        expected[...] = 0
+        for state in expected:
+            state[...] = 0
     else:
         chosen = np.from_dlpack(rows._array) if isinstance(rows, OnlyDLPack) else np.asarray(rows)
         assert chosen.ndim == 1, "rows of other dimensions"
         places = np.flatnonzero(chosen).tolist() if chosen.dtype == bool else chosen.tolist()
-        for place in places:
-            expected[:, place] = 0
-    same(stream.state, expected, "state")
+        for state in expected:
+            for place in places:
+                state[:, place] = 0
+    same_states(stream.state, tuple(expected) if len(expected) > 1 else expected[0], "state")
+
+
+def same_states(result: Any, expected: Any, what: str) -> None:
+    if not isinstance(expected, tuple):
+        return same(result, expected, what)
+    assert isinstance(result, tuple), f"{what}: {type(result)}, and of plain copies a tuple"
+    for one, other in zip(result, expected, strict=True):
+        same(one, other, what)
+    return None
 
 
 def same(result: Any, expected: Any, what: str) -> None:
@@ -250,6 +295,10 @@ def seeds() -> dict[str, bytes]:
         "whole_batch_first": bytes([1, 1, 2, 1, 3, 2, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 1, 2, 1, 0]),
         "steps": bytes([2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 3, 4]),
         "steps_of_float64": bytes([2, 1, 3, 2, 0, 0, 0, 0, 2, 1, 2, 0, 0, 3, 0]),
+        "whole_of_gru": bytes([1, 0, 4, 0, 2, 2, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]),
+        "steps_of_lstm": bytes([2, 0, 5, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 3, 4]),
+        "states_of_lstm": bytes([3, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0]),
+        "keras_of_gru": bytes([4, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]),
         "keras": bytes([4, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]),
         "states": bytes([3, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0]),
         "states_by_mask": bytes([3, 0, 3, 0, 0, 0, 0, 0, 0, 0, 2, 1, 1]),

@@ -10,26 +10,31 @@ import numpy as np
 
 import elman
 from elman._safetensors import tensor_bytes
-from elman.runtime import RNN
+from elman.runtime._network import Network
 from elman.runtime._parameters import Sizes
+from elman.runtime._rnn import GRU, LSTM, RNN, class_of
 from fuzz.choices import Choices
 from fuzz.edits import edit_tensors
 from fuzz.rule import REFUSED, attempt
 
-METADATA = {"format": "elman rnn", "version": "1", "nonlinearity": "relu", "batch_first": "false"}
+VERSION_1 = {"format": "elman rnn", "version": "1", "nonlinearity": "relu", "batch_first": "false"}
 NETWORKS: list[tuple[Any, ...]] = [
-    (2, 3, 1, False, True, "f4"),
-    (1, 1, 1, False, False, "f8"),
-    (3, 2, 2, True, True, "f8"),
+    (2, 3, 1, False, True, "f4", None),
+    (1, 1, 1, False, False, "f8", "tanh"),
+    (3, 2, 2, True, True, "f8", "relu"),
+    (2, 3, 1, False, True, "f4", "gru"),
+    (2, 3, 2, False, True, "f4", "lstm"),
+    (3, 1, 1, True, False, "f8", "lstm"),
 ]
 
 
 @functools.cache
 def sound(number: int) -> bytes:
-    *sizes, dtype = NETWORKS[number]
-    shapes = Sizes(*sizes).shapes()
+    *sizes, dtype, cell = NETWORKS[number]
+    shapes = Sizes(*sizes, gates=len(class_of(cell or "relu").family.gates)).shapes()
     tensors = {name: np.sin(np.arange(1, np.prod(s) + 1) ** 2).reshape(s).astype(dtype) for name, s in shapes.items()}
-    return tensor_bytes(tensors, METADATA)
+    said = {"format": "elman rnn", "version": "2", "cell": cell, "batch_first": "false"}
+    return tensor_bytes(tensors, said if cell else VERSION_1)
 
 
 def content(data: bytes) -> bytes:
@@ -55,12 +60,14 @@ def place() -> tempfile.TemporaryDirectory[str]:
 def run(data: bytes) -> None:
     path = Path(place().name, "rnn.safetensors")
     path.write_bytes(content(data))
-    for rnn in (attempt(elman.load, path), attempt(RNN.load, path, "relu", True)):
-        if rnn is not REFUSED:
-            use(rnn)
+    loads = ((elman.load, ()), (RNN.load, ("relu", True)), (GRU.load, (True,)), (LSTM.load, (True,)))
+    for load, options in loads:
+        network = attempt(load, path, *options)
+        if network is not REFUSED:
+            use(network)
 
 
-def use(rnn: RNN) -> None:
+def use(rnn: Network) -> None:
     """Run whole, alone and step by step."""
     if rnn.input_size * rnn.hidden_size > 10**5:
         return
@@ -71,9 +78,10 @@ def use(rnn: RNN) -> None:
         or not all(np.isfinite(array).all() for array in rnn.parameters.values())
         or (max(abs(array).max() for array in rnn.parameters.values()) > 1e6)
     ), "NaN of finite weights"
-    alone = rnn(x[:, :1] if not rnn.batch_first else x[:1])
-    first = (output[:, :1] if not rnn.batch_first else output[:1], h_n[:, :1])
-    for result, expected in zip(alone, first, strict=True):
+    alone, final = rnn(x[:, :1] if not rnn.batch_first else x[:1])
+    pairs = [(alone, output[:, :1] if not rnn.batch_first else output[:1])]
+    pairs += [(ours, of_all[:, :1]) for ours, of_all in zip(each(final), each(h_n), strict=True)]
+    for result, expected in pairs:
         assert np.array_equal(result, expected, equal_nan=True), "other bits alone"
     stream = attempt(rnn.stream, 3 if not rnn.batch_first else 2)
     assert (stream is REFUSED) == rnn.bidirectional
@@ -81,6 +89,11 @@ def use(rnn: RNN) -> None:
         by_step = output.swapaxes(0, 1) if rnn.batch_first else output
         for x_t, expected in zip(x.swapaxes(0, 1) if rnn.batch_first else x, by_step, strict=True):
             assert np.array_equal(stream.step(x_t), expected, equal_nan=True), "other bits step by step"
+
+
+def each(states: Any) -> tuple[Any, ...]:
+    """h, or h and c."""
+    return states if isinstance(states, tuple) else (states,)
 
 
 def seeds() -> dict[str, bytes]:
@@ -91,9 +104,14 @@ def seeds() -> dict[str, bytes]:
         "raw": one,
         "raw_float64": sound(1),
         "raw_two_directions": sound(2),
+        "raw_gru": sound(3),
+        "raw_lstm": sound(4),
+        "raw_lstm_of_two_directions": sound(5),
         "header": b"H" + one[8 : 8 + length] + b"\n" + one[8 + length :],
         "header_claims": b"H" + json.dumps(claims).encode() + b"\n",
         "edit": b"E\0\0\0\0\0\0\0",
         "edit_of_second": b"E\1\1\2\2\1\3\4",
         "edit_of_third": b"E\2\0\1\1\1\1\1\2\3\4\5",
+        "edit_of_gru": b"E\3\0\0\0\0\0\0\0",
+        "edit_of_lstm": b"E\4\1\2\2\1\3\4",
     }

@@ -1,5 +1,7 @@
 """Networks of PyTorch on the runtime."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,13 +19,20 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence  # noqa
 
 from elman.nn import RNN, RNNCell  # noqa: E402
 
+KINDS = {
+    "tanh": RNN,
+    "relu": partial(RNN, nonlinearity="relu"),
+    "gru": elman.nn.GRU,
+    "lstm": elman.nn.LSTM,
+}
 
-@settings(max_examples=40)
+
+@settings(max_examples=60)
 @given(
+    cell=st.sampled_from(list(KINDS)),
     sizes=st.tuples(st.integers(1, 20), st.integers(1, 40), st.integers(1, 3)),
     options=st.fixed_dictionaries(
         {
-            "nonlinearity": st.sampled_from(["tanh", "relu"]),
             "bias": st.booleans(),
             "batch_first": st.booleans(),
             "bidirectional": st.booleans(),
@@ -32,27 +41,37 @@ from elman.nn import RNN, RNNCell  # noqa: E402
     ),
     lengths=st.lists(st.integers(1, 7), min_size=1, max_size=5),
 )
-def test_the_runtime_has_the_bits_of_the_layer(sizes, options, lengths):
-    layer = RNN(*sizes, **options).eval()
+def test_the_runtime_has_the_bits_of_the_layer(cell, sizes, options, lengths):
+    layer = KINDS[cell](*sizes, **options).eval()
     rnn = as_network(layer)
+    assert rnn.cell == cell
     shape = (len(lengths), 7) if options["batch_first"] else (7, len(lengths))
     x = torch.randn(*shape, sizes[0], dtype=options["dtype"])
-    h_0 = torch.randn(sizes[2] * (1 + options["bidirectional"]), len(lengths), sizes[1], dtype=options["dtype"])
+    states = tuple(
+        torch.randn(sizes[2] * (1 + options["bidirectional"]), len(lengths), sizes[1], dtype=options["dtype"])
+        for _ in rnn.family.states
+    )
+    h_0 = states if len(states) > 1 else states[0]
     with torch.no_grad():
         expected = layer(x, h_0)
         packed, h_n = layer(pack_padded_sequence(x, lengths, options["batch_first"], enforce_sorted=False), h_0)
         ragged = pad_packed_sequence(packed, options["batch_first"], total_length=7)[0], h_n
-    for results, truth in ((rnn(x, h_0), expected), (rnn(x, h_0, lengths), ragged)):
-        assert all((a == b.numpy()).all() for a, b in zip(results, truth, strict=True))
+    for (output, h_n), (truth, final) in ((rnn(x, h_0), expected), (rnn(x, h_0, lengths), ragged)):
+        assert all((a == b.numpy()).all() for a, b in zip((output, *each(h_n)), (truth, *each(final)), strict=True))
 
 
-def test_a_loop_of_cells_has_the_bits_of_a_stream():
-    cell, x = RNNCell(5, 7, nonlinearity="relu"), torch.randn(6, 3, 5)
+@pytest.mark.parametrize(
+    "kind", [partial(RNNCell, nonlinearity="relu"), elman.nn.GRUCell, elman.nn.LSTMCell], ids=["relu", "gru", "lstm"]
+)
+def test_a_loop_of_cells_has_the_bits_of_a_stream(kind):
+    cell, x = kind(5, 7), torch.randn(6, 3, 5)
     stream, state = as_network(cell).stream(3), None
     with torch.no_grad():
         for x_t in x:
             state = cell(x_t, state)
-            assert (stream.step(x_t) == state.numpy()).all()
+            assert (stream.step(x_t) == each(state)[0].numpy()).all()
+    for ours, theirs in zip(each(stream.state), each(state), strict=True):
+        assert (ours[0] == theirs.numpy()).all()
 
 
 @pytest.mark.parametrize("kind", [torch.nn.RNN, RNN])
@@ -98,7 +117,7 @@ def test_an_lstm_with_a_projection_is_refused():
             as_network(network)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(
     kind=st.sampled_from([torch.nn.GRU, torch.nn.LSTM]),
     sizes=st.tuples(st.integers(1, 20), st.integers(1, 40), st.integers(1, 3)),
