@@ -13,7 +13,8 @@ import numpy as np
 
 from elman import _engine
 from tests.engine.cases import Array, assert_same_bits, backward, case, forward, ragged
-from tests.engine.test_network import network_of, run, stream_of
+from tests.engine.gated import gated_case
+from tests.engine.test_network import gated_network_of, network_of, run, run_network, states_of, stream_of
 from tests.engine.test_output import pool
 from tests.threads import run_in_threads
 
@@ -27,6 +28,8 @@ WIDE = case(40, 512, 3, 1)  # few rows: the units of a step are shared out
 STACK = [[case(40, 96, 12, 60, seed=0)], [case(96, 96, 12, 60, seed=1)], [case(96, 96, 12, 60, seed=2)]]
 NETWORK = network_of([this for [this] in STACK])
 STREAM = stream_of(NETWORK, PADDED)
+GATED = gated_case("lstm", 40, 96, 12, 60)
+GATED_STREAM = stream_of(gated_network_of([GATED]), GATED)
 OUTPUTS = {id(this): forward(this)[0] for this in (PADDED, PACKED, WIDE)}
 
 
@@ -55,6 +58,17 @@ def step(threads: int) -> dict[str, Array]:
     return {"first": STREAM.step(PADDED.input[0])}
 
 
+def gated_network(threads: int) -> dict[str, Array]:
+    _engine.set_num_threads(threads)
+    return run_network(gated_network_of([GATED]), GATED, states_of([GATED]), 1)
+
+
+def gated_step(threads: int) -> dict[str, Array]:
+    _engine.set_num_threads(threads)
+    GATED_STREAM.write_states(np.zeros((2, 1, 60, 96), np.float32))
+    return {"first": GATED_STREAM.step(GATED.input[0])}
+
+
 def pooling(_: int) -> dict[str, Array]:
     return {"pooled": pool(OUTPUTS[id(PACKED)], PACKED.batch_sizes.tolist())}
 
@@ -76,6 +90,8 @@ CALLS = {
     "network": network,
     "stream": stream,
     "step": step,
+    "gated network": gated_network,
+    "gated step": gated_step,
     "pooling": pooling,
     "softmax": softmax,
 }

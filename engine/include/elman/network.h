@@ -71,9 +71,9 @@ class Network {
   std::int64_t hidden_size_;
 };
 
-// A batch of sequences that a network reads step by step. It owns its states, shares the network, and allocates nothing
-// after its construction. One thread at a time may use a stream; any number of streams may share a network. A copy is
-// another stream in the same state.
+// A batch of sequences that a network reads step by step. It owns its states and shares the network. Steps allocate
+// nothing, but for working memory of a thread that takes its first step through gates. One thread at a time may use a
+// stream; any number of streams may share a network. A copy is another stream in the same state.
 template <class T>
 class Stream {
  public:
