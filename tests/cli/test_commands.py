@@ -176,13 +176,16 @@ def test_info_shows_what_a_model_is(elman, model):
     assert "None" not in out
 
 
-def test_info_shows_what_a_network_is(elman):
-    shapes = {"weight_ih_l0": (6, 4), "weight_hh_l0": (6, 6), "bias_ih_l0": (6,), "bias_hh_l0": (6,)}
-    save({name: np.zeros(shape, "f") for name, shape in shapes.items()}, "rnn.safetensors", nonlinearity="relu")
+@pytest.mark.parametrize(("gates", "said"), [(1, "relu"), (3, "GRU"), (4, "LSTM")])
+def test_info_shows_what_a_network_is(elman, gates, said):
+    rows = 6 * gates
+    shapes = {"weight_ih_l0": (rows, 4), "weight_hh_l0": (rows, 6), "bias_ih_l0": (rows,), "bias_hh_l0": (rows,)}
+    nonlinearity = "relu" if gates == 1 else None
+    save({name: np.zeros(shape, "f") for name, shape in shapes.items()}, "rnn.safetensors", nonlinearity=nonlinearity)
     done = elman("info", "rnn.safetensors")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("rnn.safetensors: a recurrent network\n")
-    assert "4 inputs, 1 x 6 units in one direction, relu, with biases" in done.out
+    assert f"4 inputs, 1 x 6 units in one direction, {said}, with biases" in done.out
     assert "input: (steps, batch, 4), float32" in done.out
 
 
