@@ -12,7 +12,7 @@ from onnx import helper  # noqa: E402
 
 import elman  # noqa: E402
 from elman.runtime._onnx import node  # noqa: E402
-from tests.runtime.onnx_models import NAMES, draw_arguments, info, loaded, model_of, rnn_model  # noqa: E402
+from tests.runtime.onnx_models import NAMES, draw_arguments, info, loaded, model_of, node_model  # noqa: E402
 from tests.threads import run_in_threads  # noqa: E402
 
 
@@ -26,7 +26,7 @@ def packed(monkeypatch):
 
 
 def test_inputs_and_outputs_are_described():
-    model = rnn_model(draw_arguments(lengths=[1, 2, 3]), {}, given=("X", "sequence_lens", "initial_h"))
+    model = node_model(draw_arguments(lengths=[1, 2, 3]), {}, given=("X", "sequence_lens", "initial_h"))
     of_x, of_y = (value.type.tensor_type.shape.dim for value in (model.graph.input[0], model.graph.output[0]))
     of_x[0].dim_param = "steps"
     of_x[1].Clear()
@@ -52,7 +52,7 @@ def test_inputs_and_outputs_are_described():
 )
 def test_shapes_and_the_types_of_outputs_need_not_be_said(left_out, described):
     arguments = draw_arguments()
-    model = rnn_model(arguments, {}, outputs=("Y",), given=("X",))
+    model = node_model(arguments, {}, outputs=("Y",), given=("X",))
     complete = loaded(model)
     if left_out == "type":
         model.graph.output[0].ClearField("type")
@@ -67,7 +67,7 @@ def test_shapes_and_the_types_of_outputs_need_not_be_said(left_out, described):
 def test_a_path_may_be_a_string_or_a_path(tmp_path):
     arguments = draw_arguments()
     path = tmp_path / "m.onnx"
-    path.write_bytes(rnn_model(arguments, {}).SerializeToString())
+    path.write_bytes(node_model(arguments, {}).SerializeToString())
     first, second = elman.runtime.from_onnx(path)(arguments), elman.runtime.from_onnx(str(path))(arguments)
     np.testing.assert_array_equal(first["Y"], second["Y"])
 
@@ -75,7 +75,7 @@ def test_a_path_may_be_a_string_or_a_path(tmp_path):
 def test_numbers_are_converted_to_the_dtype_of_the_input():
     arguments = draw_arguments(lengths=[4, 2, 1])
     arguments["X"] = np.round(arguments["X"])
-    model = loaded(rnn_model(arguments, {}))
+    model = loaded(node_model(arguments, {}))
     expected = model(arguments)["Y"]
     for X in (arguments["X"].tolist(), arguments["X"].astype(int), arguments["X"].astype(">f8")):
         got = model({**arguments, "X": X, "sequence_lens": [4, 2, 1]})["Y"]
@@ -85,7 +85,7 @@ def test_numbers_are_converted_to_the_dtype_of_the_input():
 def test_tensors_of_pytorch_are_taken():
     torch = pytest.importorskip("torch")
     arguments = draw_arguments()
-    model = loaded(rnn_model(arguments, {}))
+    model = loaded(node_model(arguments, {}))
     got = model({name: torch.from_numpy(array) for name, array in arguments.items()})
     np.testing.assert_array_equal(got["Y"], model(arguments)["Y"])
 
@@ -113,7 +113,7 @@ def test_outputs_are_fresh_and_inputs_stay_as_they_are():
 
 def test_constant_weights_are_packed_once(packed):
     arguments = draw_arguments()
-    model = loaded(rnn_model(arguments, {}, given=("X", "initial_h")))
+    model = loaded(node_model(arguments, {}, given=("X", "initial_h")))
     inputs = {name: arguments[name] for name in model.inputs}
     first, second = model(inputs), model(inputs)
     assert len(packed) == 1
@@ -122,7 +122,7 @@ def test_constant_weights_are_packed_once(packed):
 
 def test_given_weights_are_packed_for_each_call(packed):
     arguments = draw_arguments()
-    model = loaded(rnn_model(arguments, {}))
+    model = loaded(node_model(arguments, {}))
     first = model(arguments)["Y"]
     arguments["W"] *= 2  # in place: it is the same array
     assert not np.array_equal(model(arguments)["Y"], first)
@@ -143,7 +143,7 @@ def test_weights_that_are_computed_from_constants_are_packed_once(packed):
     first, second = model(X)["Y"], model(X)["Y"]
     assert len(packed) == 1
     np.testing.assert_array_equal(first, second)
-    np.testing.assert_array_equal(first, loaded(rnn_model(arguments, {}))(arguments)["Y"])
+    np.testing.assert_array_equal(first, loaded(node_model(arguments, {}))(arguments)["Y"])
 
 
 def test_weights_that_are_drawn_at_random_are_packed_for_each_call(packed):
@@ -160,7 +160,7 @@ def test_weights_that_are_drawn_at_random_are_packed_for_each_call(packed):
 
 def with_defaults(arguments, ir_version):
     """A model whose weights are initialisers and inputs as well."""
-    model = rnn_model(arguments, {}, given=("X", "initial_h"), ir_version=ir_version)
+    model = node_model(arguments, {}, given=("X", "initial_h"), ir_version=ir_version)
     model.graph.input.extend(info(name, arguments[name]) for name in ("W", "R", "B"))
     return model
 
@@ -172,7 +172,7 @@ def test_an_input_with_an_initialiser_may_be_left_out():
     given = {name: arguments[name] for name in model.inputs}
     plain = model(given)["Y"]
     doubled = {**arguments, "W": 2 * arguments["W"]}
-    expected = loaded(rnn_model(doubled, {}))(doubled)["Y"]
+    expected = loaded(node_model(doubled, {}))(doubled)["Y"]
     np.testing.assert_array_equal(model({**given, "W": doubled["W"]})["Y"], expected)
     np.testing.assert_array_equal(model(given)["Y"], plain)
 
@@ -190,7 +190,7 @@ def test_before_version_4_initialisers_are_constants(packed):
 
 def test_the_other_name_of_onnx_s_domain_is_the_same():
     arguments = draw_arguments()
-    model = rnn_model(arguments, {})
+    model = node_model(arguments, {})
     expected = loaded(model)(arguments)["Y"]
     model.opset_import[0].domain = "ai.onnx"
     model.graph.node[0].domain = "ai.onnx"
@@ -257,8 +257,8 @@ def test_what_pytorch_exports_gives_its_outputs(tmp_path, options):
             np.testing.assert_allclose(got, right.numpy(), 1e-5, 1e-6)
 
 
-def test_all_inputs_of_the_operator_may_be_inputs_of_the_graph():
-    arguments = draw_arguments(lengths=[4, 4, 4])
-    model = loaded(rnn_model(arguments, {}))
+def test_all_inputs_of_an_operator_may_be_inputs_of_the_graph():
+    arguments = draw_arguments(lengths=[4, 4, 4], operator="LSTM", peepholes=True)
+    model = loaded(node_model(arguments, {}, operator="LSTM"))
     assert [*model.inputs] == sorted(NAMES, key=[*arguments].index)
     assert model(arguments)["Y"].any()

@@ -10,7 +10,7 @@ onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 import elman  # noqa: E402
-from tests.runtime.onnx_models import NAMES, draw_arguments, info, loaded, model_of, rnn_model  # noqa: E402
+from tests.runtime.onnx_models import NAMES, draw_arguments, info, loaded, model_of, node_model  # noqa: E402
 from tests.runtime.refusals import refusal  # noqa: E402
 
 ARGUMENTS = draw_arguments()
@@ -20,7 +20,7 @@ NEWEST = onnx.defs.onnx_opset_version()
 
 
 def plain():
-    return rnn_model(ARGUMENTS, {}, given=("X", "initial_h"))
+    return node_model(ARGUMENTS, {}, given=("X", "initial_h"))
 
 
 def graph_of(*nodes, **options):
@@ -115,7 +115,7 @@ def output_of_nothing():
 
 
 def with_attributes(**attributes):
-    return rnn_model(ARGUMENTS, attributes, given=("X", "initial_h"))
+    return node_model(ARGUMENTS, attributes, given=("X", "initial_h"))
 
 
 def without_nodes():
@@ -136,6 +136,7 @@ def out_of_order():
     return graph_of(helper.make_node("Abs", ["elsewhere"], ["Z"]))
 
 
+NEEDS_ONE = "expected a model with an RNN, GRU or LSTM node"
 ALONE = "expected operators of ONNX alone, got the"
 FILES = {
     "empty": (b"", "expected an ONNX model, got a file without a graph"),
@@ -161,15 +162,11 @@ FILES = {
     ),
     "a function": (with_function, f"{ALONE} function 'magnitude'"),
     "another domain": (other_domain, f", node 0 (Gelu): {ALONE} domain 'com.microsoft'"),
-    "an LSTM": (
-        lambda: graph_of(helper.make_node("LSTM", ["X", "W", "R"], ["Z"], "memory")),
-        ", node 'memory' (LSTM): expected RNN, got an operator that is not computed here",
-    ),
     "no RNN": (
         lambda: model_of([helper.make_node("Abs", ["X"], ["Y"])], {"X": STATES}, {"Y": STATES}),
-        "expected a model with an RNN node, got Abs; PyTorch writes one with dynamo=False",
+        f"{NEEDS_ONE}, got Abs; PyTorch writes one with dynamo=False",
     ),
-    "no node": (without_nodes, "expected a model with an RNN node, got no node; PyTorch writes one with dynamo=False"),
+    "no node": (without_nodes, f"{NEEDS_ONE}, got no node; PyTorch writes one with dynamo=False"),
     "an opset of the future": (lambda: with_opset(9999), f"expected an opset from 1 to {NEWEST}, got 9999"),
     "opset 0": (lambda: with_opset(0), f"expected an opset from 1 to {NEWEST}, got 0"),
     "sparse": (sparse, "expected dense tensors, got a sparse one"),
@@ -220,7 +217,7 @@ FILES = {
     ),
     "one activation for two": (
         lambda: with_attributes(activations=["Tanh"], direction="bidirectional"),
-        ", node 'cell' (RNN): activations: expected one for each of 2 directions, got 1",
+        ", node 'cell' (RNN): activations: expected 2, 1 a direction, got 1",
     ),
     "constants": (
         lambda: with_attributes(activations=["Elu"], activation_alpha=[1.0, 2.0]),
@@ -335,7 +332,7 @@ def test_a_call_is_refused(name):
 )
 def test_lengths_are_refused(lengths, words):
     arguments = draw_arguments(lengths=[1, 2, 3])
-    model = loaded(rnn_model(arguments, {}))
+    model = loaded(node_model(arguments, {}))
     assert refusal(model, {**arguments, "sequence_lens": lengths}).endswith(words)
 
 
@@ -378,8 +375,46 @@ NODES = {
 def test_a_node_refuses_what_does_not_fit(name):
     changed, attributes, words = NODES[name]
     arguments = {**ARGUMENTS, **changed}
-    model = loaded(rnn_model({key: arguments[key] for key in NAMES if key in arguments}, attributes))
+    model = loaded(node_model({key: arguments[key] for key in NAMES if key in arguments}, attributes))
     assert refusal(model, arguments).partition(", node ")[2] == f"'cell' (RNN): {words}"
+
+
+OF_GRU = "expected the shape (1, 3 * hidden_size, input_size), got"
+GATED = {
+    "W": (
+        "GRU",
+        {"W": np.zeros((1, 10, 2), "f")},
+        "expected the shape (1, 3 * hidden_size, input_size), got (1, 10, 2)",
+    ),
+    "R": ("LSTM", {"R": np.zeros((1, 3, 3), "f")}, "expected the shape (1, 12, 3), got (1, 3, 3)"),
+    "B": ("GRU", {"B": np.zeros((1, 9), "f")}, "expected the shape (1, 18), got (1, 9)"),
+    "P": ("LSTM", {"P": np.zeros((1, 12), "f")}, "expected the shape (1, 9), got (1, 12)"),
+    "initial_c": ("LSTM", {"initial_c": np.zeros((3, 1, 3), "f")}, "expected the shape (1, 3, 3), got (3, 1, 3)"),
+}
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_a_gated_node_refuses_what_does_not_fit(name):
+    operator, changed, words = GATED[name]
+    arguments = {**draw_arguments(operator=operator), **changed}
+    arguments = {key: arguments[key] for key in NAMES if key in arguments}
+    model = loaded(node_model(arguments, {}, operator=operator))
+    assert refusal(model, arguments).partition(", node ")[2] == f"'cell' ({operator}): {name}: {words}"
+
+
+@pytest.mark.parametrize(
+    ("operator", "attributes", "words"),
+    [
+        ("GRU", {"activations": ["Sigmoid"]}, "expected 2, 2 a direction, got 1"),
+        ("LSTM", {"activations": ["Sigmoid"] * 3, "direction": "bidirectional"}, "expected 6, 3 a direction, got 3"),
+    ],
+)
+def test_activations_of_gated_nodes_are_counted(tmp_path, operator, attributes, words):
+    path = tmp_path / "m.onnx"
+    directions = 2 if "direction" in attributes else 1
+    arguments = draw_arguments(operator=operator, directions=directions)
+    path.write_bytes(node_model(arguments, attributes, operator=operator).SerializeToString())
+    assert refusal(elman.runtime.from_onnx, path) == f"{path}, node 'cell' ({operator}): activations: {words}"
 
 
 def test_what_goes_wrong_in_another_node_is_known_by_its_name():

@@ -16,13 +16,22 @@ __all__ = ["Activation", "choose_activations"]
 
 @dataclass(frozen=True)
 class Activation:
-    """An activation with its constants; those that it has no use for are 0."""
+    """An activation with its constants; those that it has no use for are 0.
+
+    Args:
+        name: ONNX's.
+        alpha, beta: its constants.
+        clip: the greatest magnitude that it is handed; None: any.
+    """
 
     name: str
     alpha: float = 0.0
     beta: float = 0.0
+    clip: float | None = None
 
     def __call__(self, x: Array) -> Array:
+        if self.clip is not None:
+            x = np.clip(x, -self.clip, self.clip)
         return _KINDS[self.name].function(x, self.alpha, self.beta)
 
 
@@ -33,30 +42,25 @@ class _Kind:
     beta: float | None = None
 
 
-def choose_activations(
-    names: Sequence[str], alphas: Sequence[float], betas: Sequence[float], directions: int
-) -> list[Activation]:
-    """Return the activation of each direction.
+def choose_activations(names: Sequence[str], alphas: Sequence[float], betas: Sequence[float]) -> list[Activation]:
+    """Return activations with their constants.
 
     Args:
-        names: of the activations; a second one, which ONNX has as its default, is nothing to a single direction.
+        names: of the activations.
         alphas, betas: constants, handed in this order to those activations that take one; a missing one is the
             default of ONNX's operator of that name, of ScaledTanh, which has none, 1.
-        directions: 1 or 2.
 
     Raises:
-        InputError: a name is unknown, or names or constants are too few or too many.
+        InputError: a name is unknown, or the constants are too many.
     """
-    if len(names) not in (directions, 2):
-        raise InputError(f"activations: expected one for each of {directions} directions, got {len(names)}")
     kinds = []
-    for name in names[:directions]:
+    for name in names:
         if name not in _KINDS:
             raise InputError(f"activations: expected {', '.join(_KINDS)}, got {shortened(name)}")
         kinds.append(_KINDS[name])
     used_alphas = _hand_out("activation_alpha", alphas, [kind.alpha for kind in kinds])
     used_betas = _hand_out("activation_beta", betas, [kind.beta for kind in kinds])
-    return [Activation(name, next(used_alphas), next(used_betas)) for name in names[:directions]]
+    return [Activation(name, next(used_alphas), next(used_betas)) for name in names]
 
 
 def _hand_out(name: str, values: Sequence[float], defaults: Sequence[float | None]) -> Iterator[float]:

@@ -14,12 +14,13 @@ __all__ = ["from_onnx", "require_onnx"]
 
 
 def from_onnx(path: str | PathLike[str]) -> OnnxModel:
-    """Read an ONNX model with RNN nodes (needs the package ``onnx``).
+    """Read an ONNX model with RNN, GRU or LSTM nodes (needs the package ``onnx``).
 
-    RNN nodes of any kind run on the engine (Tanh and Relu) or on NumPy (the other activations, clip); all other
-    nodes on ONNX's reference implementation, which is slow, but right. Refused are models without an RNN node (PyTorch
-    writes one only with ``dynamo=False``), with control flow, with functions, with operators of other domains than
-    ONNX's own, with GRU or LSTM nodes, and with tensors outside the file.
+    Such nodes of any kind run on the engine, where the cell is one of elman's, or on NumPy (other activations, clip, a
+    GRU with ``linear_before_reset`` 0, an LSTM with ``input_forget`` or peepholes); all other nodes on ONNX's reference
+    implementation, which is slow, but right. Refused are models without such a node (PyTorch writes one only with
+    ``dynamo=False``), with control flow, with functions, with operators of other domains than ONNX's own, and with
+    tensors outside the file.
 
     Args:
         path: the file.

@@ -8,47 +8,40 @@ from dataclasses import dataclass
 import numpy as np
 
 from elman.runtime._arrays import Array
+from elman.runtime._onnx.steps import States
 
 __all__ = ["Loop", "Reversed", "Run"]
 
-Run = Callable[[Array, "Array | None", "Array | None"], tuple[Array, Array]]
-"""x (steps, batch, input_size), h_0 (directions, batch, hidden_size) or None, lengths (batch,) or None: as
-:meth:`elman.runtime.RNN.__call__` takes them, and its results."""
+Run = Callable[[Array, States, "Array | None"], tuple[Array, States]]
+"""From x (steps, batch, input_size), initial states (directions, batch, hidden_size) and lengths (batch,), or None for
+all steps, to the output (steps, batch, directions * hidden_size), 0 beyond a length, and the final states."""
 
 
 @dataclass(frozen=True)
 class Loop:
-    """``h_t = f(clip(W x_t + R h_{t-1} + b))`` step by step, with any activation.
+    """A network of one layer and direction, step by step.
 
     Args:
-        W: (hidden_size, input_size).
-        R: (hidden_size, hidden_size).
-        B: (2 * hidden_size,), two biases behind one another, or None.
-        activation: f.
-        clip: the greatest magnitude that f is handed; None: any.
+        weight_ih: (gates * hidden_size, input_size).
+        bias_ih: (gates * hidden_size,).
+        step: from what the input comes to (batch, gates * hidden_size) and the states to the next states.
     """
 
-    W: Array
-    R: Array
-    B: Array | None
-    activation: Callable[[Array], Array]
-    clip: float | None
+    weight_ih: Array
+    bias_ih: Array
+    step: Callable[[Array, States], States]
 
-    def __call__(self, x: Array, h_0: Array | None, lengths: Array | None) -> tuple[Array, Array]:
+    def __call__(self, x: Array, initial: States, lengths: Array | None) -> tuple[Array, States]:
         steps, batch = x.shape[:2]
-        output = x @ self.W.T
-        if self.B is not None:
-            output += self.B[: len(self.W)] + self.B[len(self.W) :]
-        h = np.zeros(output.shape[1:], output.dtype) if h_0 is None else h_0[0]
+        u = x @ self.weight_ih.T + self.bias_ih
+        states = tuple(state[0] for state in initial)
+        output = np.empty((steps, *states[0].shape), x.dtype)
         own = np.full(batch, steps) if lengths is None else lengths
-        for step, runs in zip(output, np.arange(steps)[:, None, None] < own[:, None], strict=True):
-            step += h @ self.R.T
-            if self.clip is not None:
-                np.clip(step, -self.clip, self.clip, out=step)
-            state = self.activation(step)
-            h = np.where(runs, state, h)
-            step[...] = np.where(runs, state, 0)
-        return output, h[None]
+        for step, runs in enumerate(np.arange(steps)[:, None, None] < own[:, None]):
+            new = self.step(u[step], states)
+            states = tuple(np.where(runs, after, before) for after, before in zip(new, states, strict=True))
+            output[step] = np.where(runs, new[0], 0)
+        return output, tuple(state[None] for state in states)
 
 
 @dataclass(frozen=True)
@@ -57,9 +50,9 @@ class Reversed:
 
     run: Run
 
-    def __call__(self, x: Array, h_0: Array | None, lengths: Array | None) -> tuple[Array, Array]:
-        output, h_n = self.run(_reverse(x, lengths), h_0, lengths)
-        return _reverse(output, lengths), h_n
+    def __call__(self, x: Array, initial: States, lengths: Array | None) -> tuple[Array, States]:
+        output, final = self.run(_reverse(x, lengths), initial, lengths)
+        return _reverse(output, lengths), final
 
 
 def _reverse(x: Array, lengths: Array | None) -> Array:

@@ -16,6 +16,7 @@ from onnx.reference.op_run import OpRun
 from elman._errors import InputError, one_line
 from elman.runtime._arrays import Array
 from elman.runtime._onnx.node import RecurrentNode, Weights
+from elman.runtime._onnx.operators import OPERATORS, Attributes
 from elman.runtime._onnx.reading import constant_names, node_place, read_model
 from elman.runtime._onnx.sizes import check_claim
 from elman.runtime._onnx.types import TensorType, fitted, input_types, output_types
@@ -23,16 +24,18 @@ from elman.runtime._onnx.types import TensorType, fitted, input_types, output_ty
 __all__ = ["OnnxModel"]
 
 
-class RNN(OpRun):  # by this name ONNX's evaluator takes it in place of its own
-    """ONNX's operator RNN, on the engine."""
+class RecurrentOp(OpRun):
+    """A recurrent operator of ONNX."""
 
     op_domain = ""
 
     def settle(self, constants: frozenset[str]) -> None:
         """Read the attributes, and see whether the weights are among the values that are the same in every call."""
-        names = ("activations", "activation_alpha", "activation_beta", "clip", "direction", "hidden_size", "layout")
-        self._semantics = RecurrentNode(**{name: getattr(self, name) for name in names})
-        self._is_constant = constants.issuperset(self.input[1:4])
+        operator = OPERATORS[type(self).__name__]
+        values = {name: getattr(self, name) for name in operator.attributes}
+        self._semantics = RecurrentNode(operator, Attributes(operator, values))
+        self._states = len(operator.family.states)
+        self._is_constant = constants.issuperset((*self.input[1:4], *self.input[7:]))
         self._weights: Weights | None = None
 
     def _run(
@@ -43,16 +46,22 @@ class RNN(OpRun):  # by this name ONNX's evaluator takes it in place of its own
         B: Array | None = None,
         sequence_lens: Array | None = None,
         initial_h: Array | None = None,
+        initial_c: Array | None = None,
+        P: Array | None = None,
         **attributes: Any,
-    ) -> tuple[Array, Array]:
-        weights = self._weights or self._semantics.prepare(W, R, B)
+    ) -> tuple[Array, ...]:
+        weights = self._weights or self._semantics.prepare(W, R, B, P)
         if self._is_constant:
             self._weights = weights
-        return self._semantics.run(weights, X, sequence_lens, initial_h)
+        return self._semantics.run(weights, X, sequence_lens, *(initial_h, initial_c)[: self._states])
+
+
+# by these names ONNX's evaluator takes them in place of its own
+RECURRENT = [type(title, (RecurrentOp,), {}) for title in OPERATORS]
 
 
 class OnnxModel:
-    """A model with RNN nodes: these run on the engine, all others on ONNX's reference implementation.
+    """A model with recurrent nodes: these run on the engine or NumPy, all others on ONNX's reference implementation.
 
     Immutable: threads may share one.
 
@@ -78,7 +87,7 @@ class OnnxModel:
         self._optional = optional
         self._places = [node_place(place, number, node) for number, node in enumerate(model.graph.node)]
         try:
-            evaluator = ReferenceEvaluator(model, new_ops=[RNN])
+            evaluator = ReferenceEvaluator(model, new_ops=RECURRENT)
         except Exception as error:
             raise InputError(f"{place}: expected operators that can be computed, got: {one_line(error)}") from error
         # a loop of our own over its parts, so that what goes wrong is known by its node
@@ -90,7 +99,7 @@ class OnnxModel:
                 warnings.warn(f"{place}: {one_line(name)} holds infinite numbers or NaN", RuntimeWarning, stacklevel=3)
         constants = constant_names(model)
         for node, words in zip(self._nodes, self._places, strict=True):
-            if isinstance(node, RNN):
+            if isinstance(node, RecurrentOp):
                 with _at(words):
                     node.settle(constants)
 

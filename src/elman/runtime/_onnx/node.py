@@ -1,30 +1,30 @@
-"""ONNX's operator RNN: what its attributes and inputs mean."""
+"""A recurrent node of an ONNX graph: what its inputs mean, and what computes it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from reprlib import repr as shortened
 from typing import Any
 
 import numpy as np
 
 from elman._errors import InputError
 from elman.runtime._arrays import Array, in_range
-from elman.runtime._onnx.activations import choose_activations
 from elman.runtime._onnx.loop import Loop, Reversed, Run
+from elman.runtime._onnx.operators import Attributes, Operator
+from elman.runtime._onnx.steps import States
 from elman.runtime._parameters import parameter_names
 from elman.runtime._rnn import RNN
 
 __all__ = ["RecurrentNode", "Weights"]
 
-_DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
-_ENGINE = {"Tanh": "tanh", "Relu": "relu"}
 _WORKING: dict[str, np.dtype[Any]] = {
     "float16": np.dtype("float32"),
     "float32": np.dtype("float32"),
     "float64": np.dtype("float64"),
 }
+
+Parameters = Sequence[Array]  # of one direction: weight_ih, weight_hh, bias_ih, bias_hh, gates in PyTorch's order
 
 
 @dataclass(frozen=True)
@@ -39,82 +39,72 @@ class Weights:
 
 
 class RecurrentNode:
-    """What a node computes, from its attributes under the names that they have in ONNX.
+    """What a node computes.
 
-    Tanh and Relu without clip run on the engine, the rest on NumPy. float16 is computed in float32 and the results
-    rounded. That ONNX's layouts put the directions elsewhere than PyTorch's costs views, not copies.
+    The cells that the engine has run there, the rest on NumPy. float16 is computed in float32 and the results rounded.
+    That ONNX's layouts put the directions elsewhere than PyTorch's costs views, not copies.
 
-    Raises:
-        InputError: the operator does not take an attribute's value.
+    Args:
+        operator: of the node.
+        attributes: their values.
     """
 
-    def __init__(
-        self,
-        activations: Sequence[str],
-        activation_alpha: Sequence[float] | None,
-        activation_beta: Sequence[float] | None,
-        clip: float | None,
-        direction: str,
-        hidden_size: int | None,
-        layout: int,
-    ) -> None:
-        if direction not in _DIRECTIONS:
-            raise InputError(f"direction: expected {', '.join(_DIRECTIONS)}, got {shortened(direction)}")
-        if layout not in (0, 1):
-            raise InputError(f"layout: expected 0 or 1, got {layout}")
-        if clip is not None and not clip >= 0:
-            raise InputError(f"clip: expected a threshold of at least 0, got {clip}")
-        self._directions, self._reverse = _DIRECTIONS[direction], direction == "reverse"
-        alphas, betas = activation_alpha or [], activation_beta or []
-        self._activations = choose_activations(activations, alphas, betas, self._directions)
-        self._clip = None if clip is None else float(clip)
-        self._hidden_size, self._batch_first = hidden_size, layout == 1
+    def __init__(self, operator: Operator, attributes: Attributes) -> None:
+        self._family, self._attributes = operator.family, attributes
 
-    def prepare(self, W: Array, R: Array, B: Array | None) -> Weights:
+    def prepare(self, W: Array, R: Array, B: Array | None, P: Array | None = None) -> Weights:
         """Check weights, and pack them for the engine.
 
         Args:
-            W: (directions, hidden_size, input_size).
-            R: (directions, hidden_size, hidden_size).
-            B: (directions, 2 * hidden_size), the input's biases before the state's; None: none.
+            W: (directions, gates * hidden_size, input_size).
+            R: (directions, gates * hidden_size, hidden_size).
+            B: (directions, 2 * gates * hidden_size), the input's biases before the state's; None: zeros.
+            P: peepholes of an LSTM, (directions, 3 * hidden_size); None: none.
 
         Raises:
             InputError: one is of another shape or dtype.
         """
+        directions, gates = self._attributes.directions, len(self._family.gates)
         if W.dtype.name not in _WORKING:
             raise InputError(f"W: expected {', '.join(_WORKING)}, got {W.dtype}")
-        if W.ndim != 3 or W.shape[0] != self._directions or 0 in W.shape:
-            raise InputError(f"W: expected the shape ({self._directions}, hidden_size, input_size), got {W.shape}")
-        hidden_size, input_size = W.shape[1:]
-        if self._hidden_size not in (None, hidden_size):
-            raise InputError(f"W: expected hidden_size {self._hidden_size}, as the attribute has, got {W.shape}")
-        _check("R", R, W.dtype, (self._directions, hidden_size, hidden_size))
-        if B is not None:
-            _check("B", B, W.dtype, (self._directions, 2 * hidden_size))
+        if W.ndim != 3 or W.shape[0] != directions or 0 in W.shape or W.shape[1] % gates:
+            rows = "hidden_size" if gates == 1 else f"{gates} * hidden_size"
+            raise InputError(f"W: expected the shape ({directions}, {rows}, input_size), got {W.shape}")
+        hidden_size, input_size = W.shape[1] // gates, W.shape[2]
+        if self._attributes.hidden_size not in (None, hidden_size):
+            expected = f"hidden_size {self._attributes.hidden_size}, as the attribute has"
+            raise InputError(f"W: expected {expected}, got {W.shape}")
+        if B is None:
+            B = np.zeros((directions, 2 * W.shape[1]), W.dtype)
+        _check("R", R, W.dtype, (directions, W.shape[1], hidden_size))
+        _check("B", B, W.dtype, (directions, 2 * W.shape[1]))
+        if P is not None:
+            _check("P", P, W.dtype, (directions, 3 * hidden_size))
         working = _WORKING[W.dtype.name]
-        biases = [None] * self._directions if B is None else list(B.astype(working, copy=False))
-        runs = self._runs(list(zip(W.astype(working, copy=False), R.astype(working, copy=False), biases, strict=True)))
-        return Weights(W.dtype, working, input_size, hidden_size, runs)
+        blocks = (W, R, *np.split(B, 2, axis=1))
+        parameters = [[self._ordered(block).astype(working) for block in each] for each in zip(*blocks, strict=True)]
+        peepholes: Sequence[Array | None]
+        peepholes = [None] * directions if P is None else list(P.astype(working).reshape(directions, 3, -1))
+        return Weights(W.dtype, working, input_size, hidden_size, self._runs(parameters, peepholes))
 
-    def run(
-        self, weights: Weights, X: Array, sequence_lens: Array | None, initial_h: Array | None
-    ) -> tuple[Array, Array]:
-        """Return Y and Y_h.
+    def run(self, weights: Weights, X: Array, sequence_lens: Array | None, *initial: Array | None) -> tuple[Array, ...]:
+        """Return Y, Y_h and, of an LSTM, Y_c.
 
         Args:
             weights: what :meth:`prepare` returned.
             X: (steps, batch, input_size); with layout 1, (batch, steps, input_size).
             sequence_lens: (batch,) the steps of each sequence, from 0; None: all. Beyond, Y is 0.
-            initial_h: (directions, batch, hidden_size); with layout 1, (batch, directions, hidden_size); None: zeros.
+            initial: initial_h and, of an LSTM, initial_c: (directions, batch, hidden_size); with layout 1, (batch,
+                directions, hidden_size); None: zeros.
 
         Returns:
-            (steps, directions, batch, hidden_size) and (directions, batch, hidden_size); with layout 1, (batch,
-            steps, directions, hidden_size) and (batch, directions, hidden_size).
+            (steps, directions, batch, hidden_size) and (directions, batch, hidden_size) of each state; with layout 1,
+            (batch, steps, directions, hidden_size) and (batch, directions, hidden_size).
 
         Raises:
             InputError: one is of another shape or dtype, or a length is out of range.
         """
-        first, directions, hidden_size = self._batch_first, self._directions, weights.hidden_size
+        first, directions, hidden_size = self._attributes.batch_first, self._attributes.directions, weights.hidden_size
         _check_dtype("X", X, weights.dtype)
         if X.ndim != 3 or X.shape[2] != weights.input_size:
             leading = "batch, steps" if first else "steps, batch"
@@ -122,50 +112,69 @@ class RecurrentNode:
         x = X.swapaxes(0, 1) if first else X
         steps, batch = x.shape[:2]
         lengths = None if sequence_lens is None else _checked_lengths(sequence_lens, batch, steps)
-        h_0 = initial_h
-        if h_0 is not None:
+        states = []
+        for letter, state in zip(self._family.states, initial, strict=True):
             shape = (batch, directions, hidden_size) if first else (directions, batch, hidden_size)
-            _check("initial_h", h_0, weights.dtype, shape)
-            h_0 = (h_0.swapaxes(0, 1) if first else h_0).astype(weights.working, copy=False)
+            if state is None:
+                state = np.zeros(shape, weights.dtype)
+            _check(f"initial_{letter}", state, weights.dtype, shape)
+            states.append((state.swapaxes(0, 1) if first else state).astype(weights.working, copy=False))
 
         if steps:
-            output, h_n = self._run(weights.runs, x.astype(weights.working, copy=False), h_0, lengths)
+            output, final = _run(weights.runs, x.astype(weights.working, copy=False), tuple(states), lengths)
         else:
-            output = np.zeros((0, batch, directions * hidden_size), weights.working)
-            h_n = np.zeros((directions, batch, hidden_size), weights.working) if h_0 is None else h_0
+            output, final = np.zeros((0, batch, directions * hidden_size), weights.working), tuple(states)
         Y = output.reshape(steps, batch, directions, hidden_size).astype(weights.dtype, copy=False)
-        Y_h = h_n.astype(weights.dtype, copy=False)
-        return (Y.swapaxes(0, 1), Y_h.swapaxes(0, 1)) if first else (Y.swapaxes(1, 2), Y_h)
+        last = [state.astype(weights.dtype, copy=False) for state in final]
+        return (Y.swapaxes(0, 1), *(state.swapaxes(0, 1) for state in last)) if first else (Y.swapaxes(1, 2), *last)
 
-    def _run(self, runs: Sequence[Run], x: Array, h_0: Array | None, lengths: Array | None) -> tuple[Array, Array]:
-        parts = [None] * len(runs) if h_0 is None else np.split(h_0, len(runs))
-        results = [run(x, part, lengths) for run, part in zip(runs, parts, strict=True)]
-        if len(results) == 1:
-            return results[0]
-        return np.concatenate([output for output, _ in results], 2), np.concatenate([h_n for _, h_n in results])
-
-    def _runs(self, arrays: Sequence[tuple[Array, Array, Array | None]]) -> list[Run]:
-        """Return what runs each direction, of (W, R, B), or both together."""
-        kinds = [None if self._clip is not None else _ENGINE.get(activation.name) for activation in self._activations]
+    def _runs(self, parameters: Sequence[Parameters], peepholes: Sequence[Array | None]) -> list[Run]:
+        """Return what runs each direction, or both together."""
+        cells = [self._attributes.engine_cell(direction, P) for direction, P in enumerate(peepholes)]
         runs: list[Run]
-        if kinds[0] and kinds[0] == kinds[-1]:
-            runs = [_network(arrays, kinds[0])]
+        if cells[0] and cells[0] == cells[-1]:
+            runs = [_network(parameters, cells[0])]
         else:
             runs = [
-                _network([each], kind) if kind else Loop(*each, activation, self._clip)
-                for each, kind, activation in zip(arrays, kinds, self._activations, strict=True)
+                _network([each], cell) if cell else self._loop(direction, each, P)
+                for direction, (each, cell, P) in enumerate(zip(parameters, cells, peepholes, strict=True))
             ]
-        if self._reverse or len(runs) == 2:
+        if self._attributes.reverse or len(runs) == 2:
             runs[-1] = Reversed(runs[-1])
         return runs
 
+    def _loop(self, direction: int, parameters: Parameters, peepholes: Array | None) -> Loop:
+        weight_ih, weight_hh, bias_ih, bias_hh = parameters
+        return Loop(weight_ih, bias_ih, self._attributes.step(direction, weight_hh, bias_hh, peepholes))
 
-def _network(arrays: Sequence[tuple[Array, Array, Array | None]], nonlinearity: str) -> RNN:
-    parameters: dict[str, Array] = {}
-    for direction, (W, R, B) in enumerate(arrays):
-        biases = [] if B is None else [B[: len(W)], B[len(W) :]]
-        parameters |= dict(zip(parameter_names(0, direction, B is not None), [W, R, *biases], strict=True))
-    return RNN(parameters, nonlinearity)
+    def _ordered(self, array: Array) -> Array:
+        """Return the blocks of the gates in PyTorch's order."""
+        blocks = dict(zip(self._family.onnx_gates, np.split(array, len(self._family.gates)), strict=True))
+        return np.concatenate([blocks[gate] for gate in self._family.gates])
+
+
+def _run(runs: Sequence[Run], x: Array, initial: States, lengths: Array | None) -> tuple[Array, States]:
+    if len(runs) == 1:
+        return runs[0](x, initial, lengths)
+    halves = zip(*(np.split(state, 2) for state in initial), strict=True)
+    (forward, after), (reverse, before) = (run(x, half, lengths) for run, half in zip(runs, halves, strict=True))
+    final = tuple(np.concatenate(pair) for pair in zip(after, before, strict=True))
+    return np.concatenate([forward, reverse], 2), final
+
+
+def _network(parameters: Sequence[Parameters], cell: str) -> Run:
+    named = {
+        name: array
+        for direction, arrays in enumerate(parameters)
+        for name, array in zip(parameter_names(0, direction, True), arrays, strict=True)
+    }
+    network = RNN(named, cell)
+
+    def run(x: Array, initial: States, lengths: Array | None) -> tuple[Array, States]:
+        output, h_n = network(x, initial[0], lengths)
+        return output, (h_n,)
+
+    return run
 
 
 def _checked_lengths(lengths: Array, batch: int, steps: int) -> Array:

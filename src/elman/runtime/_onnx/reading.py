@@ -14,15 +14,13 @@ from onnx import checker, numpy_helper
 
 from elman._errors import InputError, one_line
 from elman._files import read_file
+from elman.runtime._onnx.operators import OPERATORS
 
 __all__ = ["constant_names", "node_place", "read_model"]
 
 LARGEST_FILE = 2**31 - 1  # what a protobuf message can be
 MOST_DIMENSIONS = 32  # NumPy 1's; without a limit, the product of very many takes hours
 MAIN_DOMAIN = ("", "ai.onnx")  # two names of one
-
-# Of these, ONNX's reference implementation heeds neither sequence_lens nor the activations: wrong results, unseen.
-MISCOMPUTED = ("GRU", "LSTM")
 
 # What exporters put between an initialiser and a weight.
 ARRANGING = {"Cast", "Concat", "Constant", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"}
@@ -106,13 +104,11 @@ def _check_nodes(place: str, model: onnx.ModelProto) -> None:
             raise InputError(f"{within}: expected operators of ONNX alone, got the domain {shortened(node.domain)}")
         if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
             raise InputError(f"{within}: expected no control flow, got a graph within the node")
-        if node.op_type in MISCOMPUTED:
-            raise InputError(f"{within}: expected RNN, got an operator that is not computed here")
-    if not any(node.op_type == "RNN" for node in model.graph.node):
+    if not any(node.op_type in OPERATORS for node in model.graph.node):
         operators = one_line(", ".join(sorted({str(node.op_type) for node in model.graph.node})))
         raise InputError(
-            f"{place}: expected a model with an RNN node, got {operators or 'no node'}; PyTorch writes one with "
-            "dynamo=False"
+            f"{place}: expected a model with an RNN, GRU or LSTM node, got {operators or 'no node'}; PyTorch writes "
+            "one with dynamo=False"
         )
 
 
