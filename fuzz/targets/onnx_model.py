@@ -1,6 +1,7 @@
 """ONNX files: raw bytes, or edits of the messages within sound models; what loads is computed."""
 
 import functools
+import importlib
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,16 @@ from fuzz.edits import edit_bytes
 from fuzz.rule import REFUSED, attempt
 from fuzz.targets import model_folder
 
-ATTRIBUTES: list[dict[str, Any]] = [
-    {},
-    {"direction": "reverse", "activations": ["Affine"], "activation_alpha": [0.5], "activation_beta": [0.1]},
-    {"direction": "bidirectional", "activations": ["Relu", "Elu"], "clip": 1.5},
-    {"layout": 1, "activations": ["Sigmoid"]},
+GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
+NODES: list[tuple[str, dict[str, Any]]] = [
+    ("RNN", {}),
+    ("RNN", {"direction": "reverse", "activations": ["Affine"], "activation_alpha": [0.5], "activation_beta": [0.1]}),
+    ("RNN", {"direction": "bidirectional", "activations": ["Relu", "Elu"], "clip": 1.5}),
+    ("RNN", {"layout": 1, "activations": ["Sigmoid"]}),
+    ("GRU", {"linear_before_reset": 1}),
+    ("GRU", {"direction": "bidirectional", "layout": 1}),
+    ("LSTM", {}),
+    ("LSTM", {"direction": "reverse", "input_forget": 1, "clip": 1.5}),
 ]
 OPERATORS = (
     "RNN", "Identity", "Transpose", "Reshape", "Cast", "Add", "Concat", "Gather", "Slice", "Split", "Squeeze", "Shape",
@@ -34,20 +40,28 @@ FLOATS = (0.0, 1.0, -1.0, float("nan"), float("inf"), 1e-40, 3e38)
 MOST_INPUTS = 10**4  # numbers
 
 
-def node_model(attributes: dict[str, Any]) -> onnx.ModelProto:
-    """A model of one RNN node with lengths and initial states."""
+def node_model(operator: str, attributes: dict[str, Any]) -> onnx.ModelProto:
+    """A model of one recurrent node with lengths and initial states; an LSTM that is not plain has peepholes."""
     directions = 2 if attributes.get("direction") == "bidirectional" else 1
-    first = attributes.get("layout") == 1
-    shapes = {"W": (directions, 2, 3), "R": (directions, 2, 2), "B": (directions, 4)}
+    first, gates = attributes.get("layout") == 1, GATES[operator]
+    states = ["h", "c"] if operator == "LSTM" else ["h"]
+    peepholes = ["P"] if operator == "LSTM" and attributes else []
+    shapes = {"W": (directions, 2 * gates, 3), "R": (directions, 2 * gates, 2), "B": (directions, 4 * gates)}
+    shapes |= dict.fromkeys(peepholes, (directions, 6))
     weights = {n: np.sin(np.arange(1, np.prod(s) + 1, dtype="f") ** 2).reshape(s) for n, s in shapes.items()}
     state = (2, directions, 2) if first else (directions, 2, 2)
     inputs = [
         helper.make_tensor_value_info("X", 1, (2, 4, 3) if first else (4, 2, 3)),
         helper.make_tensor_value_info("lengths", onnx.TensorProto.INT32, (2,)),
-        helper.make_tensor_value_info("h", 1, state),
+        *(helper.make_tensor_value_info(name, 1, state) for name in states),
     ]
-    outputs = [helper.make_tensor_value_info("Y", 1, None), helper.make_tensor_value_info("Y_h", 1, state)]
-    node = helper.make_node("RNN", ["X", "W", "R", "B", "lengths", "h"], ["Y", "Y_h"], hidden_size=2, **attributes)
+    last = [f"Y_{name}" for name in states]
+    outputs = [
+        helper.make_tensor_value_info("Y", 1, None),
+        *(helper.make_tensor_value_info(name, 1, state) for name in last),
+    ]
+    read = ["X", "W", "R", "B", "lengths", *states, *peepholes]
+    node = helper.make_node(operator, read, ["Y", *last], hidden_size=2, **attributes)
     initializers = [numpy_helper.from_array(array, name) for name, array in weights.items()]
     graph = helper.make_graph([node], "graph", inputs, outputs, initializers)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
@@ -66,7 +80,7 @@ def bases() -> list[bytes]:
             models.append(path.read_bytes())
         export(model_folder.VERSION_1, path, overwrite=True)
         models.append(path.read_bytes())
-    return models + [node_model(attributes).SerializeToString(deterministic=True) for attributes in ATTRIBUTES]
+    return models + [node_model(*node).SerializeToString(deterministic=True) for node in NODES]
 
 
 def edit_message(message: Any, choices: Choices) -> None:
@@ -148,10 +162,15 @@ def run(data: bytes) -> None:
 
 
 def seeds() -> dict[str, bytes]:
-    from onnx.backend.test.case.node import collect_testcases
-
+    node = importlib.import_module("onnx.backend.test.case.node")
+    for operator in GATES:
+        importlib.import_module(f"onnx.backend.test.case.node.{operator.lower()}")
     own = {f"base_{number}": content for number, content in enumerate(bases())}
-    cases = {case.name: case.model.SerializeToString() for case in collect_testcases("RNN") if case.model}
+    cases = {
+        case.name: case.model.SerializeToString()
+        for case in node._NodeTestCases
+        if case.model and any(each.op_type in GATES for each in case.model.graph.node)
+    }
     edits = {
         f"edit_{number}": bytes([ord("E"), number, 1, *range(3 * number, 3 * number + 9)])
         for number in range(len(bases()))
