@@ -21,6 +21,8 @@ from elman.runtime._linear import softmax  # noqa: E402
 from elman.runtime._onnx import writing  # noqa: E402
 from elman.runtime._onnx.to_onnx import write_text_classifier  # noqa: E402
 from elman.runtime._parameters import Sizes  # noqa: E402
+from elman.runtime._rnn import class_of, network_of  # noqa: E402
+from elman.runtime._states import from_states  # noqa: E402
 from elman.runtime._vocabulary import Vocabulary, tokenize  # noqa: E402
 from tests.runtime.refusals import refusal  # noqa: E402
 from tests.runtime.test_text_classifier import classifier  # noqa: E402
@@ -28,18 +30,19 @@ from tests.runtime.test_text_classifier import classifier  # noqa: E402
 VERSION_1 = Path(__file__).parents[1] / "models" / "version_1"
 
 
-def network(layers=1, bidirectional=False, bias=True, dtype="float32", nonlinearity="tanh", batch_first=False):
+def network(layers=1, bidirectional=False, bias=True, dtype="float32", cell="tanh", batch_first=False):
     draw = np.random.default_rng(layers).uniform
-    shapes = Sizes(3, 5, layers, bidirectional, bias).shapes()
+    shapes = Sizes(3, 5, layers, bidirectional, bias, len(class_of(cell).family.gates)).shapes()
     parameters = {name: draw(-1, 1, shape).astype(dtype) for name, shape in shapes.items()}
-    return RNN(parameters, nonlinearity, batch_first)
+    return network_of(cell, parameters, batch_first)
 
 
 def inputs_of(rnn, steps=7, batch=4):
     draw = np.random.default_rng(0).uniform
     shape = (batch, steps, 3) if rnn.batch_first else (steps, batch, 3)
     states = (rnn.num_layers * (2 if rnn.bidirectional else 1), batch, 5)
-    return {"input": draw(-1, 1, shape).astype(rnn.dtype), "h_0": draw(-1, 1, states).astype(rnn.dtype)}
+    shapes = {"input": shape, **{f"{letter}_0": states for letter in rnn.family.states}}
+    return {name: draw(-1, 1, shape).astype(rnn.dtype) for name, shape in shapes.items()}
 
 
 def run_onnx_runtime(path, inputs):
@@ -49,25 +52,27 @@ def run_onnx_runtime(path, inputs):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+@pytest.mark.parametrize("cell", ["tanh", "relu", "gru", "lstm"])
 @pytest.mark.parametrize("layers", [1, 3])
-def test_a_network_reads_back_to_its_bits(tmp_path, layers, nonlinearity, dtype):
+def test_a_network_reads_back_to_its_bits(tmp_path, layers, cell, dtype):
     for number, (bidirectional, batch_first, bias) in enumerate(product([False, True], repeat=3)):
-        rnn, path = network(layers, bidirectional, bias, dtype, nonlinearity, batch_first), tmp_path / f"{number}.onnx"
+        rnn, path = network(layers, bidirectional, bias, dtype, cell, batch_first), tmp_path / f"{number}.onnx"
         rnn.to_onnx(path)
         onnx.checker.check_model(onnx.load(path), full_check=True)
         model = elman.runtime.from_onnx(path)
         for steps, batch in ((7, 4), (1, 1), (30, 2)):
             inputs = inputs_of(rnn, steps, batch)
-            output, h_n = rnn(inputs["input"], inputs["h_0"])
+            x, *initial = inputs.values()
+            output, final = rnn(x, from_states(tuple(initial)))
+            names = [f"{letter}_n" for letter in rnn.family.states]
+            expected = dict(zip(["output", *names], [output, *(final if len(names) > 1 else [final])], strict=True))
             got = model(inputs)
-            assert [*got] == ["output", "h_n"]
-            np.testing.assert_array_equal(got["output"], output)
-            np.testing.assert_array_equal(got["h_n"], h_n)
-            if dtype == "float32":  # ONNX Runtime has no RNN in float64
-                other = run_onnx_runtime(path, inputs)
-                np.testing.assert_allclose(other["output"], output, 1e-5, 1e-5)
-                np.testing.assert_allclose(other["h_n"], h_n, 1e-5, 1e-5)
+            assert [*got] == [*expected]
+            for name, right in expected.items():
+                np.testing.assert_array_equal(got[name], right)
+            if dtype == "float32":  # ONNX Runtime has these operators in no other
+                for name, other in run_onnx_runtime(path, inputs).items():
+                    np.testing.assert_allclose(other, expected[name], 1e-5, 1e-5)
 
 
 def test_a_network_s_inputs_and_outputs_are_described(tmp_path):
@@ -76,6 +81,14 @@ def test_a_network_s_inputs_and_outputs_are_described(tmp_path):
     assert repr(elman.runtime.from_onnx(tmp_path / "rnn.onnx")) == (
         "OnnxModel(input: float32 (batch, steps, 3), h_0: float32 (4, batch, 5) -> "
         "output: float32 (batch, steps, 10), h_n: float32 (4, batch, 5))"
+    )
+
+
+def test_an_lstm_has_its_second_state_beside_the_first(tmp_path):
+    network(cell="lstm").to_onnx(tmp_path / "lstm.onnx")
+    assert repr(elman.runtime.from_onnx(tmp_path / "lstm.onnx")) == (
+        "OnnxModel(input: float32 (steps, batch, 3), h_0: float32 (1, batch, 5), c_0: float32 (1, batch, 5) -> "
+        "output: float32 (steps, batch, 5), h_n: float32 (1, batch, 5), c_n: float32 (1, batch, 5))"
     )
 
 
@@ -190,15 +203,16 @@ def test_export_takes_what_elman_saves_and_trains(tmp_path):
     assert (tmp_path / "d.onnx").read_bytes() == (tmp_path / "e.onnx").read_bytes()
 
 
-def test_export_takes_a_network_of_pytorch(tmp_path):
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_export_takes_a_network_of_pytorch(tmp_path, kind):
     torch = pytest.importorskip("torch")
-    module = torch.nn.RNN(3, 5, batch_first=True)
+    module = getattr(torch.nn, kind)(3, 5, batch_first=True)
     elman.runtime.export(module, tmp_path / "m.onnx")
-    inputs = {"input": torch.randn(2, 6, 3), "h_0": torch.randn(1, 2, 5)}
+    model, x, states = elman.runtime.from_onnx(tmp_path / "m.onnx"), torch.randn(2, 6, 3), torch.randn(2, 1, 2, 5)
     with torch.no_grad():
-        output, _ = module(*inputs.values())
-    got = elman.runtime.from_onnx(tmp_path / "m.onnx")(inputs)["output"]
-    np.testing.assert_allclose(got, output.numpy(), 1e-5, 1e-6)
+        output, _ = module(x, tuple(states) if kind == "LSTM" else states[0])
+    inputs = dict(zip(model.inputs, [x, *states], strict=False))
+    np.testing.assert_allclose(model(inputs)["output"], output.numpy(), 1e-5, 1e-6)
 
 
 def test_a_file_that_is_there_stays_unless_it_may_be_replaced(tmp_path):

@@ -235,24 +235,32 @@ def test_infinities_and_nan_go_through_the_graph_without_a_warning():
     assert not np.isfinite(outputs["Y"]).any()
 
 
-@pytest.mark.parametrize("options", [{}, {"nonlinearity": "relu", "bias": False}, {"batch_first": True}])
-def test_what_pytorch_exports_gives_its_outputs(tmp_path, options):
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("RNN", {}),
+        ("RNN", {"nonlinearity": "relu", "bias": False}),
+        ("RNN", {"batch_first": True}),
+        ("GRU", {}),
+        ("LSTM", {"batch_first": True}),
+    ],
+)
+def test_what_pytorch_exports_gives_its_outputs(tmp_path, kind, options):
     torch = pytest.importorskip("torch")
-    network = torch.nn.RNN(3, 5, num_layers=2, bidirectional=True, **options)
+    network = getattr(torch.nn, kind)(3, 5, num_layers=2, bidirectional=True, **options)
     x = torch.randn(6, 4, 3)
     path = os.fspath(tmp_path / "torch.onnx")
     axes = {"x": {0: "first", 1: "second"}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(
-            network, (x,), path, dynamo=False, input_names=["x"], output_names=["output", "h_n"], dynamic_axes=axes
-        )
+        torch.onnx.export(network, (x,), path, dynamo=False, input_names=["x"], dynamic_axes=axes)
     model = elman.runtime.from_onnx(path)
     for shape in ((6, 4, 3), (9, 2, 3)):
         x = torch.randn(shape)
         outputs = model({"x": x})
         with torch.no_grad():
-            expected = network(x)
+            output, final = network(x)
+        expected = [output, *(final if kind == "LSTM" else [final])]
         for got, right in zip(outputs.values(), expected, strict=True):
             np.testing.assert_allclose(got, right.numpy(), 1e-5, 1e-6)
 

@@ -200,15 +200,39 @@ def test_activations_are_precise_where_the_formula_as_written_is_not():
     np.testing.assert_allclose(Activation("Elu", 1.0)(x[2:]), x[2:] + x[2:] ** 2 / 2, 1e-12)
 
 
-def test_the_engine_computes_the_nodes_and_not_onnx(monkeypatch):
-    from onnx.reference.ops.op_rnn import CommonRNN
+ON_THE_ENGINE = [
+    ("RNN", {}, True),
+    ("RNN", {"activations": ["Relu"]}, True),
+    ("RNN", {"clip": 1.0}, False),
+    ("GRU", {"linear_before_reset": 1}, True),
+    ("GRU", {"linear_before_reset": 1, "activations": ["Sigmoid", "Tanh"]}, True),
+    ("GRU", {"linear_before_reset": 1, "activations": ["HardSigmoid", "Tanh"]}, False),
+    ("GRU", {"linear_before_reset": 1, "clip": 1.0}, False),
+    ("GRU", {}, False),
+    ("LSTM", {}, True),
+    ("LSTM", {"input_forget": 1}, False),
+    ("LSTM", {"activations": ["Sigmoid", "Tanh", "Relu"]}, False),
+    ("LSTM", {"clip": 1.0}, False),
+]
 
-    from elman.runtime._onnx import node
+
+@pytest.mark.parametrize(("operator", "attributes", "expected"), ON_THE_ENGINE)
+def test_the_engine_computes_a_node_whose_cell_it_has(monkeypatch, operator, attributes, expected):
+    from elman.runtime._network import Network
 
     calls = []
-    engine = node.RNN.__call__
-    monkeypatch.setattr(node.RNN, "__call__", lambda *arguments: calls.append(1) or engine(*arguments))
-    monkeypatch.setattr(CommonRNN, "_run", None)
-    for attributes, expected in (({}, 1), ({"activations": ["Relu"]}, 2), ({"clip": 1.0}, 2)):
-        loaded(node_model(draw_arguments(), attributes))(draw_arguments())
-        assert len(calls) == expected
+    engine = Network.__call__
+    monkeypatch.setattr(Network, "__call__", lambda *arguments: calls.append(1) or engine(*arguments))
+    arguments = draw_arguments(operator=operator)
+    outputs = loaded(node_model(arguments, attributes, operator=operator))(arguments)
+    assert bool(calls) == expected
+    assert_close(outputs.values(), specified(arguments, {"direction": "forward", **attributes}, operator))
+
+
+def test_peepholes_are_not_the_engine_s(monkeypatch):
+    from elman.runtime._network import Network
+
+    monkeypatch.setattr(Network, "__call__", None)
+    arguments = draw_arguments(operator="LSTM", peepholes=True)
+    outputs = loaded(node_model(arguments, {}, operator="LSTM"))(arguments)
+    assert_close(outputs.values(), specified(arguments, {"direction": "forward"}, "LSTM"))

@@ -77,6 +77,19 @@ class Network:
 
         save(self, path, overwrite=overwrite)
 
+    def to_onnx(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the network as an ONNX model, of any batch and number of steps (needs the package ``onnx``).
+
+        Its inputs are ``input`` and ``h_0``, of an LSTM ``c_0`` too, its outputs ``output`` and ``h_n``, of an LSTM
+        ``c_n`` too, shaped as they are here.
+
+        Raises:
+            InputError: the file cannot be written, or exists and not ``overwrite``.
+        """
+        from elman.runtime._onnx.to_onnx import write_network
+
+        write_network(self, path, overwrite=overwrite)
+
     def stream(self, batch: int = 1) -> Stream:
         """Return a stream of ``batch`` sequences, to be read step by step from a state of zeros.
 

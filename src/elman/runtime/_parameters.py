@@ -11,7 +11,16 @@ from elman._cells import FAMILIES, Family
 from elman._errors import InputError, listed, one_line, shown
 from elman.runtime._arrays import Array, as_array
 
-__all__ = ["NAMES", "Sizes", "as_parameters", "family_of", "layer_name", "parameter_names", "read_sizes"]
+__all__ = [
+    "NAMES",
+    "Sizes",
+    "as_parameters",
+    "family_of",
+    "layer_name",
+    "parameter_names",
+    "read_sizes",
+    "reorder_gates",
+]
 
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _NAME = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(0|[1-9][0-9]{0,3})(_reverse)?")
@@ -52,6 +61,12 @@ def parameter_names(layer: int, direction: int, bias: bool) -> list[str]:
     """Return PyTorch's names of one layer and direction, in the order of :data:`NAMES`."""
     suffix = "_reverse" if direction else ""
     return [f"{name}_l{layer}{suffix}" for name in NAMES[: 4 if bias else 2]]
+
+
+def reorder_gates(array: Array, given: str, wanted: str) -> Array:
+    """Return an array whose rows are blocks of gates, one letter each, with the blocks in another order."""
+    blocks = dict(zip(given, np.split(array, len(given)), strict=True))
+    return np.concatenate([blocks[gate] for gate in wanted])
 
 
 def layer_name(name: str) -> str:

@@ -77,18 +77,6 @@ class RNN(Network):
         network: Kind = load_network(path, cls, nonlinearity=nonlinearity, batch_first=batch_first)
         return network
 
-    def to_onnx(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the network as an ONNX model, of any batch and number of steps (needs the package ``onnx``).
-
-        Its inputs are ``input`` and ``h_0``, its outputs ``output`` and ``h_n``, shaped as they are here.
-
-        Raises:
-            InputError: the file cannot be written, or exists and not ``overwrite``.
-        """
-        from elman.runtime._onnx.to_onnx import write_rnn
-
-        write_rnn(self, path, overwrite=overwrite)
-
 
 class _Gated(Network):
     """A family of one cell, that of PyTorch's only mode."""

@@ -18,8 +18,8 @@ def from_onnx(path: str | PathLike[str]) -> OnnxModel:
 
     Such nodes of any kind run on the engine, where the cell is one of elman's, or on NumPy (other activations, clip, a
     GRU with ``linear_before_reset`` 0, an LSTM with ``input_forget`` or peepholes); all other nodes on ONNX's reference
-    implementation, which is slow, but right. Refused are models without such a node (PyTorch writes one only with
-    ``dynamo=False``), with control flow, with functions, with operators of other domains than ONNX's own, and with
+    implementation, which is slow, but right. Refused are models without such a node (PyTorch writes an RNN only
+    with ``dynamo=False``), with control flow, with functions, with operators of other domains than ONNX's own, and with
     tensors outside the file.
 
     Args:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from elman.runtime._arrays import Array
-from elman.runtime._onnx.steps import States
+from elman.runtime._states import States
 
 __all__ = ["Loop", "Reversed", "Run"]
 

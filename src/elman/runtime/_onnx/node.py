@@ -12,9 +12,9 @@ from elman._errors import InputError
 from elman.runtime._arrays import Array, in_range
 from elman.runtime._onnx.loop import Loop, Reversed, Run
 from elman.runtime._onnx.operators import Attributes, Operator
-from elman.runtime._onnx.steps import States
-from elman.runtime._parameters import parameter_names
-from elman.runtime._rnn import RNN
+from elman.runtime._parameters import parameter_names, reorder_gates
+from elman.runtime._rnn import network_of
+from elman.runtime._states import States, from_states
 
 __all__ = ["RecurrentNode", "Weights"]
 
@@ -82,7 +82,11 @@ class RecurrentNode:
             _check("P", P, W.dtype, (directions, 3 * hidden_size))
         working = _WORKING[W.dtype.name]
         blocks = (W, R, *np.split(B, 2, axis=1))
-        parameters = [[self._ordered(block).astype(working) for block in each] for each in zip(*blocks, strict=True)]
+        order = self._family.onnx_gates, self._family.gates
+        parameters = [
+            [reorder_gates(block.astype(working, copy=False), *order) for block in each]
+            for each in zip(*blocks, strict=True)
+        ]
         peepholes: Sequence[Array | None]
         peepholes = [None] * directions if P is None else list(P.astype(working).reshape(directions, 3, -1))
         return Weights(W.dtype, working, input_size, hidden_size, self._runs(parameters, peepholes))
@@ -147,11 +151,6 @@ class RecurrentNode:
         weight_ih, weight_hh, bias_ih, bias_hh = parameters
         return Loop(weight_ih, bias_ih, self._attributes.step(direction, weight_hh, bias_hh, peepholes))
 
-    def _ordered(self, array: Array) -> Array:
-        """Return the blocks of the gates in PyTorch's order."""
-        blocks = dict(zip(self._family.onnx_gates, np.split(array, len(self._family.gates)), strict=True))
-        return np.concatenate([blocks[gate] for gate in self._family.gates])
-
 
 def _run(runs: Sequence[Run], x: Array, initial: States, lengths: Array | None) -> tuple[Array, States]:
     if len(runs) == 1:
@@ -168,11 +167,11 @@ def _network(parameters: Sequence[Parameters], cell: str) -> Run:
         for direction, arrays in enumerate(parameters)
         for name, array in zip(parameter_names(0, direction, True), arrays, strict=True)
     }
-    network = RNN(named, cell)
+    network = network_of(cell, named)
 
     def run(x: Array, initial: States, lengths: Array | None) -> tuple[Array, States]:
-        output, h_n = network(x, initial[0], lengths)
-        return output, (h_n,)
+        output, final = network(x, from_states(initial), lengths)
+        return output, final if isinstance(final, tuple) else (final,)
 
     return run
 

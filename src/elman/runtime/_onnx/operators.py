@@ -12,7 +12,8 @@ from elman._cells import FAMILIES, Family
 from elman._errors import InputError
 from elman.runtime._arrays import Array
 from elman.runtime._onnx.activations import choose_activations
-from elman.runtime._onnx.steps import States, gru_step, lstm_step, rnn_step
+from elman.runtime._onnx.steps import gru_step, lstm_step, rnn_step
+from elman.runtime._states import States
 
 __all__ = ["OPERATORS", "Attributes", "Operator"]
 
@@ -47,6 +48,12 @@ class Operator:
         common = ["activations", "activation_alpha", "activation_beta", "clip", "direction", "hidden_size", "layout"]
         return [*common, self.switch] if self.switch else common
 
+    def attributes_of(self, cell: str, directions: int) -> dict[str, Any]:
+        """Return the attributes with which the operator is a cell of the engine."""
+        [activations] = [names for names, name in self.engine.items() if name == cell]
+        switch = {self.switch: 1} if self.switch and self.of_engine else {}
+        return {"activations": directions * activations, **switch}
+
 
 OPERATORS = {
     operator.family.title: operator
@@ -57,7 +64,7 @@ OPERATORS = {
             gru_step,
             ("Sigmoid", "Tanh"),
             2,
-            {},
+            {("Sigmoid", "Tanh"): "gru"},
             switch="linear_before_reset",
             of_engine=True,
         ),
@@ -66,7 +73,7 @@ OPERATORS = {
             lstm_step,
             ("Sigmoid", "Tanh", "Tanh"),
             2,
-            {},
+            {("Sigmoid", "Tanh", "Tanh"): "lstm"},
             switch="input_forget",
         ),
     )

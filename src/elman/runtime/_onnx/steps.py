@@ -7,16 +7,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from elman.runtime._arrays import Array
+from elman.runtime._states import States
 
-__all__ = ["Activations", "States", "gru_step", "lstm_step", "rnn_step"]
+__all__ = ["Activations", "gru_step", "lstm_step", "rnn_step"]
 
 Activations = Sequence[Callable[[Array], Array]]
-States = tuple[Array, ...]
-"""(batch, hidden_size) each: h, or h and c."""
 
-# Of each step: u, what the input comes to, (batch, gates * hidden_size), W_ih x_t + b_ih; the states before it;
-# weight_hh (gates * hidden_size, hidden_size) and bias_hh (gates * hidden_size,), gates in PyTorch's order. It returns
-# the states after it.
+# All take u (batch, gates * hidden_size), which is W_ih x_t + b_ih; the states before the step, (batch, hidden_size)
+# each; weight_hh (gates * hidden_size, hidden_size) and bias_hh (gates * hidden_size,); gates in PyTorch's order. They
+# return the states after the step.
 
 
 def rnn_step(u: Array, states: States, weight_hh: Array, bias_hh: Array, activations: Activations) -> States:

@@ -13,17 +13,18 @@ from elman.runtime._onnx.from_onnx import require_onnx
 from elman.runtime._saving import require_free
 
 if TYPE_CHECKING:
+    from elman.runtime._network import Network
     from elman.runtime._onnx.writing import Graph
-    from elman.runtime._rnn import RNN
 
-__all__ = ["export", "write_rnn", "write_text_classifier"]
+__all__ = ["export", "write_network", "write_text_classifier"]
 
 
 def export(model: Any, path: str | PathLike[str], *, overwrite: bool = False) -> None:
     """Write a trained model as an ONNX file (needs the package ``onnx``), for any batch and number of steps.
 
-    A recurrent network has the inputs ``input`` and ``h_0`` and the outputs ``output`` and ``h_n``, shaped as
-    :class:`elman.runtime.RNN` takes and returns them. (ONNX Runtime has the operator in float32, not in float64.)
+    A recurrent network has the inputs ``input`` and ``h_0``, an LSTM ``c_0`` too, and the outputs ``output`` and
+    ``h_n``, an LSTM ``c_n``, shaped as the network takes and returns them. (ONNX Runtime has the operators in float32,
+    not in float64.)
 
     A text classifier has the inputs ``tokens`` (batch, steps), the numbers of each text's tokens, then 0, and
     ``lengths`` (batch,), how many there are, from 1, both int64; the output ``probabilities`` (batch, classes). The
@@ -52,33 +53,35 @@ def export(model: Any, path: str | PathLike[str], *, overwrite: bool = False) ->
     if hasattr(model, "vocabulary"):
         write_text_classifier(model, path, overwrite=overwrite)
     else:
-        write_rnn(as_network(model), path, overwrite=overwrite)
+        write_network(as_network(model), path, overwrite=overwrite)
 
 
-def write_rnn(rnn: Any, path: str | PathLike[str], *, overwrite: bool) -> None:
+def write_network(network: Network, path: str | PathLike[str], *, overwrite: bool) -> None:
     """Write a recurrent network: see :func:`export`."""
     require_onnx("writing")
     from elman.runtime._onnx.writing import Graph, add_layers, join_directions
 
     place = require_free(path, overwrite)
-    directions = 2 if rnn.bidirectional else 1
-    leading = ("batch", "steps") if rnn.batch_first else ("steps", "batch")
-    state_shape = (rnn.num_layers * directions, "batch", rnn.hidden_size)
-    graph = Graph("rnn")
-    x = graph.input("input", rnn.dtype, (*leading, rnn.input_size))
-    h_0 = [graph.input("h_0", rnn.dtype, state_shape)]
-    if rnn.batch_first:
+    directions, layers = 2 if network.bidirectional else 1, network.num_layers
+    leading = ("batch", "steps") if network.batch_first else ("steps", "batch")
+    state_shape = (layers * directions, "batch", network.hidden_size)
+    graph = Graph(network.family.name)
+    x = graph.input("input", network.dtype, (*leading, network.input_size))
+    states = [graph.input(f"{letter}_0", network.dtype, state_shape) for letter in network.family.states]
+    if network.batch_first:
         x = graph.add("Transpose", [x], "x_l0", perm=[1, 0, 2])
-    if rnn.num_layers > 1:
-        sizes = graph.constant("states_of_layers", np.full(rnn.num_layers, directions))
-        parts = [f"h_0_l{layer}" for layer in range(rnn.num_layers)]
-        graph.add("Split", [*h_0, sizes], *parts, axis=0)
-        h_0 = parts
-    states, final = add_layers(graph, rnn, x, h_0, "")
-    join_directions(graph, rnn, states, "output", rnn.batch_first)
-    graph.output("output", rnn.dtype, (*leading, directions * rnn.hidden_size))
-    graph.add("Concat", final, "h_n", axis=0)
-    graph.output("h_n", rnn.dtype, state_shape)
+    initial = [[state] for state in states]
+    if layers > 1:
+        sizes = graph.constant("states_of_layers", np.full(layers, directions))
+        initial = [[f"{state}_l{layer}" for layer in range(layers)] for state in states]
+        for state, parts in zip(states, initial, strict=True):
+            graph.add("Split", [state, sizes], *parts, axis=0)
+    output, final = add_layers(graph, network, x, list(zip(*initial, strict=True)), "")
+    join_directions(graph, network, output, "output", network.batch_first)
+    graph.output("output", network.dtype, (*leading, directions * network.hidden_size))
+    for letter, each in zip(network.family.states, zip(*final, strict=True), strict=True):
+        graph.add("Concat", each, f"{letter}_n", axis=0)
+        graph.output(f"{letter}_n", network.dtype, state_shape)
     graph.write(place, {})
 
 
@@ -105,11 +108,11 @@ def write_text_classifier(model: Any, path: str | PathLike[str], *, overwrite: b
     embedded = graph.add("Gather", [graph.constant("embedding", model.embedding), tokens], "embedded", axis=0)
     x = graph.add("Transpose", [embedded], "x_l0", perm=[1, 0, 2])
     sequence_lens = graph.cast(lengths, np.int32, "sequence_lens")
-    layers = [""] * model.rnn.num_layers
-    apart, final = add_layers(graph, model.rnn, x, layers, sequence_lens)
+    zeros = [[""] * len(model.rnn.family.states)] * model.rnn.num_layers
+    apart, final = add_layers(graph, model.rnn, x, zeros, sequence_lens)
     states = join_directions(graph, model.rnn, apart, "states")
     own = _OwnSteps(graph, states, lengths)
-    pooled = [own.greatest(states), own.mean(states, "mean"), _final(graph, model.rnn, final[-1])]
+    pooled = [own.greatest(states), own.mean(states, "mean"), _final(graph, model.rnn, final[-1][0])]
     features = graph.add("Concat", pooled, "features", axis=1)
     weights = [graph.constant("output_weight", model.output_weight), graph.constant("output_bias", model.output_bias)]
     scores = graph.add("Gemm", [features, *weights], "scores", transB=1)
@@ -153,7 +156,7 @@ class _OwnSteps:
         return self.graph.add("Div", [total, self.counts], output)
 
 
-def _final(graph: Graph, rnn: RNN, h_n: str) -> str:
+def _final(graph: Graph, rnn: Network, h_n: str) -> str:
     """Add the final states of a layer, (batch, features), of (directions, batch, hidden_size)."""
     features = rnn.hidden_size * (2 if rnn.bidirectional else 1)
     by_text = graph.add("Transpose", [h_n], "final_apart", perm=[1, 0, 2])

@@ -12,8 +12,9 @@ from onnx import helper, numpy_helper
 
 from elman._errors import InputError
 from elman._files import write_files
-from elman.runtime._parameters import parameter_names
-from elman.runtime._rnn import RNN
+from elman.runtime._network import Network
+from elman.runtime._onnx.operators import OPERATORS
+from elman.runtime._parameters import parameter_names, reorder_gates
 
 __all__ = ["Graph", "add_layers", "join_directions"]
 
@@ -81,52 +82,59 @@ class Graph:
         write_files(path.parent, {path.name: model.SerializeToString(deterministic=True)})
 
 
-def add_layers(graph: Graph, rnn: RNN, x: str, h_0: Sequence[str], lengths: str) -> tuple[str, list[str]]:
+def add_layers(
+    graph: Graph, network: Network, x: str, initial: Sequence[Sequence[str]], lengths: str
+) -> tuple[str, list[list[str]]]:
     """Add the layers of a network.
 
     Args:
         graph: to what.
-        rnn: the network.
+        network: the network.
         x: (steps, batch, input_size).
-        h_0: for each layer its initial states, (directions, batch, hidden_size), or "" for zeros.
+        initial: for each layer its initial states, h_0 and of an LSTM c_0, (directions, batch, hidden_size), or "" for
+            zeros.
         lengths: (batch,), int32, or "".
 
     Returns:
-        The last layer's states, (steps, directions, batch, hidden_size), and each layer's final states, (directions,
+        The last layer's output, (steps, directions, batch, hidden_size), and each layer's final states, (directions,
         batch, hidden_size).
     """
-    directions = 2 if rnn.bidirectional else 1
-    states, final = "", []
-    for layer, initial in enumerate(h_0):
+    operator, directions = OPERATORS[network.family.title], 2 if network.bidirectional else 1
+    output, final = "", []
+    for layer, states in enumerate(initial):
         if layer:
-            x = join_directions(graph, rnn, states, f"x_l{layer}")
-        inputs = [x, *_add_weights(graph, rnn, layer, directions), lengths, initial]
+            x = join_directions(graph, network, output, f"x_l{layer}")
+        inputs = [x, *_add_weights(graph, network, layer, directions), lengths, *states]
         while not inputs[-1]:
             inputs.pop()
-        states = graph.add(
-            "RNN",
+        final.append([f"{letter}_n_l{layer}" for letter in network.family.states])
+        output = graph.add(
+            network.family.title,
             inputs,
             f"states_l{layer}",
-            f"h_n_l{layer}",
-            hidden_size=rnn.hidden_size,
-            direction="bidirectional" if rnn.bidirectional else "forward",
-            activations=[rnn.nonlinearity.capitalize()] * directions,
+            *final[-1],
+            hidden_size=network.hidden_size,
+            direction="bidirectional" if network.bidirectional else "forward",
+            **operator.attributes_of(network.cell, directions),
         )
-        final.append(f"h_n_l{layer}")
-    return states, final
+    return output, final
 
 
-def join_directions(graph: Graph, rnn: RNN, states: str, output: str, batch_first: bool = False) -> str:
-    """Return the states of a layer with the features of both directions side by side, as :class:`RNN` has them."""
-    features = rnn.hidden_size * (2 if rnn.bidirectional else 1)
+def join_directions(graph: Graph, network: Network, output: str, name: str, batch_first: bool = False) -> str:
+    """Return the output of a layer with the features of both directions side by side, as a network has them."""
+    features = network.hidden_size * (2 if network.bidirectional else 1)
     order = [2, 0, 1, 3] if batch_first else [0, 2, 1, 3]
-    apart = graph.add("Transpose", [states], f"{output}_apart", perm=order)
-    return graph.add("Reshape", [apart, graph.constant(f"{output}_shape", np.array([0, 0, features]))], output)
+    apart = graph.add("Transpose", [output], f"{name}_apart", perm=order)
+    return graph.add("Reshape", [apart, graph.constant(f"{name}_shape", np.array([0, 0, features]))], name)
 
 
-def _add_weights(graph: Graph, rnn: RNN, layer: int, directions: int) -> list[str]:
+def _add_weights(graph: Graph, network: Network, layer: int, directions: int) -> list[str]:
+    family = network.family
     each = [
-        [rnn.parameters[name] for name in parameter_names(layer, direction, rnn.bias)]
+        [
+            reorder_gates(network.parameters[name], family.gates, family.onnx_gates)
+            for name in parameter_names(layer, direction, network.bias)
+        ]
         for direction in range(directions)
     ]
     weight_ih, weight_hh, *biases = zip(*each, strict=True)
