@@ -159,19 +159,30 @@ def test_a_text_classifier_says_what_it_said_in_training(tmp_path):
                 np.testing.assert_allclose(alone[0], together, 1e-5, 1e-6)
 
 
-@pytest.mark.parametrize(("layers", "bidirectional"), [(1, False), (2, False), (1, True)])
-def test_pooling_takes_each_text_s_own_steps(tmp_path, layers, bidirectional):
+@pytest.mark.parametrize(
+    ("cell", "layers", "bidirectional"),
+    [
+        ("tanh", 1, False),
+        ("tanh", 2, False),
+        ("tanh", 1, True),
+        ("gru", 1, True),
+        ("lstm", 2, False),
+        ("lstm", 1, True),
+    ],
+)
+def test_pooling_takes_each_text_s_own_steps(tmp_path, cell, layers, bidirectional):
     draw, written = np.random.default_rng(1).uniform, stand_in()
-    sizes = Sizes(4, 6, layers, bidirectional, True)
-    # states that are all negative: a zero of the padding would be the greatest
-    rnn = RNN({name: draw(-1, 0, shape).astype("f") for name, shape in sizes.shapes().items()})
+    sizes = Sizes(4, 6, layers, bidirectional, True, len(class_of(cell).family.gates))
+    # a tanh's states are all negative: a zero of the padding would be the greatest
+    rnn = network_of(cell, {name: draw(-1, 0, shape).astype("f") for name, shape in sizes.shapes().items()})
     written.rnn, written.embedding = rnn, np.abs(written.embedding)
     written.output_weight = draw(-1, 1, (3, 18 * sizes.directions)).astype("f")
     write_text_classifier(written, tmp_path / "m.onnx", overwrite=False)
     encoded = [[2, 5, 3], [2, 4, 5, 6, 7, 3], [2, 3]]
     expected = []
     for numbers in encoded:
-        states, h_n = rnn(written.embedding[numbers])
+        states, final = rnn(written.embedding[numbers])
+        h_n = final[0] if cell == "lstm" else final
         pooled = np.concatenate([states.max(0), states.mean(0), h_n[-sizes.directions :].ravel()])
         scores = np.exp(written.output_weight @ pooled + written.output_bias)
         expected.append(scores / scores.sum())
