@@ -10,6 +10,7 @@ import numpy as np
 
 from elman._errors import InputError
 from elman.runtime._arrays import Array
+from elman.runtime._steps import sigmoid
 
 __all__ = ["Activation", "choose_activations"]
 
@@ -71,15 +72,10 @@ def _hand_out(name: str, values: Sequence[float], defaults: Sequence[float | Non
     return iter([0.0 if default is None else float(next(given, default)) for default in defaults])
 
 
-def _sigmoid(x: Array, alpha: float, beta: float) -> Array:
-    small: Array = np.exp(-np.abs(x))  # never overflows
-    return np.where(x >= 0, 1, small) / (1 + small)  # type: ignore[no-any-return]
-
-
 _KINDS = {
     "Relu": _Kind(lambda x, alpha, beta: np.maximum(x, 0)),
     "Tanh": _Kind(lambda x, alpha, beta: np.tanh(x)),
-    "Sigmoid": _Kind(_sigmoid),
+    "Sigmoid": _Kind(lambda x, alpha, beta: sigmoid(x)),
     "Affine": _Kind(lambda x, alpha, beta: alpha * x + beta, alpha=1.0, beta=0.0),
     "LeakyRelu": _Kind(lambda x, alpha, beta: np.where(x >= 0, x, alpha * x), alpha=float(np.float32(0.01))),
     "ThresholdedRelu": _Kind(lambda x, alpha, beta: np.where(x >= alpha, x, 0), alpha=1.0),

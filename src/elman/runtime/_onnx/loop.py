@@ -22,18 +22,17 @@ class Loop:
     """A network of one layer and direction, step by step.
 
     Args:
-        weight_ih: (gates * hidden_size, input_size).
-        bias_ih: (gates * hidden_size,).
-        step: from what the input comes to (batch, gates * hidden_size) and the states to the next states.
+        product: from inputs (rows, input_size) to what they come to in all gates (rows, gates * hidden_size).
+        step: from that of one step and the states before it to the states after it.
     """
 
-    weight_ih: Array
-    bias_ih: Array
+    product: Callable[[Array], Array]
     step: Callable[[Array, States], States]
 
     def __call__(self, x: Array, initial: States, lengths: Array | None) -> tuple[Array, States]:
-        steps, batch = x.shape[:2]
-        u = x @ self.weight_ih.T + self.bias_ih
+        steps, batch, features = x.shape
+        rows = self.product(x.reshape(steps * batch, features))
+        u = rows.reshape(steps, batch, rows.shape[1])
         states = tuple(state[0] for state in initial)
         output = np.empty((steps, *states[0].shape), x.dtype)
         own = np.full(batch, steps) if lengths is None else lengths

@@ -10,6 +10,7 @@ import numpy as np
 
 from elman._errors import InputError
 from elman.runtime._arrays import Array, in_range
+from elman.runtime._linear import Linear
 from elman.runtime._onnx.loop import Loop, Reversed, Run
 from elman.runtime._onnx.operators import Attributes, Operator
 from elman.runtime._parameters import parameter_names, reorder_gates
@@ -149,7 +150,7 @@ class RecurrentNode:
 
     def _loop(self, direction: int, parameters: Parameters, peepholes: Array | None) -> Loop:
         weight_ih, weight_hh, bias_ih, bias_hh = parameters
-        return Loop(weight_ih, bias_ih, self._attributes.step(direction, weight_hh, bias_hh, peepholes))
+        return Loop(Linear(weight_ih, bias_ih), self._attributes.step(direction, weight_hh, bias_hh, peepholes))
 
 
 def _run(runs: Sequence[Run], x: Array, initial: States, lengths: Array | None) -> tuple[Array, States]:

@@ -8,12 +8,15 @@ from functools import partial
 from reprlib import repr as shortened
 from typing import Any
 
+import numpy as np
+
 from elman._cells import FAMILIES, Family
 from elman._errors import InputError
 from elman.runtime._arrays import Array
+from elman.runtime._linear import Linear
 from elman.runtime._onnx.activations import choose_activations
-from elman.runtime._onnx.steps import gru_step, lstm_step, rnn_step
 from elman.runtime._states import States
+from elman.runtime._steps import gru_step, lstm_step, rnn_step
 
 __all__ = ["OPERATORS", "Attributes", "Operator"]
 
@@ -26,7 +29,8 @@ class Operator:
 
     Args:
         family: its names, gates and states.
-        step: on NumPy, of :mod:`elman.runtime._onnx.steps`.
+        step: on NumPy, of :mod:`elman.runtime._steps`.
+        products: the gates whose products with the state that takes together.
         activations: the default of one direction.
         of_sums: how many of these clip is for; an LSTM's last, which is handed c, goes without, as in ONNX Runtime.
         engine: the engine's cell by the activations of one direction.
@@ -36,6 +40,7 @@ class Operator:
 
     family: Family
     step: Callable[..., States]
+    products: tuple[str, ...]
     activations: tuple[str, ...]
     of_sums: int
     engine: Mapping[tuple[str, ...], str]
@@ -58,10 +63,11 @@ class Operator:
 OPERATORS = {
     operator.family.title: operator
     for operator in (
-        Operator(FAMILIES["rnn"], rnn_step, ("Tanh",), 1, {("Tanh",): "tanh", ("Relu",): "relu"}),
+        Operator(FAMILIES["rnn"], rnn_step, ("h",), ("Tanh",), 1, {("Tanh",): "tanh", ("Relu",): "relu"}),
         Operator(
             FAMILIES["gru"],
             gru_step,
+            ("rz", "n"),
             ("Sigmoid", "Tanh"),
             2,
             {("Sigmoid", "Tanh"): "gru"},
@@ -71,6 +77,7 @@ OPERATORS = {
         Operator(
             FAMILIES["lstm"],
             lstm_step,
+            ("ifgo",),
             ("Sigmoid", "Tanh", "Tanh"),
             2,
             {("Sigmoid", "Tanh", "Tanh"): "lstm"},
@@ -132,13 +139,15 @@ class Attributes:
 
     def step(self, direction: int, weight_hh: Array, bias_hh: Array, peepholes: Array | None) -> Callable[..., States]:
         """Return what computes a step of a direction on NumPy, from what the input comes to and the states."""
-        options: dict[str, Any] = {self._operator.switch: self._switch} if self._operator.switch else {}
-        if len(self._operator.family.states) > 1:
+        operator, hidden_size = self._operator, weight_hh.shape[1]
+        ends = hidden_size * np.cumsum([len(gates) for gates in operator.products])[:-1]
+        parts = zip(np.split(weight_hh, ends), np.split(bias_hh, ends), strict=True)
+        options: dict[str, Any] = {operator.switch: self._switch} if operator.switch else {}
+        if len(operator.family.states) > 1:
             options["peepholes"] = peepholes
         return partial(
-            self._operator.step,
-            weight_hh=weight_hh,
-            bias_hh=bias_hh,
+            operator.step,
+            products=[Linear(weight, bias) for weight, bias in parts],
             activations=self._activations[direction],
             **options,
         )
