@@ -214,6 +214,19 @@ def test_export_takes_what_elman_saves_and_trains(tmp_path):
     assert (tmp_path / "d.onnx").read_bytes() == (tmp_path / "e.onnx").read_bytes()
 
 
+def test_a_gru_of_keras_goes_out_with_its_reset_first(tmp_path):
+    draw, path = np.random.default_rng(0).uniform, tmp_path / "gru.onnx"
+    layers = [[draw(-1, 1, shape).astype("f") for shape in ((n, 15), (5, 15), (15,))] for n in (3, 5)]
+    gru = elman.runtime.from_keras(layers, reset_after=False)
+    gru.to_onnx(path)
+    inputs = inputs_of(gru)
+    output, h_n = gru(*inputs.values())
+    for run in (elman.runtime.from_onnx(path), lambda inputs: run_onnx_runtime(path, inputs)):
+        got = run(inputs)
+        np.testing.assert_allclose(got["output"], output, 1e-5, 1e-5)
+        np.testing.assert_allclose(got["h_n"], h_n, 1e-5, 1e-5)
+
+
 @pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
 def test_export_takes_a_network_of_pytorch(tmp_path, kind):
     torch = pytest.importorskip("torch")

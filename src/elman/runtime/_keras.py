@@ -9,7 +9,7 @@ from elman._cells import FAMILIES, Family
 from elman._errors import InputError, listed, shown
 from elman.runtime._arrays import Array, as_array
 from elman.runtime._network import Network
-from elman.runtime._parameters import family_of, parameter_names
+from elman.runtime._parameters import family_of, parameter_names, reorder_gates
 from elman.runtime._reset_first import ResetFirstGRU
 from elman.runtime._rnn import NETWORKS, RNN
 
@@ -114,10 +114,5 @@ def _values(arrays: Sequence[Array], place: str, first: int, family: Family, res
             raise InputError(f"{place}[{i}]: expected the shape {shape}, got {shown(array.shape)}")
     if bias:
         bias = list(bias[0]) if two else [bias[0], np.zeros_like(bias[0])]
-    return [_in_order(array, family) for array in (kernel.T, recurrent.T, *bias)]
-
-
-def _in_order(array: Array, family: Family) -> Array:
-    """Put the rows of Keras's gates into PyTorch's order."""
-    gates = dict(zip(family.keras_gates, np.split(array, len(family.gates)), strict=True))
-    return np.concatenate([gates[gate] for gate in family.gates])
+    order = family.keras_gates, family.gates
+    return [reorder_gates(array, *order) for array in (kernel.T, recurrent.T, *bias)]

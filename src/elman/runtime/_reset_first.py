@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +13,7 @@ from elman.runtime._arrays import Array
 from elman.runtime._linear import Linear
 from elman.runtime._rnn import GRU
 from elman.runtime._states import States
+from elman.runtime._steps import gru_step, sigmoid
 
 __all__ = ["ResetFirstGRU"]
 
@@ -36,23 +38,17 @@ class _Layer:
     def __init__(self, w_ih: Array, w_hh: Array, b_ih: Array | None, b_hh: Array | None) -> None:
         self.units = units = w_hh.shape[1]
         self._input = Linear(w_ih, b_ih)
-        self._r_z = Linear(w_hh[: 2 * units], None if b_hh is None else b_hh[: 2 * units])
-        self._n = Linear(w_hh[2 * units :], None if b_hh is None else b_hh[2 * units :])
+        biases = (None, None) if b_hh is None else (b_hh[: 2 * units], b_hh[2 * units :])
+        products = [Linear(w_hh[: 2 * units], biases[0]), Linear(w_hh[2 * units :], biases[1])]
+        self._step = partial(gru_step, products=products, activations=(sigmoid, np.tanh), linear_before_reset=False)
 
     def run(self, x: Array, sizes: Sequence[int], reverse: bool, h: Array) -> Array:
         """Return the outputs of packed rows, and leave the final states in ``h``."""
         u, output = self._input(x), np.empty((len(x), self.units), x.dtype)
         steps = list(pairwise(np.cumsum([0, *sizes]).tolist()))
         for begin, end in steps[:: -1 if reverse else 1]:
-            output[begin:end] = h[: end - begin] = self._step(u[begin:end], h[: end - begin].copy())
+            output[begin:end] = h[: end - begin] = self._step(u[begin:end], (h[: end - begin],))[0]
         return output
-
-    def _step(self, u: Array, h: Array) -> Array:
-        units = self.units
-        r, z = np.split(_sigma(u[:, : 2 * units] + self._r_z(h)), 2, axis=1)
-        n = np.tanh(u[:, 2 * units :] + self._n(r * h))
-        new: Array = n + z * (h - n)
-        return new
 
 
 class _Engine:
@@ -101,10 +97,3 @@ class _Stream:
 
     def write_states(self, states: Array) -> None:
         self._states[...] = states
-
-
-def _sigma(a: Array) -> Array:
-    """The logistic function, without overflow."""
-    small = np.exp(-np.abs(a))
-    result: Array = np.where(a >= 0, 1, small) / (1 + small)
-    return result

@@ -100,6 +100,9 @@ def add_layers(
         batch, hidden_size).
     """
     operator, directions = OPERATORS[network.family.title], 2 if network.bidirectional else 1
+    attributes = operator.attributes_of(network.cell, directions)
+    if not getattr(network, "reset_after", True):
+        attributes["linear_before_reset"] = 0
     output, final = "", []
     for layer, states in enumerate(initial):
         if layer:
@@ -115,7 +118,7 @@ def add_layers(
             *final[-1],
             hidden_size=network.hidden_size,
             direction="bidirectional" if network.bidirectional else "forward",
-            **operator.attributes_of(network.cell, directions),
+            **attributes,
         )
     return output, final
 
