@@ -4,6 +4,9 @@
     python benchmarks/quality.py --only vowels         one task; may be repeated
     python benchmarks/quality.py --snips FOLDER        with SNIPS, which is not shipped: snips_intents_*.csv and
                                                        snips_slots_*.conll, from github.com/sonos/nlu-benchmark
+    python benchmarks/quality.py --cells rnn,gru,lstm  every task with each cell instead, over --seeds, without peers
+                                                       (some 3 hours): goes on where it was stopped, with what lies in
+                                                       --json, and without --only writes its table into docs/results
 
 Ours are run by the shell commands, with default options and with ``--engine torch``; the others in an environment
 that is made on the first run (``--environment``), on the same files and with as many threads. No choice is made by a
@@ -18,9 +21,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import quality_cells
 from quality_tasks import TASKS, Peer, Task
 
 HERE = Path(__file__).parent
@@ -45,6 +50,13 @@ def rows_of(task: Task, peers: Path, threads: int) -> Iterator[Row]:
                 yield {"task": task.name, "method": name, "mae": figures[key]}
         for peer in task.peers:
             yield {"task": task.name, "method": peer.name, **run_peer(peer, train, test, peers, threads)}
+
+
+def run_once(threads: int, task: Task, options: list[str]) -> Row:
+    """Return the figures of one model of ours, trained with these options beside the task's."""
+    with tempfile.TemporaryDirectory() as folder:
+        train, test = task.split(Path(folder))
+        return run_ours(task, train, test, Path(folder, "model"), [*options, *task.options], threads)
 
 
 def run_ours(task: Task, train: Path, test: Path, model: Path, options: list[str], threads: int) -> Row:
@@ -90,6 +102,20 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def found_of(tasks: list[Task], snips: Path | None) -> Iterator[Task]:
+    """Yield the tasks whose files are there, and say of the others which are not."""
+    for task in tasks:
+        if found := task.found(snips):
+            yield found
+        else:
+            missing = f"{task.train}{' (--snips)' if task.snips else ''}"
+            print(f"{task.name}: left out, there is no {missing}", file=sys.stderr)
+
+
+def said(row: Row) -> None:
+    print(json.dumps({key: value for key, value in row.items() if not isinstance(value, dict)}), file=sys.stderr)
+
+
 def shown(name: str, value: float) -> str:
     words = name.replace("_", " ").replace("f1", "F1")
     return f"{words} {value:.2%}" if name == "accuracy" else f"{words} {value:.4g}"
@@ -101,26 +127,29 @@ def main() -> None:
     names = [task.name for task in TASKS]
     parser.add_argument("--only", metavar="NAME", action="append", choices=names, help=f"one of {', '.join(names)}")
     parser.add_argument("--snips", metavar="FOLDER", type=Path, help="where the files of SNIPS lie")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write all figures there")
+    several = "for --cells, separated by commas (default: %(default)s)"
+    parser.add_argument("--cells", metavar="CELL,…", type=lambda text: text.split(","), help="of rnn, gru and lstm")
+    parser.add_argument("--seeds", metavar="N,…", default="0,1,2", help=several)
+    kept = quality_cells.KEPT.relative_to(HERE.parent)
+    parser.add_argument("--json", metavar="FILE", type=Path, help=f"write all figures there; with --cells, {kept}")
     parser.add_argument("--threads", metavar="N", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--environment", metavar="FOLDER", type=Path, default=HERE.parent / "build" / "quality-env")
     options = parser.parse_args()
 
+    tasks = [task for task in TASKS if not options.only or task.name in options.only]
+    found = list(found_of(tasks, options.snips))
+    if options.cells:
+        run, kept = partial(run_once, options.threads), options.json or quality_cells.KEPT
+        measured = quality_cells.measure(found, options.cells, options.seeds.split(","), kept, run)
+        print(quality_cells.table(measured, tasks))
+        if not options.only:
+            quality_cells.write_pages(measured, tasks)
+        return
     peers = make_environment(options.environment)
     rows: list[Row] = []
-    for task in TASKS:
-        if options.only and task.name not in options.only:
-            continue
-        found = task.found(options.snips)
-        if found is None:
-            print(
-                f"{task.name}: left out, there is no {task.train}{' (--snips)' if task.snips else ''}", file=sys.stderr
-            )
-            continue
-        for row in rows_of(found, peers, options.threads):
-            print(
-                json.dumps({key: value for key, value in row.items() if not isinstance(value, dict)}), file=sys.stderr
-            )
+    for task in found:
+        for row in rows_of(task, peers, options.threads):
+            said(row)
             rows.append(row)
     print(table(rows))
     if options.json:
