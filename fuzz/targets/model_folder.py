@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import elman
+from elman._cells import FAMILIES
 from elman._safetensors import tensor_bytes
 from elman.runtime._classifiers.text import TextClassifier
 from elman.runtime._classifiers.text_stream import TextStream
@@ -23,10 +24,13 @@ EDITS = {"config.json": edit_json, "metrics.json": edit_json, "model.safetensors
 TEXTS = ["", "子曰", "a", "我爱你 Straße e\u0301", "\0\n\ud800", "x " * 40]
 
 
-def resized(model: Model, embedding_size: int, hidden_size: int, layers: int, bidirectional: bool, word: bool) -> Model:
-    """A model of other sizes, its weights made of sines."""
+def resized(
+    model: Model, cell: str, embedding_size: int, hidden_size: int, layers: int, bidirectional: bool, word: bool
+) -> Model:
+    """A model of another cell and other sizes, its weights made of sines."""
     network = replace(
         model.settings.network,
+        cell=cell,
         embedding_size=embedding_size,
         hidden_size=hidden_size,
         layers=layers,
@@ -41,11 +45,13 @@ def resized(model: Model, embedding_size: int, hidden_size: int, layers: int, bi
 
 @functools.cache
 def base(*sizes: int) -> dict[str, bytes]:
-    """The files of a model of version 1, or of one with other sizes."""
+    """The files of a model of version 1, or of one with another cell and other sizes."""
     if not sizes:
         return {name: (VERSION_1 / name).read_bytes() for name in FILES}
     embedding_size, hidden_size, layers, bidirectional, word = sizes
-    model = resized(read_model(VERSION_1), embedding_size, hidden_size, layers, bool(bidirectional), bool(word))
+    cell = tuple(FAMILIES)[layers // 2]
+    layers, of_words = 1 + layers % 2, bool(word)
+    model = resized(read_model(VERSION_1), cell, embedding_size, hidden_size, layers, bool(bidirectional), of_words)
     with tempfile.TemporaryDirectory() as folder:
         write_model(Path(folder), model)
         return {name: Path(folder, name).read_bytes() for name in FILES}
@@ -64,7 +70,7 @@ def written() -> dict[str, bytes]:
 
 def run(data: bytes) -> None:
     choices = Choices(data)
-    sizes = (1 + choices.number(8), 1 + choices.number(9), 1 + choices.number(2), choices.number(2), choices.number(2))
+    sizes = (1 + choices.number(8), 1 + choices.number(9), choices.number(6), choices.number(2), choices.number(2))
     files = dict(base(*sizes) if choices.chance() else base())
     while choices:
         name = choices.pick(FILES)
@@ -106,6 +112,8 @@ def seeds() -> dict[str, bytes]:
     return {
         "sound": prefix,
         "sound_words_one_direction": other,
+        "sound_gru": bytes([3, 4, 2, 0, 1, 1]),
+        "sound_lstm": bytes([3, 4, 5, 1, 0, 1]),
         "vocabulary_whole": prefix + whole["vocabulary.txt"] + bytes(2) + b"\x06" + base()["vocabulary.txt"],
         "history_whole": prefix + whole["history.csv"] + bytes(1) + b"\x06" + base()["history.csv"],
         "tensors_cut": prefix + whole["model.safetensors"] + bytes([3, 100, 4, 4]),

@@ -134,8 +134,11 @@ def _build(value: Any, schema: Any, name: str, place: str) -> Any:
 
 def _build_dataclass(value: Mapping[str, Any], schema: Any, name: str, place: str) -> Any:
     known: dict[str, Field[Any]] = {field.name: field for field in fields(schema)}
-    for key in value:
-        if key not in known:
+    former = getattr(schema, "FORMER", {})  # keys that older files have, and nothing depends on any more
+    for key, part in value.items():
+        if key in former:
+            _build(part, former[key], name, f"{place}.{key}".removeprefix("."))
+        elif key not in known:
             within = f" in {place}" if place else ""
             raise InputError(f"{name}: expected only the keys {', '.join(known)}{within}, got {shortened(key)}")
     types = _annotations(schema)

@@ -160,14 +160,27 @@ def test_a_finished_run_has_nothing_to_resume(elman, lines):
     assert (other.code, other.err) == (2, "elman: m: holds a finished model with --seed 0, got 3\n")
 
 
+def test_a_run_of_the_time_before_there_was_a_choice_of_cells_had_elman_s(elman, lines):
+    words = ("train", "classify", lines, "--out", "m", *QUICK, "--resume")
+    elman(*words)
+    config = json.loads(Path("m/config.json").read_text(encoding="utf-8"))
+    assert config["run"]["options"].pop("cell") == config["options"].pop("cell") == "rnn"
+    Path("m/config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert elman(*words).out == "m: the run has finished already, there is nothing to resume\n"
+    other = elman(*words, "--cell", "lstm")
+    assert (other.code, other.err) == (2, "elman: m: holds a finished model with --cell rnn, got lstm\n")
+    assert elman("train", "--config", "m/config.json", "--out", "again", "--threads", "1").code == 0
+    assert Path("m/model.safetensors").read_bytes() == Path("again/model.safetensors").read_bytes()
+
+
 def test_overwrite_replaces_a_model(elman, model, lines):
     assert elman("train", "classify", lines, "--out", model, "--overwrite", *QUICK).code == 0
-    assert "1 x 8 units" in elman("info", model).out
+    assert "1 x 8 RNN units" in elman("info", model).out
 
 
 def test_info_shows_what_a_model_is(elman, model):
     out = elman("info", model).out
-    for part in ("embedding 16, 1 x 16 units in two directions, 2 classes", "论语: 18", "validation: 4", "torch: "):
+    for part in ("embedding 16, 1 x 16 RNN units in two directions, 2 classes", "论语: 18", "validation: 4", "torch: "):
         assert part in out
     assert "file: lines.csv" in out
     assert "  epochs: 25\n" in out
@@ -198,8 +211,9 @@ def test_what_a_model_says_cannot_command_the_terminal(elman, model):
 
 
 def test_a_run_is_repeated_from_its_configuration_to_the_same_bits(elman, lines):
-    words = ("--out", "m", "--validation", "0.3", "--no-bidirectional", "--seed", "5", "--dropout", "0.2", *QUICK)
+    words = ("--out", "m", "--validation", "0.3", "--no-bidirectional", "--seed", "5", "--cell", "gru", *QUICK)
     assert elman("train", "classify", lines, *words).code == 0
+    assert "1 x 8 GRU units in one direction" in elman("info", "m").out
     done = elman("train", "--config", "m/config.json", "--out", "again", "--threads", "1")
     assert done.code == 0, done.err
     for name in ("model.safetensors", "metrics.json", "config.json"):

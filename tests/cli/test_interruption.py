@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 WORDS = ["--hidden-size", "8", "--embedding-size", "8", "--epochs", "40", "--batch-size", "4"]
-WORDS += ["--validation", "0", "--threads", "1"]
+WORDS += ["--cell", "lstm", "--validation", "0", "--threads", "1"]
 
 
 @pytest.fixture(scope="module")

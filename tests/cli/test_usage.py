@@ -121,7 +121,7 @@ def test_values_as_they_are_without_options():
     others = ("command", "task", "run", "needs", "config")
     assert {name: value for name, value in options.items() if name not in others} == {
         "file": Path("x.csv"), "out": Path("m"), "text": "text", "label": "label", "encoding": "utf-8",
-        "validation": 0.1, "tokens": None, "max_length": 512, "hidden_size": 128, "embedding_size": 128,
+        "validation": 0.1, "tokens": None, "max_length": 512, "cell": "rnn", "hidden_size": 128, "embedding_size": 128,
         "layers": 1, "bidirectional": True, "dropout": 0.4, "engine": "elman", "learning_rate": 0.003,
         "epochs": None, "batch_size": None, "seed": 0, "threads": None, "resume": False, "overwrite": False,
         "sequence": None, "time": None, "channel": None, "frame_size": None, "dates": None, "decimal": None,

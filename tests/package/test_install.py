@@ -101,7 +101,7 @@ def test_commands_run_without_pytorch(python: Path, folder: Path) -> None:
     said = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["text"] for line in said] == ["学而时习之，不亦说乎？", "关关雎鸠"]
     assert all(line["label"] in ("别", "论语", "诗经") for line in said)
-    assert "embedding 4, 2 x 5 units in two directions, 3 classes" in run(elman, "info", "model", cwd=folder).stdout
+    assert "embedding 4, 2 x 5 RNN units in two directions, 3 classes" in run(elman, "info", "model", cwd=folder).stdout
 
 
 def test_spoiled_models_are_refused_in_one_line(python: Path, folder: Path) -> None:

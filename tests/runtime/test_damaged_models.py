@@ -42,6 +42,7 @@ IN_CONFIG = {
         '"layers": 1000000000',
         "expected network.layers to be a number from 1 to 1000, got 1000",
     ),
+    "cell": ('"layers": 2', '"layers": 2, "cell": "GRU"', "expected network.cell to be 'rnn' or 'gru' or 'lstm', got"),
     "nonlinearity": ('"tanh"', '"relu"', "expected network.nonlinearity to be 'tanh', got 'relu'"),
     "pooling": ("max mean", "max", "expected network.pooling to be 'max mean final', got 'max final'"),
     "tokens": ('"char"', '"byte"', "expected text.tokens to be 'char' or 'word', got 'byte'"),
@@ -63,6 +64,12 @@ AGAINST_THE_TENSORS = {
         '"hidden_size": 5',
         '"hidden_size": 999999',
         "rnn.weight_ih_l0 of F32 and the shape (9999",
+    ),
+    "another cell": (
+        "config.json",
+        '"layers": 2',
+        '"layers": 2, "cell": "lstm"',
+        "rnn.weight_ih_l0 of F32 and the shape (20, 4)",
     ),
     "more layers": ("config.json", '"layers": 2', '"layers": 1000', "a tensor rnn.weight_ih_l2, got none of that name"),
     "fewer layers": (

@@ -19,7 +19,7 @@ from elman.runtime._forecaster.settings import ForecasterSettings, ForecasterSiz
 HORIZON, SEASON, STEPS = 4, 6, 60
 
 
-def forecaster(seed=0, targets=1, covariates=1, block=HORIZON, gaps=True, known=()):
+def forecaster(seed=0, targets=1, covariates=1, block=HORIZON, gaps=True, known=(), cell="rnn"):
     """A forecaster with weights drawn at random."""
     draw, columns = np.random.default_rng(seed), targets + covariates
     settings = ForecasterSettings(
@@ -37,7 +37,7 @@ def forecaster(seed=0, targets=1, covariates=1, block=HORIZON, gaps=True, known=
         calibration=20,
         steps=STEPS,
         grid=TimeGrid("month", 1, 240, "month"),
-        layers=ForecasterSizes(networks=2, hidden_size=5, layers=1),
+        layers=ForecasterSizes(cell=cell, networks=2, hidden_size=5, layers=1),
         known=list(known),
     )
     shapes = settings.shapes({})
@@ -83,15 +83,15 @@ def test_waves_of_a_step_are_the_same_alone_and_among_others():
     np.testing.assert_allclose(waves.at(steps)[:, 0], np.sin(2 * np.pi * steps / 12), atol=1e-12)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_forecasts_are_the_same_bits_alone_and_among_others(threads):
-    model = forecaster(targets=2)
+@pytest.mark.parametrize(("threads", "cell"), [(1, "rnn"), (2, "gru"), (2, "lstm")])
+def test_forecasts_are_the_same_bits_alone_and_among_others(threads, cell):
+    model = forecaster(targets=2, cell=cell)
     elman.set_num_threads(threads)
     context, origins = Context.of(model.series, 0), np.arange(10, 50)
     together = model.rolling(context, origins, 7)
     for i in (0, 17, 39):
         np.testing.assert_array_equal(together[i], model.rolling(context, origins[i : i + 1], 7)[0])
-    np.testing.assert_array_equal(together, forecaster(targets=2).rolling(context, origins, 7))
+    np.testing.assert_array_equal(together, forecaster(targets=2, cell=cell).rolling(context, origins, 7))
 
 
 @pytest.mark.parametrize("block", [1, 3, HORIZON])

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elman import InputError
+from elman._cells import FAMILIES
 from elman.runtime._language.model import STEPS_AT_ONCE, LanguageModel
 from elman.runtime._language.sampling import Sampling
 from elman.runtime._language.settings import LanguageSettings, LanguageSizes
@@ -18,7 +19,7 @@ from elman.runtime._linear import log_softmax
 from elman.runtime._ngrams import ngram_rows
 from elman.runtime._vocabulary import SPECIAL_TOKENS, START, UNKNOWN, Vocabulary
 from elman.runtime._words import NEWEST
-from tests.runtime.networks import parameters
+from tests.runtime.networks import recurrent_parameters
 
 ALPHABET = "abc 我\n’é\u0301\r"
 KNOWN = {"char": ["a", "b", "c", " ", "我", "\n"], "word": ["a", " a", "\n", "b’a", " cab", "我", " 我", " "]}
@@ -27,18 +28,15 @@ kinds = st.sampled_from(["char", "word"])
 ngrams = st.sampled_from([1, 2, 4])
 
 
-def language_model(tokens="char", ngram=3, layers=1, seed=0, known=None):
+def language_model(tokens="char", ngram=3, layers=1, seed=0, known=None, cell="rnn"):
     vocabulary, generator = Vocabulary(known or KNOWN[tokens]), np.random.default_rng(seed)
-    network = LanguageSizes(embedding_size=5, hidden_size=8, layers=layers, ngram=ngram, ngram_rows=11)
+    network = LanguageSizes(cell=cell, embedding_size=5, hidden_size=8, layers=layers, ngram=ngram, ngram_rows=11)
     read = LanguageSettings(tokens, network, segmentation=NEWEST)
-    rnn = parameters(5, 8, layers, bidirectional=False, seed=seed)
     tensors = {
         name: generator.standard_normal(shape).astype("f")
         for name, shape in read.shapes({"vocabulary": len(vocabulary)}).items()
     }
-    return LanguageModel(
-        read, tensors | {f"rnn.{name}": array for name, array in rnn.items()}, {"vocabulary": vocabulary}
-    )
+    return LanguageModel(read, tensors | recurrent_parameters(network, 5, seed), {"vocabulary": vocabulary})
 
 
 def cut(text, places):
@@ -59,10 +57,11 @@ def test_words_take_the_space_before_them_along():
 
 @settings(max_examples=40, deadline=None)
 @given(
-    text=texts, places=st.lists(st.integers(0, 99), max_size=4), tokens=kinds, ngram=ngrams, layers=st.integers(1, 2)
-)
-def test_the_same_bits_whole_in_pieces_and_token_by_token(text, places, tokens, ngram, layers):
-    model = language_model(tokens, ngram, layers)
+    text=texts, places=st.lists(st.integers(0, 99), max_size=4), tokens=kinds, ngram=ngrams, layers=st.integers(1, 2),
+    cell=st.sampled_from([*FAMILIES]),
+)  # fmt: skip
+def test_the_same_bits_whole_in_pieces_and_token_by_token(text, places, tokens, ngram, layers, cell):
+    model = language_model(tokens, ngram, layers, cell=cell)
     whole, known = model.log_probabilities(text), split(text, tokens)
     assert whole.shape == (len(known), len(model.vocabulary))
     stream = model.stream()

@@ -9,21 +9,23 @@ from hypothesis import strategies as st
 
 import elman
 from elman import InputError
+from elman._cells import FAMILIES
 from elman.runtime._classifiers.base import READING_BATCH
 from elman.runtime._classifiers.sequence_settings import SequenceSettings
 from elman.runtime._classifiers.settings import ClassifierSizes
-from tests.runtime.networks import parameters
+from tests.runtime.networks import recurrent_parameters
 
 
-def classifier(*, frame_size=1, flagged=(), bidirectional=True, layers=1, mean=(0.0, 10.0), scale=(1.0, 5.0)):
-    network = ClassifierSizes(hidden_size=8, layers=layers, bidirectional=bidirectional)
+def classifier(
+    *, cell="rnn", frame_size=1, flagged=(), bidirectional=True, layers=1, mean=(0.0, 10.0), scale=(1.0, 5.0)
+):
+    network = ClassifierSizes(cell=cell, hidden_size=8, layers=layers, bidirectional=bidirectional)
     given = SequenceSettings(["x", "y", "z"], ["a", "b"], list(flagged), frame_size, network)
-    rnn = parameters(given.input_size, 8, layers, bidirectional=bidirectional)
     generator, features = np.random.default_rng(0), 24 * (1 + bidirectional)
     tensors = {
         "mean": np.array(mean),
         "scale": np.array(scale),
-        **{f"rnn.{name}": array for name, array in rnn.items()},
+        **recurrent_parameters(network, given.input_size),
         "output.weight": generator.standard_normal((3, features)).astype("f"),
         "output.bias": generator.standard_normal(3).astype("f"),
     }
@@ -38,10 +40,13 @@ def draw(lengths, seed=0):
 @settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.integers(1, 30), min_size=1, max_size=2 * READING_BATCH + 3), st.integers(1, 7), st.booleans(),
-    st.sampled_from([1, 2]),
+    st.sampled_from([1, 2]), st.sampled_from([*FAMILIES]),
 )  # fmt: skip
-def test_a_sequence_has_the_same_bits_alone_and_in_any_batch(lengths, frame_size, bidirectional, threads):
-    model, sequences = classifier(frame_size=frame_size, bidirectional=bidirectional, layers=2), draw(lengths)
+def test_a_sequence_has_the_same_bits_alone_and_in_any_batch(lengths, frame_size, bidirectional, threads, cell):
+    model, sequences = (
+        classifier(cell=cell, frame_size=frame_size, bidirectional=bidirectional, layers=2),
+        draw(lengths),
+    )
     before = elman.get_num_threads()
     elman.set_num_threads(threads)
     try:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elman import InputError
+from elman._cells import FAMILIES
 from elman.runtime._ngrams import rows_around
 from elman.runtime._tagger.sentences import LONGEST_SPELLING
 from elman.runtime._tagger.settings import TaggerSettings, TaggerSizes
@@ -28,8 +29,15 @@ SCHEMES = {
 NEVER_SEEN = "Überraschung"
 
 
-def tagger(scheme="BIO", *, character_size=3, layers=1, bidirectional=True, ngram=2, tokens="word", seed=0):
-    others = {"hidden_size": 8, "layers": layers, "bidirectional": bidirectional, "ngram": ngram, "ngram_rows": 7}
+def tagger(scheme="BIO", *, cell="rnn", character_size=3, layers=1, bidirectional=True, ngram=2, tokens="word", seed=0):
+    others = {
+        "cell": cell,
+        "hidden_size": 8,
+        "layers": layers,
+        "bidirectional": bidirectional,
+        "ngram": ngram,
+        "ngram_rows": 7,
+    }
     network = TaggerSizes(embedding_size=5, character_size=character_size, **others)
     read = TaggerSettings(SCHEMES[scheme], scheme, tokens, {}, network, NEWEST)
     vocabularies = {"words": Vocabulary(["to", "rome", "我", "é"]), "characters": Vocabulary("tromeR我")}
@@ -44,11 +52,14 @@ sentences = st.lists(words, max_size=12)
 
 
 @settings(max_examples=40)
-@given(st.lists(sentences, max_size=9), st.sampled_from([0, 3]), st.integers(1, 2), st.booleans(), st.integers(1, 3))
+@given(
+    st.lists(sentences, max_size=9), st.sampled_from([*FAMILIES]), st.sampled_from([0, 3]), st.integers(1, 2),
+    st.booleans(), st.integers(1, 3),
+)  # fmt: skip
 def test_a_sentence_has_the_same_bits_alone_and_in_any_batch(
-    given_sentences, character_size, layers, bidirectional, ngram
+    given_sentences, cell, character_size, layers, bidirectional, ngram
 ):
-    model = tagger(character_size=character_size, layers=layers, bidirectional=bidirectional, ngram=ngram)
+    model = tagger(cell=cell, character_size=character_size, layers=layers, bidirectional=bidirectional, ngram=ngram)
     together = model.predict_proba(given_sentences)
     tags = model.predict(given_sentences)
     assert [rows.shape for rows in together] == [(len(sentence), 5) for sentence in given_sentences]

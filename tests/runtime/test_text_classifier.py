@@ -12,30 +12,30 @@ from hypothesis import strategies as st
 
 import elman
 from elman import InputError
+from elman._cells import FAMILIES
 from elman.runtime._classifiers.base import READING_BATCH
 from elman.runtime._classifiers.text_settings import Text, TextSettings, TextSizes
 from elman.runtime._ngrams import ngram_rows
 from elman.runtime._vocabulary import PADDING, SPECIAL_TOKENS, Vocabulary
 from elman.runtime._words import NEWEST
-from tests.runtime.networks import parameters
+from tests.runtime.networks import recurrent_parameters
 
 ROOT = Path(__file__).parents[1]
 ALPHABET = "abcdé’ 我爱你\u0301"
 
 
-def classifier(*, bidirectional=True, tokens="char", layers=1, ngram=3, max_length=20, seed=0):
+def classifier(*, cell="rnn", bidirectional=True, tokens="char", layers=1, ngram=3, max_length=20, seed=0):
     vocabulary = Vocabulary(["a", "b", "c", "我", "爱", "é", "ab", "abc", "b’a"])
-    rnn = parameters(5, 8, layers, bidirectional=bidirectional, seed=seed)
+    sizes = {"embedding_size": 5, "hidden_size": 8, "layers": layers, "ngram": ngram, "ngram_rows": 7}
+    network = TextSizes(cell=cell, bidirectional=bidirectional, **sizes)
     generator, features = np.random.default_rng(seed), 24 * (1 + bidirectional)
     tensors = {
         "embedding.weight": generator.standard_normal((len(vocabulary), 5)).astype("f"),
         "ngrams.weight": generator.standard_normal((7, 3)).astype("f"),
-        **{f"rnn.{name}": array for name, array in rnn.items()},
+        **recurrent_parameters(network, 5, seed),
         "output.weight": generator.standard_normal((3, features)).astype("f"),
         "output.bias": generator.standard_normal(3).astype("f"),
     }
-    sizes = {"embedding_size": 5, "hidden_size": 8, "layers": layers, "ngram": ngram, "ngram_rows": 7}
-    network = TextSizes(bidirectional=bidirectional, **sizes)
     read = TextSettings(["x", "y", "z"], Text(tokens, max_length, {}, NEWEST), network)
     return elman.runtime.TextClassifier(read, tensors, {"vocabulary": vocabulary})
 
@@ -44,9 +44,12 @@ texts = st.text(ALPHABET, max_size=30)
 
 
 @settings(max_examples=40)
-@given(st.lists(texts, min_size=1, max_size=2 * READING_BATCH + 3), st.booleans(), st.integers(1, 2), st.integers(1, 4))
-def test_a_text_has_the_same_bits_alone_and_in_any_batch(given_texts, bidirectional, layers, ngram):
-    model = classifier(bidirectional=bidirectional, layers=layers, ngram=ngram)
+@given(
+    st.lists(texts, min_size=1, max_size=2 * READING_BATCH + 3), st.sampled_from([*FAMILIES]), st.booleans(),
+    st.integers(1, 2), st.integers(1, 4),
+)  # fmt: skip
+def test_a_text_has_the_same_bits_alone_and_in_any_batch(given_texts, cell, bidirectional, layers, ngram):
+    model = classifier(cell=cell, bidirectional=bidirectional, layers=layers, ngram=ngram)
     together = model.predict_proba(given_texts)
     assert together.dtype == np.float32
     for text, row in list(zip(given_texts, together, strict=True))[:10]:
@@ -56,9 +59,14 @@ def test_a_text_has_the_same_bits_alone_and_in_any_batch(given_texts, bidirectio
 
 
 @settings(max_examples=40)
-@given(st.lists(st.text(ALPHABET, max_size=6), max_size=8), st.sampled_from(["char", "word"]), st.integers(1, 4))
-def test_a_text_read_piece_by_piece_has_the_same_bits(pieces, tokens, ngram):
-    model = classifier(bidirectional=False, layers=2, tokens=tokens, ngram=ngram, max_length=12)
+@given(
+    st.lists(st.text(ALPHABET, max_size=6), max_size=8),
+    st.sampled_from([*FAMILIES]),
+    st.sampled_from(["char", "word"]),
+    st.integers(1, 4),
+)
+def test_a_text_read_piece_by_piece_has_the_same_bits(pieces, cell, tokens, ngram):
+    model = classifier(cell=cell, bidirectional=False, layers=2, tokens=tokens, ngram=ngram, max_length=12)
     stream, text = model.stream(), ""
     for piece in pieces:
         text += piece
@@ -77,8 +85,9 @@ def test_n_grams_add_what_their_rows_say():
     np.testing.assert_allclose(added[0], table[rows].sum((0, 1)) / np.sqrt(len(encoded)), atol=1e-5)
 
 
-def test_a_copied_stream_goes_its_own_way():
-    model = classifier(bidirectional=False)
+@pytest.mark.parametrize("cell", FAMILIES)
+def test_a_copied_stream_goes_its_own_way(cell):
+    model = classifier(cell=cell, bidirectional=False)
     stream = model.stream()
     stream.step("ab")
     for twin in (stream.copy(), copy.copy(stream)):

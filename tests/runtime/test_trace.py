@@ -10,9 +10,11 @@ import pytest
 
 import elman
 from elman import InputError
+from elman._cells import FAMILIES
+from elman.runtime._recurrent import hidden_states
 from elman.runtime._trace.page import page_data
 from elman.runtime._trace.trace import MOST_STEPS, layer_states
-from tests.runtime.networks import network, normal
+from tests.runtime.networks import CELLS, network, normal
 from tests.runtime.test_text_classifier import classifier
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -20,11 +22,13 @@ SAID = json.loads((MODELS / "kinds_1.json").read_text(encoding="utf-8"))
 TEXT = "ab c 我爱e\u0301 </script><b>\ud800"
 
 
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_the_states_of_every_layer_are_the_bits_of_the_whole_network(bidirectional):
-    rnn, x = network(4, 7, 3, bidirectional=bidirectional), normal(9, 4)
+def test_the_states_of_every_layer_are_the_bits_of_the_whole_network(bidirectional, cell):
+    rnn, x = network(4, 7, 3, cell=cell, bidirectional=bidirectional), normal(9, 4)
     states = layer_states(rnn, x)
-    output, h_n = rnn(x)
+    output, final = rnn(x)
+    h_n = hidden_states(final)
     assert states.shape == (9, 3, 1 + bidirectional, 7)
     assert (states[:, -1].reshape(9, -1) == output).all()
     for layer in range(3):
@@ -49,8 +53,9 @@ def test_what_a_classifier_believes_after_a_token_is_what_it_says_of_the_text_so
     assert trace.known.tolist() == [True, *(token in model.vocabulary.tokens for token in read), True]
 
 
-def test_a_text_that_streams_is_traced_to_the_bits_of_its_stream():
-    model = classifier(bidirectional=False, max_length=100)
+@pytest.mark.parametrize("cell", FAMILIES)
+def test_a_text_that_streams_is_traced_to_the_bits_of_its_stream(cell):
+    model = classifier(cell=cell, bidirectional=False, max_length=100)
     trace, stream = model.trace("abcabc"), model.stream()
     assert (trace.beliefs[0] == stream.step("")).all()
     for character, beliefs in zip("abcabc", trace.beliefs[1:-1], strict=True):

@@ -70,8 +70,9 @@ def test_shapes_are_those_of_the_series(fitted):
     assert fitted.forecast().times[0] == "1970-01"
 
 
-def test_networks_and_runtime_agree_to_the_bit():
-    model = Forecaster(**QUICK, dropout=0.5, layers=2).fit(autoregressive(150)).model_
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_networks_and_runtime_agree_to_the_bit(cell):
+    model = Forecaster(**QUICK, cell=cell, dropout=0.5, layers=2).fit(autoregressive(150)).model_
     network = ForecastNetwork(model.settings, 0.5, "elman").eval()
     tensors = {name: torch.from_numpy(array) for name, array in model.tensors().items() if name.startswith("networks")}
     network.load_state_dict(tensors)
@@ -192,16 +193,17 @@ def test_the_strategy_is_as_wanted(strategy):
     assert forecaster.model_.settings.block == {"direct": 4, "recursive": 1}[strategy]
 
 
-def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path):
-    values = autoregressive(150)
-    whole = Forecaster(**QUICK, dropout=0.3).fit(values)
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path, cell):
+    options, values = QUICK | {"cell": cell, "dropout": 0.3}, autoregressive(150)
+    whole = Forecaster(**options).fit(values)
     with pytest.raises(KeyboardInterrupt):
-        Forecaster(**QUICK, dropout=0.3).fit(values, checkpoints=tmp_path, observer=Listening((2, 1)))
-    resumed = Forecaster(**QUICK, dropout=0.3).fit(values, checkpoints=tmp_path, resume=True)
+        Forecaster(**options).fit(values, checkpoints=tmp_path, observer=Listening((2, 1)))
+    resumed = Forecaster(**options).fit(values, checkpoints=tmp_path, resume=True)
     for name, tensor in whole.model_.tensors().items():
         np.testing.assert_array_equal(tensor, resumed.model_.tensors()[name])
     with pytest.raises(InputError, match="resume=True expects the data the run began with"):
-        Forecaster(**QUICK, dropout=0.3).fit(values + 1, checkpoints=tmp_path, resume=True)
+        Forecaster(**options).fit(values + 1, checkpoints=tmp_path, resume=True)
 
 
 def test_a_model_folder_comes_back_whole(fitted, tmp_path):

@@ -62,7 +62,7 @@ def task_of(**options):
     return Modelling(model, corpus, network)
 
 
-@pytest.mark.parametrize("options", [{}, {"ngram": 1}, {"tokens": "word", "layers": 2}])
+@pytest.mark.parametrize("options", [{}, {"ngram": 1, "cell": "gru"}, {"tokens": "word", "layers": 2, "cell": "lstm"}])
 def test_the_network_that_is_trained_has_the_same_bits(options):
     task = task_of(**options)
     trained, network = task.trained(), task.network.eval()
@@ -72,13 +72,13 @@ def test_the_network_that_is_trained_has_the_same_bits(options):
     stream._context[:] = 0
     rows = ngram_rows(np.concatenate([stream._context, numbers]), task.context + 1, network.sizes.ngram_rows)
     with torch.no_grad():
-        states = torch.zeros(network.sizes.layers, 1, 8)
-        scores, _ = network(torch.from_numpy(numbers)[:, None], torch.from_numpy(rows)[:, :, None], states)
+        scores, _ = network(torch.from_numpy(numbers)[:, None], torch.from_numpy(rows)[:, :, None], ())
     assert (stream.read(numbers) == scores.numpy()).all()
 
 
-def test_states_and_n_grams_go_on_over_the_borders_of_windows():
-    task = task_of(batch_size=1)
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_states_and_n_grams_go_on_over_the_borders_of_windows(cell):
+    task = task_of(cell=cell, batch_size=1)
     task.network.eval()
     first, second, *_ = task.batches(0)
     with torch.no_grad():
@@ -128,10 +128,10 @@ def test_every_window_lies_in_the_text_and_goes_on_where_the_last_ended(monkeypa
     assert len(read) > 0.7 * length
 
 
-@pytest.mark.parametrize("at", [(1, 2), (2, 3)])
-def test_a_resumed_run_ends_with_the_same_bits(tmp_path, monkeypatch, at):
+@pytest.mark.parametrize(("at", "cell"), [((1, 2), "rnn"), ((1, 2), "gru"), ((2, 3), "lstm")])
+def test_a_resumed_run_ends_with_the_same_bits(tmp_path, monkeypatch, at, cell):
     monkeypatch.setattr("elman.tasks._training.CHECKPOINT_SECONDS", -1.0)
-    options = SMALL | {"epochs": 3, "dropout": 0.2}
+    options = SMALL | {"cell": cell, "epochs": 3, "dropout": 0.2}
     whole = LanguageModel(**options).fit(TEXT)
     with pytest.raises(KeyboardInterrupt):
         LanguageModel(**options).fit(TEXT, checkpoints=tmp_path, observer=Interrupting(*at))

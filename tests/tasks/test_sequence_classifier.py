@@ -32,7 +32,9 @@ def test_a_sequence_is_judged_alike_in_any_company(fitted):
     assert (alone == fitted.predict_proba([*SEQUENCES, np.tile(SEQUENCES[0], (9, 1))])[:-1]).all()
 
 
-@pytest.mark.parametrize("options", [{}, {"frame_size": 3}, {"layers": 2, "bidirectional": False}])
+@pytest.mark.parametrize(
+    "options", [{}, {"frame_size": 3, "cell": "gru"}, {"layers": 2, "bidirectional": False, "cell": "lstm"}]
+)
 def test_the_network_that_is_trained_has_the_bits_of_what_predicts(options):
     classifier = SequenceClassifier(**SMALL, **options).fit(SEQUENCES, KINDS)
     network = classifier._network().eval()
@@ -60,10 +62,10 @@ def test_what_validates_is_what_predicts(tmp_path):
     assert again.get_params() == classifier.get_params()
 
 
-@pytest.mark.parametrize("interrupt_at", [(1, 1), (2, 3)])
-def test_a_resumed_run_ends_with_the_same_bits(tmp_path, monkeypatch, interrupt_at):
+@pytest.mark.parametrize(("interrupt_at", "cell"), [((1, 1), "gru"), ((2, 3), "lstm")])
+def test_a_resumed_run_ends_with_the_same_bits(tmp_path, monkeypatch, interrupt_at, cell):
     monkeypatch.setattr("elman.tasks._training.CHECKPOINT_SECONDS", -1.0)
-    options = {"hidden_size": 8, "epochs": 3, "batch_size": 8, "layers": 2}
+    options = {"cell": cell, "hidden_size": 8, "epochs": 3, "batch_size": 8, "layers": 2}
     whole = SequenceClassifier(**options).fit(SEQUENCES, KINDS)
     with pytest.raises(KeyboardInterrupt):
         SequenceClassifier(**options).fit(SEQUENCES, KINDS, checkpoints=tmp_path, observer=Listening(interrupt_at))

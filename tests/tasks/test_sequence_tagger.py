@@ -50,8 +50,10 @@ def test_it_learns_places_and_days_and_words_never_seen(fitted):
     assert np.allclose(probabilities[0].sum(1), 1)
 
 
-def test_the_network_in_training_and_the_runtime_have_the_same_bits(fitted):
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_the_network_in_training_and_the_runtime_have_the_same_bits(cell):
     parts = [(SENTENCES, TAGS), (SENTENCES[:3], TAGS[:3])]
+    fitted = SequenceTagger(**SMALL, cell=cell, epochs=1).fit(*parts[0])
     task = TaggingTask(fitted, parts)
     task.network.load_state_dict({name: torch.tensor(array) for name, array in fitted.model_.tensors().items()})
     task.network.eval()
@@ -158,10 +160,10 @@ def test_equal_seeds_give_equal_bits_and_engines_agree_closely():
     assert np.allclose(first, probabilities(seed=5, engine="torch"), atol=1e-3)
 
 
-@pytest.mark.parametrize("interrupt_at", [(1, 1), (2, 3), (3, 2)])
-def test_a_resumed_run_ends_with_the_same_bits(tmp_path, monkeypatch, interrupt_at):
+@pytest.mark.parametrize(("interrupt_at", "cell"), [((1, 1), "rnn"), ((2, 3), "gru"), ((3, 2), "lstm")])
+def test_a_resumed_run_ends_with_the_same_bits(tmp_path, monkeypatch, interrupt_at, cell):
     monkeypatch.setattr("elman.tasks._training.CHECKPOINT_SECONDS", -1.0)
-    options = {**SMALL, "epochs": 4, "batch_size": 8}
+    options = {**SMALL, "cell": cell, "epochs": 4, "batch_size": 8}
     whole = SequenceTagger(**options).fit(SENTENCES, TAGS)
     with pytest.raises(KeyboardInterrupt):
         SequenceTagger(**options).fit(SENTENCES, TAGS, checkpoints=tmp_path, observer=Listening(interrupt_at))

@@ -93,12 +93,13 @@ def test_equal_seeds_give_equal_bits_and_leave_the_callers_generator():
     assert (first != third).any()
 
 
-def test_engines_agree_closely():
+@pytest.mark.parametrize(("cell", "layers"), [("rnn", torch.nn.RNN), ("gru", torch.nn.GRU), ("lstm", torch.nn.LSTM)])
+def test_engines_agree_closely(cell, layers):
     ours, torchs = (
-        TextClassifier(**SMALL, epochs=3, engine=engine).fit(TEXTS, LABELS) for engine in ("elman", "torch")
+        TextClassifier(**SMALL, cell=cell, epochs=3, engine=engine).fit(TEXTS, LABELS) for engine in ("elman", "torch")
     )
     assert type(ours._network().rnn).__module__ == "elman.nn"
-    assert type(torchs._network().rnn) is torch.nn.RNN
+    assert type(torchs._network().rnn) is layers
     assert np.allclose(ours.predict_proba(TEXTS), torchs.predict_proba(TEXTS), atol=1e-3)
 
 
@@ -171,10 +172,10 @@ def test_notices_say_what_was_chosen_cut_and_kept():
     assert re.fullmatch(r"kept: epoch 1 of 1, validation loss \S+, accuracy \S+ \(only 4 texts\)", kept)
 
 
-@pytest.mark.parametrize("interrupt_at", [(1, 1), (2, 2), (3, 3)])
-def test_a_resumed_run_ends_with_the_same_bits(tmp_path, monkeypatch, interrupt_at):
+@pytest.mark.parametrize(("interrupt_at", "cell"), [((1, 1), "rnn"), ((2, 2), "gru"), ((3, 3), "lstm")])
+def test_a_resumed_run_ends_with_the_same_bits(tmp_path, monkeypatch, interrupt_at, cell):
     monkeypatch.setattr("elman.tasks._training.CHECKPOINT_SECONDS", -1.0)
-    options = {**SMALL, "epochs": 4, "batch_size": 8, "layers": 2}
+    options = {**SMALL, "cell": cell, "epochs": 4, "batch_size": 8, "layers": 2}
     whole = TextClassifier(**options).fit(TEXTS, LABELS)
     with pytest.raises(KeyboardInterrupt):
         TextClassifier(**options).fit(TEXTS, LABELS, checkpoints=tmp_path, observer=Listening(interrupt_at))

@@ -12,7 +12,7 @@ from elman.cli._train_classify import add_classify
 from elman.cli._train_forecast import add_forecast_training
 from elman.cli._train_language import add_language
 from elman.cli._train_tag import add_tag
-from elman.cli._training import file_digest
+from elman.cli._training import UNNAMED, file_digest
 
 __all__ = ["add_train", "repeated"]
 
@@ -58,7 +58,7 @@ def repeated(words: Sequence[str]) -> list[str]:
             file=sys.stderr,
         )
     replaced = {word.partition("=")[0].removeprefix("--") for word in rest}
-    options = {name: value for name, value in run.options.items() if name not in replaced}
+    options = {name: value for name, value in (UNNAMED | run.options).items() if name not in replaced}
     return ["train", run.task, run.file, *_option_words(options), *rest]
 
 

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from elman.runtime._trained import TrainedModel
     from elman.tasks._estimator import Estimator
 
-__all__ = ["NEEDS", "Data", "add_files", "add_running", "train"]
+__all__ = ["NEEDS", "UNNAMED", "Data", "add_files", "add_running", "train"]
 
+UNNAMED = {"cell": "rnn"}  # options that runs of older versions do not name, and what they were
 NEEDS = Extra("train", ("torch", "scikit-learn", "rich", "accelerate", "msgspec"))
 
 
@@ -151,7 +152,7 @@ def _is_finished(out: Path, trained: "type[TrainedModel]", options: Namespace) -
 
     if (out / "checkpoint").is_dir() or not (out / "config.json").is_file():
         return False
-    made_with = read_model(out, trained).origin.run.get("options", {})
+    made_with = UNNAMED | read_model(out, trained).origin.run.get("options", {})
     for name, value in _run_of(options)["options"].items():
         if made_with.get(name) != value:
             before, now = ("none" if each is None else each for each in (made_with.get(name), value))

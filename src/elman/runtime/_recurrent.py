@@ -1,17 +1,21 @@
 """What settings say of a network: its recurrent layers and its linear ones, as all kinds of models have them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeVar
 
-from elman._limits import Count, HiddenSize
+from elman._cells import FAMILIES, Family
+from elman._limits import CellName, Count, HiddenSize
+from elman._schema import UNSAID
 from elman.runtime._arrays import Array
+from elman.runtime._network import Network
 from elman.runtime._parameters import Sizes
-from elman.runtime._rnn import RNN
+from elman.runtime._rnn import NETWORKS
 
-__all__ = ["Recurrent", "linear_shapes"]
+__all__ = ["Recurrent", "hidden_states", "linear_shapes"]
 
 Shapes = dict[str, tuple[int, ...]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,13 +26,20 @@ class Recurrent:
         hidden_size: units of each layer and direction.
         layers: how many.
         bidirectional: whether each reads in both directions.
-        nonlinearity: of the units.
+        cell: the name of what they are made of.
     """
+
+    FORMER: ClassVar[Mapping[str, Any]] = {"nonlinearity": Literal["tanh"]}
 
     hidden_size: HiddenSize
     layers: Count
     bidirectional: bool
-    nonlinearity: Literal["tanh"] = "tanh"
+    cell: CellName = field(default="rnn", metadata=UNSAID)
+
+    @property
+    def family(self) -> Family:
+        """What there is to know of their cell."""
+        return FAMILIES[self.cell]
 
     @property
     def features(self) -> int:
@@ -37,17 +48,23 @@ class Recurrent:
 
     def shapes(self, input_size: int, prefix: str = "rnn.") -> Shapes:
         """Return the shape of every parameter by its name."""
-        sizes = Sizes(input_size, self.hidden_size, self.layers, self.bidirectional, bias=True)
+        sizes = Sizes(input_size, self.hidden_size, self.layers, self.bidirectional, True, len(self.family.gates))
         return {f"{prefix}{name}": shape for name, shape in sizes.shapes().items()}
 
-    def build(self, parameters: Mapping[str, Array]) -> RNN:
+    def build(self, parameters: Mapping[str, Array]) -> Network:
         """Return the layers with their parameters, by their names without a prefix."""
-        return RNN(parameters, self.nonlinearity)
+        network: Network = NETWORKS[self.cell](parameters)
+        return network
 
     def describe(self) -> str:
         """Say in a few words what they are."""
         directions = "two directions" if self.bidirectional else "one direction"
-        return f"{self.layers} x {self.hidden_size} units in {directions}"
+        return f"{self.layers} x {self.hidden_size} {self.family.title} units in {directions}"
+
+
+def hidden_states(state: T | tuple[T, ...]) -> T:
+    """Return what layers put out of their state: all of it, or the first of ``(h, c)``."""
+    return state[0] if isinstance(state, tuple) else state
 
 
 def linear_shapes(name: str, inputs: int, outputs: int) -> Shapes:

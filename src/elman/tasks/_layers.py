@@ -1,10 +1,12 @@
 """What the networks of all tasks are made of."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, from_numpy, nn
 from torch.nn.functional import dropout, embedding_bag
 
-from elman.nn import RNN
+import elman.nn
 from elman.runtime._arrays import Array
 from elman.runtime._ngrams import summed_rows
 from elman.runtime._recurrent import Recurrent
@@ -21,24 +23,25 @@ def ngram_table_rows(tokens: int, classes: int) -> int:
     return max(1, min(MOST_ROWS, MOST_SCORES // classes, 1 << tokens.bit_length()))
 
 
-def recurrent_layers(sizes: Recurrent, input_size: int, *, dropout: float, engine: str) -> nn.RNN:
+def recurrent_layers(sizes: Recurrent, input_size: int, *, dropout: float, engine: str) -> nn.RNNBase:
     """Return new recurrent layers.
 
     Args:
         sizes: what they are.
         input_size: features that the first reads.
         dropout: share of the features forgotten between layers.
-        engine: ``"elman"`` for those of :class:`elman.nn.RNN`, ``"torch"`` for :class:`torch.nn.RNN`.
+        engine: ``"elman"`` for those of :mod:`elman.nn`, ``"torch"`` for those of :mod:`torch.nn`.
     """
-    return (nn.RNN if engine == "torch" else RNN)(
+    modules: Any = nn if engine == "torch" else elman.nn
+    layers: nn.RNNBase = getattr(modules, sizes.family.title)(
         input_size,
         sizes.hidden_size,
         sizes.layers,
-        nonlinearity=sizes.nonlinearity,
         bidirectional=sizes.bidirectional,
         dropout=dropout if sizes.layers > 1 else 0.0,
         dtype=torch.float32,  # whatever the caller's default is: model files hold it
     )
+    return layers
 
 
 class NgramScores(nn.Embedding):

@@ -10,7 +10,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from elman._errors import OptionError
-from elman._limits import Count, HiddenSize, Size
+from elman._limits import CellName, Count, HiddenSize, Size
 from elman._schema import Range
 
 __all__ = [
@@ -84,6 +84,9 @@ class TrainingOptions:
     of what is said that alone.
     """
 
+    cell: Annotated[
+        CellName, NETWORK, Help("of the recurrent layers: Elman's, gated recurrent units, or long short-term memory")
+    ] = "rnn"
     hidden_size: Annotated[HiddenSize, NETWORK, Help("units of each recurrent layer and direction")] = 128
     layers: Annotated[Count, NETWORK, Help("recurrent layers")] = 1
     dropout: Annotated[float, FRACTION, NETWORK, Help("share of the features forgotten at each training step")] = 0.4

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from elman._cells import FAMILIES
 from elman._errors import InputError, option
 from elman.runtime._language.model import LanguageModel as Trained
 from elman.tasks._base import check_is_fitted
@@ -143,7 +144,7 @@ class LanguageModel(LanguageOptions, Estimator):
 
     def _affordable_epochs(self, length: int) -> int:
         known, width, units = len(self.vocabulary_), self.embedding_size, self.hidden_size
-        recurrent = units * (2 * units * self.layers - units + width)
+        recurrent = len(FAMILIES[self.cell].gates) * units * (2 * units * self.layers - units + width)
         operations = 6 * length * (recurrent + width * (units + known))
         return max(FEWEST_EPOCHS, min(MOST_EPOCHS, round(OPERATIONS / operations)))
 

@@ -13,6 +13,7 @@ from elman import _engine
 from elman.runtime._arrays import Array
 from elman.runtime._linear import Linear, softmax
 from elman.runtime._packing import Packing
+from elman.runtime._recurrent import hidden_states
 from elman.runtime._trained import TrainedModel
 from elman.runtime._vocabulary import Vocabulary
 
@@ -29,7 +30,7 @@ class TrainedClassifier(TrainedModel):
 
     Attributes:
         classes: (classes,) the labels, in the order of the probabilities.
-        rnn: the :class:`elman.runtime.RNN` within.
+        rnn: the recurrent layers, an :class:`elman.runtime.RNN`, ``GRU`` or ``LSTM``.
     """
 
     def __init__(
@@ -75,12 +76,12 @@ class TrainedClassifier(TrainedModel):
         packing = Packing.of(lengths)
         rows, starts = np.concatenate([np.asarray(each) for each in encoded]), np.cumsum(lengths) - lengths
         read = self._read(rows[starts[packing.places] + packing.steps])
-        states, h_n = self.rnn.run_packed(read, packing.batch_sizes)
+        states, final = self.rnn.run_packed(read, packing.batch_sizes)
         features = states.shape[1]
         pooled = np.empty((len(encoded), 3 * features), np.float32)
         _engine.pool(states, packing.batch_sizes, pooled)
         directions = 2 if self.rnn.bidirectional else 1
-        pooled[:, 2 * features :] = h_n[-directions:].swapaxes(0, 1).reshape(len(encoded), features)
+        pooled[:, 2 * features :] = hidden_states(final)[-directions:].swapaxes(0, 1).reshape(len(encoded), features)
         scores = np.empty((len(encoded), len(self.classes)), np.float32)
         scores[packing.order] = self.score_pooled(pooled)
         return scores

@@ -36,13 +36,12 @@ class SequenceClassifier(TrainedClassifier):
     Args:
         settings: the labels, the channels, the size of a frame, the network's sizes.
         tensors: the parameters by name: ``mean`` and ``scale`` (channels,), float64, ``rnn.*`` as
-            :class:`elman.runtime.RNN` takes them, ``output.weight`` (classes, 3 * directions * hidden_size),
-            ``output.bias`` (classes,).
+            ``rnn`` takes them, ``output.weight`` (classes, 3 * directions * hidden_size), ``output.bias`` (classes,).
 
     Attributes:
         classes: (classes,) the labels, in the order of the probabilities.
         channels: their names.
-        rnn: the :class:`elman.runtime.RNN` within.
+        rnn: the recurrent layers, an :class:`elman.runtime.RNN`, ``GRU`` or ``LSTM``.
 
     Raises:
         InputError: a tensor is missing, or of another dtype or shape than the settings say.

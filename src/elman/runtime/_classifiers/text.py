@@ -42,13 +42,13 @@ class TextClassifier(TrainedClassifier):
     Args:
         settings: the labels, how a text becomes tokens, the network's sizes.
         tensors: the parameters by name: ``embedding.weight`` (tokens, embedding_size), ``ngrams.weight`` (ngram_rows,
-            classes) unless ``ngram`` is 1, ``rnn.*`` as :class:`elman.runtime.RNN` takes them, ``output.weight``
+            classes) unless ``ngram`` is 1, ``rnn.*`` as ``rnn`` takes them, ``output.weight``
             (classes, 3 * directions * hidden_size), ``output.bias`` (classes,).
         vocabularies: ``vocabulary``, the tokens known.
 
     Attributes:
         classes: (classes,) the labels, in the order of the probabilities.
-        rnn: the :class:`elman.runtime.RNN` within.
+        rnn: the recurrent layers, an :class:`elman.runtime.RNN`, ``GRU`` or ``LSTM``.
 
     Raises:
         InputError: a tensor is missing, or not of float32, or of another shape than the settings say.

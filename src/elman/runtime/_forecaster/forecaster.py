@@ -19,6 +19,7 @@ from elman.runtime._forecaster.intervals import half_widths
 from elman.runtime._forecaster.series import Series, Windows, as_series
 from elman.runtime._forecaster.settings import INPUT_WAVES, PROFILE_WAVES, ForecasterSettings
 from elman.runtime._linear import Linear
+from elman.runtime._recurrent import hidden_states
 from elman.runtime._trace.trace import Trace
 from elman.runtime._trained import TrainedModel
 from elman.runtime._vocabulary import Vocabulary
@@ -68,8 +69,8 @@ class Forecaster(TrainedModel):
             units that are forecast, ``level`` (columns,), ``profile`` (waves, columns), ``input_scale`` (2, columns),
             ``anchor`` (targets, horizon, simple forecasts), ``output_scale`` (horizon, targets) and ``residuals``
             (residuals, horizon, targets), sorted, all of float64; of float32 ``networks.N.rnn.*`` as
-            :class:`elman.runtime.RNN` takes them, ``networks.N.output.weight`` (horizon * targets, hidden_size) and
-            ``networks.N.output.bias``.
+            :class:`elman.runtime.RNN`, ``GRU`` or ``LSTM`` takes them, ``networks.N.output.weight`` (horizon * targets,
+            hidden_size) and ``networks.N.output.bias``.
         vocabularies: none.
 
     Raises:
@@ -289,13 +290,13 @@ class Forecaster(TrainedModel):
         settings = self.settings
         total = np.zeros((inputs.shape[1], settings.horizon * len(settings.targets)))
         for rnn, output in self._networks:
-            total += output(rnn(inputs)[1][-1])
+            total += output(hidden_states(rnn(inputs)[1])[-1])
         total /= len(self._networks)
         return total.reshape(-1, settings.horizon, len(settings.targets))
 
     def final_states(self, inputs: NDArray[np.float32]) -> Array:
         """Return the networks' last states, (origins, layers, networks, hidden_size), for inputs of :meth:`prepare`."""
-        finals = np.stack([rnn(inputs)[1] for rnn, _ in self._networks])
+        finals = np.stack([hidden_states(rnn(inputs)[1]) for rnn, _ in self._networks])
         ordered: Array = finals.transpose(2, 1, 0, 3)
         return ordered
 

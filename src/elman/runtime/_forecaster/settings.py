@@ -26,7 +26,6 @@ class ForecasterSizes(Recurrent):
     """The sizes of each of the ``networks`` whose mean is taken."""
 
     bidirectional: Literal[False] = field(default=False, metadata=UNSAID)
-    nonlinearity: Literal["tanh"] = field(default="tanh", metadata=UNSAID)
     networks: _limits.Count
 
 

@@ -71,7 +71,7 @@ class LanguageModel(TrainedModel):
     Args:
         settings: what a token is, the network's sizes.
         tensors: the parameters by name: ``embedding.weight`` (tokens, embedding_size), ``ngrams.weight`` (ngram_rows,
-            embedding_size) unless ``ngram`` is 1, ``rnn.*`` as :class:`elman.runtime.RNN` takes them,
+            embedding_size) unless ``ngram`` is 1, ``rnn.*`` as ``rnn`` takes them,
             ``projection.weight`` (embedding_size, hidden_size), ``projection.bias`` (embedding_size,),
             ``output_bias`` (tokens,).
         vocabularies: ``vocabulary``, the tokens known.
@@ -79,7 +79,7 @@ class LanguageModel(TrainedModel):
     Attributes:
         tokens: ``"char"`` or ``"word"``.
         vocabulary: the tokens known; a probability has its place.
-        rnn: the :class:`elman.runtime.RNN` within.
+        rnn: the recurrent layers, an :class:`elman.runtime.RNN`, ``GRU`` or ``LSTM``.
 
     Raises:
         InputError: a tensor is missing, or not of float32, or of another shape than the settings say.

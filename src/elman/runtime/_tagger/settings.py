@@ -26,7 +26,7 @@ class TaggerSizes(CountedNgrams, Recurrent):
     @property
     def spelling(self) -> Recurrent:
         """The layer over the characters of a word."""
-        return Recurrent(hidden_size=self.character_size, layers=1, bidirectional=True, nonlinearity=self.nonlinearity)
+        return Recurrent(hidden_size=self.character_size, layers=1, bidirectional=True, cell=self.cell)
 
     @property
     def sides(self) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from elman._errors import InputError
 from elman.runtime._arrays import Array
 from elman.runtime._linear import Linear, log_softmax, softmax
 from elman.runtime._ngrams import rows_around, summed_rows
+from elman.runtime._recurrent import hidden_states
 from elman.runtime._tagger.sentences import EncodedSentences, SentenceBatch
 from elman.runtime._tagger.settings import TaggerSettings
 from elman.runtime._tagger.tags import PLAIN, Span, marked, transitions
@@ -48,13 +49,13 @@ class SequenceTagger(TrainedModel):
         settings: the tags, what they are written in, how a text becomes tokens, the network's sizes.
         tensors: the parameters by name: ``embedding.weight`` (words, embedding_size), ``character_embedding.weight``
             (characters, character_size) and ``character_rnn.*`` unless ``character_size`` is 0, ``ngrams.weight``
-            (ngram_rows, tags) unless ``ngram`` is 1, ``rnn.*`` as :class:`elman.runtime.RNN` takes them,
+            (ngram_rows, tags) unless ``ngram`` is 1, ``rnn.*`` as ``rnn`` takes them,
             ``output.weight`` (tags, directions * hidden_size), ``output.bias`` (tags,).
         vocabularies: ``words`` and ``characters``, those known.
 
     Attributes:
         tags: (tags,) in the order of the probabilities.
-        rnn: the :class:`elman.runtime.RNN` over sentences.
+        rnn: the recurrent layers over sentences, an :class:`elman.runtime.RNN`, ``GRU`` or ``LSTM``.
 
     Raises:
         InputError: a tensor is missing, or not of float32, or of another shape than the settings say.
@@ -175,7 +176,8 @@ class SequenceTagger(TrainedModel):
         features: Array = self._tensors["embedding.weight"][batch.words]
         if self._character_rnn:
             read = self._tensors["character_embedding.weight"][batch.characters]
-            _, h_n = self._character_rnn.run_packed(read, batch.spelling_sizes)
+            _, final = self._character_rnn.run_packed(read, batch.spelling_sizes)
+            h_n = hidden_states(final)
             spelled = h_n.swapaxes(0, 1).reshape(h_n.shape[1], -1)
             features = np.concatenate([features, spelled[batch.spellings]], 1)
         return features

@@ -13,6 +13,7 @@ from elman.nn import Linear
 from elman.runtime._classifiers.settings import ClassifierSizes
 from elman.runtime._classifiers.text_settings import TextSizes
 from elman.runtime._ngrams import ngram_rows
+from elman.runtime._recurrent import hidden_states
 from elman.runtime._vocabulary import PADDING, SPECIAL_TOKENS, UNKNOWN
 from elman.tasks._layers import EMBEDDING_SCALE, NgramScores, recurrent_layers
 
@@ -29,10 +30,10 @@ class ClassifierNetwork(nn.Module):
 
         h_1 … h_n = RNN(x_1 … x_n)        scores = W [max_t h_t, mean_t h_t, h_n] + b
 
-    In trials on validation parts the three together did better than the maximum alone. With :class:`elman.nn.RNN` the
-    scores are those of the runtime's classifiers, to the bit.
+    In trials on validation parts the three together did better than the maximum alone. With :mod:`elman.nn`'s layers
+    the scores are those of the runtime's classifiers, to the bit.
 
-    Parameters by name: ``rnn.*`` as ``torch.nn.RNN`` has them; ``output.weight`` (classes, 3 * directions *
+    Parameters by name: ``rnn.*`` as PyTorch's layers have them; ``output.weight`` (classes, 3 * directions *
     hidden_size), ``output.bias`` (classes,). In each third of ``output.weight`` the forward direction comes first.
     """
 
@@ -45,10 +46,11 @@ class ClassifierNetwork(nn.Module):
     def scores(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Return the scores, (batch, classes), of inputs (steps, batch, input_size) with their lengths (batch,)."""
         packed = pack_padded_sequence(inputs, lengths, enforce_sorted=False)
-        states, h_n = self.rnn(packed)
-        final = h_n[-2:].transpose(0, 1).flatten(1) if self.rnn.bidirectional else h_n[-1]
+        states, final = self.rnn(packed)
+        h_n = hidden_states(final)
+        last = h_n[-2:].transpose(0, 1).flatten(1) if self.rnn.bidirectional else h_n[-1]
         of_steps = ops.pool(states.data, states.batch_sizes)[states.unsorted_indices]
-        pooled = torch.cat([of_steps, final], 1)
+        pooled = torch.cat([of_steps, last], 1)
         scores: Tensor = self.output(dropout(pooled, self.dropout, self.training))
         return scores
 

@@ -15,6 +15,7 @@ from elman.runtime._forecaster.context import Context
 from elman.runtime._forecaster.forecaster import Forecaster
 from elman.runtime._forecaster.rolling import errors, roll
 from elman.runtime._forecaster.settings import GREATEST_RATIO, ForecasterSettings
+from elman.runtime._recurrent import hidden_states
 from elman.tasks._forecaster.anchoring import LEAST, LEAST_SCALE, spread
 from elman.tasks._layers import recurrent_layers
 from elman.tasks._training import Task
@@ -35,7 +36,7 @@ Integers = NDArray[np.int64]
 class ForecastNetwork(nn.Module):
     """Correct simple forecasts, by several networks of the same kind that began with other weights.
 
-    Parameters by name: ``networks.N.rnn.*`` as ``torch.nn.RNN`` has them, ``networks.N.output.*`` of the layer that
+    Parameters by name: ``networks.N.rnn.*`` as PyTorch's layers have them, ``networks.N.output.*`` of the layer that
     makes corrections, (horizon * targets,), of the last state. They begin with no correction.
     """
 
@@ -56,8 +57,8 @@ class ForecastNetwork(nn.Module):
         corrections = []
         for network in self.networks:
             assert isinstance(network, nn.ModuleDict)
-            _, h_n = network["rnn"](inputs)
-            corrections.append(network["output"](dropout(h_n[-1], self.dropout, self.training)))
+            _, final = network["rnn"](inputs)
+            corrections.append(network["output"](dropout(hidden_states(final)[-1], self.dropout, self.training)))
         return torch.stack(corrections)
 
 

@@ -32,6 +32,8 @@ EMBEDDING_GAIN = 4.0
 MOST_NGRAM_ROWS = 1 << 15
 LANES_TO_VALIDATE = 16
 
+States = tuple[Tensor, ...]
+
 
 class ModellingNetwork(nn.Module):
     """Score the token that follows each token: :class:`elman.runtime.LanguageModel`, with the same bits.
@@ -51,21 +53,24 @@ class ModellingNetwork(nn.Module):
             nn.init.zeros_(self.ngrams.weight)
         self.rnn = recurrent_layers(sizes, sizes.embedding_size, dropout=drop, engine=engine)
         for layer in range(sizes.layers):
-            nn.init.orthogonal_(getattr(self.rnn, f"weight_hh_l{layer}"))
+            for gate in getattr(self.rnn, f"weight_hh_l{layer}").detach().split(sizes.hidden_size):
+                nn.init.orthogonal_(gate)
         self.projection = Linear(sizes.hidden_size, sizes.embedding_size, dtype=single)
         self.output_bias = nn.Parameter(torch.zeros(tokens, dtype=single))
 
-    def forward(self, numbers: Tensor, rows: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, numbers: Tensor, rows: Tensor, carried: States) -> tuple[Tensor, States]:
         """Return the scores, (steps * lanes, tokens), and the states after the last step.
 
         Args:
             numbers: (steps, lanes) tokens.
             rows: (ngram - 1, steps, lanes) of the n-grams that end with them.
-            hidden: (layers, lanes, hidden_size) the states before.
+            carried: the states before, (layers, lanes, hidden_size) each, of an LSTM h and c; none: zeros.
         """
-        states, hidden = self.rnn(EMBEDDING_GAIN * self._embed(numbers, rows), hidden)
+        before = carried if len(carried) > 1 else next(iter(carried), None)
+        states, after = self.rnn(EMBEDDING_GAIN * self._embed(numbers, rows), before)
         projected = dropout(self.projection(states.flatten(0, 1)), self.dropout, self.training)
-        return ops.linear(projected, EMBEDDING_GAIN * self.embedding.weight, self.output_bias), hidden
+        scores = ops.linear(projected, EMBEDDING_GAIN * self.embedding.weight, self.output_bias)
+        return scores, after if isinstance(after, tuple) else (after,)
 
     def _embed(self, numbers: Tensor, rows: Tensor) -> Tensor:
         embedded: Tensor = self.embedding(numbers)
@@ -92,7 +97,7 @@ class Modelling(Task):
     def __init__(self, model: "LanguageModel", corpus: Corpus, network: ModellingNetwork) -> None:
         self.model, self.corpus, self.network = model, corpus, network
         self.window, self.context = model.window, network.sizes.ngram - 1
-        self.hidden = torch.zeros(0)
+        self.states: States = ()
         self.places = torch.zeros(0, dtype=torch.int64)  # where the windows begin that go on from those states
 
     def batches(self, epoch: int) -> list[list[int]]:
@@ -110,11 +115,9 @@ class Modelling(Task):
         windows = self._windows(places.numpy())
         rows = ngram_rows(windows[:, :-1], self.context + 1, self.network.sizes.ngram_rows)
         numbers = torch.from_numpy(windows[:, self.context :].T.copy())
-        if not torch.equal(places, self.places):
-            sizes = self.network.sizes
-            self.hidden = torch.zeros(sizes.layers, len(batch), sizes.hidden_size, dtype=torch.float32)
-        scores, hidden = network(numbers[:-1], torch.from_numpy(rows.swapaxes(1, 2).copy()), self.hidden)
-        self.hidden, self.places = hidden.detach(), places + self.window
+        before = self.states if torch.equal(places, self.places) else ()
+        scores, after = network(numbers[:-1], torch.from_numpy(rows.swapaxes(1, 2).copy()), before)
+        self.states, self.places = tuple(state.detach() for state in after), places + self.window
         return cross_entropy(scores, numbers[1:].flatten())
 
     def size(self, batch: Sequence[int]) -> int:
@@ -147,10 +150,11 @@ class Modelling(Task):
         return [-scores["validation_bits_per_character"]]
 
     def carried(self) -> dict[str, Tensor]:
-        return {"hidden": self.hidden, "places": self.places}
+        return dict(zip(self.network.sizes.family.states, self.states, strict=False)) | {"places": self.places}
 
     def carry(self, tensors: dict[str, Tensor]) -> None:
-        self.hidden, self.places = tensors["hidden"], tensors["places"]
+        self.states = tuple(tensors[name] for name in self.network.sizes.family.states if name in tensors)
+        self.places = tensors["places"]
 
     def _windows(self, places: np.ndarray) -> np.ndarray:
         """Return (lanes, context + window + 1) tokens from those places, those before them first."""

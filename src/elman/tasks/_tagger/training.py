@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from elman.nn import Linear
 from elman.runtime._linear import log_softmax
 from elman.runtime._ngrams import rows_around
+from elman.runtime._recurrent import hidden_states
 from elman.runtime._tagger.sentences import EncodedSentences, SentenceBatch
 from elman.runtime._tagger.settings import TaggerSettings, TaggerSizes
 from elman.runtime._tagger.tagger import SequenceTagger as Trained
@@ -71,8 +72,8 @@ class TaggingNetwork(nn.Module):
         features = self.embedding(words)
         if self.reads_characters:
             read = self.character_embedding(from_numpy(batch.characters))
-            _, h_n = self.character_rnn(PackedSequence(read, from_numpy(batch.spelling_sizes)))
-            spelled = h_n.transpose(0, 1).flatten(1)
+            _, final = self.character_rnn(PackedSequence(read, from_numpy(batch.spelling_sizes)))
+            spelled = hidden_states(final).transpose(0, 1).flatten(1)
             features = torch.cat([features, spelled[from_numpy(batch.spellings)]], 1)
         features = dropout(features, self.dropout, self.training)
         states, _ = self.rnn(PackedSequence(features, from_numpy(batch.batch_sizes)))
