@@ -99,10 +99,10 @@ def skeleton(page: Path) -> list[str]:
 
 def test_the_figures_of_the_results_are_the_same_in_both_languages() -> None:
     english, chinese = (
-        re.findall(r"^\| \w+ \| .*$", (DOCS / name).read_text(encoding="utf-8"), re.MULTILINE)
+        re.findall(r"^\| \w+ \| .*\d.*$", (DOCS / name).read_text(encoding="utf-8"), re.MULTILINE)
         for name in ("results.md", "results.zh.md")
     )
-    assert english[1:] == chinese[1:]  # below the headings
+    assert english == chinese != []
 
 
 @pytest.mark.parametrize("page", REFERENCES, ids=lambda page: page.name)
