@@ -74,23 +74,33 @@ fuzz: $(INSTALLED)
 	-$(BIN)/python -m pip install --quiet --constraint constraints.txt 'elman[fuzz]'
 	$(BIN)/python -m fuzz --seconds $(SECONDS)
 
-# Speed beside the other libraries: some ten minutes on an idle machine of 2 cores. What is measured lies in
-# benchmarks/results, and is written into benchmarks/RESULTS.md and the README.
+# Speed beside the other libraries: some ten minutes a cell on an idle machine of 2 cores, CELL='gru lstm' for some,
+# ROUNDS=5 for all three in less than half an hour. What is measured lies in benchmarks/results, and is written into
+# benchmarks/RESULTS.md and the README.
 PEERS := .venv-benchmark
-SIZES := $(foreach batch,1 32,$(foreach hidden,8 32 128 512,--shape 100,$(batch),$(hidden),$(hidden)))
+CELL ?= rnn gru lstm
+ROUNDS ?= 11
 # A kernel that the environment forces on OpenBLAS would be no measure of the machine.
 MEASURE := env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PEERS)/bin
 RESULTS := benchmarks/results
 
 benchmark: $(PEERS)/installed
-	$(MEASURE)/elman bench --json $(RESULTS)/table.json --overwrite
-	$(MEASURE)/elman bench --what inference,training $(SIZES) --rounds 7 --json $(RESULTS)/sizes.json \
-		--plot docs/images/speed.png --overwrite
+	for cell in $(CELL); do \
+		$(MEASURE)/elman bench --cell $$cell --rounds $(ROUNDS) --json $(RESULTS)/table-$$cell.json \
+			--plot docs/images/speed-$$cell.png --overwrite || exit; \
+	done
 	$(PEERS)/bin/python benchmarks/results.py
 
-# How the layer scales, and what else its speed is held to: some ten minutes.
-scaling targets: $(PEERS)/installed
-	$(MEASURE)/python benchmarks/$@.py --json $(RESULTS)/$@.json
+# How the layer scales: some six minutes.
+scaling: $(PEERS)/installed
+	$(MEASURE)/python benchmarks/scaling.py --json $(RESULTS)/scaling.json
+	$(PEERS)/bin/python benchmarks/results.py
+
+# What else its speed is held to: some five minutes.
+targets: $(PEERS)/installed
+	for cell in $(CELL); do \
+		$(MEASURE)/python benchmarks/targets.py --cell $$cell --json $(RESULTS)/targets-$$cell.json || exit; \
+	done
 	$(PEERS)/bin/python benchmarks/results.py
 
 $(PEERS)/installed: $(PEERS)/bin/python benchmarks/requirements.txt pyproject.toml constraints.txt CMakeLists.txt $(ENGINE)

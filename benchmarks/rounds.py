@@ -54,9 +54,9 @@ def _in_turns(calls: Mapping[Key, Call], begin: Callable[[Key], object]) -> dict
     return {key: value * 1e6 for key, value in best.items()}
 
 
-def pair(*sizes: int, **options: Any) -> dict[str, torch.nn.RNN]:
-    """Return our layer and PyTorch's with the same weights."""
-    ours, theirs = elman.nn.RNN(*sizes, **options), torch.nn.RNN(*sizes, **options)
+def pair(*sizes: int, title: str = "RNN", **options: Any) -> dict[str, torch.nn.RNNBase]:
+    """Return our layer of this name and PyTorch's, with the same weights."""
+    ours, theirs = (getattr(nn, title)(*sizes, **options) for nn in (elman.nn, torch.nn))
     ours.load_state_dict(theirs.state_dict())
     return {"elman": ours, "torch": theirs}
 

@@ -67,9 +67,9 @@ def point(series: Series, value: int) -> dict[str, Any]:
     return {"x": value} | {kind: {name: time / steps for name, time in of.items()} for kind, of in found.items()}
 
 
-def growth(sizes: Iterable[int], name: str) -> float:
+def growth(sizes: Iterable[int], name: str, title: str = "RNN") -> float:
     """Return the megabytes by which a training step raises the peak of a fresh process."""
-    command = [sys.executable, str(HERE / "memory.py"), name, ",".join(map(str, sizes))]
+    command = [sys.executable, str(HERE / "memory.py"), name, title, ",".join(map(str, sizes))]
     return int(subprocess.run(command, check=True, capture_output=True).stdout) / 1e6
 
 

@@ -1,8 +1,9 @@
 """What the speed of this package is held to beyond the table of elman bench: each figure, its target, met or missed.
 
-    python benchmarks/targets.py                                         all, some four minutes
+    python benchmarks/targets.py                                         all of the RNN, some four minutes
+    python benchmarks/targets.py --cell gru                              of another cell, half a minute
     python benchmarks/targets.py --only packed --only memory             some
-    python benchmarks/targets.py --json benchmarks/results/targets.json
+    python benchmarks/targets.py --json benchmarks/results/targets-rnn.json
 
 Ours and PyTorch's take turns in one process, each on its better number of threads; figures are best rounds, or ratios
 of them.
@@ -23,10 +24,11 @@ import numpy as np
 import torch
 from rounds import KINDS, beside, by_threads, call_of, in_turns, pair
 from scaling import growth
-from torch.nn.utils.rnn import pack_padded_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 import elman
 import elman.nn
+from elman._cells import FAMILIES
 from elman.bench._contenders import OURS
 from elman.bench._machine import describe, versions
 
@@ -71,21 +73,41 @@ def calls() -> Iterator[Row]:
 
 
 def cells() -> Iterator[Row]:
-    for input_size, hidden_size in ((4, 6), (64, 64)):
-        kinds = {"elman": elman.nn.RNNCell, "torch": torch.nn.RNNCell}
-        x, h = torch.randn(1, input_size), torch.zeros(1, hidden_size)
-        calls = {name: partial(kind(input_size, hidden_size), x, h) for name, kind in kinds.items()}
-        found = in_turns("inference", calls)
-        at = f"1,1,{input_size},{hidden_size}"
-        yield Row.at_most("RNNCell, inference_mode", at, found["elman"], "µs", 5, found["torch"])
+    for sizes in ((4, 6), (64, 64)):
+        yield _cell("RNN", *sizes, 5)
+
+
+def gated_cells(title: str) -> Iterator[Row]:
+    yield _cell(title, 64, 64, 9)
+
+
+def _cell(title: str, input_size: int, hidden_size: int, most: float) -> Row:
+    x, state = torch.randn(1, input_size), torch.zeros(1, hidden_size)
+    given = x, (state, state) if title == "LSTM" else state
+    modules = {"elman": elman.nn, "torch": torch.nn}
+    calls = {
+        name: partial(getattr(nn, f"{title}Cell")(input_size, hidden_size), *given) for name, nn in modules.items()
+    }
+    found = in_turns("inference", calls)
+    at = f"1,1,{input_size},{hidden_size}"
+    return Row.at_most(f"{title}Cell, inference_mode", at, found["elman"], "µs", most, found["torch"])
 
 
 def streams() -> Iterator[Row]:
     for input_size, hidden_size, most in ((4, 6, 0.6), (64, 64, 1.5)):
-        stream = elman.runtime.RNN(torch.nn.RNN(input_size, hidden_size).state_dict()).stream()
-        names = {"stream": stream, "x": np.ones(input_size, "f"), "y": np.empty(hidden_size, "f")}
-        best = min(timeit.repeat("stream.step(x, out=y)", globals=names, repeat=15, number=20_000)) / 20_000
-        yield Row.at_most("stream.step(x, out=y)", f"1,1,{input_size},{hidden_size}", best * 1e6, "µs", most)
+        yield _stream("RNN", input_size, hidden_size, most)
+
+
+def gated_streams(title: str) -> Iterator[Row]:
+    yield _stream(title, 64, 64, {"GRU": 1.2, "LSTM": 1.5}[title])
+
+
+def _stream(title: str, input_size: int, hidden_size: int, most: float) -> Row:
+    layer = getattr(torch.nn, title)(input_size, hidden_size)
+    stream = getattr(elman.runtime, title)(layer.state_dict()).stream()
+    names = {"stream": stream, "x": np.ones(input_size, "f"), "y": np.empty(hidden_size, "f")}
+    best = min(timeit.repeat("stream.step(x, out=y)", globals=names, repeat=15, number=20_000)) / 20_000
+    return Row.at_most("stream.step(x, out=y)", f"1,1,{input_size},{hidden_size}", best * 1e6, "µs", most)
 
 
 BUSY = ((100, 16, 128, 128), (200, 16, 40, 128), (100, 32, 128, 128), (100, 32, 256, 256), (100, 64, 512, 512))
@@ -123,14 +145,33 @@ def memory() -> Iterator[Row]:
     yield Row.at_most("growth of memory in a training step", _joined(sizes), ours, "MB", 75, theirs)
 
 
+def gated_memory(title: str) -> Iterator[Row]:
+    sizes = (1000, 32, 128, 256)
+    ours, theirs = (growth(sizes, name, title) for name in ("elman", "torch"))
+    what = f"growth of memory in a training step, {ours:.0f} MB, over torch's {theirs:.0f}"
+    yield Row.at_most(what, _joined(sizes), ours / theirs, "x", 0.75)
+
+
+def _ragged(steps: int, batch: int, size: int) -> tuple[torch.Tensor, PackedSequence, str]:
+    """Return numbers, packed and not, of lengths that are uniform in 1 to steps; and their shape in words."""
+    x, lengths = torch.randn(steps, batch, size), torch.randint(1, steps + 1, (batch,))
+    return x, pack_padded_sequence(x, lengths, enforce_sorted=False), f"{steps} at most,{batch},{size},{size}"
+
+
+def gated_packed(title: str) -> Iterator[Row]:
+    _, given, at = _ragged(100, 64, 128)
+    layers = pair(128, 128, title=title)
+    for kind in KINDS:
+        found = beside(kind, layers, given)
+        least = {"GRU": 4, "LSTM": 3}[title]
+        yield Row.at_least(f"torch over ours, packed, {kind}", at, found["torch"] / found["elman"], least)
+
+
 def packed() -> Iterator[Row]:
-    """The time of a valid step: lengths are uniform in 1 to 100."""
-    steps, batch, size = 100, 64, 128
-    layer, x = elman.nn.RNN(size, size), torch.randn(steps, batch, size)
-    lengths = torch.randint(1, steps + 1, (batch,))
-    given = pack_padded_sequence(x, lengths, enforce_sorted=False)
-    share = int(lengths.sum()) / (steps * batch)
-    at = f"{steps} at most,{batch},{size},{size}"
+    """The time of a valid step."""
+    x, given, at = _ragged(100, 64, 128)
+    layer = elman.nn.RNN(128, 128)
+    share = len(given.data) / (100 * 64)
     for kind in KINDS:
         found = in_turns(kind, {"padded": call_of(kind, layer, x), "packed": call_of(kind, layer, given)})
         yield Row.at_most(f"packed over padded, {kind}", at, found["packed"] / share / found["padded"], "x", 1.15)
@@ -176,20 +217,28 @@ def _train(file: Path, engine: str, epochs: int) -> float:
         return timeit.timeit(run, number=1)
 
 
-GROUPS: dict[str, Callable[[], Iterator[Row]]] = {
-    each.__name__: each for each in (calls, cells, streams, threads, memory, packed, bidirectional, doubles, commands)
-}
+Group = Callable[[], Iterator[Row]]
+
+
+def groups_of(cell: str) -> dict[str, Group]:
+    if cell == "rnn":
+        each = calls, cells, streams, threads, memory, packed, bidirectional, doubles, commands
+        return {group.__name__: group for group in each}
+    gated = gated_cells, gated_streams, gated_memory, gated_packed
+    return {group.__name__.removeprefix("gated_"): partial(group, FAMILIES[cell].title) for group in gated}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=GROUPS, action="append")
+    parser.add_argument("--cell", choices=FAMILIES, default="rnn")
+    parser.add_argument("--only", choices=groups_of("rnn"), action="append")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.manual_seed(0)
+    groups = groups_of(options.cell)
     rows: list[Row] = []
-    for name in options.only or GROUPS:
-        for row in GROUPS[name]():
+    for name, group in groups.items():
+        for row in group() if name in (options.only or groups) else ():
             print(row, flush=True)
             rows.append(row)
     if options.json:

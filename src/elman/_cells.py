@@ -17,21 +17,25 @@ class Family:
         name: as options and files say it.
         title: of the classes ``torch.nn.RNN`` and ``RNNCell``, ``elman.nn``'s and the runtime's, of ONNX's operator.
         gates: a letter each, in PyTorch's order: blocks of hidden_size rows in the weights and the biases.
+        apart: the gates that take W_ih x + b_ih and W_hh h + b_hh apart: their two biases have gradients of their own.
         states: a letter each; the first is the output and is fed back through ``weight_hh``.
         modes: PyTorch's names for it, and the engine's cell for each.
         onnx_gates: the gates in ONNX's order.
         keras: the title of Keras's layer.
         keras_gates: the gates in Keras's order.
+        onednn_gates: the gates in oneDNN's order.
     """
 
     name: str
     title: str
     gates: str = "h"
+    apart: str = ""
     states: str = "h"
     modes: Mapping[str, str] = field(hash=False)
     onnx_gates: str = "h"
     keras: str
     keras_gates: str = "h"
+    onednn_gates: str = "h"
 
     @property
     def named(self) -> str:
@@ -47,10 +51,12 @@ FAMILIES = {
             name="gru",
             title="GRU",
             gates="rzn",
+            apart="n",
             modes={"GRU": "gru"},
             onnx_gates="zrn",
             keras="GRU",
             keras_gates="zrn",
+            onednn_gates="zrn",
         ),
         Family(
             name="lstm",
@@ -61,6 +67,7 @@ FAMILIES = {
             onnx_gates="iofg",
             keras="LSTM",
             keras_gates="ifgo",
+            onednn_gates="ifgo",
         ),
     )
 }

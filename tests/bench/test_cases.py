@@ -35,10 +35,19 @@ def test_kinds_and_single_steps_that_there_are_not_are_refused():
         cases_of(["step"], [Shape(3, 1, 2, 4)])
 
 
-def test_training_has_three_times_the_operations():
+def test_training_has_three_times_the_operations_and_every_gate_as_many_again():
     shape = Shape(2, 3, 5, 7)
     assert Case("inference", shape).flops == 2 * 2 * 3 * 7 * (5 + 7)
     assert Case("training", shape).flops == 3 * Case("inference", shape).flops
+    assert Case("inference", shape, "gru").flops == 3 * Case("inference", shape).flops
+    assert Case("training", shape, "lstm").flops == 4 * Case("training", shape).flops
+
+
+def test_a_run_has_one_cell_the_plain_one_unless_told_otherwise():
+    assert {case.cell for case in cases_of([], [])} == {"rnn"}
+    assert {case.cell for case in cases_of(["step"], [], "lstm")} == {"lstm"}
+    with pytest.raises(InputError, match="cell: expected one of rnn, gru, lstm, got 'LSTM'"):
+        cases_of([], [], "LSTM")
 
 
 def test_peers_are_chosen_by_name():

@@ -19,14 +19,14 @@ def test_a_table_on_standard_output_and_all_rounds_in_a_file(elman, monkeypatch)
     version = _contenders._version
     monkeypatch.setattr(_contenders, "_version", lambda name: None if name == "jax" else version(name))
     peers = ("--peer", "torch", "--peer", "jax", "--what", "inference")
-    done = elman("bench", *QUICK, *peers, "--json", "rounds.json", "--plot", "times.png")
+    done = elman("bench", "--cell", "gru", *QUICK, *peers, "--json", "rounds.json", "--plot", "times.png")
     assert (done.code, done.err) == (0, "")
-    table = ("instruction set ", "matrix product ", "inference: µs a call", "\n3,1,2,4 ")
+    table = ("instruction set ", "matrix product ", "GRU inference: µs a call", "\n3,1,2,4 ")
     for part in (*table, "missing: jax (pip install jax)\n"):
         assert part in done.out
     report = json.loads(Path("rounds.json").read_text())
     assert report["format"] == "elman bench 1"
-    assert report["settings"]["rounds"] == 2
+    assert (report["settings"]["cell"], report["settings"]["rounds"]) == ("gru", 2)
     assert {each["contender"] for each in report["timings"]} == {"elman layer", "elman runtime", "torch"}
     assert all(len(each["rounds"]) == 2 for each in report["timings"])
     assert report["failures"] == []
@@ -41,6 +41,7 @@ def test_a_table_on_standard_output_and_all_rounds_in_a_file(elman, monkeypatch)
     ("words", "said"),
     [
         (["--shape", "1,2,3"], "--shape: expected STEPS,BATCH,INPUT,HIDDEN, four integers of at least 1, got '1,2,3'"),
+        (["--cell", "GRU"], "--cell: expected one of rnn, gru, lstm, got 'GRU'"),
         (["--what", "inference,speed"], "--what: expected one of inference, training, step, got 'speed'"),
         (["--peer", "keras"], "--peer: expected one of torch, jax, onnxruntime, openvino, numba, onednn, got 'keras'"),
         (["--threads", "0"], "--threads: expected integers from 1 to 4096 with commas between, got '0'"),

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from elman.bench._cases import Case, Shape
+from elman._cells import FAMILIES
+from elman.bench._cases import Case, Shape, cases_of
 from elman.bench._contenders import OURS, PEERS, Contender
-from elman.bench._measuring import measure
-from elman.bench._problem import draw, solve
+from elman.bench._measuring import ENOUGH, LEAST, _measure, measure
+from elman.bench._problem import draw
 from elman.bench._process import Failed, Process
+from elman.bench._report import Report
+from elman.bench._solution import solve
 
 ROOT = Path(__file__).parents[2]
 SHAPE = Shape(3, 2, 4, 5)
@@ -30,7 +33,9 @@ def run():
 
 def test_ours_are_timed_in_every_round(run):
     timed = {(timing.kind, timing.contender): timing.rounds for timing in run[0].timings}
-    assert timed.keys() == {("inference", "elman layer"), ("inference", "elman runtime"), ("training", "elman layer")}
+    inference, training = {"elman layer", "elman runtime"}, {"elman layer", "elman engine"}
+    assert {name for kind, name in timed if kind == "inference"} == inference
+    assert {name for kind, name in timed if kind == "training"} == training
     assert all(len(rounds) == 3 and min(rounds) > 0 for rounds in timed.values())
 
 
@@ -67,16 +72,58 @@ def test_the_machine_is_described(run):
 
 
 @pytest.mark.parametrize("contender", [*OURS, *PEERS], ids=lambda contender: contender.name)
-def test_contenders_that_are_installed_find_the_right_numbers(contender):
+def test_contenders_that_are_installed_find_the_right_numbers_for_every_cell(contender):
     if contender.missing():
         pytest.skip(f"{contender.name} is not installed")
     with Process(contender, 1) as process:
-        for case in (*CASES, Case("step", Shape(1, 1, 4, 5))):
-            if case.kind in process.kinds():
-                problem = draw(case)
-                process.ask("prepare", problem, solve(problem))
-                assert process.ask("time", 1e-4) > 0
-        assert {"inference", "step"} <= set(process.kinds())
+        for cell in FAMILIES:
+            for case in cases_of([], [SHAPE, Shape(1, 1, 4, 5)], cell):
+                if case.kind in process.kinds():
+                    problem = draw(case)
+                    process.ask("prepare", problem, solve(problem))
+                    assert process.ask("time", 1e-4) > 0
+        assert {"inference", "step"} <= set(process.kinds()) or contender.native
+
+
+class Patient:
+    """A contender's process whose rounds take as long as they are said to, on a clock that they set."""
+
+    threads = 1
+
+    def __init__(self, name, clock, takes):
+        self.contender, self.clock, self.takes = Contender(name, name, ()), clock, takes
+
+    def kinds(self):
+        return ["inference"]
+
+    def ask(self, request, *arguments):
+        self.clock[0] += self.takes if request == "time" else 0
+        return {"rates": {}, "solve": {}, "prepare": "", "time": self.takes * 1e6}[request]
+
+
+def test_who_takes_long_has_fewer_rounds(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    quick, slow, slowest = (Patient(name, clock, takes) for name, takes in (("a", 0.02), ("b", 0.3), ("c", 30)))
+    report = Report({"rates": {}}, {}, {}, {})
+    _measure(CASES[0], [quick, slow, slowest], quick, report, 11, 0.02, print)
+    rounds = {timing.contender: len(timing.rounds) for timing in report.timings}
+    assert rounds == {"a": 11, "b": 7, "c": LEAST}
+    assert 6 * 0.3 < ENOUGH + 2 * 11 * 0.02 < 7 * 0.3
+
+
+def test_a_problem_that_cannot_be_solved_is_left_out():
+    class Stuck(Patient):
+        def ask(self, request, *arguments):
+            if request == "solve":
+                raise Failed("no answer within 300 s")
+            return super().ask(request, *arguments)
+
+    report = Report({"rates": {}}, {}, {}, {})
+    _measure(CASES[0], [], Stuck("equations", [0.0], 0), report, 3, 0.02, print)
+    assert [(failure.contender, failure.reason) for failure in report.failures] == [
+        ("equations", "no answer within 300 s")
+    ]
 
 
 def test_a_process_that_ended_is_started_again(monkeypatch):

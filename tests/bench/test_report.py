@@ -51,9 +51,38 @@ def test_each_contender_counts_with_its_better_number_of_threads():
     assert row.ours.median == 2.5
 
 
+def test_like_is_compared_with_like():
+    report = small_report(
+        elman_layer=(9.0, 6.0), elman_engine=(4.0, 3.0), torch=(8.0, 15.0), onednn=(6.0, 7.0), numba=(9.0, 9.0)
+    )
+    (row,) = report.rows()
+    assert row.ours.contender == "elman layer"
+    assert (row.beside("torch").contender, row.beside("onednn").contender) == ("elman layer", "elman engine")
+    assert (row.ratio("torch"), row.ratio("onednn"), row.ratio("numba")) == (8 / 6, 6 / 3, 9 / 6)
+    assert (row.best_peer.contender, row.ratio()) == ("torch", 8 / 6)
+
+
+def test_what_python_calls_may_stand_beside_c_where_it_is_the_fastest():
+    (row,) = small_report(elman_runtime=(2.0, 2.0), elman_engine=(3.0, 3.0), onednn=(6.0, 7.0)).rows()
+    assert row.beside("onednn").contender == "elman runtime"
+
+
+def test_a_report_knows_its_cell_and_files_from_before_are_of_the_plain_one():
+    assert small_report().family.name == "rnn"
+    report = whole_report(cell="gru")
+    assert {row.case.cell for row in report.rows()} == {"gru"}
+    assert "GRU training: µs a call" in as_text(report)
+
+
+def test_the_table_says_where_there_were_fewer_rounds():
+    report = small_report(elman_layer=(4.0, 3.0))
+    report.timings.append(Timing("inference", SHAPE, "torch", 1, "", [5.0]))
+    assert "best of up to 2 rounds" in as_text(report)
+
+
 def test_the_table_shows_best_round_median_threads_best_peer_and_share():
     text = as_text(small_report(elman_layer=(4.0, 3.0), elman_runtime=(1.28, 5.0), torch=(12345.0, 99999.0)))
-    head, *lines = text.partition("inference: ")[2].splitlines()
+    head, *lines = text.partition("RNN inference: ")[2].splitlines()
     assert head == "µs a call, best of 2 rounds, median below; 2 threads, 1 where it says /1"
     assert lines[:4] == [
         "steps,batch, elman   elman         best peer    of",
@@ -61,7 +90,7 @@ def test_the_table_shows_best_round_median_threads_best_peer_and_share():
         "100,1,8,8     3.00  1.28/1 12345/1  9644.53x  0.10",  # 2 * 100 * 8 * 16 flops in 1.28 µs: 20 Gflop/s of 207
         "              3.50    1.78   12346     torch",
     ]
-    assert "\n\nbest peer / ours: the time of the fastest other library over ours\nof sgemm: " in text
+    assert "\n\nbest peer / ours: the time of the fastest other library over ours; what Python calls" in text
     assert "inference, torch / ours: geometric mean 9644.53x, 1 shape of 50 steps and more" in text
     assert "float32 matrix product 207 Gflop/s (MKL 90, OpenBLAS 207); copy 9.2 GB/s" in text
 

@@ -27,10 +27,13 @@ def test_results_are_written_into_the_page_and_the_readme(tmp_path, monkeypatch)
     readmes = [tmp_path / "README.md", tmp_path / "README.zh.md"]
     for readme in readmes:
         readme.write_text("a\n<!-- speed: b -->\nold\n<!-- end of speed -->\nc\n")
-    (tmp_path / "table.json").write_text(whole_report().to_json())
+    for cell in ("rnn", "lstm"):
+        (tmp_path / f"table-{cell}.json").write_text(whole_report(cell=cell).to_json())
     results.main()
     page = tmp_path / "PAGE"
     assert "\n100,64,512,512" in page.read_text()
+    assert [line for line in page.read_text().splitlines() if line.startswith("###")] == ["### RNN", "### LSTM"]
+    assert "![LSTM: time a step against hidden size](../docs/images/speed-lstm.png)" in page.read_text()
     assert "What else" not in page.read_text()
     tables = []
     for readme in readmes:
@@ -40,15 +43,19 @@ def test_results_are_written_into_the_page_and_the_readme(tmp_path, monkeypatch)
         assert "old" not in table
         tables.append(table)
     english, chinese = tables
-    assert english[1:-1] == chinese[1:-1]
+    assert english[1:-2] == chinese[1:-2]
     assert english[0].startswith("| steps, batch, input, hidden | inference | best peer | torch | training |")
     assert chinese[0].startswith("| 步数、批、输入、隐藏单元 | 推理 | 最快的其他库 | torch | 训练 |")
-    assert (english[-1].split(" | ")[1:], chinese[-1][:7]) == (chinese[-1].split(" | ")[1:], "| 几何平均 ")
+    for ours, theirs, cell in zip(english[-2:], chinese[-2:], ("RNN", "LSTM"), strict=True):
+        assert ours.startswith(f"| {cell}, geometric mean |")
+        assert theirs.startswith(f"| {cell}，几何平均 |")
+        assert ours.split(" | ")[1:] == theirs.split(" | ")[1:]
 
-    (tmp_path / "targets.json").write_text(json.dumps(MEASURED | {"rows": [TARGET]}))
+    (tmp_path / "targets-lstm.json").write_text(json.dumps(MEASURED | {"rows": [TARGET]}))
     (tmp_path / "scaling.json").write_text(json.dumps(MEASURED | {"series": [SERIES]}))
     before = [readme.read_text(encoding="utf-8") for readme in readmes]
     results.main()
+    assert "\nWhat else the speed of LSTM is held to: AMD EPYC" in page.read_text()
     assert "| a call | 3,1,2,4 | 7.89 µs | 41.0 µs | ≤ 8 µs | met |" in page.read_text()
     assert "| steps | inference: elman | inference: torch | training: elman | training: torch |" in page.read_text()
     assert "| 10 | 1.00 | 9.00 | 2.00 | 30.0 |" in page.read_text()

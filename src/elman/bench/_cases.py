@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from elman._cells import FAMILIES, Family
 from elman._errors import OptionError
 
 __all__ = ["KINDS", "SHAPES", "STEPS", "Case", "Shape", "cases_of"]
@@ -37,19 +38,30 @@ class Shape(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A shape and what is done at it."""
+    """A shape, what is done at it, and the cell, by its name in ``FAMILIES``."""
 
     kind: str
     shape: Shape
+    cell: str = "rnn"
+
+    @property
+    def family(self) -> Family:
+        return FAMILIES[self.cell]
+
+    @property
+    def engine_cell(self) -> str:
+        """The engine's cell: a family's first mode, which is PyTorch's default."""
+        return next(iter(self.family.modes.values()))
 
     @property
     def flops(self) -> int:
-        """Those of the matrix products: input projection and recurrence; backward has each twice."""
+        """Those of the matrix products: input projection and recurrence of each gate; backward has each twice."""
         steps, batch, input_size, hidden_size = self.shape
-        return 2 * steps * batch * hidden_size * (input_size + hidden_size) * (3 if self.kind == "training" else 1)
+        rows = len(self.family.gates) * hidden_size
+        return 2 * steps * batch * rows * (input_size + hidden_size) * (3 if self.kind == "training" else 1)
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.shape}"
+        return f"{self.kind} {self.shape}"  # a run has one cell
 
 
 SHAPES = (
@@ -68,12 +80,14 @@ SHAPES = (
 STEPS = (Shape(1, 1, 4, 6), Shape(1, 1, 64, 64))  # of which one step is timed
 
 
-def cases_of(kinds: list[str], shapes: list[Shape]) -> list[Case]:
+def cases_of(kinds: list[str], shapes: list[Shape], cell: str = "rnn") -> list[Case]:
     """Return the cases of some kinds (none: all) at some shapes (none: the usual ones).
 
     Raises:
-        OptionError: there is no such kind, or a single step is asked for, and no shape has one step and one row.
+        OptionError: there is no such cell or kind, or a single step is asked for, and no shape has one step and row.
     """
+    if cell not in FAMILIES:
+        raise OptionError("cell", f"one of {', '.join(FAMILIES)}", cell)
     for kind in kinds:
         if kind not in KINDS:
             raise OptionError("what", f"one of {', '.join(KINDS)}", kind)
@@ -81,4 +95,4 @@ def cases_of(kinds: list[str], shapes: list[Shape]) -> list[Case]:
     if shapes and "step" in kinds and not single:
         raise OptionError("what", "inference or training, or a --shape that begins with 1,1", "step")
     of_kind = {"inference": shapes or SHAPES, "training": shapes or SHAPES, "step": single if shapes else STEPS}
-    return [Case(kind, shape) for kind in KINDS if kind in (kinds or KINDS) for shape in of_kind[kind]]
+    return [Case(kind, shape, cell) for kind in KINDS if kind in (kinds or KINDS) for shape in of_kind[kind]]

@@ -16,11 +16,13 @@ class Contender(NamedTuple):
         module: the file with its functions ``inference``, ``training`` and ``step``, those that it can do: each takes
             a problem and a number of threads, and yields variants.
         packages: what is to be installed.
+        native: it is called as from C++: without autograd, and without what a call from Python costs.
     """
 
     name: str
     module: str
     packages: tuple[str, ...]
+    native: bool = False
 
     def missing(self) -> str | None:
         """Say what is to be installed; None if nothing is."""
@@ -38,18 +40,22 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _known(name: str, *packages: str) -> Contender:
-    return Contender(name, f"elman.bench.peers.{name.replace(' ', '_')}", packages)
+def _known(name: str, *packages: str, native: bool = False) -> Contender:
+    return Contender(name, f"elman.bench.peers.{name.replace(' ', '_')}", packages, native)
 
 
-OURS = (_known("elman layer", "torch"), _known("elman runtime", "numpy"))
+OURS = (
+    _known("elman layer", "torch"),
+    _known("elman runtime", "numpy"),
+    _known("elman engine", "numpy", native=True),
+)
 PEERS = (
     _known("torch", "torch"),
     _known("jax", "jax"),
     _known("onnxruntime", "onnxruntime", "onnx"),
     _known("openvino", "openvino", "onnx"),
     _known("numba", "numba", "scipy"),
-    _known("onednn", "onednn-cpu-gomp", "onednn-devel-cpu-gomp"),
+    _known("onednn", "onednn-cpu-gomp", "onednn-devel-cpu-gomp", native=True),
 )
 
 

@@ -1,18 +1,20 @@
 """The run: every contender in turn, round by round."""
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
 from elman.bench._cases import Case
 from elman.bench._contenders import OURS, Contender
 from elman.bench._machine import describe, versions
-from elman.bench._problem import draw, solve
+from elman.bench._problem import draw
 from elman.bench._process import Failed, Process
 from elman.bench._report import Failure, Report, Timing
 
 __all__ = ["measure"]
 
 Notice = Callable[[str], object]
+LEAST, ENOUGH = 3, 1.5  # rounds; seconds beyond what was asked for, after which a contender has no more of them
 
 
 def measure(
@@ -24,19 +26,19 @@ def measure(
         cases: what is done.
         peers: beside ours.
         threads: each contender runs with each of these numbers.
-        rounds: how many each of them has at each case.
+        rounds: how many each of them has at each case, fewer where they take long.
         seconds: of a round.
         advance: is told what begins: first ``len(cases) * (rounds + 1)`` parts are still to come, then one less.
 
     Raises:
         ImportError: the layer cannot be imported, beside which all is measured.
     """
-    settings = {"rounds": rounds, "seconds": seconds, "threads": threads}
+    settings = {"cell": cases[0].cell if cases else "rnn", "rounds": rounds, "seconds": seconds, "threads": threads}
     missing = {peer.name: needed for peer in peers if (needed := peer.missing())}
     present = [*OURS, *(peer for peer in peers if peer.name not in missing)]
     report = Report(describe() | {"rates": {}}, versions(present), settings, missing)
     with ExitStack() as stack:
-        rater = stack.enter_context(Process(OURS[0], max(threads)))  # asked for nothing but the rates
+        rater = stack.enter_context(Process(OURS[0], max(threads)))  # asked for the rates and the right results
         processes = [stack.enter_context(Process(contender, number)) for contender in present for number in threads]
         for process in processes:  # all at once
             process.start()
@@ -74,25 +76,35 @@ def _measure(
     for name, rate in rater.ask("rates").items():
         rates[name] = max(rate, rates.get(name, 0.0))
     problem = draw(case)
-    right = solve(problem)
     taken: dict[Process, Timing] = {}
 
     def fail(process: Process, failure: Failed) -> None:
         taken.pop(process, None)
-        report.failures.append(Failure(*case, process.contender.name, process.threads, str(failure)))
+        report.failures.append(Failure(case.kind, case.shape, process.contender.name, process.threads, str(failure)))
 
+    try:
+        right = rater.ask("solve", problem)
+    except Failed as failure:
+        fail(rater, failure)
+        return
     for process in processes:
         try:
             if case.kind in process.kinds():
                 variant = process.ask("prepare", problem, right)
-                taken[process] = Timing(*case, process.contender.name, process.threads, variant, [])
+                name, threads = process.contender.name, process.threads
+                taken[process] = Timing(case.kind, case.shape, name, threads, variant, [])
         except Failed as failure:
             fail(process, failure)
+    spent = dict.fromkeys(taken, 0.0)
     for number in range(rounds):
         advance(f"{case}: round {number + 1} of {rounds}")
         for process in list(taken):
+            if number >= LEAST and spent[process] > ENOUGH + 2 * rounds * seconds:
+                continue
+            start = time.perf_counter()
             try:
                 taken[process].rounds.append(process.ask("time", seconds))
             except Failed as failure:
                 fail(process, failure)
+            spent[process] += time.perf_counter() - start
     report.timings += taken.values()

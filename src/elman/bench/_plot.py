@@ -12,7 +12,7 @@ __all__ = ["finish", "plot"]
 PANEL = 3.6, 3.2  # inches
 MANY = 2000  # times the least value: too many for values between the powers of ten
 OWN = [contender.name for contender in OURS]
-PALETTE = ("#c2410c", "#f59e0b", "#1d4ed8", "#7c3aed", "#0f766e", "#65a30d", "#db2777", "#475569")
+PALETTE = ("#c2410c", "#f59e0b", "#a16207", "#1d4ed8", "#7c3aed", "#0f766e", "#65a30d", "#db2777", "#475569")
 COLOURS = dict(zip((contender.name for contender in (*OURS, *PEERS)), PALETTE, strict=True))
 
 
@@ -25,11 +25,12 @@ def plot(path: Path, report: Report) -> None:
     for line, (kind, batches) in enumerate(lines.items()):
         for column, (batch, rows) in enumerate(batches.items()):
             panel = figure.add_subplot(height, width, line * width + column + 1)
-            panel.set_title(f"{kind}, batch {batch}", loc="left", fontsize=10, color=INK)
+            panel.set_title(f"{report.family.title} {kind}, batch {batch}", loc="left", fontsize=10, color=INK)
             handles |= _draw(panel, rows)
     figure.supylabel("µs a step", fontsize=9, color=MUTED)
-    style: dict[str, Any] = {"ncols": 3 * width, "frameon": False, "fontsize": 8}
-    figure.legend(handles.values(), handles.keys(), loc="outside upper left", **style)
+    named = {name: handles[name] for name in COLOURS if name in handles}
+    style: dict[str, Any] = {"ncols": max(2, 3 * width - 1), "frameon": False, "fontsize": 8}
+    figure.legend(named.values(), named.keys(), loc="outside upper left", **style)
     write_picture(path, figure)
 
 

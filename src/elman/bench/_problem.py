@@ -1,8 +1,6 @@
-"""The numbers of a case, and the right results by the equations in float64, in NumPy alone.
+"""The numbers of a case, and whether what a contender finds is right."""
 
-The equations are those of :mod:`elman.reference`.
-"""
-
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +8,7 @@ from numpy.typing import NDArray
 
 from elman.bench._cases import Case
 
-__all__ = ["Array", "Problem", "Results", "difference", "draw", "solve"]
+__all__ = ["Array", "Problem", "Results", "difference", "draw", "in_order"]
 
 Array = NDArray[Any]
 Results = dict[str, Array]
@@ -18,20 +16,20 @@ TOLERANCE = 1e-4  # of the largest right number: float32 errs by 1e-6, bfloat16 
 
 
 class Problem(NamedTuple):
-    """A case with its numbers, all float32.
+    """A case with its numbers, all float32, laid out and ordered as PyTorch has them.
 
     Attributes:
-        case: its kind and shape.
+        case: its kind, shape and cell.
         x: (steps, batch, input_size).
-        h_0: (batch, hidden_size), zeros but for a single step.
-        weight_ih, weight_hh: (hidden_size, input_size), (hidden_size, hidden_size).
-        bias_ih, bias_hh: (hidden_size,).
+        states: h_0, and c_0 of an LSTM, (batch, hidden_size): zeros but for a single step.
+        weight_ih, weight_hh: (gates * hidden_size, input_size), (gates * hidden_size, hidden_size).
+        bias_ih, bias_hh: (gates * hidden_size,).
         d_output: (steps, batch, hidden_size), what comes back in training.
     """
 
     case: Case
     x: Array
-    h_0: Array
+    states: tuple[Array, ...]
     weight_ih: Array
     weight_hh: Array
     bias_ih: Array
@@ -40,20 +38,52 @@ class Problem(NamedTuple):
 
     @property
     def bias(self) -> Array:
-        """Both biases in one."""
-        return self.bias_ih + self.bias_hh
+        """Both biases in one: their sum; of gates that keep them apart ``bias_ih``, and after all ``bias_hh``."""
+        family = self.case.family
+        own = np.isin(list(family.gates), list(family.apart)).repeat(self.case.shape.hidden_size)
+        return np.concatenate([np.where(own, self.bias_ih, self.bias_ih + self.bias_hh), self.bias_hh[own]])
+
+    @property
+    def bias_gates(self) -> str:
+        """The gates of ``bias``, a letter each; capitals are recurrent biases that stay apart."""
+        return self.case.family.gates + self.case.family.apart.upper()
+
+    def d_biases(self, d_bias: Array, gates: str | None = None) -> Results:
+        """Return the gradients of the two biases.
+
+        Args:
+            d_bias: the gradient of ``bias``.
+            gates: the order of its gates, if it is another than that of ``bias_gates``.
+        """
+        family, given = self.case.family, gates or self.bias_gates
+        recurrent = "".join(gate.upper() if gate in family.apart else gate for gate in family.gates)
+        return {
+            "d_bias_ih": in_order(d_bias, given, family.gates),
+            "d_bias_hh": in_order(d_bias, given, recurrent),
+        }
 
     @property
     def parameters(self) -> Results:
         """The parameters by PyTorch's names in a layer."""
         return {f"{name}_l0": getattr(self, name) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
 
+    def state(self, convert: Callable[[Array], Any]) -> Any:
+        """Return the state as PyTorch passes it: one array, or a pair, each converted."""
+        states = tuple(map(convert, self.states))
+        return states if len(states) > 1 else states[0]
+
+
+def in_order(array: Array, given: str, wanted: str) -> Array:
+    """Return an array whose blocks of rows are given in one order of gates in another; a letter is a gate."""
+    blocks = dict(zip(given, np.split(array, len(given)), strict=True))
+    return np.concatenate([blocks[gate] for gate in wanted])
+
 
 def draw(case: Case) -> Problem:
     """Draw normal inputs, and weights as PyTorch draws them; always the same ones for a case."""
     random = np.random.default_rng(0)
     steps, batch, input_size, hidden_size = case.shape
-    bound = hidden_size**-0.5
+    rows, bound = len(case.family.gates) * hidden_size, hidden_size**-0.5
 
     def normal(*shape: int) -> Array:
         return random.standard_normal(shape, np.float32)
@@ -61,53 +91,17 @@ def draw(case: Case) -> Problem:
     def uniform(*shape: int) -> Array:
         return random.uniform(-bound, bound, shape).astype(np.float32)
 
-    state = normal(batch, hidden_size) if case.kind == "step" else np.zeros((batch, hidden_size), np.float32)
+    scale = np.float32(case.kind == "step")
     return Problem(
         case,
         normal(steps, batch, input_size),
-        np.tanh(state),
-        uniform(hidden_size, input_size),
-        uniform(hidden_size, hidden_size),
-        uniform(hidden_size),
-        uniform(hidden_size),
+        tuple(np.tanh(scale * normal(batch, hidden_size)) for _ in case.family.states),
+        uniform(rows, input_size),
+        uniform(rows, hidden_size),
+        uniform(rows),
+        uniform(rows),
         normal(steps, batch, hidden_size),
     )
-
-
-def solve(problem: Problem) -> Results:
-    """Return what every contender has to find: ``output`` and, in training, ``d_input`` and those of the parameters.
-
-    ``d_bias`` is the gradient of either bias.
-    """
-    x, h_0, weight_ih, weight_hh, bias, d_output = (
-        array.astype(np.float64)
-        for array in (
-            problem.x,
-            problem.h_0,
-            problem.weight_ih,
-            problem.weight_hh,
-            problem.bias,
-            problem.d_output,
-        )
-    )
-    output, h_t = x @ weight_ih.T + bias, h_0
-    for step in output:
-        h_t = np.tanh(step + h_t @ weight_hh.T)
-        step[...] = h_t
-    if problem.case.kind != "training":
-        return {"output": output}
-    d_a, d_h = np.empty_like(output), np.zeros_like(h_0)
-    for t in reversed(range(len(x))):
-        d_a[t] = (d_output[t] + d_h) * (1 - output[t] ** 2)
-        d_h = d_a[t] @ weight_hh
-    before = np.concatenate([h_0[None], output[:-1]])
-    return {
-        "output": output,
-        "d_input": d_a @ weight_ih,
-        "d_weight_ih": np.tensordot(d_a, x, ((0, 1), (0, 1))),
-        "d_weight_hh": np.tensordot(d_a, before, ((0, 1), (0, 1))),
-        "d_bias": d_a.sum((0, 1)),
-    }
 
 
 def difference(found: Results, right: Results) -> str | None:
@@ -116,7 +110,7 @@ def difference(found: Results, right: Results) -> str | None:
         if name not in found:
             return f"{name}: expected, got none"
         values = np.asarray(found[name], np.float64)
-        if values.shape[-expected.ndim :] != expected.shape:
+        if values.shape != expected.shape:
             return f"{name}: expected the shape {expected.shape}, got {values.shape}"
         error = np.abs(values - expected).max() / (np.abs(expected).max() or 1.0)
         if not error <= TOLERANCE:

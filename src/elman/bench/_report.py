@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from elman._cells import FAMILIES, Family
 from elman.bench._cases import Case, Shape
-from elman.bench._contenders import OURS
+from elman.bench._contenders import OURS, PEERS
 
 __all__ = ["FORMAT", "LONG", "Failure", "Report", "Row", "Timing", "geometric_mean"]
 
 FORMAT = "elman bench 1"
 LONG = 50  # steps, from which a shape counts in the geometric means
+NATIVE = {each.name for each in (*OURS, *PEERS) if each.native}
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,32 @@ class Row:
 
     @property
     def ours(self) -> Timing | None:
-        return _fastest(self.timings[each.name] for each in OURS if each.name in self.timings)
+        """The faster of what Python calls."""
+        return self._ours(native=False)
 
     @property
     def best_peer(self) -> Timing | None:
-        own = {each.name for each in OURS}
-        return _fastest(timing for name, timing in self.timings.items() if name not in own)
+        """The peer with the least ratio."""
+        ratios = {name: ratio for name in self._peers() if (ratio := self.ratio(name))}
+        return self.timings[min(ratios, key=lambda name: ratios[name])] if ratios else None
+
+    def beside(self, peer: str) -> Timing | None:
+        """Return the fastest of ours that a peer is compared with: like with like."""
+        return self._ours(native=peer in NATIVE)
 
     def ratio(self, peer: str | None = None) -> float | None:
         """Return how many times as long a peer takes, the best one if no name is given; None if it is not there."""
         other = self.timings.get(peer) if peer else self.best_peer
-        return other.best / self.ours.best if other and self.ours else None
+        ours = self.beside(other.contender) if other else None
+        return other.best / ours.best if other and ours else None
+
+    def _ours(self, native: bool) -> Timing | None:
+        names = [each.name for each in OURS if native or not each.native]
+        return _fastest(self.timings[name] for name in names if name in self.timings)
+
+    def _peers(self) -> list[str]:
+        own = {each.name for each in OURS}
+        return [name for name in self.timings if name not in own]
 
 
 @dataclass
@@ -77,7 +94,7 @@ class Report:
         machine: see :func:`elman.bench._machine.describe`, and the best of all ``rates``: see
             :func:`elman.bench._rates.rates`.
         versions: of every package that took part.
-        settings: ``rounds``, ``seconds`` of each, ``threads``.
+        settings: ``cell``, ``rounds``, ``seconds`` of each, ``threads``.
         missing: what to install for each peer that is not there, or why it cannot be imported.
     """
 
@@ -88,11 +105,16 @@ class Report:
     timings: list[Timing] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
+    @property
+    def family(self) -> Family:
+        """The cell of the run; of older files it is the plain one."""
+        return FAMILIES[self.settings.get("cell", "rnn")]
+
     def rows(self) -> list[Row]:
         """Return a row for each case, in the order in which they were measured."""
         found: dict[Case, dict[str, list[Timing]]] = {}
         for timing in self.timings:
-            by_name = found.setdefault(Case(timing.kind, timing.shape), {})
+            by_name = found.setdefault(Case(timing.kind, timing.shape, self.family.name), {})
             by_name.setdefault(timing.contender, []).append(timing)
         fastest = {case: {name: _fastest(each) for name, each in of.items()} for case, of in found.items()}
         return [Row(case, {name: each for name, each in of.items() if each}) for case, of in fastest.items()]

@@ -20,7 +20,8 @@ HEADS = {"onnxruntime": "onnx-\nruntime", "openvino": "open-\nvino"} | {
     our.name: our.name.replace(" ", "\n") for our in OURS
 }
 HOW_TO_READ = (
-    "best peer / ours: the time of the fastest other library over ours",
+    "best peer / ours: the time of the fastest other library over ours; what Python calls beside the",
+    "layer or the runtime, oneDNN, called from C++ and without autograd, beside the engine as well",
     "of sgemm: our rate as a share of the machine's matrix product, measured in the same run",
     "",
 )
@@ -80,7 +81,10 @@ def _legend(kind: str, report: Report) -> Text:
     *fewer, most = sorted(report.settings["threads"])
     threads = f"{most} thread{'s' * (most > 1)}" + "".join(f", {number} where it says /{number}" for number in fewer)
     rounds = report.settings["rounds"]
-    return Text.assemble(("\n" + kind, "bold"), f": µs a call, best of {rounds} rounds, median below; {threads}")
+    fewer_rounds = any(len(timing.rounds) < rounds for timing in report.timings if timing.kind == kind)
+    rounds = f"up to {rounds}" if fewer_rounds else f"{rounds}"
+    title = f"\n{report.family.title} {kind}"
+    return Text.assemble((title, "bold"), f": µs a call, best of {rounds} rounds, median below; {threads}")
 
 
 def _table(rows: list[Row], report: Report) -> Table:
@@ -103,7 +107,8 @@ def _cell(row: Row, name: str, report: Report) -> Text:
         return Text("-")
     threads = timing.threads
     mark = f"/{threads}" if threads != max(report.settings["threads"]) else ""
-    style = "bold" if timing in (row.ours, row.best_peer) else ""
+    peer = row.best_peer
+    style = "bold" if timing in (row.ours, peer, peer and row.beside(peer.contender)) else ""
     return Text.assemble((_number(timing.best) + mark, style), "\n", (_number(timing.median), "dim"))
 
 

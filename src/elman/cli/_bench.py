@@ -19,6 +19,7 @@ BENCH = Extra("bench", ("torch", "rich"))
 def add_bench(commands: Commands) -> None:
     summary = "Time the layer and the runtime beside other libraries, each result checked."
     add = add_command(commands, "bench", summary, bench, BENCH).options.add_argument
+    add("--cell", metavar="CELL", default="rnn", help="rnn, gru or lstm")
     add("--what", metavar="KIND", action="append", help="inference, training or step (default: all); may be repeated")
     shape = "Of a layer and its input; may be repeated (default: 11 shapes)"
     add("--shape", metavar="STEPS,BATCH,INPUT,HIDDEN", action="append", help=shape)
@@ -40,7 +41,7 @@ def bench(options: Namespace) -> int:
     from elman.bench._measuring import measure
     from elman.bench._table import show
 
-    cases = cases_of(_split(options.what), [Shape.parse(text) for text in options.shape or ()])
+    cases = cases_of(_split(options.what), [Shape.parse(text) for text in options.shape or ()], options.cell)
     peers, threads = peers_of(_split(options.peer)), _threads(options.threads)
     if options.rounds < 1:
         raise OptionError("rounds", "an integer of at least 1", options.rounds)

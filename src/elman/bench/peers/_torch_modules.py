@@ -1,7 +1,7 @@
 """Layers and cells with the interface of ``torch.nn``: ours and theirs are timed by the same lines."""
 
-from collections.abc import Callable
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -13,37 +13,43 @@ from elman.bench._variant import Variant
 __all__ = ["inference", "step", "training"]
 
 
-def inference(layer: type[torch.nn.RNN], problem: Problem, threads: int) -> Variant:
-    call = partial(_loaded(layer, problem), torch.from_numpy(problem.x))
+def inference(nn: ModuleType, problem: Problem) -> Variant:
+    call = partial(_loaded(nn, problem.case.family.title, problem), torch.from_numpy(problem.x))
     return Variant("", call, lambda found: {"output": found[0].numpy()}, torch.inference_mode)
 
 
-def training(layer: type[torch.nn.RNN], problem: Problem, threads: int) -> Variant:
+def training(nn: ModuleType, problem: Problem) -> Variant:
     """Forward, backward, and the gradients of the input and of all parameters."""
-    module = _loaded(layer, problem)
+    module = _loaded(nn, problem.case.family.title, problem)
     x, d_output = torch.from_numpy(problem.x).requires_grad_(), torch.from_numpy(problem.d_output)
-    leaves = [x, *module.parameters()]
+    leaves = {"input": x} | {name.removesuffix("_l0"): parameter for name, parameter in module.named_parameters()}
+    given = list(leaves.values())
 
     def call() -> tuple[Tensor, tuple[Tensor, ...]]:
         output, _ = module(x)
-        return output, torch.autograd.grad(output, leaves, d_output)
+        return output, torch.autograd.grad(output, given, d_output)
 
     def read(found: tuple[Tensor, tuple[Tensor, ...]]) -> Results:
-        output, (d_input, d_weight_ih, d_weight_hh, *d_biases) = found
-        named = {"output": output.detach(), "d_input": d_input, "d_weight_ih": d_weight_ih, "d_weight_hh": d_weight_hh}
-        return {name: tensor.numpy() for name, tensor in (named | {"d_bias": torch.stack(d_biases)}).items()}
+        output, gradients = found
+        named = {f"d_{name}": gradient.numpy() for name, gradient in zip(leaves, gradients, strict=True)}
+        return named | {"output": output.detach().numpy()}
 
     return Variant("", call, read)
 
 
-def step(cell: type[torch.nn.RNNCell], problem: Problem, threads: int) -> Variant:
-    module = _loaded(cell, problem)
-    call = partial(module, torch.from_numpy(problem.x[0]), torch.from_numpy(problem.h_0))
-    return Variant("", call, lambda found: {"output": found[None].numpy()}, torch.inference_mode)
+def step(nn: ModuleType, problem: Problem) -> Variant:
+    module = _loaded(nn, f"{problem.case.family.title}Cell", problem)
+    call = partial(module, torch.from_numpy(problem.x[0]), problem.state(torch.from_numpy))
+
+    def read(found: Tensor | tuple[Tensor, Tensor]) -> Results:
+        h = found if isinstance(found, Tensor) else found[0]
+        return {"output": h[None].numpy()}
+
+    return Variant("", call, read, torch.inference_mode)
 
 
-def _loaded(kind: Callable[[int, int], Any], problem: Problem) -> Any:
-    module = kind(problem.case.shape.input_size, problem.case.shape.hidden_size)
+def _loaded(nn: ModuleType, title: str, problem: Problem) -> Any:
+    module = getattr(nn, title)(problem.case.shape.input_size, problem.case.shape.hidden_size)
     names = dict(zip(module.state_dict(), problem.parameters.values(), strict=True))
     module.load_state_dict({name: torch.from_numpy(array) for name, array in names.items()})
     return module

@@ -1,4 +1,4 @@
-"""Ours: ``elman.nn.RNN`` and ``elman.nn.RNNCell``."""
+"""Ours: ``elman.nn.RNN``, ``GRU`` and ``LSTM``, and their cells."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,12 @@ from elman.bench.peers import _torch_modules
 
 
 def inference(problem: Problem, threads: int) -> Iterator[Variant]:
-    yield _torch_modules.inference(elman.nn.RNN, problem, threads)
+    yield _torch_modules.inference(elman.nn, problem)
 
 
 def training(problem: Problem, threads: int) -> Iterator[Variant]:
-    yield _torch_modules.training(elman.nn.RNN, problem, threads)
+    yield _torch_modules.training(elman.nn, problem)
 
 
 def step(problem: Problem, threads: int) -> Iterator[Variant]:
-    yield _torch_modules.step(elman.nn.RNNCell, problem, threads)
+    yield _torch_modules.step(elman.nn, problem)

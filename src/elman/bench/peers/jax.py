@@ -3,7 +3,7 @@
 Called from Python with JAX's own arrays.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from elman._cells import FAMILIES
 from elman.bench._problem import Problem, Results
 from elman.bench._variant import Variant
 
@@ -24,41 +25,70 @@ WAYS: dict[str, dict[str, Any]] = {  # compiling more would take minutes
 }
 
 
-def rnn(parameters: tuple[Any, ...], x: Any, unroll: int, at_once: bool) -> Any:
-    """Return the output (steps, batch, hidden_size); weights are transposed."""
-    weight_ih, weight_hh, bias = parameters
+def _rnn(u: Any, v: Any, apart: Any, h: Any) -> tuple[Any, ...]:
+    return (jnp.tanh(u + v),)
 
-    def step(h: Any, x_t: Any) -> tuple[Any, Any]:
-        h = jnp.tanh((x_t if at_once else x_t @ weight_ih + bias) + h @ weight_hh)
-        return h, h
+
+def _gru(u: Any, v: Any, apart: Any, h: Any) -> tuple[Any, ...]:
+    (u_r, u_z, u_n), (v_r, v_z, v_n) = jnp.split(u, 3, 1), jnp.split(v, 3, 1)
+    r, z = jax.nn.sigmoid(u_r + v_r), jax.nn.sigmoid(u_z + v_z)
+    n = jnp.tanh(u_n + r * (v_n + apart))
+    return (n + z * (h - n),)
+
+
+def _lstm(u: Any, v: Any, apart: Any, h: Any, c: Any) -> tuple[Any, ...]:
+    i, f, g, o = jnp.split(u + v, 4, 1)
+    c_t = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return jax.nn.sigmoid(o) * jnp.tanh(c_t), c_t
+
+
+CELLS: dict[str, Callable[..., tuple[Any, ...]]] = {"rnn": _rnn, "gru": _gru, "lstm": _lstm}
+
+
+def layer(parameters: tuple[Any, ...], x: Any, cell: str, unroll: int, at_once: bool) -> Any:
+    """Return the output (steps, batch, hidden_size); weights are transposed, biases are one."""
+    weight_ih, weight_hh, bias = parameters
+    bias, apart = jnp.split(bias, [weight_hh.shape[1]])
+
+    def step(states: tuple[Any, ...], x_t: Any) -> tuple[Any, Any]:
+        u = x_t if at_once else x_t @ weight_ih + bias
+        states = CELLS[cell](u, states[0] @ weight_hh, apart, *states)
+        return states, states[0]
 
     h_0 = jnp.zeros((x.shape[1], weight_hh.shape[0]), x.dtype)
-    return jax.lax.scan(step, h_0, x @ weight_ih + bias if at_once else x, unroll=unroll)[1]
+    states = (h_0,) * len(FAMILIES[cell].states)
+    return jax.lax.scan(step, states, x @ weight_ih + bias if at_once else x, unroll=unroll)[1]
 
 
-def gradients(parameters: tuple[Any, ...], x: Any, d_output: Any, unroll: int, at_once: bool) -> Any:
-    output, pull = jax.vjp(partial(rnn, unroll=unroll, at_once=at_once), parameters, x)
+def gradients(parameters: tuple[Any, ...], x: Any, d_output: Any, **options: Any) -> Any:
+    output, pull = jax.vjp(partial(layer, **options), parameters, x)
     return output, pull(d_output)
 
 
 def inference(problem: Problem, threads: int) -> Iterator[Variant]:
     arguments = jax.device_put((_parameters(problem), problem.x))
     for name, options in WAYS.items():
-        compiled = jax.jit(partial(rnn, **options))
+        compiled = jax.jit(partial(layer, cell=problem.case.cell, **options))
         yield Variant(name, partial(_output, compiled, *arguments), lambda found: {"output": np.asarray(found)})
 
 
 def training(problem: Problem, threads: int) -> Iterator[Variant]:
     arguments = jax.device_put((_parameters(problem), problem.x, problem.d_output))
     for name, options in WAYS.items():
-        compiled = jax.jit(partial(gradients, **options))
-        yield Variant(name, partial(_outputs, compiled, *arguments), _read)
+        compiled = jax.jit(partial(gradients, cell=problem.case.cell, **options))
+        yield Variant(name, partial(_outputs, compiled, *arguments), partial(_read, problem))
 
 
 def step(problem: Problem, threads: int) -> Iterator[Variant]:
-    (weight_ih, weight_hh, bias), x, h_0 = jax.device_put((_parameters(problem), problem.x[0], problem.h_0))
-    compiled = jax.jit(lambda x, h: jnp.tanh(x @ weight_ih + bias + h @ weight_hh))
-    yield Variant("", partial(_output, compiled, x, h_0), lambda found: {"output": np.asarray(found)[None]})
+    (weight_ih, weight_hh, bias), x, states = jax.device_put((_parameters(problem), problem.x[0], problem.states))
+    bias, apart = jnp.split(bias, [weight_hh.shape[1]])
+
+    def advance(x: Any, *states: Any) -> Any:
+        found = CELLS[problem.case.cell](x @ weight_ih + bias, states[0] @ weight_hh, apart, *states)
+        return found if len(found) > 1 else found[0]
+
+    call = partial(_outputs if len(states) > 1 else _output, jax.jit(advance), x, *states)
+    yield Variant("", call, lambda found: {"output": np.asarray(found[0] if len(states) > 1 else found)[None]})
 
 
 def _output(compiled: Any, *arguments: Any) -> Any:
@@ -73,12 +103,12 @@ def _parameters(problem: Problem) -> tuple[Any, ...]:
     return problem.weight_ih.T, problem.weight_hh.T, problem.bias
 
 
-def _read(found: Any) -> Results:
+def _read(problem: Problem, found: Any) -> Results:
     output, ((d_weight_ih, d_weight_hh, d_bias), d_input) = found
     return {
         "output": np.asarray(output),
         "d_input": np.asarray(d_input),
         "d_weight_ih": np.asarray(d_weight_ih).T,
         "d_weight_hh": np.asarray(d_weight_hh).T,
-        "d_bias": np.asarray(d_bias),
+        **problem.d_biases(np.asarray(d_bias)),
     }

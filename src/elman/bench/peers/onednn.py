@@ -1,6 +1,7 @@
 """oneDNN by its own C++ interface, compiled with the system's compiler when this is imported, timed without Python.
 
-Weights are in the format that the primitive asks for, reordered once; memory is allocated once.
+Weights are in the format that the primitive asks for, reordered once; memory is allocated once. PyTorch's GRU is
+``lbr_gru``.
 """
 
 import ctypes
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from elman.bench._problem import Array, Problem, Results
+from elman.bench._problem import Array, Problem, Results, in_order
 from elman.bench._variant import Variant
 
 COMPILER = os.environ.get("CXX", "g++")
@@ -35,7 +36,7 @@ def _compile() -> Any:
         library = ctypes.CDLL(str(built))
     size, pointer = ctypes.c_long, ctypes.c_void_p
     library.rnn_error.restype = ctypes.c_char_p
-    library.rnn_make.argtypes = [size] * 4 + [ctypes.c_bool] * 2 + [pointer] * 6
+    library.rnn_make.argtypes = [ctypes.c_char_p] + [size] * 6 + [ctypes.c_bool] * 2 + [pointer] * 7
     library.rnn_make.restype = pointer
     library.rnn_run.argtypes = [pointer, size]
     library.rnn_run.restype = ctypes.c_bool
@@ -72,11 +73,15 @@ def training(problem: Problem, threads: int) -> Iterator[Variant]:
 
 
 def _variant(problem: Problem, results: Results) -> Variant:
-    kind = problem.case.kind
-    given = [problem.x, problem.h_0, problem.weight_ih, problem.weight_hh, problem.bias, problem.d_output]
+    kind, family = problem.case.kind, problem.case.family
+    gates, bias_gates = family.onednn_gates, family.onednn_gates + family.apart.upper()
+    weights = [in_order(weight, family.gates, gates) for weight in (problem.weight_ih, problem.weight_hh)]
+    states = [*problem.states, None][:2]
+    given = [problem.x, *states, *weights, in_order(problem.bias, problem.bias_gates, bias_gates), problem.d_output]
+    sizes = *problem.case.shape, len(gates), len(bias_gates)
     # A state in training too: without one this release errs in d_weight_hh.
     options = [kind == "training", kind != "inference"]
-    handle = _checked(LIBRARY.rnn_make(*problem.case.shape, *options, *map(_address, given)))
+    handle = _checked(LIBRARY.rnn_make(problem.case.cell.encode(), *sizes, *options, *map(_address, given)))
     targets = [*map(_address, results.values()), *[None] * (5 - len(results))]
 
     def loop(calls: int) -> None:
@@ -84,13 +89,16 @@ def _variant(problem: Problem, results: Results) -> Variant:
 
     def read(_: object) -> Results:
         _checked(LIBRARY.rnn_read(handle, *targets))
-        return results
+        if kind != "training":
+            return results
+        ordered = {name: in_order(results[name], gates, family.gates) for name in ("d_weight_ih", "d_weight_hh")}
+        return results | ordered | problem.d_biases(results["d_bias"], bias_gates)
 
     return Variant("", lambda: loop(1), read, loop=loop)
 
 
-def _address(array: Array) -> int:
-    return array.ctypes.data
+def _address(array: Array | None) -> int | None:
+    return None if array is None else array.ctypes.data
 
 
 def _checked(result: Any) -> Any:

@@ -1,4 +1,4 @@
-"""ONNX Runtime on a model of one RNN operator, called with NumPy arrays or with its own, bound once."""
+"""ONNX Runtime on a model of one operator, called with NumPy arrays or with its own, bound once."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -8,15 +8,14 @@ import onnxruntime
 
 from elman.bench._problem import Problem
 from elman.bench._variant import Variant
-from elman.bench.peers._onnx_model import model_of
+from elman.bench.peers._onnx_model import inputs_of, model_of
 
 
 def inference(problem: Problem, threads: int) -> Iterator[Variant]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(model_of(problem), options, providers=["CPUExecutionProvider"])
-    given = {"x": problem.x, "h_0": problem.h_0[None]}
-    given = {each.name: given[each.name] for each in session.get_inputs()}
+    given = inputs_of(problem)
     yield Variant("arrays", partial(session.run, ["Y"], given), lambda found: {"output": found[0][:, 0]})
 
     binding, output = session.io_binding(), np.empty_like(problem.d_output)

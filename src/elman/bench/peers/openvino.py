@@ -1,4 +1,4 @@
-"""OpenVINO on the ONNX model of one RNN operator, compiled for latency, its arrays bound once."""
+"""OpenVINO on the ONNX model of one operator, compiled for latency, its arrays bound once."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import openvino
 
 from elman.bench._problem import Problem
 from elman.bench._variant import Variant
-from elman.bench.peers._onnx_model import model_of
+from elman.bench.peers._onnx_model import inputs_of, model_of
 
 
 def inference(problem: Problem, threads: int) -> Iterator[Variant]:
@@ -18,8 +18,8 @@ def inference(problem: Problem, threads: int) -> Iterator[Variant]:
     }
     compiled = core.compile_model(core.read_model(model_of(problem)), "CPU", options)
     request = compiled.create_infer_request()
-    for place, array in enumerate((problem.x, problem.h_0[None])[: len(compiled.inputs)]):
-        request.set_input_tensor(place, openvino.Tensor(array, shared_memory=True))
+    for name, array in inputs_of(problem).items():
+        request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
     output = request.get_output_tensor()
     yield Variant("", request.infer, lambda found: {"output": output.data[:, 0]})
 

@@ -1,4 +1,4 @@
-"""``torch.nn.RNN`` and ``torch.nn.RNNCell``."""
+"""``torch.nn.RNN``, ``GRU`` and ``LSTM``, and their cells."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,12 @@ from elman.bench.peers import _torch_modules
 
 
 def inference(problem: Problem, threads: int) -> Iterator[Variant]:
-    yield _torch_modules.inference(torch.nn.RNN, problem, threads)
+    yield _torch_modules.inference(torch.nn, problem)
 
 
 def training(problem: Problem, threads: int) -> Iterator[Variant]:
-    yield _torch_modules.training(torch.nn.RNN, problem, threads)
+    yield _torch_modules.training(torch.nn, problem)
 
 
 def step(problem: Problem, threads: int) -> Iterator[Variant]:
-    yield _torch_modules.step(torch.nn.RNNCell, problem, threads)
+    yield _torch_modules.step(torch.nn, problem)
