@@ -128,6 +128,7 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
     "an input_size of NumPy": attribute("input_size", np.int64(3)),
     "a broken input_size": attribute("input_size", 3.0),
     "a hidden_size that is none": attribute("hidden_size", None),
+    "said to have no biases": attribute("bias", False),
     "another nonlinearity": lambda layer: setattr(layer, *_relu(layer)),
     "an unknown nonlinearity": lambda layer: setattr(layer, _relu(layer)[0], "softsign"),
 }
@@ -143,7 +144,7 @@ NOT_SEEN_BY_ONEDNN |= {"freed storage"}
 OF_OTHER_SIZES = {
     name for name in CHANGES if re.match("smaller|larger|a smaller|data of fewer|no data|shorter|narrow", name)
 }
-OF_OTHER_SIZES |= {"another hidden_size"}
+OF_OTHER_SIZES |= {"another hidden_size", "said to have no biases"}
 
 
 @pytest.mark.parametrize("how", ["inference", pytest.param("no gradients", marks=pytest.mark.slow), "gradients"])
@@ -181,6 +182,18 @@ def test_weights_of_other_sizes_are_refused_where_pytorchs_lstm_would_read_past_
     for hx in (None, state):
         with pytest.raises(RuntimeError, match=r"(?i)expected"):
             layer(input, hx)
+
+
+@pytest.mark.parametrize("name", sorted(OF_OTHER_SIZES))
+def test_weights_of_other_sizes_are_answered_as_by_torch_in_float64(name: str) -> None:
+    def call(nn: ModuleType) -> Any:
+        layer, input, state = made(nn, "LSTM of two layers")
+        CHANGES[name](layer.double())
+        layer.double()
+        return layer(input.double(), tuple(x.double() for x in state))
+
+    ours, theirs = (outcome(call, nn)[0] for nn in (elman.nn, torch.nn))
+    assert ours == theirs
 
 
 RNN_CHANGES = {

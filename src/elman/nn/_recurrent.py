@@ -162,13 +162,13 @@ class Layer(_Recurrent):
         units, directions = self.hidden_size, 2 if self.bidirectional else 1
         if self.proj_size or not isinstance(units, int) or not isinstance(input, Tensor) or input.is_nested:
             return  # not by oneDNN, or refused by PyTorch
-        if not input.dim() or input.shape[-1] != self.input_size:
+        if input.dtype is torch.float64 or not input.dim() or input.shape[-1] != self.input_size:
             return
         self._update_flat_weights()
-        for name, weight in zip(self._flat_weights_names, self._flat_weights, strict=False):
-            features = self.input_size if name.endswith(("_l0", "_l0_reverse")) else directions * units
-            columns = {"weight_ih": (features,), "weight_hh": (units,)}.get(name[:9], ())
-            expected = self._gates * units, *columns
+        each = 4 if self.bias else 2  # weights are told apart by their places alone
+        for place, (name, weight) in enumerate(zip(self._flat_weights_names, self._flat_weights, strict=False)):
+            features = self.input_size if place < each * directions else directions * units
+            expected = self._gates * units, *((features,), (units,), (), ())[place % each]
             if isinstance(weight, Tensor) and tuple(weight.shape) != expected:
                 raise RuntimeError(f"Expected {name} of size {expected}, got {tuple(weight.shape)}")
 
@@ -227,8 +227,10 @@ class Cell(_Recurrent):
         """The state after this step, of an LSTM both."""
         has_pair = self._has_pair
         h, c = _pair(hx) if has_pair else (hx, None)
-        sizes = self._gates, self.input_size, self.hidden_size, 1, False, self.bias
-        names = _CELL_WEIGHTS if self.bias else _CELL_WEIGHTS[:2]
+        # PyTorch's cells add the biases that are there, whatever has been said of them since
+        bias = self.bias or any(self._parameters.get(name, ...) is not None for name in _CELL_WEIGHTS[2:])
+        sizes = self._gates, self.input_size, self.hidden_size, 1, False, bias
+        names = _CELL_WEIGHTS if bias else _CELL_WEIGHTS[:2]
         weights: list[Any] = [*map(self._parameters.get, names)]
         if not _gate.admits(input, h, c, weights, *sizes):
             weights = [getattr(self, name) for name in names]  # parametrized and the like
