@@ -151,6 +151,8 @@ def test_the_page_of_the_runtime_runs(python: Path, tmp_path: Path, page: Path) 
     (tmp_path / "names_test.csv").write_text("text,label\nPetrović,a\nNovotná,b\n", encoding="utf-8")
     parameters = {"weight_ih_l0": np.ones((6, 4), "f"), "weight_hh_l0": np.ones((6, 6), "f")}
     elman.save(parameters, tmp_path / "rnn.safetensors")  # as the one program that needs PyTorch does
+    parameters = {"weight_ih_l0": np.ones((24, 4), "f"), "weight_hh_l0": np.ones((24, 6), "f")}
+    elman.save(parameters, tmp_path / "lstm.safetensors")
     programs = ["import numpy; w_ih, w_hh = numpy.ones((6, 4), 'f'), numpy.ones((6, 6), 'f')"]
     programs += [program for program in blocks(page, "python") if "import torch" not in program]
     commands = commands_of(page)
