@@ -175,14 +175,16 @@ nb::object run_plain(const elman::Network<T>& network, nb::handle x, nb::handle 
   const std::int64_t width = network.directions() * network.hidden_size();
   const std::int64_t states = network.layers() * network.directions();
   if (steps == 0 || batch == 0) return nb::none();
-  std::optional<Buffer> initial[2];
+  std::optional<Buffer> given_buffers[2];
+  const T* initial[2] = {nullptr, nullptr};
   for (int i = 0; i < (h_0.is_none() ? 0 : has_cells ? 2 : 1); ++i) {
     if (!given[i].type().is(numpy->ndarray)) return nb::none();
-    const Buffer& state = initial[i].emplace(given[i], false);
+    const Buffer& state = given_buffers[i].emplace(given[i], false);
     const bool fits = state.holds<T>() && state.is_contiguous() && state.dimensions() == dimensions &&
                       state.size(0) == states && (!batched || state.size(1) == batch) &&
                       state.size(last) == network.hidden_size();
     if (!fits) return nb::none();
+    initial[i] = state.data<const T>();
   }
   const nb::object& dtype = numpy->dtype<T>();
   const auto empty = [&](auto... sizes) { return numpy->empty(nb::make_tuple(sizes...), dtype); };
@@ -201,10 +203,10 @@ nb::object run_plain(const elman::Network<T>& network, nb::handle x, nb::handle 
         .threads = threads.load(std::memory_order_relaxed),
         .input = {from.data<const T>(), from.stride<T>(by_step), batched ? from.stride<T>(by_row) : 0,
                   from.stride<T>(last)},
-        .initial_states = initial[0] ? initial[0]->data<const T>() : nullptr,
+        .initial_states = initial[0],
         .output = {to.data<T>(), to.stride<T>(by_step), batched ? to.stride<T>(by_row) : 0, 1},
         .final_states = final.data<T>(),
-        .initial_cell_states = initial[1] ? initial[1]->data<const T>() : nullptr,
+        .initial_cell_states = initial[1],
         .final_cell_states = final_cells ? final_cells->data<T>() : nullptr,
     });
   }
