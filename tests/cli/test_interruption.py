@@ -1,7 +1,7 @@
 """A run stopped by Ctrl-C or kill -9 and resumed ends as one that nobody stopped."""
 
 import json
-import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,19 +26,27 @@ def uninterrupted(tmp_path_factory):
 
 
 def stop_after_two_epochs(words, sent):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "elman", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    record = Path("m/checkpoint/checkpoint.json")
-    end = time.monotonic() + 60
-    while not (record.exists() and json.loads(record.read_text())["progress"]["epochs"] >= 2):
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < end
-        time.sleep(0.002)
-    os.kill(process.pid, sent)
-    _, err = process.communicate(timeout=60)
-    assert json.loads(record.read_text())["progress"]["epochs"] < 40
-    return process.returncode, err
+    while True:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "elman", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        end = time.monotonic() + 60
+        while process.poll() is None and epochs_kept() < 2:
+            assert time.monotonic() < end
+            time.sleep(0.002)
+        process.send_signal(sent)  # which does nothing to one that has ended
+        _, err = process.communicate(timeout=60)
+        if process.returncode != 0:
+            assert 2 <= epochs_kept() < 40, err
+            return process.returncode, err
+        shutil.rmtree("m")  # on a busy machine it may have ended before the signal came
+
+
+def epochs_kept():
+    try:
+        return json.loads(Path("m/checkpoint/checkpoint.json").read_text())["progress"]["epochs"]
+    except FileNotFoundError:
+        return 0
 
 
 def test_a_run_stopped_before_anything_was_kept_offers_nothing_to_go_on_with(elman, lines, monkeypatch):
