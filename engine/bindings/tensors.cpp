@@ -6,6 +6,7 @@
 
 #include "bindings/module.h"
 #include "bindings/sizes.h"
+#include "threads/pool.h"
 
 const PyTorch* torch = nullptr;
 
@@ -170,6 +171,16 @@ bool admits(nb::handle input, nb::handle h_0, nb::handle c_0, List weights, int 
 void define_tensors(nb::module_& m) {
   m.def("use_tensors", &use_tensors, "exchange"_a, "tensor"_a, "parameter"_a,
         "Tell what tensors are: torch.Tensor.__dlpack_c_exchange_api__, torch.Tensor, torch.nn.Parameter.");
+  m.def(
+      "use_openmp",
+      [](std::uintptr_t parallel, std::uintptr_t max_threads) {
+        elman::OpenMP openmp{};
+        openmp.parallel = reinterpret_cast<decltype(openmp.parallel)>(parallel);
+        openmp.max_threads = reinterpret_cast<decltype(openmp.max_threads)>(max_threads);
+        elman::use_openmp(openmp);
+      },
+      "parallel"_a, "max_threads"_a,
+      "Work on the threads of an OpenMP library: the addresses of its GOMP_parallel and omp_get_max_threads.");
   m.def(
       "is_plain",
       [](nb::handle tensor) {

@@ -11,6 +11,18 @@ namespace elman {
 void run_tasks(std::int64_t tasks, int threads, void (*body)(const void* context, std::int64_t task),
                const void* context);
 
+// OpenMP's own way into a parallel region: GOMP_parallel and omp_get_max_threads of the library that another user of
+// this process has its threads from.
+struct OpenMP {
+  void (*parallel)(void (*body)(void*), void* data, unsigned threads, unsigned flags);
+  int (*max_threads)();
+};
+
+// From now on jobs that occupy at least half of OpenMP's threads run on those, and the pool's own do the others. For
+// after each of its regions OpenMP's threads stay awake for some milliseconds, in which others have to share the
+// processors with them.
+void use_openmp(OpenMP openmp);
+
 namespace {  // each instruction set has its own
 
 template <class Body>

@@ -34,6 +34,13 @@ struct Job {
       }
     }
   }
+
+  // The same on another thread than the caller's.
+  void help() {
+    const FloatingPointScope callers(mode);
+    const WorkspaceUse use(Slot::task);
+    work();
+  }
 };
 
 // It sleeps until it is called, by a lock and a condition of its own: calling one worker wakes no other. Never
@@ -63,11 +70,7 @@ class alignas(64) Worker {
       wait_while(State::idle);
       State called = State::called;
       if (!state_.compare_exchange_strong(called, State::working)) continue;
-      {
-        const FloatingPointScope mode(job_->mode);
-        const WorkspaceUse use(Slot::task);
-        job_->work();
-      }
+      job_->help();
       pass_to(State::idle);
     }
   }

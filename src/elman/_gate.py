@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import warnings
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -49,6 +52,17 @@ def _exchange() -> Any:
     return Tensor.__dlpack_c_exchange_api__
 
 
+def _use_its_threads() -> None:
+    """Have the engine work on PyTorch's own threads, where these are GNU OpenMP's, as in its builds for Linux."""
+    with suppress(OSError, AttributeError):  # no such library, or one without these functions: another OpenMP, or none
+        openmp = ctypes.CDLL(str(Path(torch.__file__).with_name("lib") / "libtorch_global_deps.so"))
+        parallel, max_threads = (
+            ctypes.cast(function, ctypes.c_void_p).value or 0
+            for function in (openmp.GOMP_parallel, openmp.omp_get_max_threads)
+        )
+        _engine.use_openmp(parallel, max_threads)
+
+
 try:
     # PyTorch's own, which any version may rename: then nothing is known of what intercepts, and PyTorch computes all.
     from torch.overrides import _get_current_function_mode_stack as _function_mode_stack
@@ -62,6 +76,7 @@ try:
     _flat_weights = torch.nn.RNN._update_flat_weights  # what elman.nn calls
     nothing_intercepts()
     _engine.use_tensors(_exchange(), Tensor, Parameter)
+    _use_its_threads()
 except Exception as missing:
     warnings.warn(
         f"elman.nn computes by PyTorch's kernels, for with torch {torch.__version__} its engine cannot: {missing}",

@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+import textwrap
+
+import pytest
 
 # Blocks of memory are mapped one by one and unmapped when they are freed: reading one too late ends the process.
 MAPPED = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
@@ -65,3 +68,24 @@ def test_tensors_may_be_given_other_data_while_another_thread_runs_over_them() -
         command, env=os.environ | MAPPED, capture_output=True, text=True, check=False, timeout=100
     )
     assert (finished.returncode, finished.stdout) == (0, "survived\n"), finished.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the process's threads")
+def test_work_for_all_of_pytorchs_threads_starts_no_others() -> None:
+    """Beside PyTorch's, which stay awake after each of its operations, others would share the processors with them."""
+    script = """
+        import os, torch, elman.nn
+        torch.set_num_threads(4)
+        torch.ones(10**6).add_(1)  # wakes them all
+        of_pytorch = set(os.listdir("/proc/self/task"))
+        for layer in (elman.nn.RNN(64, 96), elman.nn.GRU(64, 96), elman.nn.LSTM(64, 96)):
+            layer(torch.randn(20, 64, 64))[0].sum().backward()
+            assert set(os.listdir("/proc/self/task")) == of_pytorch
+        torch.set_num_threads(16)
+        torch.ones(10**6).add_(1)
+        of_pytorch = set(os.listdir("/proc/self/task"))
+        with torch.no_grad():
+            elman.nn.RNN(64, 96)(torch.randn(20, 16, 64))  # of use to few threads: only so many are woken
+        assert 0 < len(set(os.listdir("/proc/self/task")) - of_pytorch) < 8
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=60)
