@@ -25,6 +25,7 @@ forget" (2000); the pages of ``torch.nn.RNN``, ``GRU`` and ``LSTM``.
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 from elman._extras import TORCH
 
@@ -32,6 +33,8 @@ with TORCH.needed_by(__name__):
     import torch
     from torch import Tensor
     from torch.nn.functional import linear
+
+_T = TypeVar("_T")
 
 __all__ = ["CELLS", "elman_step", "gru_step", "layer", "layer_backward", "lstm_step"]
 
@@ -77,6 +80,7 @@ def layer(
     *,
     cell: str,
     reverse: bool,
+    every_c: bool = False,
 ) -> tuple[Tensor, ...]:
     """Run one layer in one direction over its input. Its gradients are autograd's.
 
@@ -91,23 +95,26 @@ def layer(
         bias_hh: (gates * hidden_size,) or ``None``.
         cell: ``"tanh"``, ``"relu"``, ``"gru"`` or ``"lstm"``.
         reverse: whether to start at the last step.
+        every_c: of an LSTM, return all its cell states.
 
     Returns:
         ``output``, shaped as the input with hidden_size in place of input_size, ``h_n`` (batch, hidden_size): each
-        row's state at its own last step in this direction, and of an LSTM ``c_n``, shaped as ``h_n``.
+        row's state at its own last step in this direction, of an LSTM ``c_n``, shaped as ``h_n``, and with
+        ``every_c`` the c_t of every step, shaped as ``output``.
     """
     step, given = CELLS[cell], (h_0, c_0) if cell == "lstm" else (h_0,)
     inputs = _steps(input, batch_sizes)
     states = [_initial_state(state, inputs, weight_hh) for state in given]
-    outputs = []
+    outputs: list[tuple[Tensor, ...]] = []
     for x_t in _in_order(inputs, reverse):
         rows = x_t.shape[0]
         before = [state[:rows] for state in states]
         u, v = linear(x_t, weight_ih, bias_ih), linear(before[0], weight_hh, bias_hh)
         after = step(u, v, *before)
         states = [torch.cat([new, old[rows:]]) for new, old in zip(after, states, strict=True)]
-        outputs.append(after[0])
-    return _joined(_in_order(outputs, reverse), batch_sizes), *states
+        outputs.append(after)
+    output, *cells = (_joined(_in_order(of_steps, reverse), batch_sizes) for of_steps in zip(*outputs, strict=True))
+    return output, *states, *(cells if every_c else ())
 
 
 def layer_backward(
@@ -170,7 +177,7 @@ def _joined(steps: Sequence[Tensor], batch_sizes: Tensor | None) -> Tensor:
     return torch.stack(list(steps)) if batch_sizes is None else torch.cat(list(steps))
 
 
-def _in_order(steps: Sequence[Tensor], reverse: bool) -> list[Tensor]:
+def _in_order(steps: Sequence[_T], reverse: bool) -> list[_T]:
     """From time's order to a direction's, or back."""
     return list(reversed(steps)) if reverse else list(steps)
 

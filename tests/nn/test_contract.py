@@ -34,14 +34,26 @@ def call(layer: torch.nn.Module) -> Tensor:
     return output_of(layer(torch.randn(*steps, 2, 3, generator=generator)))
 
 
+def assert_the_same_and_more(ours: inspect.Signature, theirs: inspect.Signature) -> None:
+    """Whatever is passed as ``theirs`` allows means the same; what is added is passed by name, and may be left out."""
+    added = [parameter for name, parameter in ours.parameters.items() if name not in theirs.parameters]
+    assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in added)
+    assert all(parameter.default is not parameter.empty for parameter in added)
+    kept = [name for name in ours.parameters if name in theirs.parameters]
+    assert kept == [*theirs.parameters]
+    for name in kept:
+        assert ours.parameters[name].default == theirs.parameters[name].default
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_classes_are_torchs(kind: str) -> None:
     ours, theirs = getattr(elman.nn, kind), getattr(torch.nn, kind)
     assert issubclass(ours, theirs)
     assert ours.__name__ == kind
     assert ours.__module__ == "elman.nn"
-    assert inspect.signature(ours) == inspect.signature(theirs)
-    assert inspect.signature(ours.forward).parameters.keys() == inspect.signature(theirs.forward).parameters.keys()
+    for function in ("__init__", "forward"):
+        # the device by name as well: torch.nn.utils.skip_init asks for that
+        assert_the_same_and_more(*(inspect.signature(getattr(cls, function)) for cls in (ours, theirs)))
     assert ours.__constants__ == theirs.__constants__
     assert set(KINDS) <= set(elman.nn.__all__)
 

@@ -78,6 +78,9 @@ def convert_layer(module: Module, *, linear: bool = False, back: bool = False) -
     kind = next((theirs for theirs in pairs if isinstance(module, theirs)), None)
     if kind is None or isinstance(module, pairs[kind]) != back:
         return None
+    additions: Any = getattr(module, "_additions", None)
+    if back and additions:
+        return f"PyTorch's has no {additions}"
     try:
         module.__class__ = (_theirs if back else _ours)(type(module), kind, pairs[kind])
     except _NoCounterpartError as error:

@@ -18,9 +18,9 @@ def traces(module: torch.nn.Module, input: Any) -> bool:
     return isinstance(input, Proxy) and input.tracer.root is not module  # type: ignore[attr-defined]
 
 
-def leaf(module: torch.nn.Module, *inputs: Any) -> Proxy:
+def leaf(module: torch.nn.Module, *inputs: Any, **asked: Any) -> Proxy:
     """One call in the traced graph."""
     tracer: Any = inputs[0].tracer
     if type(tracer).__module__.startswith("torch.ao.quantization") and not isinstance(module, _pytorch.RNN):
         convert_layer(module, back=True)  # it goes by a module's very class, and puts a quantized one in its place
-    return tracer.create_proxy("call_module", tracer.path_of_module(module), inputs, {})  # type: ignore[no-any-return]
+    return tracer.create_proxy("call_module", tracer.path_of_module(module), inputs, asked)  # type: ignore[no-any-return]

@@ -13,7 +13,9 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman import _gate, ops
 from elman._cells import FAMILIES
-from elman.nn import _fx, _pytorch
+from elman.nn import _fx, _general, _pytorch
+from elman.nn._given import flags_of
+from elman.nn._parameters import Parameters
 
 __all__ = ["Cell", "Layer"]
 
@@ -26,7 +28,9 @@ class _Recurrent:
     _name: ClassVar[str]
     _modes: ClassVar[Mapping[str, str]]  # a layer goes by its mode alone, as PyTorch's RNN does
     _cells: ClassVar[tuple[str, ...]]
+    _title: ClassVar[str]
     _gates: ClassVar[int]
+    _states: ClassVar[int]
     _has_pair: ClassVar[bool]  # of states
     # PyTorch's are called by name, not by super(): torch.compile of PyTorch 2.15 knows its own layers by their classes
     _theirs: ClassVar[Any]
@@ -39,7 +43,7 @@ class _Recurrent:
 
     # of PyTorch's classes
     input_size: int
-    hidden_size: int
+    hidden_size: Any
     bias: bool
 
     def __init_subclass__(cls, family: str | None = None) -> None:
@@ -47,11 +51,15 @@ class _Recurrent:
         if family:
             row, cls._theirs = FAMILIES[family], cls.__bases__[1]
             cls._name, cls._modes, cls._cells = row.name, row.modes, (*row.modes.values(),)
-            cls._gates, cls._has_pair = len(row.gates), len(row.states) == 2
+            cls._title, cls._gates, cls._states = row.title, len(row.gates), len(row.states)
+            cls._has_pair = cls._states == 2
             cls.forward = _named(cls.forward, f"{cls.__name__}.forward")
 
     def __prepare_scriptable__(self) -> torch.nn.Module:
         """What ``torch.jit.script`` compiles: TorchScript cannot call the engine, PyTorch's classes it knows."""
+        additions = getattr(self, "_additions", None)
+        if additions:
+            raise ValueError(f"torch.jit.script: expected a layer as PyTorch has it, got {additions}")
         return _pytorch.twin(self, self._theirs)  # type: ignore[arg-type, no-any-return]
 
     # What the engine does not take, methods called _run… answer with None.
@@ -61,6 +69,7 @@ def _named(function: Any, name: str) -> Any:
     """The same by another name, which Python says where arguments are missing or too many."""
     other = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
     other.__qualname__, other.__annotations__ = name, function.__annotations__
+    other.__kwdefaults__ = function.__kwdefaults__
     return other
 
 
@@ -72,7 +81,7 @@ def _pair(hx: Any) -> Any:
     return hx if is_pair else (..., ...)
 
 
-class Layer(_Recurrent):
+class Layer(_Recurrent, Parameters):
     """The forward pass of ``RNN``, ``GRU`` and ``LSTM``."""
 
     # of torch.nn.RNNBase
@@ -82,12 +91,21 @@ class Layer(_Recurrent):
     dropout: float
     bidirectional: bool
     proj_size: int
+    check_input: Any
     permute_hidden: Any
     _flat_weights: list[Any]
     _flat_weights_names: list[str]
     _update_flat_weights: Any
 
-    def forward(self, input: Any, hx: Any = None) -> Any:
+    def forward(
+        self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None, return_states: bool = False
+    ) -> Any:
+        asks = lengths is not None or resets is not None or return_states
+        if asks or self.residual or self.learn_initial_state or type(self.hidden_size) is tuple:
+            if _fx.traces(self, input):  # type: ignore[arg-type]
+                asked = {"lengths": lengths, "resets": resets, "return_states": return_states} if asks else {}
+                return _fx.leaf(self, input, hx, **asked)  # type: ignore[arg-type]
+            return _general.run(self, input, hx, lengths, resets, return_states)
         if _gate.nothing_intercepts():
             results: Any = None
             if type(input) is PackedSequence:
@@ -214,7 +232,11 @@ class Layer(_Recurrent):
 class Cell(_Recurrent):
     """The forward pass of ``RNNCell``, ``GRUCell`` and ``LSTMCell``."""
 
-    def forward(self, input: Any, hx: Any = None) -> Any:
+    def forward(self, input: Any, hx: Any = None, *, reset: Any = None) -> Any:
+        if reset is not None:
+            if _fx.traces(self, input):  # type: ignore[arg-type]
+                return _fx.leaf(self, input, hx, reset=reset)  # type: ignore[arg-type]
+            hx = self._restarted(input, hx, reset)
         if _gate.nothing_intercepts() and isinstance(input, Tensor):
             state = self._run(input, hx)
             if state is not None:
@@ -222,6 +244,18 @@ class Cell(_Recurrent):
         if _fx.traces(self, input):  # type: ignore[arg-type]
             return _fx.leaf(self, input, hx)  # type: ignore[arg-type]
         return self._theirs.forward(self, input, hx)
+
+    def _restarted(self, input: Any, hx: Any, reset: Any) -> Any:
+        """The states before this step, zeros where it is the first after a reset."""
+        if not isinstance(input, Tensor) or not input.dim():
+            return hx  # which PyTorch refuses
+        shape = input.shape[:-1]
+        flags = flags_of("reset", reset, shape, "(batch)" if shape else "of an unbatched input").unsqueeze(-1)
+        states = [
+            x.masked_fill(flags.to(x.device), 0) if isinstance(x, Tensor) and x.shape[:-1] == shape else x
+            for x in (hx if isinstance(hx, tuple | list) else (hx,))
+        ]
+        return type(hx)(states) if isinstance(hx, tuple | list) else states[0]
 
     def _run(self, input: Tensor, hx: Any) -> Any:
         """The state after this step, of an LSTM both."""

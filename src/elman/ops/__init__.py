@@ -7,9 +7,11 @@ Whoever calls these functions sees to that. The shapes are looked at once more w
 from elman._extras import TORCH
 
 with TORCH.needed_by(__name__):
+    from elman.ops._differentiable import composed
     from elman.ops._layer import layer
     from elman.ops._linear import linear
     from elman.ops._pool import pool
+    from elman.ops._rows import put, take
     from elman.ops._step import step
 
-__all__ = ["layer", "linear", "pool", "step"]
+__all__ = ["composed", "layer", "linear", "pool", "put", "step", "take"]

@@ -10,7 +10,7 @@ from torch import Tensor
 from elman import reference
 from elman.ops._kept import joined
 
-__all__ = ["differentiable_backward"]
+__all__ = ["composed", "differentiable_backward"]
 
 
 def differentiable_backward(
@@ -32,7 +32,8 @@ def differentiable_backward(
     with torch.enable_grad():
         # an alias each, lest a tensor that is passed twice gets the gradient of both its uses twice
         aliases = [*map(joined, given, originals)]
-        results = _results(*aliases, batch_sizes=batch_sizes, cell=cell, directions=directions)
+        every_c = len(d_results) == 4 and d_results[3] is not None
+        results = composed(*aliases, batch_sizes=batch_sizes, cell=cell, directions=directions, every_c=every_c)
         wanted = [pair for pair in zip(results, d_results, strict=False) if pair[1] is not None]
         gradients = torch.autograd.grad(
             [result for result, _ in wanted],
@@ -45,7 +46,7 @@ def differentiable_backward(
     return [next(remaining) if need else None for need in needed]
 
 
-def _results(
+def composed(
     input: Tensor,
     h_0: Tensor | None,
     c_0: Tensor | None,
@@ -53,7 +54,9 @@ def _results(
     batch_sizes: Tensor | None,
     cell: str,
     directions: int,
+    every_c: bool = False,
 ) -> list[Tensor]:
+    """What :func:`elman.ops.layer` returns, or :func:`elman.ops.step`, composed of PyTorch's operations."""
     each = len(weights) // directions
     none = [None] * (4 - each)
     if batch_sizes is None and input.dim() == 2:
@@ -68,8 +71,10 @@ def _results(
             *none,
             cell=cell,
             reverse=direction == 1,
+            every_c=every_c,
         )
         for direction in range(directions)
     ]
-    outputs, *states = zip(*of_directions, strict=True)
-    return [torch.cat(outputs, -1), *map(torch.stack, states)]
+    output, *states = zip(*of_directions, strict=True)
+    cells = [torch.cat(states.pop(), -1)] if every_c else []
+    return [torch.cat(output, -1), *map(torch.stack, states), *cells]

@@ -19,8 +19,8 @@ __all__ = ["layer"]
 
 _requires_grad = attrgetter("requires_grad")
 _copy = _engine.copy
-# cell, directions, hidden size, of packed input the rows of each step, and whether the output is batch first
-_Call = tuple[str, int, int, Tensor | None, bool]
+# cell, directions, hidden size, of packed input the rows of each step, whether the output is batch first, and every_c
+_Call = tuple[str, int, int, Tensor | None, bool, bool]
 
 
 def layer(
@@ -33,6 +33,7 @@ def layer(
     cell: str,
     directions: int,
     output_batch_first: bool = False,
+    every_c: bool = False,
 ) -> tuple[Tensor, ...]:
     """One layer of a recurrent network in one or two directions.
 
@@ -46,19 +47,21 @@ def layer(
         cell: ``"tanh"``, ``"relu"``, ``"gru"`` or ``"lstm"``.
         directions: 1, or 2 for a reverse direction beside the forward one.
         output_batch_first: returns the output as ``(batch, steps, features)``: no view, for PyTorch's is none.
+        every_c: of an LSTM, returns all its cell states. What comes back through them goes by PyTorch's operations.
 
     Returns:
         The output, shaped as the input with ``directions * hidden_size`` features, h_n
-        ``(directions, batch, hidden_size)``, and of an LSTM c_n, shaped as h_n.
+        ``(directions, batch, hidden_size)``, of an LSTM c_n, shaped as h_n, and with ``every_c`` the c_t of every step,
+        shaped as the output would be without ``output_batch_first``.
     """
-    call = cell, directions, hidden_size, batch_sizes, output_batch_first
+    call = cell, directions, hidden_size, batch_sizes, output_batch_first, every_c
     if torch.is_grad_enabled() and (
         any(map(_requires_grad, (*weights, input)))
         or (h_0 is not None and h_0.requires_grad)
         or (c_0 is not None and c_0.requires_grad)
     ):
         return _apply(call, input, h_0, c_0, *weights)  # type: ignore[no-any-return]
-    results, _ = _run(call, input, h_0, c_0, weights)
+    results, _ = _run(call, input, h_0, c_0, weights, every_c)
     if output_batch_first:
         results[0].transpose_(0, 1)
     return results
@@ -67,8 +70,12 @@ def layer(
 def _run(
     call: _Call, input: Tensor, h_0: Tensor | None, c_0: Tensor | None, weights: list[Tensor], keeps: bool = False
 ) -> tuple[tuple[Tensor, ...], Tensor | None]:
-    cell, directions, hidden_size, batch_sizes, _ = call
-    return forward(cell, directions, hidden_size, input, h_0, c_0, batch_sizes, weights, keeps)
+    cell, directions, hidden_size, batch_sizes, _, every_c = call
+    results, kept = forward(cell, directions, hidden_size, input, h_0, c_0, batch_sizes, weights, keeps)
+    if every_c:
+        cells = torch.cat([*kept[..., -hidden_size:]], 1)  # type: ignore[index]  # what an LSTM keeps of a row last
+        results = *results, cells.view(results[0].shape)
+    return results, kept
 
 
 class _Layer(torch.autograd.Function):
@@ -83,7 +90,7 @@ class _Layer(torch.autograd.Function):
     def forward(
         ctx: Any, call: _Call, input: Tensor, h_0: Tensor | None, c_0: Tensor | None, *weights: Tensor
     ) -> tuple[Tensor, ...]:
-        _, directions, _, batch_sizes, output_batch_first = call
+        _, directions, _, batch_sizes, output_batch_first, _ = call
         matrices, biases = _apart(weights, directions)
         aliases, computed, leaves = keep((input, h_0, c_0, *matrices))
         x, h_before, c_before, *of_weights = aliases
@@ -91,7 +98,7 @@ class _Layer(torch.autograd.Function):
         output = results[0]
         ctx.save_for_backward(output.data, kept, *aliases, *computed)
         if batch_sizes is not None:
-            call = *call[:3], batch_sizes.clone(), False  # what is checked stays as it was
+            call = *call[:3], batch_sizes.clone(), *call[4:]  # what is checked stays as it was
         if output_batch_first:
             output.transpose_(0, 1)  # in place, before writes are counted
         ctx.kept = call, leaves, biases, [*map(_copy, biases)], _Writes(output)
@@ -100,26 +107,32 @@ class _Layer(torch.autograd.Function):
 
     @staticmethod
     def backward(
-        ctx: Any, d_output: Tensor | None, d_h_n: Tensor | None, d_c_n: Tensor | None = None
+        ctx: Any,
+        d_output: Tensor | None,
+        d_h_n: Tensor | None,
+        d_c_n: Tensor | None = None,
+        d_every_c: Tensor | None = None,
     ) -> tuple[Tensor | None, ...]:
         output, kept, *saved = ctx.saved_tensors  # once: checkpointing allows no second reading
         needed = ctx.needs_input_grad[1:]
-        if d_output is None and d_h_n is None and d_c_n is None:
+        if d_output is None and d_h_n is None and d_c_n is None and d_every_c is None:
             return None, *[None] * len(needed)
         call, leaves, biases, numbers, writes = ctx.kept
-        cell, directions, hidden_size, batch_sizes, output_batch_first = call
+        cell, directions, hidden_size, batch_sizes, output_batch_first, _ = call
         if output_batch_first and d_output is not None:
             d_output = d_output.transpose(0, 1)
         input, h_0, c_0, *matrices = aliases = saved[: len(leaves)]
         in_engine = (
-            not torch.is_grad_enabled()
+            d_every_c is None
+            and not torch.is_grad_enabled()
             and are_plain([output, kept, *aliases, d_output, d_h_n, d_c_n])
             and nothing_intercepts()
         )
         if writes or not in_engine:
             as_they_were = [torch.frombuffer(bytearray(copy), dtype=input.dtype) for copy in numbers]
         if not in_engine:
-            # what is no plain tensor, and what shall be differentiated again, is left to PyTorch's operations
+            # what is no plain tensor, what shall be differentiated again, and what comes through the cell states on the
+            # way is left to PyTorch's operations
             leads = originals(leaves, saved[len(leaves) :])
             return None, *differentiable_backward(
                 (input, h_0, c_0, *_together(matrices, as_they_were)),
@@ -127,7 +140,7 @@ class _Layer(torch.autograd.Function):
                 batch_sizes,
                 cell,
                 directions,
-                (d_output, d_h_n, d_c_n),
+                (d_output, d_h_n, d_c_n, d_every_c),
                 needed,
             )
         if writes:

@@ -1,0 +1,175 @@
+"""The forward pass with what PyTorch's layers lack: lengths, resets, learned initial states, every layer's states,
+a width for each layer, residual connections.
+
+Layer by layer on the engine, or where it takes no input by ``elman.reference``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import dropout
+from torch.nn.utils.rnn import PackedSequence
+
+from elman import _gate, ops
+from elman.nn._given import flags_of, lengths_of
+from elman.nn._layouts import Layout, Packed, Padded, Pieces, cut
+
+if TYPE_CHECKING:
+    from elman.nn._recurrent import Layer
+
+__all__ = ["run"]
+
+_States = list[Tensor | None]  # an h, of an LSTM its c too
+
+
+def run(layer: Layer, input: Any, hx: Any, lengths: Any, resets: Any, return_states: bool) -> tuple[Any, ...]:
+    """What ``layer.forward`` returns for these."""
+    layout, is_batched = _layout(layer, input, lengths, resets)
+    given = _given(layer, hx, layout.batch, is_batched)
+    rows, batch_sizes = layout.rows()
+    final, states = [], []
+    for index, width in enumerate(layer._widths):
+        if index and layer.dropout and layer.training:
+            rows = dropout(rows, layer.dropout, True)
+        at_resets = _learned(layer, index)
+        before = [layout.begin(*pair) for pair in zip(given[index], at_resets, strict=True)]
+        output, *after = _run_layer(layer, index, width, rows, batch_sizes, before, return_states)
+        every = [output, *after[len(before) :]]  # h, of an LSTM c too
+        final.append([layout.end(*of) for of in zip(after[: len(before)], given[index], at_resets, strict=True)])
+        rows = output + rows if layer.residual and index and output.shape == rows.shape else output
+        if return_states:
+            states.append([layout.back(each) for each in every])
+    last = states[-1][0] if states and rows is output else layout.back(rows)
+    return _as_asked(layer, last, final, states if return_states else None, is_batched)
+
+
+def _as_asked(
+    layer: Layer, output: Any, final: list[list[Tensor]], states: list[list[Any]] | None, is_batched: bool
+) -> tuple[Any, ...]:
+    def one(x: Any) -> Any:
+        return x if is_batched else x.squeeze(1)
+
+    kinds = [tuple(map(one, of_layers)) for of_layers in zip(*final, strict=True)]  # h_n, of an LSTM c_n
+    h_n = [of_layers if layer._has_widths else torch.cat(of_layers) for of_layers in kinds]
+    results = one(output), h_n[0] if len(h_n) == 1 else tuple(h_n)
+    if states is None:
+        return results
+    return *results, tuple(one(x[0]) if len(x) == 1 else tuple(map(one, x)) for x in states)
+
+
+def _layout(layer: Layer, input: Any, lengths: Any, resets: Any) -> tuple[Layout, bool]:
+    """Where the rows lie, and whether they are a batch's."""
+    if layer.proj_size:
+        raise ValueError(
+            f"proj_size: expected 0 with lengths, resets or return_states, for projections are PyTorch's layer's, "
+            f"got {layer.proj_size}"
+        )
+    if isinstance(input, PackedSequence):
+        for name, argument in (("lengths", lengths), ("resets", resets)):
+            if argument is not None:
+                raise ValueError(
+                    f"{name}: expected padded input beside it, got a PackedSequence, which has its lengths"
+                )
+        layer.check_input(input.data, input.batch_sizes)
+        sizes = input.batch_sizes.tolist()
+        if not sizes or sizes[-1] < 1 or sizes != sorted(sizes, reverse=True) or sum(sizes) != len(input.data):
+            raise ValueError("input: expected batch_sizes that never grow, of as many rows as there are")
+        return Packed(input), True
+    if not isinstance(input, Tensor):
+        raise TypeError(f"input: expected a Tensor or a PackedSequence, got {type(input).__name__}")
+    if input.dim() not in (2, 3):
+        raise ValueError(f"{layer._title}: Expected input to be 2D or 3D, got {input.dim()}D instead")
+    if resets is not None and layer.bidirectional:
+        raise ValueError(
+            "resets: expected a layer in one direction, for the reverse one would run into what a reset ends"
+        )
+    is_batched = input.dim() == 3
+    batch_first = is_batched and layer.batch_first
+    x = input if is_batched else input.unsqueeze(1)
+    layer.check_input(x, None)
+    steps, batch = x.shape[1::-1] if batch_first else x.shape[:2]
+    return Padded(x, batch_first, _pieces(lengths, resets, steps, batch, is_batched, batch_first)), is_batched
+
+
+def _pieces(lengths: Any, resets: Any, steps: int, batch: int, is_batched: bool, batch_first: bool) -> Pieces | None:
+    """The pieces of a padded batch, None where they are its sequences as they are."""
+    of_batch = (batch,) if is_batched else ()
+    ends = torch.full(of_batch, steps) if lengths is None else lengths_of(lengths, of_batch, steps)
+    flags = None
+    if resets is not None:
+        shape, axes = (*of_batch, steps) if batch_first else (steps, *of_batch), "(steps, batch)"
+        axes = "(batch, steps)" if batch_first else axes if is_batched else "(steps)"
+        flags = flags_of("resets", resets, shape, axes).cpu()
+        flags = flags if batch_first else flags.reshape(steps, batch).transpose(0, 1)
+        flags = flags if flags.any() else None
+    if flags is None and steps and bool((ends == steps).all()):
+        return None
+    return cut(ends.reshape(-1), flags, steps, (steps, 1) if batch_first else (1, batch))
+
+
+def _given(layer: Layer, hx: Any, batch: int, is_batched: bool) -> list[_States]:
+    """The initial states that are given, of each layer (directions, batch, width)."""
+    count, widths, directions = layer._states, layer._widths, 2 if layer.bidirectional else 1
+    if hx is None:
+        return [[None] * count for _ in widths]
+    of_batch = (batch,) if is_batched else ()
+    kinds = hx if count == 2 else (hx,)
+    if not isinstance(kinds, tuple | list) or len(kinds) != count:
+        raise TypeError(f"hx: expected a tuple (h_0, c_0), got {type(hx).__name__}")
+    states = []
+    for name, state in zip(("h_0", "c_0"), kinds, strict=False):
+        if layer._has_widths:
+            if not isinstance(state, tuple | list) or len(state) != len(widths):
+                raise ValueError(f"{name}: expected a tuple of {len(widths)} tensors, one a layer, got {_said(state)}")
+            of_layers = state
+        elif not isinstance(state, Tensor):
+            raise TypeError(f"{name}: expected a Tensor, got {_said(state)}")
+        else:
+            _check(name, state, (len(widths) * directions, *of_batch, widths[0]))
+            of_layers = state.split(directions)
+        for index, (of_layer, width) in enumerate(zip(of_layers, widths, strict=True)):
+            _check(f"{name} of layer {index}", of_layer, (directions, *of_batch, width))
+        states.append([x if is_batched else x.unsqueeze(1) for x in of_layers])
+    return [[*of_layer] for of_layer in zip(*states, strict=True)]
+
+
+def _check(name: str, state: Any, expected: tuple[int, ...]) -> None:
+    if not isinstance(state, Tensor) or state.shape != expected:
+        raise ValueError(f"{name}: expected {expected}, got {_said(state)}")
+
+
+def _said(state: Any) -> str:
+    if isinstance(state, Tensor):
+        return str(tuple(state.shape))
+    return f"{type(state).__name__} of {len(state)}" if isinstance(state, tuple | list) else type(state).__name__
+
+
+def _learned(layer: Layer, index: int) -> _States:
+    """The initial states (directions, width) that a layer learns."""
+    if not layer.learn_initial_state:
+        return [None] * layer._states
+    suffixes = ("", "_reverse")[: 2 if layer.bidirectional else 1]
+    return [
+        torch.stack([getattr(layer, f"{kind}_0_l{index}{suffix}") for suffix in suffixes])
+        for kind in "hc"[: layer._states]
+    ]
+
+
+def _run_layer(
+    layer: Layer, index: int, width: int, rows: Tensor, batch_sizes: Tensor | None, before: _States, every_c: bool
+) -> list[Tensor]:
+    """The output, the final states (directions, rows of the first step, width), and with ``every_c`` an LSTM's c_t."""
+    directions, cell = 2 if layer.bidirectional else 1, layer._modes[layer.mode]
+    names = layer._all_weights[index * directions : (index + 1) * directions]
+    weights = [getattr(layer, name) for of_direction in names for name in of_direction]
+    h_0, c_0 = (*before, None)[:2]
+    every_c = every_c and layer._states == 2
+    sizes = layer._gates, rows.shape[-1], width, 1, layer.bidirectional, layer.bias
+    if _gate.nothing_intercepts() and _gate.admits(rows, h_0, c_0, weights, *sizes):
+        return [*ops.layer(rows, batch_sizes, h_0, c_0, weights, width, cell, directions, every_c=every_c)]
+    return ops.composed(
+        rows, h_0, c_0, *weights, batch_sizes=batch_sizes, cell=cell, directions=directions, every_c=every_c
+    )

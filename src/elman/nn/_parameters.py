@@ -1,0 +1,136 @@
+"""What a layer is made of beyond PyTorch's arguments: a width for each layer, learned initial states."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import torch
+from torch.nn import Parameter, init
+
+__all__ = ["Parameters"]
+
+
+class Parameters:
+    """The constructor of ``RNN``, ``GRU`` and ``LSTM``, and what goes by its arguments."""
+
+    # so too of layers that PyTorch has made, or an earlier version of this library
+    learn_initial_state = False
+    residual = False
+
+    _gates: int
+    _states: int
+
+    # of torch.nn.RNNBase
+    input_size: int
+    hidden_size: Any
+    num_layers: int
+    bidirectional: bool
+    proj_size: int
+    weight_ih_l0: Parameter
+    _all_weights: list[list[str]]
+    named_parameters: Any
+
+    def __init__(
+        self,
+        *args: Any,
+        learn_initial_state: bool = False,
+        residual: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        for name, value in (("learn_initial_state", learn_initial_state), ("residual", residual)):
+            if not isinstance(value, bool):
+                raise TypeError(f"{name} should be of type bool, got: {type(value).__name__}")
+        widths, args, kwargs = _with_one_width(args, kwargs)
+        factory = {"device": "meta" if widths else device, "dtype": dtype}  # no draw for weights that will not do
+        super().__init__(*args, **kwargs, **{name: value for name, value in factory.items() if value is not None})
+        if residual:
+            self.residual = True
+        if learn_initial_state:
+            self.learn_initial_state = True
+        if widths:
+            self.hidden_size = widths
+        if self._additions and self.proj_size:
+            raise ValueError(f"proj_size: expected 0 with {self._additions}, got {self.proj_size}")
+        self._register(device)
+
+    def _register(self, device: Any) -> None:
+        """The parameters that PyTorch's constructor has not made."""
+        first = self.weight_ih_l0
+        directions = 2 if self.bidirectional else 1
+        device = device if self._has_widths else first.device
+
+        def parameter(*shape: int) -> Parameter:
+            return Parameter(torch.zeros(shape, dtype=first.dtype, device=device))
+
+        features = self.input_size
+        for index, width in enumerate(self._widths if self._has_widths else ()):
+            shapes = (self._gates * width, features), (self._gates * width, width), *[(self._gates * width,)] * 2
+            for names in self._all_weights[index * directions : (index + 1) * directions]:
+                for name, shape in zip(names, shapes, strict=False):
+                    setattr(self, name, parameter(*shape))
+            features = directions * width
+        if self.learn_initial_state:
+            for index, width in enumerate(self._widths):
+                for suffix in ("", "_reverse")[:directions]:
+                    for state in "hc"[: self._states]:
+                        setattr(self, f"{state}_0_l{index}{suffix}", parameter(width))
+        if self._has_widths:
+            self.reset_parameters()
+
+    @property
+    def _has_widths(self) -> bool:
+        return isinstance(self.hidden_size, tuple)
+
+    @property
+    def _widths(self) -> tuple[int, ...]:
+        """Of each layer."""
+        widths: tuple[int, ...] = self.hidden_size if self._has_widths else (self.hidden_size,) * self.num_layers
+        return widths
+
+    @property
+    def _additions(self) -> str:
+        """What no layer of PyTorch has, as the constructor takes it; empty if there is nothing."""
+        names = ("learn_initial_state", "residual")
+        widths = [f"hidden_size={[*self.hidden_size]}"] if self._has_widths else []
+        return ", ".join(widths + [f"{name}=True" for name in names if getattr(self, name)])
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew, uniform in ``±1 / sqrt(hidden_size)``, and set learned initial states to zeros."""
+        if not self._additions:
+            super().reset_parameters()  # type: ignore[misc]
+            return
+        for name, parameter in self.named_parameters():
+            index = re.search(r"_l(\d+)", name)[1]  # type: ignore[index]
+            if re.search(r"\b[hc]_0_l", name):
+                init.zeros_(parameter)
+            else:
+                bound = 1 / math.sqrt(self._widths[int(index)])
+                init.uniform_(parameter, -bound, bound)
+
+    def flatten_parameters(self) -> None:
+        if not self._has_widths:  # else cuDNN has no word for it
+            super().flatten_parameters()  # type: ignore[misc]
+
+    def extra_repr(self) -> str:
+        names = ("learn_initial_state", "residual")
+        theirs: str = super().extra_repr()  # type: ignore[misc]
+        return ", ".join([theirs, *(f"{name}=True" for name in names if getattr(self, name))])
+
+
+def _with_one_width(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """The widths, if ``hidden_size`` is a list of them, and arguments with the first in their place."""
+    given = args[1] if len(args) > 1 else kwargs.get("hidden_size")
+    if not isinstance(given, list | tuple):
+        return None, args, kwargs
+    if not given or not all(isinstance(width, int) and not isinstance(width, bool) and width > 0 for width in given):
+        raise ValueError(f"hidden_size: expected an integer above 0, or one for each layer, got {given}")
+    layers = args[2] if len(args) > 2 else kwargs.get("num_layers", len(given))
+    if layers != len(given):
+        raise ValueError(f"num_layers: expected {len(given)}, as many as hidden_size has widths, got {layers}")
+    if len(args) > 1:
+        return (*given,), (args[0], given[0], layers, *args[3:]), kwargs
+    return (*given,), args, kwargs | {"hidden_size": given[0], "num_layers": layers}
