@@ -38,6 +38,11 @@ class Family:
     onednn_gates: str = "h"
 
     @property
+    def kept(self) -> int:
+        """Blocks of hidden_size that the engine keeps of a row for the backward pass, besides the output."""
+        return len(self.gates + self.apart + self.states[1:]) if len(self.gates) > 1 else 0
+
+    @property
     def named(self) -> str:
         """The title with its article: an RNN, a GRU, an LSTM."""
         return f"{'an' if self.title[0] in 'AEFHILMNORSX' else 'a'} {self.title}"
