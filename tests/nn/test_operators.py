@@ -105,7 +105,7 @@ def test_pytorch_finds_the_registration_sound(cell: str, way: str) -> None:
     if way == "step":
         opcheck(torch.ops.elman.step.default, (input, h, c, weights, cell, learns))
     else:
-        opcheck(torch.ops.elman.layer.default, (input, None, h, c, weights, cell, 2, learns))
+        opcheck(torch.ops.elman.layer.default, (input, *[None] * 3, h, c, None, None, weights, cell, 2, False, learns))
 
 
 @pytest.mark.parametrize("cell", CELLS)

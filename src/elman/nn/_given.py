@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from elman.ops import check_lengths
+
 __all__ = ["flags_of", "lengths_of"]
 
 
@@ -17,9 +19,7 @@ def lengths_of(lengths: Any, shape: tuple[int, ...], steps: int) -> Tensor:
     is_integral = not (numbers.is_floating_point() or numbers.is_complex() or numbers.dtype is torch.bool)
     if numbers.shape != shape or (not is_integral and numbers.numel()):
         raise ValueError(f"lengths: expected integers {shape}, one a sequence, got {_described(numbers)}")
-    bad = [length for length in numbers.flatten().tolist() if not 0 <= length <= steps]
-    if bad:
-        raise ValueError(f"lengths: expected 0 to {steps}, the steps of input, got {bad[0]}")
+    check_lengths(numbers.flatten().tolist(), steps)
     return numbers.to("cpu", torch.int64)
 
 

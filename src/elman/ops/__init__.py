@@ -10,8 +10,19 @@ with TORCH.needed_by(__name__):
     from elman.ops._differentiable import composed
     from elman.ops._layer import layer
     from elman.ops._linear import linear
+    from elman.ops._pieces import Padded, Pieces, check_lengths, cut, expanded
     from elman.ops._pool import pool
-    from elman.ops._rows import put, take
     from elman.ops._step import step
 
-__all__ = ["composed", "layer", "linear", "pool", "put", "step", "take"]
+__all__ = [
+    "Padded",
+    "Pieces",
+    "check_lengths",
+    "composed",
+    "cut",
+    "expanded",
+    "layer",
+    "linear",
+    "pool",
+    "step",
+]

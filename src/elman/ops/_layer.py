@@ -15,7 +15,7 @@ from elman.ops._calls import backward, forward
 from elman.ops._differentiable import differentiable_backward
 from elman.ops._kept import keep, originals
 
-__all__ = ["layer"]
+__all__ = ["cells_of", "layer"]
 
 _requires_grad = attrgetter("requires_grad")
 _copy = _engine.copy
@@ -73,9 +73,13 @@ def _run(
     cell, directions, hidden_size, batch_sizes, _, every_c = call
     results, kept = forward(cell, directions, hidden_size, input, h_0, c_0, batch_sizes, weights, keeps)
     if every_c:
-        cells = torch.cat([*kept[..., -hidden_size:]], 1)  # type: ignore[index]  # what an LSTM keeps of a row last
-        results = *results, cells.view(results[0].shape)
+        results = *results, cells_of(kept, hidden_size).view(results[0].shape)
     return results, kept
+
+
+def cells_of(kept: Any, hidden_size: int) -> Tensor:
+    """The c_t of every row ``(rows, directions * hidden_size)``: what an LSTM keeps of it last."""
+    return torch.cat([*kept[..., -hidden_size:]], 1)
 
 
 class _Layer(torch.autograd.Function):

@@ -28,9 +28,9 @@ class Operator:
     Args:
         tensors, options: the arguments before and behind the weights, as in a schema.
         count: of the results.
-        results, gradients: what the two compute.
-        shapes: what the first returns, without its numbers.
-        composed: the results by PyTorch's operations, for gradients of gradients, without what is kept.
+        results: computes them. Without ``keeps``, the last argument, autograd can differentiate it.
+        shapes: what it returns, without its numbers.
+        gradients: computes them all, None for those that are not needed; or returns None where it cannot.
     """
 
     def __init__(
@@ -42,10 +42,9 @@ class Operator:
         *,
         results: Callable[..., tuple[Tensor, ...]],
         shapes: Callable[..., tuple[Tensor, ...]],
-        gradients: Callable[..., list[Tensor]],
-        composed: Callable[..., list[Tensor]],
+        gradients: Callable[..., Sequence[Tensor | None] | None],
     ) -> None:
-        self.count, self.before, self.composed = count, tensors.count(",") + 1, composed
+        self.count, self.before, self.results, self.gradients = count, tensors.count(",") + 1, results, gradients
         inputs = f"{tensors}, Tensor[] weights, {options}"
         self.forward = _define(
             name, f"({inputs}, bool keeps) -> ({', '.join(['Tensor'] * (count + 1))})", results, shapes, self._forward
@@ -53,7 +52,7 @@ class Operator:
         self.backward = _define(
             f"{name}_backward",
             f"(Tensor?[] d_results, Tensor output, Tensor kept, {inputs}, bool[] needed) -> Tensor[]",
-            gradients,
+            self._gradients,
             self._shapes_of_gradients,
             self._backward,
         )
@@ -74,6 +73,19 @@ class Operator:
         if _any_learns([*d_results, *flat]):
             return [*_apply(_Backward, self, keys & _after_autograd, options, *d_results, *saved, *flat)]
         return self.backward.redispatch(keys & _after_autograd, *given)
+
+    def _gradients(self, d_results: Sequence[Any], output: Tensor, kept: Tensor, *given: Any) -> list[Tensor]:
+        flat, options, needed = self._flat(given), given[self.before + 1 : -1], given[-1]
+        found = self.gradients(d_results, output, kept, *given)
+        if found is None:
+            with torch.enable_grad():
+                again = [x.detach().requires_grad_() if need else x for x, need in zip(flat, needed, strict=True)]
+                pairs = zip(self.results(*self.given(again, options)), d_results, strict=False)
+                results, d_results = zip(*(pair for pair in pairs if pair[1] is not None), strict=True)
+                of_needed = iter(torch.autograd.grad(results, _where(again, needed), d_results, allow_unused=True))
+            found = [next(of_needed) if need else None for need in needed]
+        wanted = zip(_where(flat, needed), _where(found, needed), strict=True)
+        return [torch.zeros_like(x) if d_x is None else d_x for x, d_x in wanted]
 
     def _shapes_of_gradients(self, *given: Any) -> list[Tensor]:
         return [x.new_empty(x.shape) for x, need in zip(self._flat(given[3:]), given[-1], strict=True) if need]
@@ -153,7 +165,7 @@ class _Backward(Function):
             d_results, flat = tensors[:count], tensors[count:]
 
             def results(*learnt: Tensor) -> Sequence[Tensor]:
-                return operator.composed(*operator.given(_with(flat, ctx.needed, learnt), ctx.options))
+                return operator.results(*operator.given(_with(flat, ctx.needed, learnt), ctx.options))
 
             return _pulled_back(results, _where(flat, ctx.needed), d_results)
 
@@ -162,7 +174,7 @@ class _Backward(Function):
         return *[None] * 4, *second[:count], None, None, *second[count:]
 
 
-def _where(tensors: Sequence[Any], needed: Sequence[bool]) -> list[Tensor]:
+def _where(tensors: Sequence[Any], needed: Sequence[bool]) -> list[Any]:
     return [x for x, need in zip(tensors, needed, strict=True) if need]
 
 
