@@ -118,7 +118,7 @@ nb::tuple forward(const TensorView& x, elman::Cell cell, int threads, int direct
   for (nb::handle weight : weights) operands.add(weight, true);
   operands.settle();
 
-  const Result to_output(output), to_h_n(h_n), to_c_n(c_n), to_kept(kept);
+  const Result<T> to_output(output), to_h_n(h_n), to_c_n(c_n), to_kept(kept);
   std::array<elman::Forward<T>, 2> calls;
   for (int direction = 0; direction < directions; ++direction) {
     const std::size_t w = first_weight + static_cast<std::size_t>(direction) * each;
@@ -192,14 +192,14 @@ nb::tuple backward(const TensorView& x, elman::Cell cell, int threads, int direc
   operands.settle();
 
   const std::int64_t features = sizes.features();
-  const Result d_input(gradients[0]), d_h_0(gradients[1]), d_c_0(gradients[2]);
+  const Result<T> d_input(gradients[0]), d_h_0(gradients[1]), d_c_0(gradients[2]);
   const bool is_one_bias = of_cell.apart == 0;
   std::array<elman::Backward<T>, 2> calls;
   std::array<T*, 4> biases{};
   for (int direction = 0; direction < directions; ++direction) {
     const std::size_t at = static_cast<std::size_t>(direction), w = kFirstWeight + at * each;
-    T* first = each == 4 ? Result(gradients[w + 2]).template data<T>() : nullptr;
-    T* second = each == 4 ? Result(gradients[w + 3]).template data<T>() : nullptr;
+    T* first = each == 4 ? Result<T>(gradients[w + 2]).data() : nullptr;
+    T* second = each == 4 ? Result<T>(gradients[w + 3]).data() : nullptr;
     biases[2 * at] = first;
     biases[2 * at + 1] = second;
     calls[at] = {
@@ -219,8 +219,8 @@ nb::tuple backward(const TensorView& x, elman::Cell cell, int threads, int direc
         .d_input = sizes.template rows<T>(d_input.view(), features, 0),
         .add_to_d_input = direction == 1,
         .d_initial_state = sizes.template states<T>(d_h_0.view(), direction),
-        .d_input_weights = Result(gradients[w]).template data<T>(),
-        .d_recurrent_weights = Result(gradients[w + 1]).template data<T>(),
+        .d_input_weights = Result<T>(gradients[w]).data(),
+        .d_recurrent_weights = Result<T>(gradients[w + 1]).data(),
         .d_bias = is_one_bias && !first ? second : first,
         .d_recurrent_bias = is_one_bias ? nullptr : second,
         .d_initial_cell_state = sizes.template states<T>(d_c_0.view(), direction),

@@ -33,7 +33,7 @@ nb::object forward(const Sizes& sizes, int threads, nb::handle input, nb::handle
   const std::size_t of_input = operands.add(input, false), of_weight = operands.add(weight, true);
   const std::size_t of_bias = operands.add(bias, true);
   operands.settle();
-  const Result to_output(output);
+  const Result<T> to_output(output);
   const elman::Forward<T> call{
       .sequence = {1, sizes.rows, nullptr, false},
       .cell = elman::Cell::identity,
@@ -44,7 +44,7 @@ nb::object forward(const Sizes& sizes, int threads, nb::handle input, nb::handle
       .packed = nullptr,
       .input = rows<T>(operands.find(of_input), sizes.rows, sizes.in_features),
       .initial_state = nullptr,
-      .output = {to_output.data<T>(), 0, sizes.out_features, 1},
+      .output = {to_output.data(), 0, sizes.out_features, 1},
       .final_state = nullptr,
   };
   const ReleasedIf released(sizes.gives_up_gil());
@@ -81,12 +81,12 @@ nb::tuple backward(const Sizes& sizes, int threads, nb::handle d_output, nb::han
       .output = {},
       .d_output = rows<T>(operands.find(of_d_output), sizes.rows, sizes.out_features),
       .d_final_state = nullptr,
-      .d_input = {Result(gradients[0]).template data<T>(), 0, sizes.in_features, 1},
+      .d_input = {Result<T>(gradients[0]).data(), 0, sizes.in_features, 1},
       .add_to_d_input = false,
       .d_initial_state = nullptr,
-      .d_input_weights = Result(gradients[1]).template data<T>(),
+      .d_input_weights = Result<T>(gradients[1]).data(),
       .d_recurrent_weights = nullptr,
-      .d_bias = Result(gradients[2]).template data<T>(),
+      .d_bias = Result<T>(gradients[2]).data(),
   };
   {
     const ReleasedIf released(sizes.gives_up_gil());

@@ -80,17 +80,17 @@ struct PyTorch {
 };
 extern const PyTorch* torch;  // null until told; never freed: threads may outlive the module
 
-// A tensor that a call has made and no one else knows of; None counts as no tensor.
+// A tensor that a call has made and no one else knows of; None counts as no tensor. Not of T where it was made like one
+// that another thread has meanwhile given data of another dtype.
+template <class T>
 class Result {
  public:
   explicit Result(nb::handle tensor) : is_there_(!tensor.is_none()) {
-    require(!is_there_ || TensorView::read(tensor, view_), "expected a plain tensor");
+    require(!is_there_ || (TensorView::read(tensor, view_) && view_.holds<T>()),
+            "expected a plain tensor of the input's dtype");
   }
   const TensorView* view() const { return is_there_ ? &view_ : nullptr; }
-  template <class T>
-  T* data() const {
-    return is_there_ ? view_.data<T>() : nullptr;
-  }
+  T* data() const { return is_there_ ? view_.data<T>() : nullptr; }
 
  private:
   bool is_there_;

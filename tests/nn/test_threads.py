@@ -6,6 +6,9 @@ import sys
 import textwrap
 
 import pytest
+import torch
+
+import elman.nn
 
 # Blocks of memory are mapped one by one and unmapped when they are freed: reading one too late ends the process.
 MAPPED = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
@@ -18,8 +21,9 @@ from torch.nn.utils.rnn import PackedSequence
 import elman.nn
 
 torch.set_num_threads(2)
-layer, linear = elman.nn.RNN(200, 150), elman.nn.Linear(200, 150)
-x, h_0 = torch.randn(60, 120, 200, requires_grad=True), torch.randn(1, 120, 150)
+layer, lstm, linear = elman.nn.RNN(200, 150), elman.nn.LSTM(200, 150), elman.nn.Linear(200, 150)
+x = torch.randn(60, 120, 200, requires_grad=True)
+h_0, c_0 = torch.randn(2, 1, 120, 150)
 gradient, batch_sizes = torch.randn(60, 120, 150), torch.full((60,), 120)
 packed = PackedSequence(x.detach().reshape(-1, 200), batch_sizes)
 
@@ -42,10 +46,14 @@ def through(module, *state):
     output = module(x, *state)
     torch.autograd.grad(output if module is linear else output[0], [x], gradient)
 
-for tensor in (x, h_0, layer.weight_ih_l0, layer.weight_hh_l0, gradient):
-    while_another_thread_does(lambda: setattr(tensor, "data", torch.zeros(tensor.shape)), lambda: through(layer, h_0))
-for tensor in (x, linear.weight):
-    while_another_thread_does(lambda: setattr(tensor, "data", torch.zeros(tensor.shape)), lambda: through(linear))
+def swapped(tensors, module, *state):
+    for tensor in tensors:
+        other = torch.zeros(tensor.shape)
+        while_another_thread_does(lambda: setattr(tensor, "data", other.clone()), lambda: through(module, *state))
+
+swapped((x, h_0, layer.weight_ih_l0, layer.weight_hh_l0, gradient), layer, h_0)
+swapped((c_0, lstm.weight_hh_l0), lstm, (h_0, c_0))
+swapped((x, linear.weight), linear)
 
 def write():
     batch_sizes.fill_(10**12)
@@ -68,6 +76,22 @@ def test_tensors_may_be_given_other_data_while_another_thread_runs_over_them() -
         command, env=os.environ | MAPPED, capture_output=True, text=True, check=False, timeout=100
     )
     assert (finished.returncode, finished.stdout) == (0, "survived\n"), finished.stderr
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM", "LSTMCell", "Linear"])
+def test_data_of_another_dtype_given_in_the_midst_of_a_call_are_refused(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results are made like a tensor that meanwhile may have got numbers of half the size, and got back its own."""
+    module, x = getattr(elman.nn, kind)(3, 4, dtype=torch.float64), torch.rand(2, 3, dtype=torch.float64)
+    output = module(x)
+    output = output[0] if isinstance(output, tuple) else output
+    new_empty = torch.Tensor.new_empty
+    monkeypatch.setattr(torch.Tensor, "new_empty", lambda self, *shape: new_empty(self.float(), *shape))
+    with torch.no_grad(), pytest.raises(ValueError, match=r"^expected a plain tensor of the input's dtype$"):
+        module(x)
+    with pytest.raises(ValueError, match=r"^expected a plain tensor of the input's dtype$"):
+        output.sum().backward()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the process's threads")
