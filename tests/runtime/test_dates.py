@@ -83,6 +83,20 @@ def test_the_order_that_alone_makes_steps_of_one_length_is_taken_and_said(first,
     assert len(series_of(gaps)) == 34
 
 
+@pytest.mark.parametrize("form", ["%m/%d/%Y", "%d.%m.%Y %H:%M", "%d-%m-%y"])
+@pytest.mark.parametrize("years", [1, 10])
+def test_years_that_read_alike_in_either_order_need_none(form, years):
+    texts = each(form, [datetime(1969 + years * i, 1, 1) for i in range(10)])
+    series = series_of(texts[:7])
+    assert (series.grid.describe(), following(series), series.notices) == (
+        "a year" if years == 1 else "a decade",
+        texts[7:],
+        [],
+    )
+    with pytest.raises(InputError, match="show what comes first, day or month"):  # of which days follow
+        series_of(texts[:2], known=series_of(["2020-01-01", "2020-01-02"]).grid)
+
+
 def test_an_order_that_nothing_tells_is_asked_for():
     texts = each("%d/%m/%Y", [datetime(2019, month, 1) for month in range(1, 13)])
     asked = (

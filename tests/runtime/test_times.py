@@ -229,7 +229,7 @@ def test_a_single_row_off_its_day_counts_for_its_month():
     series = series_of(days)
     assert np.isfinite(series.values).all()
     assert following(series) == ["2020-01-01", "2020-02-01", "2020-03-01"]
-    said = "1 of 120 times were moved to the usual time of each month, such as 2010-01-01"
+    said = "1 of 120 times was moved to the usual time of each month, such as 2010-01-01"
     assert series.notices == [said]
 
 
@@ -261,7 +261,7 @@ def test_one_odd_hour_is_no_summer_time():
     noons[7] = noons[7].replace("12:00", "13:00")
     series = series_of(noons)
     assert following(series, 1) == ["2020-01-01 12:00"]
-    assert series.notices[0].startswith("1 of 120 times were moved to the usual time of each month")
+    assert series.notices[0].startswith("1 of 120 times was moved to the usual time of each month")
 
 
 def test_what_is_moved_is_said():
@@ -270,7 +270,7 @@ def test_what_is_moved_is_said():
     assert following(integers, 1) == ["1200"]
     assert following(series_of(["1", "10", "20", "30"])) == ["40", "50", "60"]  # the first is the one that is off
     months = series_of(["2010-01", "2010-04", "2010-07", "2010-11"])
-    said = "1 of 4 times were moved to the usual time of each quarter, such as 2010-01"
+    said = "1 of 4 times was moved to the usual time of each quarter, such as 2010-01"
     assert months.notices == [said]
     draw = random.Random(0)
     jitter = [START + timedelta(seconds=0.25 * i + draw.gauss(0, 0.003)) for i in range(1000)]
@@ -327,6 +327,11 @@ def test_digits_that_count_something_else_stay_numbers():
         series = series_of([str(first + i) for i in range(50)])
         said = f"the times were read as numbers; if they are {form}, write them as {clearer}"
         assert (series.grid.unit, series.notices) == ("step", [said])
+    said = "if they are YYMM, write them as YYYY-MM"
+    assert series_of(each("%y%m", MONTHS)).notices[0] == f"the times were read as numbers; {said}"
+    with pytest.raises(InputError, match=r", got 120 rows over .*; if they are MMYYYY, write them as YYYY-MM$"):
+        series_of(each("%m%Y", MONTHS))
+    assert series_of([str(year) for year in range(2001, 2013)]).notices == []
     assert following(series_of([f"{i:04}" for i in range(90, 110)]), 1) == ["0110"]
     with pytest.raises(InputError, match=r"^times\[50\]: expected a time written as the others, YYYYMM, got '201413'$"):
         series_of([*each("%Y%m", MONTHS[:50]), "201413"])

@@ -64,7 +64,7 @@ def test_days_and_hours_with_gaps_stay_such():
 def test_one_row_on_a_saturday_does_not_make_it_a_weekday():
     series = series_of(each(ISO, sorted([*WEEKDAYS, datetime(2019, 3, 2)])))
     assert (len(series), series.grid.describe()) == (145, "a business day")
-    assert series.notices[-1] == "1 times lie between the steps and were moved to the nearest"
+    assert series.notices[-1] == "1 time lies between the steps and was moved to the nearest"
 
 
 def test_the_hours_of_a_market_follow_one_another():
@@ -111,7 +111,7 @@ def test_last_business_days_with_a_holiday_are_business_months_still():
     days[3] -= timedelta(days=1)
     series = series_of(each(ISO, days))
     assert following(series) == ["2020-01-31", "2020-02-28", "2020-03-31"]
-    assert series.notices == ["1 of 120 times were moved to the usual time of each month, such as 2010-01-29"]
+    assert series.notices == ["1 of 120 times was moved to the usual time of each month, such as 2010-01-29"]
     quarters = series_of(each(ISO, days[2::3]))
     assert (quarters.grid.describe(), following(quarters, 2)) == ("a quarter", ["2020-03-31", "2020-06-30"])
 

@@ -131,13 +131,13 @@ def as_series(
         _check_duplicates(texts, steps, place, order, lines)
     means = _mean_of_each(np.array(steps), values[order], steps[-1] + 1)
     notices = [] if in_order else ["the rows were not in the order of their times and were sorted"]
-    if [read] != usual(found):
+    if any(times.values != read.values for times in usual(found)):
         first = (order_of(read.form) or "").removesuffix("-first")
         notices.append(f"the times were read with the {first} first, which alone makes steps of one length")
     if any(map(ENDS_A_DAY, texts)):
         notices.append("24:00 was read as 0:00 of the day after")
     if grid.unit == "step" and not known and (doubt := rather_dates(texts)):
-        notices.append(doubt)
+        notices.append(f"the times were read as numbers; {doubt}")
     return Series(tuple(names), means, grid, [*notices, *_notices(placed, ordered, texts[0])])
 
 
@@ -149,18 +149,20 @@ def _order(times: Times) -> list[int]:
 def _by_steps(found: Sequence[Times], known: TimeGrid | None) -> Times | None:
     """Return the only one of several readings that lies on a model's steps, or on some, few of them without a row.
 
-    Where none does, it is the only usual one.
+    Where none does, it is the only usual one. Years of 01/01/2001, 01/01/2002 are read and go on alike in either order.
     """
-    fitting = []
+    fitting, are_years = [], True
     for times in found:
         ordered = times.at(_order(times))
         placed = on_steps(known, ordered) if known else _found(ordered, None)
         if placed and not placed.beside and not placed.doubled and placed.absent <= MOST_ABSENT * len(placed.steps):
             fitting.append(times)
+            are_years &= placed.grid.unit == "month" and placed.grid.step % 12 == 0
     if len(fitting) > 1:  # 31/01/24 rather begins with the day, 24-01-31 may begin with either
         fitting = [times for times in fitting if not times.form.startswith("%y/")]
     found = fitting or usual(found)
-    return found[0] if len(found) == 1 else None
+    are_one = len(found) == 1 or (fitting and are_years and all(times.values == found[0].values for times in found))
+    return found[0] if are_one else None
 
 
 def _found(times: Times, known: TimeGrid | None) -> Placed | None:
@@ -173,15 +175,17 @@ def _found(times: Times, known: TimeGrid | None) -> Placed | None:
 def _on_steps(times: Times, texts: Sequence[str], place: str, known: TimeGrid | None) -> Placed:
     placed = _found(times, known)
     grid = placed.grid if placed else TimeGrid()
+    doubt = (rather_dates(texts) if times.are_numbers else None) or "without times (--time none) the rows are the steps"
     if placed is None or not grid.can_be_kept:
         raise InputError(
             f"{place}: expected times at steps of one length, or one a month, quarter or year, got others, such as "
-            f"{', '.join(map(shown, _crowded(texts)))}; without times (--time none) the rows are the steps"
+            f"{', '.join(map(shown, _crowded(texts)))}; {doubt}"
         )
     count = placed.steps[-1] + 1
     if count > MOST_MISSING * len(times.values) + 1000:
         wanted = f"{place}: expected times at steps of one length, most of them present"
-        raise InputError(f"{wanted}, got {len(times.values):,} rows over {count:,} steps of {grid.describe()}")
+        got = f"{len(times.values):,} rows over {count:,} steps of {grid.describe()}"
+        raise InputError(f"{wanted}, got {got}; {doubt}")
     return placed
 
 
@@ -234,7 +238,9 @@ def _notices(placed: Placed, times: Times, text: str) -> list[str]:
         notices.append(f"{rows} on a step that has one already; their mean was taken")
     if placed.beside and grid.unit == "month":
         usual = f"the usual time of each {PERIODS.get(grid.step, 'step')}, such as {grid.label(0)}"
-        notices.append(f"{placed.beside:,} of {len(placed.steps):,} times were moved to {usual}")
+        were = "was" if placed.beside == 1 else "were"
+        notices.append(f"{placed.beside:,} of {len(placed.steps):,} times {were} moved to {usual}")
     elif placed.beside:
-        notices.append(f"{placed.beside:,} times lie between the steps and were moved to the nearest")
+        lie, were = ("time lies", "was") if placed.beside == 1 else ("times lie", "were")
+        notices.append(f"{placed.beside:,} {lie} between the steps and {were} moved to the nearest")
     return notices

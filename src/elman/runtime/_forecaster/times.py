@@ -41,9 +41,13 @@ COMPACT = {  # what could be numbers, and whether only those of two years or mor
     "%Y%m%d%H%M": ("YYYYMMDDHHMM", False),
     "%Y%m%d%H%M%S": ("YYYYMMDDHHMMSS", False),
 }
-RATHER_DATES = (
-    ("%Y%j", "YYYYDDD", "YYYY-MM-DD"), ("%G%V", "YYYYWW", "YYYY-Www"), ("%y%m%d", "YYMMDD", "YYYY-MM-DD"),
-)  # fmt: skip
+RATHER_DATES = (  # what stays numbers, how to write it clearly, and whether its first two digits must differ
+    ("%Y%j", "YYYYDDD", "YYYY-MM-DD", False),
+    ("%G%V", "YYYYWW", "YYYY-Www", False),
+    ("%y%m%d", "YYMMDD", "YYYY-MM-DD", False),
+    ("%y%m", "YYMM", "YYYY-MM", True),  # 2001 to 2012 are years
+    ("%m%Y", "MMYYYY", "YYYY-MM", True),
+)
 ZERO = ".0"  # that floats end with
 YEAR_FIRST = ORDERS[2]
 LEAST_SHARE, LEAST_ROWS = 0.9, 10  # that fit a compact form: the others are mistakes, and not numbers
@@ -182,10 +186,10 @@ def as_dates(numbers: Times, form: str) -> Times:
 
 
 def rather_dates(texts: Sequence[str]) -> str | None:
-    """Say how to write times that were read as numbers and could be days, or weeks of one year."""
-    for form, name, clearer in RATHER_DATES:
-        if None not in _values(form, texts):
-            return f"the times were read as numbers; if they are {name}, write them as {clearer}"
+    """Say how to write what was read as numbers and could be days, weeks of one year, or months."""
+    for form, name, clearer, differ in RATHER_DATES:
+        if None not in _values(form, texts) and (not differ or len({text[:2] for text in texts}) > 1):
+            return f"if they are {name}, write them as {clearer}"
     return None
 
 
