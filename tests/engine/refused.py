@@ -14,6 +14,7 @@ import numpy as np
 from elman import _engine
 from tests.engine.cases import Array, assert_same_bits, backward, case, forward, ragged
 from tests.engine.gated import gated_case
+from tests.engine.gated import run as run_gated
 from tests.engine.test_network import gated_network_of, network_of, run, run_network, states_of, stream_of
 from tests.engine.test_output import pool
 from tests.threads import run_in_threads
@@ -29,6 +30,7 @@ STACK = [[case(40, 96, 12, 60, seed=0)], [case(96, 96, 12, 60, seed=1)], [case(9
 NETWORK = network_of([this for [this] in STACK])
 STREAM = stream_of(NETWORK, PADDED)
 GATED = gated_case("lstm", 40, 96, 12, 60)
+GRU = gated_case("gru", 40, 96, 0, 0, lengths=[12] * 50 + [7] * 10)
 GATED_STREAM = stream_of(gated_network_of([GATED]), GATED)
 OUTPUTS = {id(this): forward(this)[0] for this in (PADDED, PACKED, WIDE)}
 
@@ -87,6 +89,8 @@ CALLS = {
     "backward": backward_of(PADDED),
     "packed backward": backward_of(PACKED),
     "wide backward": backward_of(WIDE),
+    "LSTM's forward and backward": lambda threads: run_gated(GATED, threads),
+    "GRU's packed forward and backward": lambda threads: run_gated(GRU, threads),
     "network": network,
     "stream": stream,
     "step": step,

@@ -24,20 +24,22 @@ if fully_shard is None:
 # PyTorch's FSDP2 itself, on a CPU
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning:torch.distributed")
 
+LAYERS = ("RNN", "GRU", "LSTM")
+
 
 class Tagger(torch.nn.Module):
-    def __init__(self, nn: ModuleType) -> None:
+    def __init__(self, nn: ModuleType, kind: str) -> None:
         super().__init__()
-        self.rnn = nn.RNN(6, 16, 2, batch_first=True, bidirectional=True)
+        self.rnn = getattr(nn, kind)(6, 16, 2, batch_first=True, bidirectional=True)
         self.scores = torch.nn.Linear(32, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.scores(self.rnn(x)[0])  # type: ignore[no-any-return]
 
 
-def losses(nn: ModuleType, rank: int) -> list[float]:
+def losses(nn: ModuleType, kind: str, rank: int) -> list[float]:
     torch.manual_seed(0)
-    model, generator = Tagger(nn), torch.Generator().manual_seed(rank)
+    model, generator = Tagger(nn, kind), torch.Generator().manual_seed(rank)
     mesh = torch.distributed.device_mesh.init_device_mesh("cpu", (torch.distributed.get_world_size(),))
     fully_shard(model.rnn, mesh=mesh, reshard_after_forward=True)
     fully_shard(model, mesh=mesh)
@@ -63,18 +65,22 @@ def join(rank: int, processes: int, store: str) -> None:
     torch.distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=processes)
 
 
-def test_it_trains_to_the_losses_of_torch_on_the_engine(alone: None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", LAYERS)
+def test_it_trains_to_the_losses_of_torch_on_the_engine(
+    alone: None, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls, backward = [], _calls._backward
     monkeypatch.setattr(_calls, "_backward", lambda *given: (calls.append(1), backward(*given))[1])
-    ours = losses(elman.nn, 0)
+    ours = losses(elman.nn, kind, 0)
     assert len(calls) == 4 * 2
-    assert ours == pytest.approx(losses(torch.nn, 0), rel=1e-5)
+    assert ours == pytest.approx(losses(torch.nn, kind, 0), rel=1e-5)
 
 
 def train_as_one_of_two(rank: int, store: str) -> None:
     torch.set_num_threads(1)
     join(rank, 2, store)
-    assert losses(elman.nn, rank) == pytest.approx(losses(torch.nn, rank), rel=1e-5)
+    for kind in LAYERS:
+        assert losses(elman.nn, kind, rank) == pytest.approx(losses(torch.nn, kind, rank), rel=1e-5)
     torch.distributed.destroy_process_group()
 
 
