@@ -9,6 +9,7 @@ import pytest
 
 import elman
 from tests.engine.cases import GRADIENTS, assert_same_bits, backward, case, forward
+from tests.engine.gated import gated_case, run
 
 APART = 2**31 + 3  # elements
 NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
@@ -45,6 +46,14 @@ def test_features_may_lie_more_than_2_31_elements_apart():
     assert_same_bits(dict(zip(("output", "h_n"), forward(far), strict=True)), {"output": output, "h_n": final})
     wanted = tuple(name for name in GRADIENTS if name != "d_input")
     assert_same_bits(backward(far, output, wanted=wanted), backward(this, output, wanted=wanted))
+
+
+@pytest.mark.parametrize("strides", [(APART, 40, 1), (40, APART, 1), (1, 4, APART)], ids=["steps", "rows", "features"])
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_what_gated_cells_read_may_lie_more_than_2_31_elements_apart(cell, strides):
+    this = gated_case(cell, 5, 7, 3, 4)
+    far = replace(this, input=spread(this.input, strides), d_output=spread(this.d_output, strides))
+    assert_same_bits(run(far), run(this))
 
 
 @pytest.mark.parametrize("shape", [(2**31, 2**28, 4), (2**20, 2**38, 4), (1, 2**56, 4)])
