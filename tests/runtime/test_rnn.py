@@ -343,3 +343,22 @@ def test_nothing_is_imported_by_a_call(monkeypatch):
     rnn(x), rnn(x[:, 0]), rnn.stream(2).step(x[0])
     monkeypatch.undo()
     assert "numpy" not in imported
+
+
+@pytest.mark.parametrize("kind", [elman.runtime.RNN, elman.runtime.GRU, elman.runtime.LSTM])
+def test_an_argument_too_many_is_refused_under_the_name_that_was_called(kind):
+    for called, name in ((kind, "__init__"), (kind.load, "load")):
+        with pytest.raises(TypeError, match=rf"^{kind.__name__}\.{name}\(\) got an unexpected keyword argument 'cell'"):
+            called({}, cell="gru")
+
+
+def test_a_class_of_ones_own_keeps_its_constructor():
+    class Named(elman.runtime.GRU):
+        def __init__(self, name):
+            super().__init__(parameters(cell="gru"))
+            self.name = name
+
+    class Deeper(Named):
+        pass
+
+    assert Deeper("mine").name == "mine"

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 import elman
 from elman import InputError
-from tests.runtime.networks import CELLS, each, network, normal
+from elman.runtime._reset_first import ResetFirstGRU
+from tests.runtime.networks import CELLS, each, network, normal, parameters
 from tests.threads import run_in_threads
 
 
@@ -276,12 +277,15 @@ def test_a_process_may_end_while_daemon_threads_are_in_the_engine():
         assert (done.returncode, done.stdout, done.stderr) == (0, "well\n", "")
 
 
-def test_two_threads_on_one_stream_are_told():
-    rnn = network(64, 600)
+@pytest.mark.parametrize(("kind", "cell"), [(elman.runtime.RNN, "tanh"), (ResetFirstGRU, "gru")])
+def test_two_threads_on_one_stream_are_told(kind, cell):
+    rnn = kind(parameters(64, 600, cell=cell))
     stream, x, said = rnn.stream(20), normal(20, 64), set()
 
     def work(_):
         for _ in range(100):
+            if said:
+                return
             try:
                 stream.step(x)
             except RuntimeError as error:

@@ -26,6 +26,8 @@ def test_signatures_show_plain_types_and_take_keywords_alone(estimator):
     parameters = inspect.signature(estimator).parameters.values()
     assert {parameter.kind for parameter in parameters} == {inspect.Parameter.KEYWORD_ONLY}
     assert "Annotated" not in str(inspect.signature(estimator))
+    with pytest.raises(TypeError, match=rf"^{estimator.__name__}.__init__\(\) got an unexpected keyword argument 'no'"):
+        estimator(no=1)
 
 
 def test_what_a_subclass_says_anew_of_an_option_leaves_the_rest():

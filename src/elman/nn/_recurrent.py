@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import FunctionType
 from typing import Any, ClassVar
 
 import torch
@@ -13,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman import _gate, ops
 from elman._cells import FAMILIES
+from elman._names import take_over
 from elman.nn import _fx, _general, _pytorch
 from elman.nn._given import flags_of
 from elman.nn._parameters import Parameters
@@ -53,7 +53,7 @@ class _Recurrent:
             cls._name, cls._modes, cls._cells = row.name, row.modes, (*row.modes.values(),)
             cls._title, cls._gates, cls._states = row.title, len(row.gates), len(row.states)
             cls._has_pair = cls._states == 2
-            cls.forward = _named(cls.forward, f"{cls.__name__}.forward")
+            take_over(cls, "forward")
 
     def __prepare_scriptable__(self) -> torch.nn.Module:
         """What ``torch.jit.script`` compiles: TorchScript cannot call the engine, PyTorch's classes it knows."""
@@ -63,14 +63,6 @@ class _Recurrent:
         return _pytorch.twin(self, self._theirs)  # type: ignore[arg-type, no-any-return]
 
     # What the engine does not take, methods called _run… answer with None.
-
-
-def _named(function: Any, name: str) -> Any:
-    """The same by another name, which Python says where arguments are missing or too many."""
-    other = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
-    other.__qualname__, other.__annotations__ = name, function.__annotations__
-    other.__kwdefaults__ = function.__kwdefaults__
-    return other
 
 
 def _pair(hx: Any) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -76,24 +78,39 @@ class _Stream:
     """What the engine's streams do for :class:`elman.runtime.Stream`; states are (1, layers, batch, hidden_size)."""
 
     def __init__(self, engine: _Engine, states: Array, convert: Convert) -> None:
-        self._engine, self._states, self._convert = engine, states, convert
-        self._converting = False
+        self._steps, self._convert = _Steps(engine, states), convert
 
     def step(self, x_t: Any, out: Array | None = None) -> Array:
-        if not self._converting:  # it calls again with an array that fits
-            self._converting = True
-            try:
-                return self._convert(self, x_t, out)
-            finally:
-                self._converting = False
-        batch, units = self._states.shape[2:]
-        output = np.empty((1, batch, units), x_t.dtype)
-        states = (self._states[0],)
-        self._engine.run(x_t.reshape(1, batch, -1), None, states, output, states)
-        return output.reshape(*x_t.shape[:-1], units)
+        return self._convert(self._steps, x_t, out)
 
     def read_states(self, states: Array) -> None:
-        states[...] = self._states
+        with self._steps.used() as own:
+            states[...] = own
 
     def write_states(self, states: Array) -> None:
-        self._states[...] = states
+        with self._steps.used() as own:
+            own[...] = states
+
+
+class _Steps:
+    """The states, and a step from an array that fits."""
+
+    def __init__(self, engine: _Engine, states: Array) -> None:
+        self._engine, self._states, self._lock = engine, states, Lock()
+
+    def step(self, x_t: Array) -> Array:
+        with self.used() as states:
+            batch, units = states.shape[2:]
+            output = np.empty((1, batch, units), x_t.dtype)
+            self._engine.run(x_t.reshape(1, batch, -1), None, (states[0],), output, (states[0],))
+        return output.reshape(*x_t.shape[:-1], units)
+
+    @contextmanager
+    def used(self) -> Iterator[Array]:
+        """The states, for one caller at a time."""
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError("stream: expected one thread at a time, another one is using it; make each its own")
+        try:
+            yield self._states
+        finally:
+            self._lock.release()

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from elman._cells import FAMILIES
 from elman._errors import InputError, shown
+from elman._names import take_over
 from elman.runtime._network import Network
 
 __all__ = ["GRU", "LSTM", "NETWORKS", "RNN", "class_of", "network_of"]
@@ -80,6 +81,11 @@ class RNN(Network):
 
 class _Gated(Network):
     """A family of one cell, that of PyTorch's only mode."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "family" in vars(cls):
+            take_over(cls, "__init__", "load")
 
     def __init__(self, parameters: Mapping[str, Any], batch_first: bool = False) -> None:
         [cell] = self.family.modes.values()

@@ -11,6 +11,7 @@ import numpy as np
 from elman._errors import InputError, OptionError
 from elman._extras import Extra
 from elman._figures import figure, scores
+from elman._names import take_over
 from elman.runtime._config import Origin
 from elman.runtime._model_folder import CONFIG, Model, claim_folder, read_model, write_model
 from elman.runtime._recurrent import Recurrent
@@ -85,6 +86,7 @@ class Estimator(TrainingOptions, BaseEstimator):  # type: ignore[misc]
         super().__init_subclass__(**named)
         if "    Attributes:\n" in (cls.__doc__ or ""):  # as each task's class has them
             cls.__doc__ = documented(cls)
+            take_over(cls, "__init__")
             types = get_type_hints(cls.__init__)  # without limits and help: what the signature shows
             cls.__init__.__annotations__ = types | {"return": None}
 
