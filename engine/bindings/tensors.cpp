@@ -15,8 +15,13 @@ namespace {
 void use_tensors(nb::capsule exchange, nb::object tensor, nb::object parameter) {
   auto* functions = static_cast<DLPackExchange*>(exchange.data("dlpack_exchange_api"));
   require(functions->version.major == 1, "exchange: expected DLPack 1");
-  torch = new PyTorch{
-      functions, tensor, parameter, tensor.attr("is_neg"), tensor.attr("untyped_storage"), tensor.attr("detach")};
+  torch = new PyTorch{functions,
+                      tensor,
+                      parameter,
+                      tensor.attr("is_neg"),
+                      tensor.attr("untyped_storage"),
+                      tensor.attr("detach"),
+                      tensor.attr("is_inference")};
 }
 
 bool is_of_type(nb::handle object) {
@@ -78,38 +83,104 @@ bool are_plain(List tensors) {
 }
 
 // What a function keeps of the tensors that it is given: elman.ops._kept says what for.
-nb::typed<nb::tuple, List, List, List> keep(nb::typed<nb::sequence, nb::object> tensors) {
-  require(torch, "expected to be told of PyTorch before");
-  nb::list aliases, computed, leaves;
-  for (nb::handle tensor : tensors) {
-    if (tensor.is_none()) {
-      aliases.append(nb::none());
-      leaves.append(nb::none());
-      continue;
-    }
-    aliases.append(torch->detach(tensor));
-    if (tensor.attr(torch->is_leaf).is(Py_False)) {
+struct Kept {
+  nb::list aliases, computed, leads;
+
+  void add_nothing() {
+    aliases.append(nb::none());
+    leads.append(nb::none());
+  }
+
+  void add(nb::handle tensor, nb::handle alias, bool needs_gradient) {
+    aliases.append(alias);
+    if (!needs_gradient) {
+      leads.append(nb::none());
+    } else if (tensor.attr(torch->is_leaf).is(Py_False)) {
       computed.append(tensor);
-      leaves.append(nb::handle(Py_Ellipsis));
+      leads.append(nb::handle(Py_Ellipsis));
     } else {
-      leaves.append(tensor.attr(torch->requires_grad).is(Py_True) ? nb::borrow(tensor) : nb::none());
+      leads.append(tensor);
     }
   }
-  return nb::make_tuple(aliases, computed, leaves);
+};
+
+nb::typed<nb::tuple, List, List, List> keep(nb::typed<nb::sequence, nb::object> tensors) {
+  require(torch, "expected to be told of PyTorch before");
+  Kept kept;
+  for (nb::handle tensor : tensors) {
+    if (tensor.is_none()) {
+      kept.add_nothing();
+    } else {
+      kept.add(tensor, torch->detach(tensor), tensor.attr(torch->requires_grad).is(Py_True));
+    }
+  }
+  return nb::make_tuple(kept.aliases, kept.computed, kept.leads);
 }
 
-// The numbers of a vector as they are now.
+// How often a tensor was written to; inference tensors do not count.
+nb::object version_of(nb::handle tensor) {
+  if (torch->is_inference(tensor).is(Py_True)) return nb::none();
+  return tensor.attr(torch->version);
+}
+
+List versions(List tensors) {
+  nb::list all;
+  for (nb::handle tensor : tensors) all.append(tensor.is_none() ? nb::none() : version_of(tensor));
+  return List(all);
+}
+
+using Flags = nb::typed<nb::tuple, bool>;
+using Lists = nb::typed<nb::tuple, List, List, List, List, List, List>;
+
+Lists keep_needed(nb::typed<nb::tuple, nb::object> tensors, Flags needed, Flags learns) {
+  require(torch, "expected to be told of PyTorch before");
+  const std::size_t count = tensors.size();
+  require(needed.size() == count, "needed: expected one for each tensor");
+  require(learns.size() >= count, "learns: expected one for each tensor");
+  Kept kept;
+  nb::list values, unsaved, versions;
+  for (std::size_t i = 0; i < count; ++i) {
+    const nb::handle tensor = tensors[i];
+    const bool is_saved = needed[i].is(Py_True), needs_gradient = learns[i].is(Py_True);
+    nb::object value = nb::none(), version = nb::none();
+    if (tensor.is_none()) {
+      kept.add_nothing();
+    } else {
+      value = torch->detach(tensor);
+      if (is_saved) {
+        kept.add(tensor, value, needs_gradient);
+      } else {
+        version = version_of(value);
+        kept.aliases.append(nb::none());
+        kept.leads.append(needs_gradient ? nb::borrow(tensor) : nb::none());
+      }
+    }
+    values.append(value);
+    unsaved.append(is_saved ? nb::none() : value);
+    versions.append(version);
+  }
+  return nb::make_tuple(kept.aliases, kept.computed, kept.leads, values, unsaved, versions);
+}
+
 nb::bytes copy(nb::handle tensor) {
   TensorView view;
   require(TensorView::read(tensor, view) && view.dimensions() == 1, "tensor: expected a plain vector");
   const std::size_t size = view.holds<double>() ? 8 : 4;
   require(size == 8 || view.holds<float>(), "tensor: expected float32 or float64");
+  const char* from = view.data<const char>();
+  if (view.is_contiguous()) return nb::bytes(from, static_cast<std::size_t>(view.size(0)) * size);
   std::vector<char> numbers(static_cast<std::size_t>(view.size(0)) * size);
   for (std::int64_t i = 0; i < view.size(0); ++i) {
     const std::ptrdiff_t at = i * view.stride(0) * static_cast<std::ptrdiff_t>(size);
-    std::memcpy(numbers.data() + static_cast<std::size_t>(i) * size, view.data<const char>() + at, size);
+    std::memcpy(numbers.data() + static_cast<std::size_t>(i) * size, from + at, size);
   }
   return nb::bytes(numbers.data(), numbers.size());
+}
+
+nb::typed<nb::list, nb::bytes> copies(nb::typed<nb::sequence, nb::object> tensors) {
+  nb::list all;
+  for (nb::handle tensor : tensors) all.append(copy(tensor));
+  return nb::typed<nb::list, nb::bytes>(all);
 }
 
 template <class T>
@@ -194,7 +265,15 @@ void define_tensors(nb::module_& m) {
       "keep", &keep, "tensors"_a,
       "Aliases of tensors or None; those of the tensors that are no leaves; those that are in their places, `...` for "
       "what is none and None for what needs no gradient.");
-  m.def("copy", &copy, "tensor"_a, "The numbers of a plain vector, float32 or float64, as they are now.");
+  m.def(
+      "keep_needed", &keep_needed, "tensors"_a, "needed"_a, "learns"_a,
+      "Of the tensors that are `needed` what `keep` says; aliases of all, of the others alone, and their versions.\n\n"
+      "`learns` says which of them need gradients. What is not needed is None among the first aliases, and stands "
+      "among "
+      "the leaves if it learns, whether it is one or not.");
+  m.def("versions", &versions, "tensors"_a,
+        "How often each was written to; None for None, and for inference tensors, which do not count.");
+  m.def("copies", &copies, "tensors"_a, "The numbers of plain vectors, float32 or float64, as they are now.");
   m.def("admits", &admits, "input"_a.none(), "h_0"_a.none(), "c_0"_a.none(), "weights"_a, "gates"_a,
         "input_size"_a.none(), "hidden_size"_a.none(), "layers"_a.none(), "bidirectional"_a.none(), "bias"_a.none(),
         "Whether these are plain tensors of one dtype, float32 or float64, weights and input of these sizes.\n\n"

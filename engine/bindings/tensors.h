@@ -73,10 +73,10 @@ class TensorView {
 // What there is to know of PyTorch, told once by elman._gate.
 struct PyTorch {
   DLPackExchange* exchange;
-  nb::object tensor, parameter;                // the types
-  nb::object is_neg, untyped_storage, detach;  // methods of tensors
+  nb::object tensor, parameter;                              // the types
+  nb::object is_neg, untyped_storage, detach, is_inference;  // methods of tensors
   nb::str new_empty = nb::str("new_empty"), contiguous = nb::str("contiguous");
-  nb::str is_leaf = nb::str("is_leaf"), requires_grad = nb::str("requires_grad");
+  nb::str is_leaf = nb::str("is_leaf"), requires_grad = nb::str("requires_grad"), version = nb::str("_version");
 };
 extern const PyTorch* torch;  // null until told; never freed: threads may outlive the module
 

@@ -171,8 +171,20 @@ def keep(tensors: Sequence[object]) -> tuple[list[object], list[object], list[ob
     Aliases of tensors or None; those of the tensors that are no leaves; those that are in their places, `...` for what is none and None for what needs no gradient.
     """
 
-def copy(tensor: object) -> bytes:
-    """The numbers of a plain vector, float32 or float64, as they are now."""
+def keep_needed(tensors: tuple[object], needed: tuple[bool], learns: tuple[bool]) -> tuple[list[object], list[object], list[object], list[object], list[object], list[object]]:
+    """
+    Of the tensors that are `needed` what `keep` says; aliases of all, of the others alone, and their versions.
+
+    `learns` says which of them need gradients. What is not needed is None among the first aliases, and stands among the leaves if it learns, whether it is one or not.
+    """
+
+def versions(tensors: list[object]) -> list[object]:
+    """
+    How often each was written to; None for None, and for inference tensors, which do not count.
+    """
+
+def copies(tensors: Sequence[object]) -> list[bytes]:
+    """The numbers of plain vectors, float32 or float64, as they are now."""
 
 def admits(input: object | None, h_0: object | None, c_0: object | None, weights: list[object], gates: int, input_size: object | None, hidden_size: object | None, layers: object | None, bidirectional: object | None, bias: object | None) -> bool:
     """

@@ -308,7 +308,7 @@ def test_the_binding_refuses_what_is_no_tensor(wrong: Any) -> None:
     assert not _engine.is_plain(wrong)
     assert _engine.are_plain([input, wrong]) == (wrong is None)
     with pytest.raises((ValueError, TypeError)):
-        _engine.copy(wrong)
+        _engine.copies([wrong])
     sizes = 1, 3, 5, 1, False, True
     assert not _engine.admits(wrong, None, None, weights, *sizes)
     assert wrong is None or not _engine.admits(input, wrong, None, weights, *sizes)

@@ -18,7 +18,7 @@ from elman.ops._kept import keep, originals
 __all__ = ["cells_of", "layer"]
 
 _requires_grad = attrgetter("requires_grad")
-_copy = _engine.copy
+_copies: Any = _engine.copies
 # cell, directions, hidden size, of packed input the rows of each step, whether the output is batch first, and every_c
 _Call = tuple[str, int, int, Tensor | None, bool, bool]
 
@@ -105,7 +105,7 @@ class _Layer(torch.autograd.Function):
             call = *call[:3], batch_sizes.clone(), *call[4:]  # what is checked stays as it was
         if output_batch_first:
             output.transpose_(0, 1)  # in place, before writes are counted
-        ctx.kept = call, leaves, biases, [*map(_copy, biases)], _Writes(output)
+        ctx.kept = call, leaves, biases, _copies(biases), _Writes(output)
         ctx.set_materialize_grads(False)
         return results
 

@@ -11,11 +11,13 @@ from elman import _engine
 from elman._gate import are_plain, nothing_intercepts
 from elman.ops._calls import backward, forward
 from elman.ops._differentiable import differentiable_backward
-from elman.ops._kept import keep, originals
+from elman.ops._kept import originals
 
 __all__ = ["step"]
 
-_copy = _engine.copy
+_copies: Any = _engine.copies
+_keep_needed: Any = _engine.keep_needed
+_versions: Any = _engine.versions
 
 
 def step(
@@ -55,23 +57,19 @@ class _Step(torch.autograd.Function):
     def forward(
         ctx: Any, cell: str, hidden_size: int, input: Tensor, h: Tensor | None, c: Tensor | None, *weights: Tensor
     ) -> tuple[Tensor, ...]:
-        learns_input, learns_h, _, learns_w_ih, learns_w_hh, *_ = learns = ctx.needs_input_grad[2:]
+        learns = ctx.needs_input_grad[2:]
+        learns_input, learns_h, _, learns_w_ih, learns_w_hh = learns[:5]
         w_ih, w_hh, *biases = weights
-        given = input, h, c, w_ih, w_hh
-        needed = learns_w_ih, learns_w_hh, any((*learns[:2], *learns[3:])), learns_input, learns_h
-        aliases, computed, leads = keep([x if need else None for x, need in zip(given, needed, strict=True)])
-        values: list[Any] = [x if alias is None else alias for x, alias in zip(given, aliases, strict=True)]
+        learns_c = c is not None and any((*learns[:2], *learns[3:]))
+        needed = learns_w_ih, learns_w_hh, learns_c, learns_input, learns_h
+        aliases, computed, leads, values, unchecked, versions = _keep_needed((input, h, c, w_ih, w_hh), needed, learns)
         x, h_before, c_before, *matrices = values
         results, kept = forward(cell, 1, hidden_size, x, h_before, c_before, None, [*matrices, *biases], True)
-        unchecked: list[Tensor | None] = [None] * 5
-        for i, tensor in enumerate(given):
-            if tensor is not None and not needed[i]:
-                # W_hh aside h is also read by a cell that keeps it in part: PyTorch's has a copy then
-                unchecked[i] = tensor.clone() if i == 1 and kept is not None else tensor.detach()
-                leads[i] = tensor if learns[i] else None
+        if kept is not None and unchecked[1] is not None:
+            # W_hh aside h is also read by a cell that keeps it in part: PyTorch's has a copy then
+            unchecked[1], versions[1] = unchecked[1].clone(), 0
         ctx.save_for_backward(results[0] if kept is None else kept, *aliases, *computed)
-        versions = [x is None or x.is_inference() or x._version for x in unchecked]
-        ctx.kept = cell, hidden_size, kept is not None, leads, unchecked, versions, biases, [*map(_copy, biases)]
+        ctx.kept = cell, hidden_size, kept is not None, leads, unchecked, versions, biases, _copies(biases)
         ctx.set_materialize_grads(False)
         return results
 
@@ -92,7 +90,7 @@ class _Step(torch.autograd.Function):
                 *backward(cell, 1, hidden_size, input, h, c, None, matrices, state, kept, d_h, None, d_c, needed),
             )
         # by operations that PyTorch can differentiate again
-        if versions != [x is None or x.is_inference() or x._version for x in unchecked]:
+        if versions != _versions(unchecked):
             raise RuntimeError("a variable needed for gradient computation has been modified by an inplace operation")
         as_they_were = [torch.frombuffer(bytearray(copy), dtype=values[0].dtype) for copy in numbers]
         return (
