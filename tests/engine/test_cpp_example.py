@@ -4,7 +4,6 @@ It is linked with the engine that the installation of this checkout has compiled
 its sources; the slow test compiles all of it, as the example's README says.
 """
 
-import os
 import re
 import shutil
 import subprocess
@@ -16,12 +15,11 @@ import pytest
 
 import elman
 from elman._safetensors import tensor_bytes
+from tests.engine.compiler import COMPILER, ROOT, compiled_engine
 
-ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "cpp"
 STRICT = ("-Wall", "-Wextra", "-Wshadow", "-Wpedantic", "-Werror")
 CMAKE = shutil.which("cmake") or shutil.which("cmake", path=Path(sys.executable).parent)  # else the dev extra's
-COMPILER = next(filter(None, map(shutil.which, [os.environ.get("CXX", "c++"), "g++", "clang++"])), None)
 LSTM = {"weight_hh_l0": np.zeros((12, 3), "float32")}
 METADATA = {"format": "elman rnn", "version": "2", "cell": "tanh", "batch_first": "false"}
 VERSION_1 = {"format": "elman rnn", "version": "1", "nonlinearity": "tanh", "batch_first": "false"}
@@ -32,13 +30,6 @@ pytestmark = pytest.mark.skipif(COMPILER is None or CMAKE is None, reason="needs
 
 def run(*command, stdin=b""):
     return subprocess.run(list(map(str, command)), input=stdin, capture_output=True, check=False)
-
-
-def compiled_engine():
-    """The static library that a build of this checkout has left, or None."""
-    sources = [path.stat().st_mtime for path in (ROOT / "engine").rglob("*") if path.suffix in (".h", ".cpp", ".txt")]
-    found = [path for path in ROOT.glob("build/cp*/engine/libelman_engine.a") if path.stat().st_mtime > max(sources)]
-    return next(iter(found), None)
 
 
 def built(folder):

@@ -1,15 +1,15 @@
 """Memory that ends at any allocation of a call, threads that the system does not give, memory that is given back."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.engine.compiler import COMPILER
+
 HERE = Path(__file__).parent
-COMPILER = next(filter(None, map(shutil.which, [os.environ.get("CXX", "c++"), "g++", "clang++"])), None)
 
 pytestmark = [
     pytest.mark.skipif(COMPILER is None, reason="needs a compiler"),

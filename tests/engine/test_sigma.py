@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.engine.cases import Array
+from tests.engine.compiler import COMPILER, FLAGS, ROOT
 from tests.engine.gated import gated_case, run
-from tests.engine.test_levels import COMPILER, FLAGS, ROOT
 from tests.engine.test_tanh import floats
 
 pytestmark = pytest.mark.usefixtures("level")
