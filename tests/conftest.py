@@ -1,5 +1,6 @@
 """One profile for hypothesis, one starting state of PyTorch for every test, slow tests only when asked for."""
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -31,6 +32,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if slow:
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if "slow" not in item.keywords]
+
+
+def pytest_collection_finish() -> None:
+    """No collection looks again at what is there before the first test, half a million objects of PyTorch's."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -41,10 +41,10 @@ def tiny(cell: str, form: str) -> tuple[Callable[..., tuple[Tensor, ...]], list[
         layer = kind(elman.nn, cell, "Cell")(2, 3, dtype=torch.float64)
         f, shapes = as_function(layer), [(2, 2), *[(2, 3)] * states]
     else:
-        layer = kind(elman.nn, cell)(2, 3, 2, bidirectional=True, batch_first=True, dtype=torch.float64)
-        packing = pack_padded_sequence(torch.zeros(3, 2, 1), torch.tensor([2, 3]), enforce_sorted=False)
+        layer = kind(elman.nn, cell)(2, 2, 2, bidirectional=True, batch_first=True, dtype=torch.float64)
+        packing = pack_padded_sequence(torch.zeros(2, 2, 1), torch.tensor([1, 2]), enforce_sorted=False)
         f = as_function(layer, packing if form == "packed" else None)
-        shapes = [(5, 2) if form == "packed" else (2, 3, 2), *[(4, 2, 3)] * states]
+        shapes = [(3, 2) if form == "packed" else (2, 2, 2), *[(4, 2, 2)] * states]
     leaves = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
     return f, [*leaves, *(p.detach().clone().requires_grad_() for p in layer.parameters())]
 

@@ -23,7 +23,7 @@ from tests.nn.cases import (
 from tests.strategies import cases, frozen_cases
 
 
-@settings(max_examples=200)
+@settings(max_examples=150)
 @given(cases())
 def test_outputs_and_gradients_are_those_of_torch(case: Case) -> None:
     assert_same_numbers(run(case, elman.nn), run(case, torch.nn))
@@ -74,7 +74,7 @@ def test_strides_dtypes_and_the_need_of_gradients_are_those_of_torch(case: Case)
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize(
     ("steps", "batch", "input_size", "hidden_size"),
-    [(30, 1, 40, 100), (20, 33, 64, 128), (10, 16, 1, 300), (6, 65, 257, 131), (300, 2, 5, 17), (4, 3, 300, 200)],
+    [(30, 1, 40, 100), (20, 33, 64, 128), (10, 16, 1, 300), (6, 65, 257, 131), (100, 2, 5, 17), (4, 3, 300, 200)],
 )
 def test_larger_layers_give_the_numbers_of_torch(
     steps: int, batch: int, input_size: int, hidden_size: int, bidirectional: bool, cell: str

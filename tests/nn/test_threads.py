@@ -21,10 +21,11 @@ from torch.nn.utils.rnn import PackedSequence
 import elman.nn
 
 torch.set_num_threads(2)
-layer, lstm, linear = elman.nn.RNN(200, 150), elman.nn.LSTM(200, 150), elman.nn.Linear(200, 150)
-x = torch.randn(60, 120, 200, requires_grad=True)
+rnn, gru, lstm = (kind(200, 150) for kind in (elman.nn.RNN, elman.nn.GRU, elman.nn.LSTM))
+linear = elman.nn.Linear(200, 150)
+x = torch.randn(20, 120, 200, requires_grad=True)
 h_0, c_0 = torch.randn(2, 1, 120, 150)
-gradient, batch_sizes = torch.randn(60, 120, 150), torch.full((60,), 120)
+gradient, batch_sizes = torch.randn(20, 120, 150), torch.full((20,), 120)
 packed = PackedSequence(x.detach().reshape(-1, 200), batch_sizes)
 
 def while_another_thread_does(change, run):
@@ -36,7 +37,7 @@ def while_another_thread_does(change, run):
     thread = threading.Thread(target=keep_on)
     thread.start()
     try:
-        for _ in range(8):
+        for _ in range(6):
             run()
     finally:
         ended.set()
@@ -46,14 +47,12 @@ def through(module, *state):
     output = module(x, *state)
     torch.autograd.grad(output if module is linear else output[0], [x], gradient)
 
-def swapped(tensors, module, *state):
-    for tensor in tensors:
-        other = torch.zeros(tensor.shape)
-        while_another_thread_does(lambda: setattr(tensor, "data", other.clone()), lambda: through(module, *state))
-
-swapped((x, h_0, layer.weight_ih_l0, layer.weight_hh_l0, gradient), layer, h_0)
-swapped((c_0, lstm.weight_hh_l0), lstm, (h_0, c_0))
-swapped((x, linear.weight), linear)
+for module, tensor, *state in (
+    (rnn, x, h_0), (gru, h_0, h_0), (lstm, lstm.weight_ih_l0, (h_0, c_0)), (gru, gru.weight_hh_l0, h_0),
+    (rnn, gradient, h_0), (lstm, c_0, (h_0, c_0)), (linear, x), (linear, linear.weight)
+):
+    swap = lambda: setattr(tensor, "data", torch.zeros(tensor.shape))
+    while_another_thread_does(swap, lambda: through(module, *state))
 
 def write():
     batch_sizes.fill_(10**12)
@@ -61,7 +60,7 @@ def write():
 
 def run_packed():
     try:
-        layer(packed)
+        rnn(packed)
     except (RuntimeError, ValueError):
         pass  # seen while it was wrong
 
