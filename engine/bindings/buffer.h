@@ -5,6 +5,7 @@
 #include <nanobind/nanobind.h>
 
 #include <cstdint>
+#include <type_traits>
 
 namespace nb = nanobind;
 
@@ -24,10 +25,10 @@ class Buffer {
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 
-  // Whether it holds native, aligned numbers of this type in one dimension or more.
+  // Whether it holds native, aligned numbers of this type, or booleans, in one dimension or more.
   template <class T>
   bool holds() const {
-    constexpr char kFormat = sizeof(T) == 4 ? 'f' : 'd';
+    constexpr char kFormat = std::is_same_v<T, bool> ? '?' : sizeof(T) == 4 ? 'f' : 'd';
     if (!view_.obj || view_.ndim < 1 || !view_.format) return false;
     if (view_.format[0] != kFormat || view_.format[1] != 0) return false;
     if (reinterpret_cast<std::uintptr_t>(view_.buf) % alignof(T) != 0) return false;

@@ -21,10 +21,15 @@ std::atomic<int> threads{1};
 
 template <class T>
 double multiplications(const elman::Network<T>& network, std::int64_t steps, std::int64_t rows) {
-  const std::int64_t units = network.hidden_size();
-  const int matrices = network.layers() * network.directions() * sizes(network.cell()).gates;
-  return static_cast<double>(matrices) * static_cast<double>(units) *
-         static_cast<double>(network.input_size() + units) * static_cast<double>(steps) * static_cast<double>(rows);
+  double of_row = 0;
+  std::int64_t reads = network.input_size();
+  for (int layer = 0; layer < network.layers(); ++layer) {
+    const std::int64_t units = network.hidden_size(layer);
+    of_row += static_cast<double>(units) * static_cast<double>(reads + units);
+    reads = network.directions() * units;
+  }
+  const int matrices = network.directions() * sizes(network.cell()).gates;
+  return static_cast<double>(matrices) * of_row * static_cast<double>(steps) * static_cast<double>(rows);
 }
 
 // How many arrays a state is: h, or h and c.
@@ -70,13 +75,18 @@ elman::Weights<T> weights(nb::tuple arrays, std::int64_t gates) {
 }
 
 template <class T>
-void make_network(elman::Network<T>* self, nb::typed<nb::list, nb::object> layers, int directions, elman::Cell cell) {
+void make_network(elman::Network<T>* self, nb::typed<nb::list, nb::object> layers, int directions, elman::Cell cell,
+                  bool residual, std::optional<Array<const T>> start) {
   std::vector<elman::Weights<T>> all;
   for (nb::handle arrays : layers) all.push_back(weights<T>(nb::cast<nb::tuple>(arrays), elman::sizes(cell).gates));
   require(!all.empty() && directions > 0 && all.size() % static_cast<std::size_t>(directions) == 0,
           "layers: expected one or more, with the weights of every direction");
+  std::int64_t units = 0;
+  for (const elman::Weights<T>& each : all) units += each.hidden_size;
+  const T* of_start = contiguous(start, elman::sizes(cell).states * units, "start: expected a state of every layer");
   const Released released;
-  new (self) elman::Network<T>(all.data(), static_cast<int>(all.size()) / directions, directions, cell);
+  new (self) elman::Network<T>(all.data(), static_cast<int>(all.size()) / directions, directions, cell,
+                               {.start = of_start, .residual = residual});
 }
 
 // (steps, batch, features), or packed (rows, features).
@@ -108,7 +118,7 @@ template <class T>
 void run(const elman::Network<T>& network, Array<const T> input, std::optional<BatchSizes> batch_sizes,
          const Tuple& initial, Array<T> output, const Tuple& final) {
   const bool packed = batch_sizes.has_value();
-  const std::int64_t width = network.directions() * network.hidden_size();
+  const std::int64_t width = network.output_size();
   require(input.ndim() == (packed ? 2 : 3) && output.ndim() == input.ndim(), "input: expected other dimensions");
   for (std::size_t i = 0; i + 1 < input.ndim(); ++i) {
     require(input.shape(i) == output.shape(i), "output: expected as many rows as the input has");
@@ -123,7 +133,7 @@ void run(const elman::Network<T>& network, Array<const T> input, std::optional<B
     sizes = checked_copy(*batch_sizes, length(input.shape(0)));
     sequence = {length(sizes.size()), sizes.empty() ? 0 : sizes.front(), sizes.data(), false};
   }
-  const std::int64_t size = network.layers() * network.directions() * sequence.batch * network.hidden_size();
+  const std::int64_t size = sequence.batch * network.state_size();
   const States<const T> before(initial, states_of(network), size, "initial: expected other sizes");
   const States<T> after(final, states_of(network), size, "final: expected other sizes");
   const typename elman::Network<T>::Run call{
@@ -156,6 +166,7 @@ const NumPy* numpy = nullptr;
 // (output, (h_n, c_n)), or None for all else, which is left to Python to convert or refuse.
 template <class T>
 nb::object run_plain(const elman::Network<T>& network, nb::handle x, nb::handle h_0, bool batch_first) {
+  if (!network.is_even()) return nb::none();  // their states are an array a layer
   const bool has_cells = states_of(network) == 2;
   nb::handle given[2] = {h_0, nullptr};
   if (has_cells && !h_0.is_none()) {
@@ -172,7 +183,7 @@ nb::object run_plain(const elman::Network<T>& network, nb::handle x, nb::handle 
   const bool batched = dimensions == 3;
   const int by_step = batched && batch_first ? 1 : 0, by_row = 1 - by_step;
   const std::int64_t steps = from.size(by_step), batch = batched ? from.size(by_row) : 1;
-  const std::int64_t width = network.directions() * network.hidden_size();
+  const std::int64_t width = network.output_size(), units = network.hidden_size(0);
   const std::int64_t states = network.layers() * network.directions();
   if (steps == 0 || batch == 0) return nb::none();
   std::optional<Buffer> given_buffers[2];
@@ -181,17 +192,14 @@ nb::object run_plain(const elman::Network<T>& network, nb::handle x, nb::handle 
     if (!given[i].type().is(numpy->ndarray)) return nb::none();
     const Buffer& state = given_buffers[i].emplace(given[i], false);
     const bool fits = state.holds<T>() && state.is_contiguous() && state.dimensions() == dimensions &&
-                      state.size(0) == states && (!batched || state.size(1) == batch) &&
-                      state.size(last) == network.hidden_size();
+                      state.size(0) == states && (!batched || state.size(1) == batch) && state.size(last) == units;
     if (!fits) return nb::none();
     initial[i] = state.data<const T>();
   }
   const nb::object& dtype = numpy->dtype<T>();
   const auto empty = [&](auto... sizes) { return numpy->empty(nb::make_tuple(sizes...), dtype); };
   const nb::object output = batched ? empty(from.size(0), from.size(1), width) : empty(steps, width);
-  const auto empty_states = [&] {
-    return batched ? empty(states, batch, network.hidden_size()) : empty(states, network.hidden_size());
-  };
+  const auto empty_states = [&] { return batched ? empty(states, batch, units) : empty(states, units); };
   const nb::object h_n = empty_states(), c_n = has_cells ? empty_states() : nb::none();
   const Buffer to(output, true), final(h_n, true);
   std::optional<Buffer> final_cells;
@@ -222,36 +230,47 @@ class PythonStream {
   PythonStream(std::shared_ptr<const elman::Network<T>> network, std::int64_t batch, nb::object convert)
       : stream_(std::move(network), batch), convert_(std::move(convert)) {
     const elman::Network<T>& net = stream_.network();
-    row_ = nb::make_tuple(net.hidden_size());
-    rows_ = nb::make_tuple(batch, net.hidden_size());
+    row_ = nb::make_tuple(net.output_size());
+    rows_ = nb::make_tuple(batch, net.output_size());
     gives_up_gil_ = is_worth_the_gil(multiplications(net, 1, batch));
   }
 
-  nb::object step(nb::handle input, nb::handle out) {
+  nb::object step(nb::handle input, nb::handle out, nb::handle reset) {
+    const auto convert = [&] { return convert_(nb::find(*this), input, out, reset); };
     // subclasses too are left to `convert`: a masked array has more to say than its buffer
     if (!input.type().is(numpy->ndarray) || !(out.is_none() || out.type().is(numpy->ndarray))) {
-      return convert_(nb::find(*this), input, out);
+      return convert();
     }
     const Buffer from(input, false);
     const elman::Network<T>& network = stream_.network();
     const bool one = from.dimensions() == 1 && stream_.batch() == 1;
     if (!from.holds<T>() || (!one && !(from.dimensions() == 2 && from.size(0) == stream_.batch())) ||
         from.size(from.dimensions() - 1) != network.input_size()) {
-      return convert_(nb::find(*this), input, out);
+      return convert();
     }
     nb::object result = out.is_none() ? numpy->empty(one ? row_ : rows_, numpy->dtype<T>()) : nb::borrow(out);
     const Buffer to(result, true);
     if (!to.holds<T>() || !to.is_contiguous() || to.dimensions() != from.dimensions() ||
-        to.size(to.dimensions() - 1) != network.hidden_size() || (!one && to.size(0) != stream_.batch())) {
-      return convert_(nb::find(*this), input, out);
+        to.size(to.dimensions() - 1) != network.output_size() || (!one && to.size(0) != stream_.batch())) {
+      return convert();
     }
+    std::optional<Buffer> mask;
+    if (!reset.is_none() && !is_mask(reset, mask)) return convert();
     const Use use(*this);
+    if (mask) reset_rows(*mask);
     const std::ptrdiff_t row = one ? 0 : from.stride<T>(0), feature = from.stride<T>(from.dimensions() - 1);
     {
       const ReleasedIf released(gives_up_gil_);
       stream_.step(from.data<T>(), row, feature, to.data<T>(), threads.load(std::memory_order_relaxed));
     }
     return result;
+  }
+
+  void reset(nb::handle rows) {
+    std::optional<Buffer> mask;
+    require(is_mask(rows, mask), "rows: expected contiguous booleans, one for each sequence");
+    const Use use(*this);
+    reset_rows(*mask);
   }
 
   void read_states(Array<T> states) {
@@ -283,12 +302,24 @@ class PythonStream {
     PythonStream& stream_;
   };
 
+  // Whether `rows` are contiguous booleans (batch,), which `mask` then holds.
+  bool is_mask(nb::handle rows, std::optional<Buffer>& mask) const {
+    if (!rows.type().is(numpy->ndarray)) return false;
+    const Buffer& flags = mask.emplace(rows, false);
+    return flags.holds<bool>() && flags.dimensions() == 1 && flags.is_contiguous() && flags.size(0) == stream_.batch();
+  }
+
+  void reset_rows(const Buffer& mask) {
+    for (std::int64_t row = 0; row < stream_.batch(); ++row) {
+      if (mask.data<const std::uint8_t>()[row]) stream_.reset(row);  // not bool: views may hold any byte
+    }
+  }
+
   template <class Element>
   void require_states(const Array<Element>& states) const {
-    const elman::Network<T>& network = stream_.network();
-    const std::int64_t size = network.layers() * stream_.batch() * network.hidden_size();
-    require(length(states.size()) == length(states_of(network)) * size && is_contiguous(states),
-            "states: expected (states, layers, batch, hidden_size)");
+    const std::int64_t size = stream_.batch() * stream_.network().state_size();
+    require(length(states.size()) == length(states_of(stream_.network())) * size && is_contiguous(states),
+            "states: expected those of all layers");
   }
 
   elman::Stream<T> stream_;
@@ -300,19 +331,22 @@ class PythonStream {
 template <class T>
 void define(nb::module_& m, const char* network, const char* stream) {
   nb::class_<elman::Network<T>>(m, network, "A stack of layers, packed once: elman::Network of elman/network.h.")
-      .def("__init__", &make_network<T>, "layers"_a, "directions"_a, "cell"_a,
+      .def("__init__", &make_network<T>, "layers"_a, "directions"_a, "cell"_a, "residual"_a = false,
+           "start"_a.noconvert().none() = nb::none(),
            "A tuple (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None) for each layer and direction.")
       .def("run", &run<T>, "input"_a.noconvert(), "batch_sizes"_a.noconvert().none(), "initial"_a.noconvert().none(),
            "output"_a.noconvert(), "final"_a.noconvert().none(),
            "Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `final`.\n\n"
-           "`initial` and `final` are (h_0,) and (h_n,), of an LSTM (h_0, c_0) and (h_n, c_n).")
+           "`initial` and `final` are (h_0,) and (h_n,), of an LSTM (h_0, c_0) and (h_n, c_n), each of all layers.")
       .def("run_plain", &run_plain<T>, "x"_a.none(), "h_0"_a.none(), "batch_first"_a,
            "The common call of elman.runtime's networks, which makes its results; None where arguments are none that "
            "can be read as they are.");
   nb::class_<PythonStream<T>>(m, stream, "A batch of sequences read step by step: elman::Stream of elman/network.h.")
       .def(nb::init<std::shared_ptr<const elman::Network<T>>, std::int64_t, nb::object>(), "network"_a, "batch"_a,
            "convert"_a)
-      .def("step", &PythonStream<T>::step, "x_t"_a.none(), "out"_a.none() = nb::none(), "elman.runtime.Stream.step")
+      .def("step", &PythonStream<T>::step, "x_t"_a.none(), "out"_a.none() = nb::none(), "reset"_a.none() = nb::none(),
+           "elman.runtime.Stream.step")
+      .def("reset", &PythonStream<T>::reset, "rows"_a, "Let flagged sequences begin anew: booleans (batch,).")
       .def("read_states", &PythonStream<T>::read_states, "states"_a.noconvert(), "Copy the states to an array.")
       .def("write_states", &PythonStream<T>::write_states, "states"_a.noconvert(), "Copy an array to the states.");
 }

@@ -3,7 +3,7 @@
 //     elman_step rnn.safetensors series.txt
 //
 // The series has a step a line: input_size numbers with spaces between; - is standard input. For each step one line is
-// printed, the last layer's hidden state, nine digits a number: enough to tell any two float32 apart. step.py prints
+// printed, the last layer's output, nine digits a number: enough to tell any two float32 apart. step.py prints
 // the same bytes. What cannot be used is refused in one line, with exit code 2.
 #include <cmath>
 #include <cstdio>
@@ -41,65 +41,115 @@ std::string shown(const Shape& shape) {
 elman::Cell read_cell(std::map<std::string, std::string> metadata) {
   if (metadata["format"] != "elman rnn") throw Refusal("expected a network that elman.save wrote, got another file");
   const std::string version = metadata["version"];
-  if (version != "1" && version != "2") throw Refusal("version: expected '1' or '2', got " + shown(version));
+  if (version != "1" && version != "2" && version != "3") {
+    throw Refusal("version: expected '1', '2' or '3', got " + shown(version));
+  }
   const std::string key = version == "1" ? "nonlinearity" : "cell";  // version 1 had no gates
   for (const elman::Cell cell : {elman::Cell::tanh, elman::Cell::relu, elman::Cell::gru, elman::Cell::lstm}) {
-    if (metadata[key] == sizes(cell).name && (version == "2" || sizes(cell).gates == 1)) return cell;
+    if (metadata[key] == sizes(cell).name && (version != "1" || sizes(cell).gates == 1)) return cell;
   }
   const std::string choices = version == "1" ? "'tanh' or 'relu'" : "'tanh', 'relu', 'gru' or 'lstm'";
   throw Refusal(key + ": expected " + choices + ", got " + shown(metadata[key]));
 }
 
-// Rows of all gates, and input_size.
-Shape read_sizes(const Tensors& tensors, std::uint64_t gates) {
-  for (const auto& [name, tensor] : tensors) {
-    if (name.ends_with("_reverse")) {
-      throw Refusal("expected a network in one direction, got a bidirectional one, which begins at the last step");
+// Version 3 alone says whether there are residual connections.
+bool read_residual(std::map<std::string, std::string> metadata) {
+  const std::string said = metadata["residual"];
+  if (metadata["version"] != "3") return false;
+  if (said != "true" && said != "false") throw Refusal("residual: expected 'true' or 'false', got " + shown(said));
+  return said == "true";
+}
+
+// The tensors of a file: each is read once, and what is left over shows.
+class Source {
+ public:
+  explicit Source(safetensors::File& file) : file_(file), left_(file.tensors()) {}
+
+  bool has(const std::string& name) const { return left_.contains(name); }
+  const Tensors& left() const { return left_; }
+
+  const Shape& shape(const std::string& name) const {
+    const auto found = left_.find(name);
+    if (found == left_.end()) throw Refusal(name + ": expected this tensor, it is missing");
+    return found->second.shape;
+  }
+
+  const float* read(const std::string& name, const Shape& expected) {
+    if (shape(name) != expected) {
+      throw Refusal(name + ": expected the shape " + shown(expected) + ", got " + shown(shape(name)));
+    }
+    memory_.push_back(file_.read(left_.extract(name).mapped()));
+    return memory_.back().data();
+  }
+
+ private:
+  safetensors::File& file_;
+  Tensors left_;
+  std::vector<std::vector<float>> memory_;
+};
+
+// A layer, which reads the units of the one before it, or if there is none, what `before` 0 stands for: any number.
+elman::Weights<float> read_layer(Source& source, const std::string& number, std::uint64_t gates, std::uint64_t before,
+                                 bool bias) {
+  const std::string name = "weight_ih_l" + number;
+  const Shape shape = source.shape(name);
+  const bool is_matrix = shape.size() == 2 && shape[0] != 0 && shape[0] % gates == 0 && shape[1] != 0;
+  if (!is_matrix || (before != 0 && shape[1] != before)) {
+    const std::string rows = gates == 1 ? "hidden_size" : std::to_string(gates) + " * hidden_size";
+    const std::string reads = before == 0 ? "input_size" : std::to_string(before);
+    throw Refusal(name + ": expected the shape (" + rows + ", " + reads + "), got " + shown(shape));
+  }
+  const std::uint64_t rows = shape[0], units = rows / gates;
+  return {
+      .input_size = static_cast<std::int64_t>(shape[1]),
+      .hidden_size = static_cast<std::int64_t>(units),
+      .input = source.read(name, shape),
+      .recurrent = source.read("weight_hh_l" + number, {rows, units}),
+      .input_bias = bias ? source.read("bias_ih_l" + number, {rows}) : nullptr,
+      .recurrent_bias = bias ? source.read("bias_hh_l" + number, {rows}) : nullptr,
+  };
+}
+
+// Learned initial states, h of all layers and behind them, of an LSTM, all c; none where they are not learned.
+std::vector<float> read_start(Source& source, const std::vector<elman::Weights<float>>& layers, elman::Cell cell) {
+  std::vector<float> start;
+  if (!source.has("h_0_l0")) return start;
+  for (int kind = 0; kind < sizes(cell).states; ++kind) {
+    for (std::size_t n = 0; n < layers.size(); ++n) {
+      const auto units = static_cast<std::uint64_t>(layers[n].hidden_size);
+      const float* state = source.read((kind == 0 ? "h_0_l" : "c_0_l") + std::to_string(n), {units});
+      start.insert(start.end(), state, state + units);
     }
   }
-  const auto first = tensors.find("weight_ih_l0");
-  if (first == tensors.end()) throw Refusal("weight_ih_l0: expected this tensor, it is missing");
-  const Shape& shape = first->second.shape;
-  if (shape.size() != 2 || shape[0] == 0 || shape[0] % gates != 0 || shape[1] == 0) {
-    const std::string rows = gates == 1 ? "hidden_size" : std::to_string(gates) + " * hidden_size";
-    throw Refusal("weight_ih_l0: expected the shape (" + rows + ", input_size), got " + shown(shape));
-  }
-  return shape;
+  return start;
 }
 
 std::shared_ptr<const Network> read_network(const std::string& path) {
   safetensors::File file(path);
   const elman::Cell cell = read_cell(file.metadata());
-  const auto gates = static_cast<std::uint64_t>(sizes(cell).gates);
-  const Shape first = read_sizes(file.tensors(), gates);
-  const std::uint64_t rows = first[0], hidden_size = rows / gates;
-  const bool bias = file.tensors().contains("bias_ih_l0");
-
-  Tensors left = file.tensors();
-  std::vector<std::vector<float>> memory;
-  const auto read = [&](const std::string& name, const Shape& shape) {
-    const auto tensor = left.extract(name);
-    if (!tensor) throw Refusal(name + ": expected this tensor, it is missing");
-    if (tensor.mapped().shape != shape) {
-      throw Refusal(name + ": expected the shape " + shown(shape) + ", got " + shown(tensor.mapped().shape));
+  const bool residual = read_residual(file.metadata());
+  for (const auto& [name, tensor] : file.tensors()) {
+    if (name.ends_with("_reverse")) {
+      throw Refusal("expected a network in one direction, got a bidirectional one, which begins at the last step");
     }
-    memory.push_back(file.read(tensor.mapped()));
-    return memory.back().data();
-  };
-  std::vector<elman::Weights<float>> layers;
-  for (std::string n = "0"; left.contains("weight_ih_l" + n); n = std::to_string(layers.size())) {
-    const std::uint64_t reads = layers.empty() ? first[1] : hidden_size;
-    layers.push_back({
-        .input_size = static_cast<std::int64_t>(reads),
-        .hidden_size = static_cast<std::int64_t>(hidden_size),
-        .input = read("weight_ih_l" + n, {rows, reads}),
-        .recurrent = read("weight_hh_l" + n, {rows, hidden_size}),
-        .input_bias = bias ? read("bias_ih_l" + n, {rows}) : nullptr,
-        .recurrent_bias = bias ? read("bias_hh_l" + n, {rows}) : nullptr,
-    });
   }
-  if (!left.empty()) throw Refusal(shown(left.begin()->first) + ": expected no tensor of this name");
-  return std::make_shared<Network>(layers.data(), static_cast<int>(layers.size()), 1, cell);
+  Source source(file);
+  const bool bias = source.has("bias_ih_l0");
+  const auto gates = static_cast<std::uint64_t>(sizes(cell).gates);
+  std::vector<elman::Weights<float>> layers;
+  std::string number = "0";
+  do {
+    const auto before = layers.empty() ? 0 : static_cast<std::uint64_t>(layers.back().hidden_size);
+    layers.push_back(read_layer(source, number, gates, before, bias));
+    number = std::to_string(layers.size());
+  } while (source.has("weight_ih_l" + number));
+  const std::vector<float> start = read_start(source, layers, cell);
+  if (!source.left().empty()) {
+    throw Refusal(shown(source.left().begin()->first) + ": expected no tensor of this name");
+  }
+  return std::make_shared<Network>(
+      layers.data(), static_cast<int>(layers.size()), 1, cell,
+      elman::NetworkOptions<float>{.start = start.empty() ? nullptr : start.data(), .residual = residual});
 }
 
 // To double and then to float, as NumPy does, which in rare cases is another float than the nearest.
@@ -136,7 +186,7 @@ void print(const std::vector<float>& output) {
 
 void step_through(std::istream& series, const std::string& name, std::shared_ptr<const Network> network) {
   std::vector<float> input(static_cast<std::size_t>(network->input_size()));
-  std::vector<float> output(static_cast<std::size_t>(network->hidden_size()));
+  std::vector<float> output(static_cast<std::size_t>(network->output_size()));
   elman::Stream<float> stream(std::move(network), 1);
   std::int64_t number = 1;
   for (std::string line; std::getline(series, line); ++number) {

@@ -13,7 +13,7 @@ from fuzz.choices import Choices
 from fuzz.layouts import DTYPES, OnlyDLPack, laid_out, plain, some_array, some_out, some_shape
 from fuzz.rule import REFUSED, attempt
 
-SIZES = [(2, 3, 1, False, True), (1, 1, 1, False, False), (3, 2, 2, True, True), (4, 20, 2, False, True)]
+SIZES = [(2, (3,), False, True), (1, (1,), False, False), (3, (2, 2), True, True), (4, (20, 20), False, True)]
 CELLS = ["tanh", "relu", "tanh", "relu", "gru", "lstm", "lstm", "gru"]  # of the sizes, twice
 NAMES = ("weight_ih_l0", "weight_hh_l1", "weight_ih", "bias_hh_l0_reverse", "weight_ih_l1000", "x\ny", "x" * 2000, "")
 
@@ -21,7 +21,7 @@ NAMES = ("weight_ih_l0", "weight_hh_l1", "weight_ih", "bias_hh_l0_reverse", "wei
 @functools.cache
 def network(number: int, dtype: str, batch_first: bool) -> Network:
     cell = CELLS[number]
-    shapes = Sizes(*SIZES[number % len(SIZES)], gates=len(class_of(cell).family.gates)).shapes()
+    shapes = Sizes(*SIZES[number % len(SIZES)], class_of(cell).family).shapes()
     parameters = {n: np.sin(np.arange(1, np.prod(s) + 1) ** 2).reshape(s).astype(dtype) for n, s in shapes.items()}
     return network_of(cell, parameters, batch_first)
 
@@ -46,7 +46,7 @@ def run(data: bytes) -> None:
 
 def make_network(choices: Choices) -> None:
     kind = choices.pick((RNN, GRU, LSTM)) if choices.chance(4) else RNN
-    shapes = Sizes(*SIZES[choices.number(len(SIZES))], gates=len(kind.family.gates)).shapes()
+    shapes = Sizes(*SIZES[choices.number(len(SIZES))], kind.family).shapes()
     given: dict[Any, Any] = {}
     for name, shape in shapes.items():
         given[name] = some_array(choices, some_shape(choices, shape)) if choices.chance(4) else np.ones(shape, "f")

@@ -73,8 +73,8 @@ def bases() -> list[bytes]:
     models = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "x.onnx")
-        for sizes, batch_first in (((2, 3, 1, False, True), False), ((3, 2, 2, True, True), True)):
-            shapes = Sizes(*sizes).shapes()
+        for sizes, batch_first in (((2, (3,), False, True), False), ((3, (2, 2), True, True), True)):
+            shapes = Sizes(*sizes, RNN.family).shapes()
             rnn = RNN({name: np.ones(shape, "f") for name, shape in shapes.items()}, "tanh", batch_first)
             rnn.to_onnx(path, overwrite=True)
             models.append(path.read_bytes())

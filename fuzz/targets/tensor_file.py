@@ -18,22 +18,27 @@ from fuzz.edits import edit_tensors
 from fuzz.rule import REFUSED, attempt
 
 VERSION_1 = {"format": "elman rnn", "version": "1", "nonlinearity": "relu", "batch_first": "false"}
+# the first arguments of Sizes, and learned; dtype; cell; residual, where the file says so
 NETWORKS: list[tuple[Any, ...]] = [
-    (2, 3, 1, False, True, "f4", None),
-    (1, 1, 1, False, False, "f8", "tanh"),
-    (3, 2, 2, True, True, "f8", "relu"),
-    (2, 3, 1, False, True, "f4", "gru"),
-    (2, 3, 2, False, True, "f4", "lstm"),
-    (3, 1, 1, True, False, "f8", "lstm"),
+    ((2, (3,), False, True), False, "f4", None, None),
+    ((1, (1,), False, False), False, "f8", "tanh", None),
+    ((3, (2, 2), True, True), False, "f8", "relu", None),
+    ((2, (3,), False, True), False, "f4", "gru", None),
+    ((2, (3, 3), False, True), False, "f4", "lstm", None),
+    ((3, (1,), True, False), False, "f8", "lstm", None),
+    ((2, (3, 1, 1), False, True), True, "f4", "tanh", "true"),
+    ((2, (2, 3), True, False), True, "f8", "lstm", "false"),
 ]
 
 
 @functools.cache
 def sound(number: int) -> bytes:
-    *sizes, dtype, cell = NETWORKS[number]
-    shapes = Sizes(*sizes, gates=len(class_of(cell or "relu").family.gates)).shapes()
+    sizes, learned, dtype, cell, residual = NETWORKS[number]
+    shapes = Sizes(*sizes, class_of(cell or "relu").family, learned).shapes()
     tensors = {name: np.sin(np.arange(1, np.prod(s) + 1) ** 2).reshape(s).astype(dtype) for name, s in shapes.items()}
     said = {"format": "elman rnn", "version": "2", "cell": cell, "batch_first": "false"}
+    if residual:
+        said |= {"version": "3", "residual": residual}
     return tensor_bytes(tensors, said if cell else VERSION_1)
 
 
@@ -69,7 +74,7 @@ def run(data: bytes) -> None:
 
 def use(rnn: Network) -> None:
     """Run whole, alone and step by step."""
-    if rnn.input_size * rnn.hidden_size > 10**5:
+    if rnn.input_size * max(rnn.states_form.widths) > 10**5:
         return
     x = np.cos(np.arange(6 * rnn.input_size, dtype=rnn.dtype)).reshape(2, 3, rnn.input_size)
     output, h_n = rnn(x)
@@ -91,9 +96,9 @@ def use(rnn: Network) -> None:
             assert np.array_equal(stream.step(x_t), expected, equal_nan=True), "other bits step by step"
 
 
-def each(states: Any) -> tuple[Any, ...]:
-    """h, or h and c."""
-    return states if isinstance(states, tuple) else (states,)
+def each(states: Any) -> list[Any]:
+    """The arrays that states are made of."""
+    return [array for state in states for array in each(state)] if isinstance(states, tuple) else [states]
 
 
 def seeds() -> dict[str, bytes]:
@@ -107,6 +112,8 @@ def seeds() -> dict[str, bytes]:
         "raw_gru": sound(3),
         "raw_lstm": sound(4),
         "raw_lstm_of_two_directions": sound(5),
+        "raw_residual": sound(6),
+        "raw_learned_of_two_widths": sound(7),
         "header": b"H" + one[8 : 8 + length] + b"\n" + one[8 + length :],
         "header_claims": b"H" + json.dumps(claims).encode() + b"\n",
         "edit": b"E\0\0\0\0\0\0\0",
@@ -114,4 +121,6 @@ def seeds() -> dict[str, bytes]:
         "edit_of_third": b"E\2\0\1\1\1\1\1\2\3\4\5",
         "edit_of_gru": b"E\3\0\0\0\0\0\0\0",
         "edit_of_lstm": b"E\4\1\2\2\1\3\4",
+        "edit_of_residual": b"E\6\1\2\2\1\3\4",
+        "edit_of_two_widths": b"E\7\0\1\1\1\1\1\2\3\4\5",
     }

@@ -53,7 +53,7 @@ def backward_float64(cell: Cell, threads: int, steps: int, batch: int, batch_siz
 class NetworkFloat32:
     """A stack of layers, packed once: elman::Network of elman/network.h."""
 
-    def __init__(self, layers: list[object], directions: int, cell: Cell) -> None:
+    def __init__(self, layers: list[object], directions: int, cell: Cell, residual: bool = False, start: Annotated[NDArray[numpy.float32], dict(device='cpu', writable=False)] | None = None) -> None:
         """
         A tuple (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None) for each layer and direction.
         """
@@ -62,7 +62,7 @@ class NetworkFloat32:
         """
         Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `final`.
 
-        `initial` and `final` are (h_0,) and (h_n,), of an LSTM (h_0, c_0) and (h_n, c_n).
+        `initial` and `final` are (h_0,) and (h_n,), of an LSTM (h_0, c_0) and (h_n, c_n), each of all layers.
         """
 
     def run_plain(self, x: object | None, h_0: object | None, batch_first: bool) -> object:
@@ -77,8 +77,11 @@ class StreamFloat32:
 
     def __init__(self, network: NetworkFloat32, batch: int, convert: object) -> None: ...
 
-    def step(self, x_t: object | None, out: object | None = None) -> object:
+    def step(self, x_t: object | None, out: object | None = None, reset: object | None = None) -> object:
         """elman.runtime.Stream.step"""
+
+    def reset(self, rows: object) -> None:
+        """Let flagged sequences begin anew: booleans (batch,)."""
 
     def read_states(self, states: Annotated[NDArray[numpy.float32], dict(device='cpu')]) -> None:
         """Copy the states to an array."""
@@ -89,7 +92,7 @@ class StreamFloat32:
 class NetworkFloat64:
     """A stack of layers, packed once: elman::Network of elman/network.h."""
 
-    def __init__(self, layers: list[object], directions: int, cell: Cell) -> None:
+    def __init__(self, layers: list[object], directions: int, cell: Cell, residual: bool = False, start: Annotated[NDArray[numpy.float64], dict(device='cpu', writable=False)] | None = None) -> None:
         """
         A tuple (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None) for each layer and direction.
         """
@@ -98,7 +101,7 @@ class NetworkFloat64:
         """
         Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `final`.
 
-        `initial` and `final` are (h_0,) and (h_n,), of an LSTM (h_0, c_0) and (h_n, c_n).
+        `initial` and `final` are (h_0,) and (h_n,), of an LSTM (h_0, c_0) and (h_n, c_n), each of all layers.
         """
 
     def run_plain(self, x: object | None, h_0: object | None, batch_first: bool) -> object:
@@ -113,8 +116,11 @@ class StreamFloat64:
 
     def __init__(self, network: NetworkFloat64, batch: int, convert: object) -> None: ...
 
-    def step(self, x_t: object | None, out: object | None = None) -> object:
+    def step(self, x_t: object | None, out: object | None = None, reset: object | None = None) -> object:
         """elman.runtime.Stream.step"""
+
+    def reset(self, rows: object) -> None:
+        """Let flagged sequences begin anew: booleans (batch,)."""
 
     def read_states(self, states: Annotated[NDArray[numpy.float64], dict(device='cpu')]) -> None:
         """Copy the states to an array."""

@@ -16,6 +16,7 @@ import pytest
 import elman
 from elman._safetensors import tensor_bytes
 from tests.engine.compiler import COMPILER, ROOT, compiled_engine
+from tests.runtime.networks import parameters as wide_parameters
 
 FOLDER = ROOT / "examples" / "cpp"
 STRICT = ("-Wall", "-Wextra", "-Wshadow", "-Wpedantic", "-Werror")
@@ -98,6 +99,18 @@ def test_it_prints_the_bytes_that_python_prints(program, tmp_path, cell, layers)
     assert run(program, path, "-", stdin=series.read_bytes()).stdout == ours.stdout
 
 
+@pytest.mark.parametrize("cell", ["tanh", "gru", "lstm"])
+@pytest.mark.parametrize("residual", [False, True])
+def test_widths_learned_states_and_residual_connections_are_python_s(program, tmp_path, cell, residual):
+    path = tmp_path / "rnn.safetensors"
+    elman.save(wide_parameters(3, (5, 5, 17), cell=cell, learned=True), path, residual=residual)
+    steps = np.random.default_rng(1).normal(size=(20, 3)).astype("float32")
+    series = "\n".join(" ".join(map(repr, row)) for row in steps.tolist())
+    printed = run(program, path, "-", stdin=series.encode()).stdout.decode()
+    output, _ = elman.load(path)(steps)
+    assert np.array_equal(np.array([line.split() for line in printed.splitlines()], "float32"), output)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_it_is_built_as_its_readme_says_and_prints_the_same(program, network, tmp_path):
@@ -174,7 +187,25 @@ def test_a_line_that_is_no_step_is_refused_after_those_before_it(program, networ
             "weight_ih_l0: expected the shape (hidden_size, input_size), got (0, 2)",
         ),
         (parameters(), None, "expected a network that elman.save wrote, got another file"),
-        (parameters(), METADATA | {"version": "3"}, "version: expected '1' or '2', got '3'"),
+        (parameters(), METADATA | {"version": "4"}, "version: expected '1', '2' or '3', got '4'"),
+        (parameters(), METADATA | {"version": "3"}, "residual: expected 'true' or 'false', got ''"),
+        (
+            parameters() | {"weight_ih_l0": np.zeros((), "f4")},
+            METADATA,
+            "weight_ih_l0: expected the shape (hidden_size, input_size), got ()",
+        ),
+        (
+            parameters(2) | {"weight_ih_l1": np.zeros((17, 3), "f4")},
+            METADATA,
+            "weight_ih_l1: expected the shape (hidden_size, 17), got (17, 3)",
+        ),
+        (parameters() | {"h_0_l0": np.zeros(16, "f4")}, METADATA, "h_0_l0: expected the shape (17), got (16)"),
+        (parameters() | {"c_0_l0": np.zeros(17, "f4")}, METADATA, "'c_0_l0': expected no tensor of this name"),
+        (
+            parameters(cell="lstm") | {"h_0_l0": np.zeros(17, "f4")},
+            METADATA | {"cell": "lstm"},
+            "c_0_l0: expected this tensor, it is missing",
+        ),
         (
             parameters(),
             METADATA | {"cell": "identity"},

@@ -21,8 +21,8 @@ def weights(this: Case | GatedCase) -> tuple[np.ndarray | None, ...]:
     return this.input_weights, this.recurrent_weights, this.input_bias, this.recurrent_bias
 
 
-def network_of(cases: list[Case], directions: int = 1):
-    return NETWORKS[cases[0].dtype.name](list(map(weights, cases)), directions, NONLINEARITY[cases[0].relu])
+def network_of(cases: list[Case], directions: int = 1, *options):
+    return NETWORKS[cases[0].dtype.name](list(map(weights, cases)), directions, NONLINEARITY[cases[0].relu], *options)
 
 
 def refuse(stream, x, out):
@@ -33,16 +33,20 @@ def stream_of(network, this: Case):
     return STREAMS[this.dtype.name](network, this.batch, refuse)
 
 
-def run(network, input, batch_sizes, h_0, directions, layers):
-    """The output and final states of a network."""
-    hidden_size = h_0.shape[-1]
-    output = np.full((*input.shape[:-1], directions * hidden_size), np.nan, input.dtype)
+def run(network, input, batch_sizes, h_0, width):
+    """The output, of ``width`` features, and final states of a network."""
+    output = np.full((*input.shape[:-1], width), np.nan, input.dtype)
     h_n = np.full_like(h_0, np.nan)
     network.run(input, batch_sizes, (h_0,), output, (h_n,))
     return {"output": output, "h_n": h_n}
 
 
-def layer_by_layer(layers: list[list[Case]]):
+def flat(states: list[np.ndarray]) -> np.ndarray:
+    """The states of layers and directions behind one another."""
+    return np.concatenate([state.ravel() for state in states])
+
+
+def layer_by_layer(layers: list[list[Case]], residual=False):
     """The same by one call of the engine for each layer and direction."""
     input, final_states = layers[0][0].input, []
     for directions in layers:
@@ -51,14 +55,18 @@ def layer_by_layer(layers: list[list[Case]]):
             output, final = forward(replace(this, input=input))
             outputs.append(output)
             final_states.append(final)
-        input = np.concatenate(outputs, -1)
-    return {"output": input, "h_n": np.stack(final_states)}
+        read, input = input, np.concatenate(outputs, -1)
+        if residual and directions is not layers[0] and read.shape == input.shape:
+            input = input + read
+    return {"output": input, "h_n": flat(final_states)}
 
 
 @st.composite
 def stacks(draw: st.DrawFn) -> list[list[Case]]:
     """Layers, each a list of its directions; what the later ones are given as input is not looked at."""
-    directions, hidden_size = draw(st.integers(1, 2)), draw(st.integers(1, 40))
+    directions, widths = draw(st.integers(1, 2)), draw(st.lists(st.integers(1, 40), min_size=1, max_size=4))
+    if draw(st.booleans()):
+        widths[1:] = widths[:1] * (len(widths) - 1)
     lengths = draw(st.lists(st.integers(1, 6), min_size=1, max_size=9))
     batch_sizes = ragged(lengths) if draw(st.booleans()) else None
     options = {
@@ -71,7 +79,7 @@ def stacks(draw: st.DrawFn) -> list[list[Case]]:
     return [
         [
             case(
-                directions * hidden_size if layer else input_size,
+                directions * widths[layer - 1] if layer else input_size,
                 hidden_size,
                 lengths[0],
                 len(lengths),
@@ -81,19 +89,33 @@ def stacks(draw: st.DrawFn) -> list[list[Case]]:
             )
             for direction in range(directions)
         ]
-        for layer in range(draw(st.integers(1, 4)))
+        for layer, hidden_size in enumerate(widths)
     ]
 
 
 @settings(max_examples=60)
-@given(stacks())
-def test_a_network_is_its_layers(layers):
+@given(stacks(), st.booleans())
+def test_a_network_is_its_layers(layers, residual):
     cases = [this for directions in layers for this in directions]
-    network = network_of(cases, len(layers[0]))
-    h_0 = np.stack([this.initial_state for this in cases])
-    first = cases[0]
-    results = run(network, first.input, first.batch_sizes, h_0, len(layers[0]), len(layers))
-    assert_same_bits(results, layer_by_layer(layers))
+    network = network_of(cases, len(layers[0]), residual)
+    first, h_0 = cases[0], flat([this.initial_state for this in cases])
+    width = len(layers[-1]) * len(layers[-1][0].recurrent_weights)
+    results = run(network, first.input, first.batch_sizes, h_0, width)
+    assert_same_bits(results, layer_by_layer(layers, residual))
+
+
+@settings(max_examples=30)
+@given(stacks(), st.booleans())
+def test_a_network_begins_from_its_own_start(layers, residual):
+    cases = [this for directions in layers for this in directions]
+    first, start = cases[0], [this.initial_state[:1] for this in cases]
+    spread = flat([np.repeat(state, len(first.initial_state), 0) for state in start])
+    width = len(layers[-1]) * len(layers[-1][0].recurrent_weights)
+    expected = run(network_of(cases, len(layers[0]), residual), first.input, first.batch_sizes, spread, width)
+    network = network_of(cases, len(layers[0]), residual, flat(start))
+    output, h_n = np.full_like(expected["output"], np.nan), np.full_like(spread, np.nan)
+    network.run(first.input, first.batch_sizes, None, output, (h_n,))
+    assert_same_bits({"output": output, "h_n": h_n}, expected)
 
 
 def gated_network_of(cases: list[GatedCase], directions: int = 1):
@@ -196,7 +218,7 @@ def test_a_stream_is_the_whole_sequence(dtype, sizes, layers, batch):
     cases = [first, *(case(sizes[1], sizes[1], 7, batch, dtype=dtype, seed=layer) for layer in range(1, layers))]
     network = network_of(cases)
     states = np.stack([this.initial_state for this in cases])
-    whole = run(network, first.input, None, states, 1, layers)
+    whole = run(network, first.input, None, states, sizes[1])
     stream = stream_of(network, first)
     stream.write_states(states)
     out = np.full((batch, sizes[1]), np.nan, dtype)
@@ -221,10 +243,10 @@ def test_an_output_may_lie_over_the_input():
 def test_a_network_keeps_the_instruction_set_it_was_packed_for():
     this = case(19, 35, 6, 4)
     network, before = network_of([this]), _engine.instruction_set()
-    expected = run(network, this.input, None, this.initial_state[None], 1, 1)
+    expected = run(network, this.input, None, this.initial_state[None], 35)
     for name in _engine.instruction_sets():
         _engine.use_instruction_set(name)
-        assert_same_bits(run(network, this.input, None, this.initial_state[None], 1, 1), expected)
+        assert_same_bits(run(network, this.input, None, this.initial_state[None], 35), expected)
     _engine.use_instruction_set(before)
 
 
@@ -313,6 +335,11 @@ def test_networks_that_cannot_be_are_refused():
     a, b = case(4, 6, 1, 1), case(5, 6, 1, 1)
     with pytest.raises(ValueError, match=r"weights\[1\]: expected 6 units that read 6 features, got 6 that read 5"):
         network_of([a, b])
+    for start in (np.zeros(5, "f"), np.zeros(12, "f")[::2]):
+        with pytest.raises(ValueError, match="start: expected a state of every layer"):
+            network_of([a], 1, False, start)
+    with pytest.raises(ValueError, match="rows: expected contiguous booleans, one for each sequence"):
+        stream_of(network_of([a]), a).reset(np.zeros(2, bool))
     with pytest.raises(ValueError, match="layers: expected one or more"):
         NETWORKS["float32"]([], 1, _engine.Cell.tanh)
     with pytest.raises(ValueError, match="a stream reads forwards"):

@@ -11,12 +11,21 @@ CELLS = ["tanh", "relu", "gru", "lstm"]
 
 
 def parameters(
-    input_size=4, hidden_size=6, num_layers=1, *, cell="tanh", bidirectional=False, bias=True, dtype="float32", seed=0
+    input_size=4,
+    hidden_size=6,
+    num_layers=1,
+    *,
+    cell="tanh",
+    bidirectional=False,
+    bias=True,
+    learned=False,
+    dtype="float32",
+    seed=0,
 ) -> dict[str, np.ndarray]:
-    """PyTorch's initial weights, by its names."""
-    generator, limit = np.random.default_rng(seed), 1 / np.sqrt(hidden_size)
-    gates = len(class_of(cell).family.gates)
-    shapes = Sizes(input_size, hidden_size, num_layers, bidirectional, bias, gates).shapes()
+    """PyTorch's initial weights, by its names; ``hidden_size`` may be a tuple of widths, one a layer."""
+    widths = hidden_size if isinstance(hidden_size, tuple) else (hidden_size,) * num_layers
+    generator, limit = np.random.default_rng(seed), 1 / np.sqrt(max(widths))
+    shapes = Sizes(input_size, widths, bidirectional, bias, class_of(cell).family, learned).shapes()
     return {name: generator.uniform(-limit, limit, shape).astype(dtype) for name, shape in shapes.items()}
 
 
@@ -27,8 +36,8 @@ def recurrent_parameters(sizes: Recurrent, input_size: int, seed=0) -> dict[str,
     return {name: generator.uniform(-limit, limit, shape).astype("f") for name, shape in shapes.items()}
 
 
-def network(*sizes, cell="tanh", batch_first=False, **options) -> Network:
-    return network_of(cell, parameters(*sizes, cell=cell, **options), batch_first)
+def network(*sizes, cell="tanh", batch_first=False, residual=False, **options) -> Network:
+    return network_of(cell, parameters(*sizes, cell=cell, **options), batch_first, residual)
 
 
 def normal(*shape, dtype="float32", seed=0) -> np.ndarray:
@@ -40,8 +49,11 @@ def each(states) -> tuple[np.ndarray, ...]:
     return states if isinstance(states, tuple) else (states,)
 
 
-def by_the_equations(rnn: Network, x: np.ndarray, initial: tuple[np.ndarray, ...]) -> tuple[np.ndarray, list]:
-    """PyTorch's equations in float64 for x (steps, input_size): the output, and the final states as ``initial``."""
+def by_the_equations(rnn: Network, x: np.ndarray, initial) -> tuple[np.ndarray, list]:
+    """PyTorch's equations in float64 for x (steps, input_size): the output, and the final states as ``initial``.
+
+    These are h, and of an LSTM c, of each layer and direction behind one another.
+    """
     x, final = x.astype(float), [[] for _ in initial]
     for layer in range(rnn.num_layers):
         outputs = []
@@ -57,8 +69,10 @@ def by_the_equations(rnn: Network, x: np.ndarray, initial: tuple[np.ndarray, ...
             for of_all, state in zip(final, states, strict=True):
                 of_all.append(state)
             outputs.append(np.array(hidden[::-1] if suffix else hidden))
-        x = np.concatenate(outputs, 1)
-    return x, list(map(np.array, final))
+        read, x = x, np.concatenate(outputs, 1)
+        if rnn.residual and layer and read.shape == x.shape:
+            x = x + read
+    return x, final
 
 
 def step(cell, of, x_t, h, c=None):

@@ -32,7 +32,7 @@ VERSION_1 = Path(__file__).parents[1] / "models" / "version_1"
 
 def network(layers=1, bidirectional=False, bias=True, dtype="float32", cell="tanh", batch_first=False):
     draw = np.random.default_rng(layers).uniform
-    shapes = Sizes(3, 5, layers, bidirectional, bias, len(class_of(cell).family.gates)).shapes()
+    shapes = Sizes(3, (5,) * layers, bidirectional, bias, class_of(cell).family).shapes()
     parameters = {name: draw(-1, 1, shape).astype(dtype) for name, shape in shapes.items()}
     return network_of(cell, parameters, batch_first)
 
@@ -172,7 +172,7 @@ def test_a_text_classifier_says_what_it_said_in_training(tmp_path):
 )
 def test_pooling_takes_each_text_s_own_steps(tmp_path, cell, layers, bidirectional):
     draw, written = np.random.default_rng(1).uniform, stand_in()
-    sizes = Sizes(4, 6, layers, bidirectional, True, len(class_of(cell).family.gates))
+    sizes = Sizes(4, (6,) * layers, bidirectional, True, class_of(cell).family)
     # a tanh's states are all negative: a zero of the padding would be the greatest
     rnn = network_of(cell, {name: draw(-1, 0, shape).astype("f") for name, shape in sizes.shapes().items()})
     written.rnn, written.embedding = rnn, np.abs(written.embedding)

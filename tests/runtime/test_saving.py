@@ -117,7 +117,14 @@ GOOD = {"format": "elman rnn", "version": "2", "cell": "tanh", "batch_first": "f
 @pytest.mark.parametrize(
     ("tensors", "metadata", "message"),
     [
-        ({}, {"version": "3"}, "expected __metadata__.version to be '2', got '3'"),
+        ({}, {"version": "4"}, "expected __metadata__.version to be '3', got '4'"),
+        ({}, {"version": "3"}, "expected the key __metadata__.residual, got none of that name"),
+        (
+            {},
+            {"version": "3", "residual": "True"},
+            "expected __metadata__.residual to be 'false' or 'true', got 'True'",
+        ),
+        ({}, {"residual": "true"}, "expected only the keys"),
         ({}, {"version": "1"}, "expected only the keys"),
         ({}, {"format": "elman gru"}, "expected __metadata__.format to be 'elman rnn', got 'elman gru'"),
         ({}, {"cell": "rnn"}, "expected __metadata__.cell to be 'tanh' or 'relu' or 'gru' or 'lstm', got 'rnn'"),

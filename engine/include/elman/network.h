@@ -15,38 +15,54 @@ namespace elman {
 template <class T>
 class Stream;
 
+// What a network has besides its weights.
+template <class T>
+struct NetworkOptions {
+  // The state that sequences begin from where no other is given, h of each layer and direction (hidden_size of the
+  // layer) behind one another, and behind them, of an LSTM, all c likewise; copied; null: zeros.
+  const T* start = nullptr;
+  bool residual = false;  // adds a layer's input to its output, from the second layer on, where they are as wide
+};
+
 // Owns copies of its weights. Immutable once made: any number of threads may run one network and make streams of it.
 template <class T>
 class Network {
  public:
   // `weights` (layers * directions): layer by layer, the forward direction before the reverse one. They are copied and
-  // may go afterwards. Layer 0 reads input_size features, every other one directions * hidden_size; hidden_size is the
-  // same in all. Throws std::invalid_argument when layers is below 1, directions neither 1 nor 2, or sizes do not fit
-  // one another, std::bad_alloc when memory ends, and what instruction_set() throws.
-  Network(const Weights<T>* weights, int layers, int directions, Cell cell);
+  // may go afterwards. Layer 0 reads input_size features, every other one what the layer before puts out, directions *
+  // hidden_size of that layer; both directions of a layer have one hidden_size. Throws std::invalid_argument when
+  // layers is below 1, directions neither 1 nor 2, or sizes do not fit one another, std::bad_alloc when memory ends,
+  // and what instruction_set() throws.
+  Network(const Weights<T>* weights, int layers, int directions, Cell cell, const NetworkOptions<T>& options = {});
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
+  // States of all layers: those of each layer and direction (batch, hidden_size of the layer) behind one another, which
+  // is (layers * directions, batch, hidden_size) where all layers are as wide. state_size() elements a row.
   struct Run {
     Sequence sequence;  // `reverse` is not read
     int threads = 1;
-    Rows<const T> input;                // x, input_size features
-    const T* initial_states = nullptr;  // h_0 (layers * directions, batch, hidden_size), contiguous; null: zeros
-    Rows<T> output;                     // directions * hidden_size features, the forward direction's first, written;
-                                        // feature_stride must be 1; must not overlap the input
-    T* final_states = nullptr;          // h_n, shaped as h_0, written, contiguous; null: not wanted
-    const T* initial_cell_states = nullptr;  // c_0, shaped as h_0, contiguous; null: zeros; lstm alone
-    T* final_cell_states = nullptr;          // c_n, shaped as h_0, written, contiguous; null: not wanted; lstm alone
+    Rows<const T> input;                     // x, input_size features
+    const T* initial_states = nullptr;       // h_0 of all layers, contiguous; null: the network's own start
+    Rows<T> output;                          // output_size() features, the forward direction's first, written;
+                                             // feature_stride must be 1; must not overlap the input
+    T* final_states = nullptr;               // h_n of all layers, written, contiguous; null: not wanted
+    const T* initial_cell_states = nullptr;  // c_0 of all layers, contiguous; null: the network's own; lstm alone
+    T* final_cell_states = nullptr;          // c_n of all layers, written, contiguous; null: not wanted; lstm alone
   };
 
   // Throws as elman::forward does. Outputs between layers are kept in working memory of the calling thread.
   void run(const Run& call) const;
 
-  int layers() const { return layers_; }
+  int layers() const { return static_cast<int>(widths_.size()); }
   int directions() const { return directions_; }
   Cell cell() const { return cell_; }
   std::int64_t input_size() const { return input_size_; }
-  std::int64_t hidden_size() const { return hidden_size_; }
+  std::int64_t hidden_size(int layer) const { return widths_[static_cast<std::size_t>(layer)]; }
+  std::int64_t output_size() const { return directions_ * widths_.back(); }
+  std::int64_t state_size() const { return state_size_; }
+  // Whether all layers are as wide, so that their states are one array.
+  bool is_even() const { return even_; }
 
  private:
   friend class Stream<T>;
@@ -63,12 +79,20 @@ class Network {
   void step(int layer, std::int64_t batch, int threads, const T* input, std::ptrdiff_t input_row,
             std::ptrdiff_t input_feature, States<const T> before, States<T> after) const;
 
+  // Whether a layer's input is added to its output.
+  bool adds(int layer) const { return residual_ && layer > 0 && hidden_size(layer) == hidden_size(layer - 1); }
+  // The start of a state, 0: h, 1: c, of all layers and directions; null: zeros.
+  const T* start(int kind) const { return start_.empty() ? nullptr : start_.data() + kind * state_size_; }
+
   std::vector<PackedWeights<T>> packed_;
-  int layers_;
+  std::vector<std::int64_t> widths_;  // hidden_size of each layer
+  std::vector<T> start_;              // empty: zeros
   int directions_;
   Cell cell_;
+  bool residual_;
+  bool even_;
   std::int64_t input_size_;
-  std::int64_t hidden_size_;
+  std::int64_t state_size_ = 0;
 };
 
 // A batch of sequences that a network reads step by step. It owns its states and shares the network. Steps allocate
@@ -77,17 +101,20 @@ class Network {
 template <class T>
 class Stream {
  public:
-  // `network` may not be null. States begin as zeros. Throws std::invalid_argument for a network in two directions,
-  // which would have to read the last step first, and for a batch below 1, std::bad_alloc when memory ends.
+  // `network` may not be null. States begin as the network's start. Throws std::invalid_argument for a network in two
+  // directions, which would have to read the last step first, and for a batch below 1, std::bad_alloc when memory ends.
   Stream(std::shared_ptr<const Network<T>> network, std::int64_t batch);
 
   // input (batch, input_size), its rows `row` elements apart and its features `feature` apart; output
-  // (batch, hidden_size), contiguous, written last, may overlap the input; null: not wanted. `threads` as in engine.h.
+  // (batch, output_size), contiguous, written last, may overlap the input; null: not wanted. `threads` as in engine.h.
   void step(const T* input, std::ptrdiff_t row, std::ptrdiff_t feature, T* output, int threads = 1);
 
-  // The states after the last step, (layers, batch, hidden_size), and behind the h of an LSTM all c, shaped alike;
-  // contiguous. May be written between steps, to begin anew from zeros or to go on from elsewhere. The stream's own,
-  // and another place after each step: ask again.
+  // Lets one sequence of the batch begin anew, from the network's start. `row` is not checked.
+  void reset(std::int64_t row);
+
+  // The states after the last step, each layer's (batch, hidden_size) behind the one before, and behind the h of an
+  // LSTM all c likewise; contiguous. May be written between steps, to go on from elsewhere. The stream's own, and
+  // another place after each step: ask again.
   T* states() { return states_[current_].data(); }
   const T* states() const { return states_[current_].data(); }
 
@@ -98,6 +125,7 @@ class Stream {
   std::shared_ptr<const Network<T>> network_;
   std::int64_t batch_;
   std::vector<T> states_[2];  // before and after a step, in turn
+  std::vector<T> sum_;        // a layer's output and its input, added; empty where no layer adds them
   int current_ = 0;
 };
 

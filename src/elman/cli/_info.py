@@ -36,11 +36,14 @@ def _show_network(path: Path) -> None:
     rnn = load_network(path)
     parameters = sum(array.size for array in rnn.parameters.values())
     directions = "two directions" if rnn.bidirectional else "one direction"
+    widths = rnn.hidden_size
+    units = " and ".join(map(str, widths)) if isinstance(widths, tuple) else f"{rnn.num_layers} x {widths}"
+    besides = ", learned initial states" * rnn.learn_initial_state + ", residual" * rnn.residual
     _section(
         f"{path}: a recurrent network",
         {
-            "network": f"{rnn.input_size} inputs, {rnn.num_layers} x {rnn.hidden_size} units in {directions}, "
-            f"{getattr(rnn, 'nonlinearity', rnn.family.title)}, {'with' if rnn.bias else 'without'} biases",
+            "network": f"{rnn.input_size} inputs, {units} units in {directions}, "
+            f"{getattr(rnn, 'nonlinearity', rnn.family.title)}, {'with' if rnn.bias else 'without'} biases{besides}",
             "input": f"{'(batch, steps' if rnn.batch_first else '(steps, batch'}, {rnn.input_size}), {rnn.dtype}",
             "parameters": f"{parameters:,}; the file takes {_bytes(path.stat().st_size)}",
         },

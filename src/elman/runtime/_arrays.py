@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from elman._errors import InputError, one_line, shown
 
-__all__ = ["Array", "as_array", "as_count", "as_lengths", "as_shaped", "in_range", "kind_of", "require_out"]
+__all__ = ["Array", "as_array", "as_count", "as_flags", "as_lengths", "as_shaped", "in_range", "kind_of", "require_out"]
 
 Array = NDArray[Any]
 
@@ -63,6 +63,20 @@ def as_count(value: Any, name: str, most: int = 2**31 - 1) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= most:
         raise InputError(f"{name}: expected an integer from 1 to {most}, got {shown(value)}")
     return int(value)
+
+
+def as_flags(value: Any, name: str, shape: Sequence[int], words: str) -> NDArray[np.bool_]:
+    """Return ``value`` as booleans of ``shape``, which ``words`` explain.
+
+    Raises:
+        InputError: they are no booleans, or of another shape.
+    """
+    flags = as_array(value, name)
+    if not flags.size:
+        flags = flags.astype(bool)  # an empty list is one of floats
+    if flags.dtype != np.bool_:
+        raise InputError(f"{name}: expected booleans, got dtype {one_line(flags.dtype)}")
+    return as_shaped(flags, name, flags.dtype, shape, words)
 
 
 def as_lengths(value: Any, batch: int, steps: int) -> NDArray[np.int64]:

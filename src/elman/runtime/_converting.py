@@ -7,7 +7,7 @@ from elman._cells import FAMILIES
 from elman._errors import InputError, shown
 from elman.runtime._arrays import Array
 from elman.runtime._network import Network
-from elman.runtime._parameters import NAMES, as_parameters, family_of
+from elman.runtime._parameters import NAMES, as_parameters, family_of, state_names
 from elman.runtime._rnn import NETWORKS, RNN, network_of
 
 __all__ = ["as_network"]
@@ -15,18 +15,21 @@ __all__ = ["as_network"]
 _MODES = {mode: cell for family in FAMILIES.values() for mode, cell in family.modes.items()}
 
 
-def as_network(network: Any, nonlinearity: str | None = None, batch_first: bool | None = None) -> Network:
+def as_network(
+    network: Any, nonlinearity: str | None = None, batch_first: bool | None = None, residual: bool | None = None
+) -> Network:
     """Return what runs a network without PyTorch.
 
     Args:
         network: a ``torch.nn.RNN``, ``GRU`` or ``LSTM`` or a cell of these, or :mod:`elman.nn`'s; parameters by name, a
             ``state_dict``; or a network of the runtime, which is returned as it is.
-        nonlinearity, batch_first: what parameters do not say; None: tanh and False, or as the module has them.
+        nonlinearity, batch_first, residual: what parameters do not say; None: tanh and False, or as the module has
+            them.
 
     Raises:
         InputError: it is none of these, or the arguments contradict it.
     """
-    options = {"nonlinearity": nonlinearity, "batch_first": batch_first}
+    options = {"nonlinearity": nonlinearity, "batch_first": batch_first, "residual": residual}
     given = {name: value for name, value in options.items() if value is not None}
     if isinstance(network, Mapping):
         arrays = as_parameters(network)
@@ -50,17 +53,21 @@ def _refuse_nonlinearity(network: Any, nonlinearity: str | None) -> None:
 def _of_module(module: Any) -> Network:
     names = getattr(module, "_flat_weights_names", None) or [name for name in NAMES if _has(module, name)]
     if hasattr(module, "state_dict") and names:
+        layers, directions = getattr(module, "num_layers", 0), 2 if getattr(module, "bidirectional", False) else 1
+        learned = (state_names(letter, layer, directions) for letter in "hc" for layer in range(layers))
+        names = [*names, *(name for each in learned for name in each if name not in names and _has(module, name))]
         # attributes, not the state_dict: a parametrized or pruned weight is what it comes to
         arrays = as_parameters({name: getattr(module, name) for name in names})
-        batch_first = getattr(module, "batch_first", False)
+        options = {"batch_first": getattr(module, "batch_first", False)}
+        options["residual"] = getattr(module, "residual", False) is True
         if getattr(module, "mode", None) in _MODES:  # what PyTorch's layers go by; cells have none
-            return network_of(_MODES[module.mode], arrays, batch_first)
+            return network_of(_MODES[module.mode], arrays, **options)
         kind = _class_by_shapes(arrays)
         if "nonlinearity" not in kind.options:
-            gated: Network = kind(arrays, batch_first)
+            gated: Network = kind(arrays, **options)
             return gated
         if hasattr(module, "nonlinearity"):
-            return RNN(arrays, module.nonlinearity, batch_first)
+            return RNN(arrays, module.nonlinearity, **options)
     kind_of_module = f"{type(module).__module__}.{type(module).__name__}"
     raise InputError(
         f"network: expected an RNN, GRU or LSTM, a cell of these or parameters by name, got {kind_of_module}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from os import PathLike
 from typing import Any, ClassVar
 
@@ -11,10 +12,11 @@ import numpy as np
 from elman import _engine
 from elman._cells import Family
 from elman._errors import InputError, shown
-from elman.runtime._arrays import Array, as_array, as_lengths, require_out
+from elman.runtime._arrays import Array, as_array, as_flags, as_lengths, require_out
 from elman.runtime._packing import Packing
-from elman.runtime._parameters import as_parameters, parameter_names, read_sizes
-from elman.runtime._states import States, as_states, from_states
+from elman.runtime._parameters import as_parameters, parameter_names, read_sizes, state_names
+from elman.runtime._pieces import Pieces
+from elman.runtime._states import States, StatesForm
 from elman.runtime._stream import Stream
 
 __all__ = ["ENGINES", "Network"]
@@ -27,6 +29,8 @@ _OPTIONS = {  # what a repr leaves out
     "bias": True,
     "batch_first": False,
     "bidirectional": False,
+    "learn_initial_state": False,
+    "residual": False,
     "reset_after": True,
 }
 
@@ -38,11 +42,15 @@ class Network:
         parameters: arrays by PyTorch's names, all float32 or all float64. Copied.
         cell: the engine's name for it.
         batch_first: input and output are (batch, steps, features), not (steps, batch, features).
+        residual: a layer's input is added to its output, from the second layer on, where they are as wide.
 
     Attributes:
         family: of the cell, a subclass's.
-        options: the subclass's arguments beside ``parameters``.
-        input_size, hidden_size, num_layers, bidirectional, bias: read off the shapes.
+        options: the subclass's arguments beside ``parameters`` and ``residual``.
+        input_size, hidden_size, num_layers, bidirectional, bias, learn_initial_state: read off names and shapes;
+            hidden_size is a tuple, one width a layer, where layers differ.
+        states_form: what its states look like.
+        start: what sequences begin from, flat, of a batch of one.
         dtype: of parameters, inputs and outputs.
 
     Raises:
@@ -52,21 +60,25 @@ class Network:
     family: ClassVar[Family]
     options: ClassVar[tuple[str, ...]] = ("batch_first",)
 
-    def __init__(self, parameters: Mapping[str, Any], cell: str, batch_first: bool) -> None:
-        if not isinstance(batch_first, bool):
-            raise InputError(f"batch_first: expected True or False, got {shown(batch_first)}")
+    def __init__(self, parameters: Mapping[str, Any], cell: str, batch_first: bool, residual: bool) -> None:
+        for name, value in (("batch_first", batch_first), ("residual", residual)):
+            if not isinstance(value, bool):
+                raise InputError(f"{name}: expected True or False, got {shown(value)}")
         arrays = as_parameters(parameters)
         self._sizes = sizes = read_sizes({name: array.shape for name, array in arrays.items()}, self.family)
         self.parameters: dict[str, Array] = {name: arrays[name] for name in sizes.shapes()}
         for array in self.parameters.values():
             array.flags.writeable = False
-        self.cell, self.batch_first = cell, batch_first
-        self.input_size, self.hidden_size = sizes.input_size, sizes.hidden_size
-        self.num_layers, self.bidirectional, self.bias = sizes.num_layers, sizes.bidirectional, sizes.bias
+        self.cell, self.batch_first, self.residual = cell, batch_first, residual
+        self.input_size, self.num_layers = sizes.input_size, len(sizes.widths)
+        self.bidirectional, self.bias, self.learn_initial_state = sizes.bidirectional, sizes.bias, sizes.learned
         self.dtype = arrays["weight_ih_l0"].dtype
+        self.states_form = StatesForm(self.family.states, sizes.widths, sizes.directions, self.dtype)
+        self.hidden_size: int | tuple[int, ...] = sizes.widths[0] if self.states_form.is_even else sizes.widths
+        self.start = self._initial_state()
         layers = [
             tuple(self.parameters.get(name) for name in parameter_names(layer, direction, True))
-            for layer in range(sizes.num_layers)
+            for layer in range(self.num_layers)
             for direction in range(sizes.directions)
         ]
         self._network = self._make_engine(layers)
@@ -81,7 +93,8 @@ class Network:
         """Write the network as an ONNX model, of any batch and number of steps (needs the package ``onnx``).
 
         Its inputs are ``input`` and ``h_0``, of an LSTM ``c_0`` too, its outputs ``output`` and ``h_n``, of an LSTM
-        ``c_n`` too, shaped as they are here.
+        ``c_n`` too, shaped as they are here; where layers differ in width ``h_0_l0``, ``h_0_l1``, … and ``h_n_l0``, ….
+        Learned initial states are what these inputs are by default.
 
         Raises:
             InputError: the file cannot be written, or exists and not ``overwrite``.
@@ -91,33 +104,39 @@ class Network:
         write_network(self, path, overwrite=overwrite)
 
     def stream(self, batch: int = 1) -> Stream:
-        """Return a stream of ``batch`` sequences, to be read step by step from a state of zeros.
+        """Return a stream of ``batch`` sequences, to be read step by step from the initial state.
 
         Raises:
             InputError: the network is bidirectional, or ``batch`` no integer of at least 1.
         """
         return Stream(self, batch)
 
-    def __call__(self, x: Any, h_0: Any = None, lengths: Any = None, out: Array | None = None) -> tuple[Array, Any]:
+    def __call__(
+        self, x: Any, h_0: Any = None, lengths: Any = None, out: Array | None = None, *, resets: Any = None
+    ) -> tuple[Array, Any]:
         """Run over whole sequences.
 
         Args:
             x: (steps, batch, input_size), (batch, steps, input_size) with ``batch_first``, or (steps, input_size).
-            h_0: (directions * num_layers, batch, hidden_size), without ``batch`` where ``x`` has none; of an LSTM the
-                pair (h_0, c_0), each shaped so. None: zeros.
+            h_0: (directions * num_layers, batch, hidden_size), without ``batch`` where ``x`` has none; where layers
+                differ in width, a tuple of arrays (directions, batch, hidden_size), one a layer; of an LSTM the pair
+                (h_0, c_0), each so. None: the learned initial states, zeros where there are none.
             lengths: (batch,) the steps that each sequence has, from 0; None: all. What ``x`` holds beyond is not
                 read, and the output there is zero.
             out: an array for the output, of the network's dtype, in any layout whose elements don't overlap; it may
                 lie over ``x`` or ``h_0``. None: a fresh one.
+            resets: booleans (steps, batch), (batch, steps) with ``batch_first``, (steps,) where ``x`` has no batch:
+                before a flagged step the sequence begins anew, from the learned initial state or zeros. Flags beyond
+                a length are not read. For networks in one direction.
 
         Returns:
             The output, shaped as ``x`` with directions * hidden_size features, and h_n, shaped as ``h_0``, the states
-            after each sequence's own last step; of an LSTM the pair (h_n, c_n).
+            after each sequence's own last step, its initial ones where it has none; of an LSTM the pair (h_n, c_n).
 
         Raises:
-            InputError: an argument is of another shape or dtype.
+            InputError: an argument is of another shape or dtype, or ``x`` has no steps and neither lengths nor resets.
         """
-        if lengths is None and out is None:
+        if lengths is None and out is None and resets is None:
             results: tuple[Array, Any] | None = self._network.run_plain(x, h_0, self.batch_first)
             if results is not None:
                 return results
@@ -125,77 +144,120 @@ class Network:
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
             leading = "([batch,] steps" if self.batch_first else "(steps[, batch]"
             raise InputError(f"x: expected the shape {leading}, {self.input_size}), got {shown(x.shape)}")
-        batched = x.ndim == 3
-        steps_axis = 1 if batched and self.batch_first else 0
-        steps, batch = x.shape[steps_axis], x.shape[1 - steps_axis] if batched else 1
-        if steps == 0:
+        x_steps, form = self._by_step(x), self.states_form
+        steps, batch = x_steps.shape[:2]
+        if steps == 0 and lengths is None and resets is None:
             raise InputError("x: expected one step or more, got none")
-        states_shape = self._states_shape(batch) if batched else self._states_shape(1)[::2]
-        names = [f"{letter}_0" for letter in self.family.states]
-        initial = None if h_0 is None else as_states(h_0, "h_0", names, self.dtype, states_shape, "that of h_n")
-        shape = (*x.shape[:-1], self._sizes.directions * self.hidden_size)
+        pieces = self._pieces(x, lengths, resets)
+        own_batch = batch if x.ndim == 3 else None
+        names = [f"{letter}_0" for letter in form.letters]
+        initial = None if h_0 is None else form.read(h_0, "h_0", names, own_batch, "that of h_n")
+        shape = (*x.shape[:-1], self.output_size)
         output = np.empty(shape, self.dtype) if out is None else require_out(out, self.dtype, shape)
         written = output
         if out is not None and not _is_fit(output, x, *(initial or ())):
             written = np.empty(shape, self.dtype)
-        final = self._empty_states(states_shape)
-
-        x_steps, y_steps = (
-            array.swapaxes(0, 1) if steps_axis else array if batched else array[:, None] for array in (x, written)
-        )
-        if lengths is not None:
-            if not batched:
-                raise InputError(f"lengths: expected None for one sequence without a batch, got {shown(lengths)}")
-            self._run_ragged(x_steps, initial, as_lengths(lengths, batch, steps), y_steps, final)
+        y_steps, final = self._by_step(written), form.empty(batch)
+        if pieces is not None:
+            self._run_pieces(pieces, x_steps, initial, y_steps, final)
         elif batch:
             self._network.run(x_steps, None, initial, y_steps, final)
         if written is not output:
             output[...] = written
-        return output, from_states(final)
+        return output, form.given(final, own_batch)
 
-    def run_packed(self, rows: Array, batch_sizes: Array, initial: States | None = None) -> tuple[Array, Any]:
+    def run_packed(self, rows: Array, batch_sizes: Array) -> tuple[Array, Any]:
         """Run over packed sequences: ``batch_sizes[t]`` rows at step t, behind one another, never growing.
 
         Args:
             rows: (rows, input_size), of the network's dtype.
             batch_sizes: (steps,), int64.
-            initial: h_0 (directions * num_layers, batch, hidden_size), contiguous, and of an LSTM c_0; None: zeros.
 
         Returns:
             The output (rows, directions * hidden_size), packed alike, and h_n, of an LSTM (h_n, c_n).
         """
-        output = np.empty((len(rows), self._sizes.directions * self.hidden_size), self.dtype)
-        final = self._empty_states(self._states_shape(int(batch_sizes[0])))
-        self._network.run(rows, batch_sizes, initial, output, final)
-        return output, from_states(final)
+        output, final = self._run_rows(rows, batch_sizes, None)
+        return output, self.states_form.given(final, int(batch_sizes[0]))
+
+    @property
+    def output_size(self) -> int:
+        """How many features the output has: directions * hidden_size, of the last layer."""
+        return self._sizes.directions * self._sizes.widths[-1]
 
     def _make_engine(self, layers: list[tuple[Array | None, ...]]) -> Any:
         """Return what computes, from the parameters of each layer and direction."""
-        return ENGINES[self.dtype.name](layers, self._sizes.directions, getattr(_engine.Cell, self.cell))
+        cell = getattr(_engine.Cell, self.cell)
+        start = np.concatenate(self.start) if self.learn_initial_state else None
+        return ENGINES[self.dtype.name](layers, self._sizes.directions, cell, self.residual, start)
 
     def _make_stream(self, batch: int, convert: Any) -> Any:
         """Return what steps; it calls ``convert`` with itself and what it cannot read as it is."""
         return _STREAMS[self.dtype.name](self._network, batch, convert)
 
-    def _run_ragged(self, x: Array, initial: States | None, lengths: Array, output: Array, final: States) -> None:
-        packing = Packing.of(lengths)
+    def _initial_state(self) -> States:
+        """Return what sequences begin from, flat, for a batch of one."""
+        if not self.learn_initial_state:
+            return tuple(np.zeros_like(flat) for flat in self.states_form.empty(1))
+        return tuple(
+            np.concatenate(
+                [
+                    self.parameters[name]
+                    for layer in range(self.num_layers)
+                    for name in state_names(letter, layer, self._sizes.directions)
+                ]
+            )
+            for letter in self.family.states
+        )
+
+    def _by_step(self, array: Array) -> Array:
+        """Return a view (steps, batch, features) of what goes in or out."""
+        if array.ndim == 2:
+            return array[:, None]
+        return array.swapaxes(0, 1) if self.batch_first else array
+
+    def _pieces(self, x: Array, lengths: Any, resets: Any) -> Pieces | None:
+        """Return the pieces that lengths and resets make of the sequences; None where each is one, from end to end."""
+        steps, batch = self._by_step(x).shape[:2]
+        own, flags = np.full(batch, steps), np.zeros((steps, batch), bool)
+        if lengths is not None:
+            if x.ndim == 2:
+                raise InputError(f"lengths: expected None for one sequence without a batch, got {shown(lengths)}")
+            own = as_lengths(lengths, batch, steps)
+        if resets is not None:
+            if self.bidirectional:
+                raise InputError(
+                    "resets: expected None for a bidirectional network, which reads each sequence from its end as well"
+                )
+            given = as_flags(resets, "resets", x.shape[:-1], "that of x without its features")
+            flags = self._by_step(given[..., None])[..., 0]
+        return Pieces.of(own, flags) if flags.any() or (own < steps).any() or not steps else None
+
+    def _run_pieces(self, pieces: Pieces, x: Array, initial: States | None, output: Array, final: States) -> None:
+        packing, batch, blocks = Packing.of(pieces.lengths), x.shape[1], self.states_form.blocks
+        rows, anew, last = (each[packing.order] for each in (pieces.rows, pieces.anew, pieces.last))
+        given, given_batch = (self.start, 1) if initial is None else (initial, batch)
+        begin = []
+        for flat, of_start, of_given in zip(final, self.start, given, strict=True):
+            parts = []
+            each = zip(blocks(flat, batch), blocks(of_start, 1), blocks(of_given, given_batch), strict=True)
+            for after, start, before in each:
+                after[...] = before  # what it stays for a sequence of no steps
+                parts.append(np.where(anew[:, None], start, after[:, rows]).reshape(-1))
+            begin.append(np.concatenate(parts))
         output[...] = 0
-        for i, of_all in enumerate(final):
-            of_all[...] = 0 if initial is None else initial[i]
-        if not len(packing.order):
+        if not len(rows):
             return
-        if initial is not None:
-            initial = tuple(np.ascontiguousarray(state[:, packing.order]) for state in initial)
-        rows, last = self.run_packed(x[packing.steps, packing.places], packing.batch_sizes, initial)
-        output[packing.steps, packing.places] = rows
-        for of_all, of_run in zip(final, last if isinstance(last, tuple) else (last,), strict=True):
-            of_all[:, packing.order] = of_run
+        places = packing.steps + pieces.starts[packing.places], pieces.rows[packing.places]
+        output[places], ends = self._run_rows(x[places], packing.batch_sizes, tuple(begin))
+        for flat, of_ends in zip(final, ends, strict=True):
+            for after, end in zip(blocks(flat, batch), blocks(of_ends, len(rows)), strict=True):
+                after[:, rows[last]] = end[:, last]
 
-    def _states_shape(self, batch: int) -> tuple[int, ...]:
-        return self._sizes.directions * self.num_layers, batch, self.hidden_size
-
-    def _empty_states(self, shape: tuple[int, ...]) -> States:
-        return tuple(np.empty(shape, self.dtype) for _ in self.family.states)
+    def _run_rows(self, rows: Array, batch_sizes: Array, initial: States | None) -> tuple[Array, States]:
+        """Run over packed sequences from flat states to flat states."""
+        output, final = np.empty((len(rows), self.output_size), self.dtype), self.states_form.empty(batch_sizes[0])
+        self._network.run(rows, batch_sizes, initial, output, final)
+        return output, final
 
     def __repr__(self) -> str:
         options = [
@@ -207,7 +269,8 @@ class Network:
         return f"{self.family.title}({', '.join([*sizes, *options, self.dtype.name])})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.parameters, *(getattr(self, name) for name in self.options))
+        made = partial(type(self), residual=True) if self.residual else type(self)
+        return made, (self.parameters, *(getattr(self, name) for name in self.options))
 
 
 def _is_fit(out: Array, *read: Array | None) -> bool:

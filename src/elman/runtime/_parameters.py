@@ -20,10 +20,11 @@ __all__ = [
     "parameter_names",
     "read_sizes",
     "reorder_gates",
+    "state_names",
 ]
 
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-_NAME = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(0|[1-9][0-9]{0,3})(_reverse)?")
+_NAME = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh|[a-z]_0)_l(0|[1-9][0-9]{0,3})(_reverse)?")
 _CELL = {name: f"{name}_l0" for name in NAMES}
 
 Shape = tuple[int, ...]
@@ -31,29 +32,39 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the shapes of the parameters say."""
+    """What the names and shapes of the parameters say.
+
+    Attributes:
+        widths: the hidden_size of each layer.
+        learned: whether initial states are among the parameters.
+    """
 
     input_size: int
-    hidden_size: int
-    num_layers: int
+    widths: tuple[int, ...]
     bidirectional: bool
     bias: bool
-    gates: int = 1
+    family: Family
+    learned: bool = False
 
     @property
     def directions(self) -> int:
         return 2 if self.bidirectional else 1
 
     def shapes(self) -> dict[str, Shape]:
-        """Return the name and shape of every parameter, layer by layer, forward before reverse."""
-        units, rows = self.hidden_size, self.gates * self.hidden_size
+        """Return the name and shape of every parameter, layer by layer, forward before reverse, weights first."""
         shapes: dict[str, Shape] = {}
-        for layer in range(self.num_layers):
-            reads = self.directions * units if layer else self.input_size
+        reads = self.input_size
+        for layer, units in enumerate(self.widths):
+            rows = len(self.family.gates) * units
             of_layer: list[Shape] = [(rows, reads), (rows, units), (rows,), (rows,)]
             for direction in range(self.directions):
                 names = parameter_names(layer, direction, self.bias)
                 shapes |= dict(zip(names, of_layer, strict=False))
+            reads = self.directions * units
+        if self.learned:
+            for letter in self.family.states:
+                for layer, units in enumerate(self.widths):
+                    shapes |= dict.fromkeys(state_names(letter, layer, self.directions), (units,))
         return shapes
 
 
@@ -61,6 +72,11 @@ def parameter_names(layer: int, direction: int, bias: bool) -> list[str]:
     """Return PyTorch's names of one layer and direction, in the order of :data:`NAMES`."""
     suffix = "_reverse" if direction else ""
     return [f"{name}_l{layer}{suffix}" for name in NAMES[: 4 if bias else 2]]
+
+
+def state_names(letter: str, layer: int, directions: int) -> list[str]:
+    """Return the names of one layer's learned initial states, forward before reverse."""
+    return [f"{letter}_0_l{layer}{suffix}" for suffix in ("", "_reverse")[:directions]]
 
 
 def reorder_gates(array: Array, given: str, wanted: str) -> Array:
@@ -94,7 +110,8 @@ def read_sizes(shapes: Mapping[str, Shape], family: Family) -> Sizes:
     for name in shapes:
         if name.startswith("weight_hr"):
             raise InputError(f"{listed([name])}: expected an LSTM without a projection (proj_size=0), got this array")
-        if not _NAME.fullmatch(name):
+        match = _NAME.fullmatch(name)
+        if not match or (match[1] not in NAMES and match[1][0] not in family.states):
             wanted = f"the parameters of {family.named} alone (weight_ih_l0, …)"
             raise InputError(f"{listed([name])}: expected {wanted}, got this one besides")
     for name in ("weight_ih_l0", "weight_hh_l0"):
@@ -109,7 +126,13 @@ def read_sizes(shapes: Mapping[str, Shape], family: Family) -> Sizes:
     layers = sum(re.fullmatch(r"weight_ih_l\d+", name) is not None for name in shapes)
     reverse = any(name.endswith("_reverse") for name in shapes)
     bias = any(name.startswith("bias") for name in shapes)
-    sizes = Sizes(first[1], first[0] // gates, layers, reverse, bias, gates)
+    learned = any(name.startswith("h_0") for name in shapes)
+    widths = [first[0] // gates]
+    for layer in range(1, layers):
+        shape = shapes.get(f"weight_ih_l{layer}", ())
+        is_width = len(shape) == 2 and shape[0] > 0 and shape[0] % gates == 0
+        widths.append(shape[0] // gates if is_width else widths[-1])
+    sizes = Sizes(first[1], tuple(widths), reverse, bias, family, learned)
     expected = sizes.shapes()
     for name, shape in expected.items():
         if name not in shapes:

@@ -48,7 +48,7 @@ class Recurrent:
 
     def shapes(self, input_size: int, prefix: str = "rnn.") -> Shapes:
         """Return the shape of every parameter by its name."""
-        sizes = Sizes(input_size, self.hidden_size, self.layers, self.bidirectional, True, len(self.family.gates))
+        sizes = Sizes(input_size, (self.hidden_size,) * self.layers, self.bidirectional, True, self.family)
         return {f"{prefix}{name}": shape for name, shape in sizes.shapes().items()}
 
     def build(self, parameters: Mapping[str, Array]) -> Network:

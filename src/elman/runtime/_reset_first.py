@@ -14,12 +14,12 @@ import numpy as np
 from elman.runtime._arrays import Array
 from elman.runtime._linear import Linear
 from elman.runtime._rnn import GRU
-from elman.runtime._states import States
+from elman.runtime._states import States, StatesForm
 from elman.runtime._steps import gru_step, sigmoid
 
 __all__ = ["ResetFirstGRU"]
 
-Convert = Callable[[Any, Any, "Array | None"], Array]
+Convert = Callable[[Any, Any, "Array | None", "Array | None"], Array]
 
 
 class ResetFirstGRU(GRU):
@@ -28,10 +28,10 @@ class ResetFirstGRU(GRU):
     reset_after = False
 
     def _make_engine(self, layers: list[tuple[Any, ...]]) -> Any:
-        return _Engine([_Layer(*arrays) for arrays in layers], self._sizes.directions)
+        return _Engine([_Layer(*arrays) for arrays in layers], self.states_form, self.start[0], self.residual)
 
     def _make_stream(self, batch: int, convert: Convert) -> Any:
-        return _Stream(self._network, np.zeros((1, self.num_layers, batch, self.hidden_size), self.dtype), convert)
+        return _Stream(self._network, batch, convert)
 
 
 class _Layer:
@@ -56,57 +56,78 @@ class _Layer:
 class _Engine:
     """What the engine's networks do for :class:`elman.runtime._network.Network`."""
 
-    def __init__(self, layers: Sequence[_Layer], directions: int) -> None:
-        self._layers, self._directions = layers, directions
+    def __init__(self, layers: Sequence[_Layer], form: StatesForm, start: Array, residual: bool) -> None:
+        self._layers, self.form, self._start, self._residual = layers, form, start, residual
 
     def run_plain(self, *_: Any) -> None:
         """Leave all calls to be checked in Python."""
 
     def run(self, x: Array, batch_sizes: Array | None, initial: States | None, output: Array, final: States) -> None:
         sizes = [x.shape[1]] * len(x) if batch_sizes is None else batch_sizes.tolist()
-        shape = (len(self._layers), sizes[0], self._layers[0].units)
-        states = np.zeros(shape, x.dtype) if initial is None else initial[0].reshape(shape).copy()
+        if initial is None:
+            self.begin(final[0], sizes[0])
+        else:
+            final[0][...] = initial[0]
+        states = [h for block in self.form.blocks(final[0], sizes[0]) for h in block]
         rows = np.ascontiguousarray(x).reshape(-1, x.shape[-1])
-        for first in range(0, len(self._layers), self._directions):
-            both = range(first, first + self._directions)
-            rows = np.concatenate([self._layers[i].run(rows, sizes, i > first, states[i]) for i in both], axis=1)
+        for first in range(0, len(self._layers), self.form.directions):
+            both = range(first, first + self.form.directions)
+            read, outputs = rows, [self._layers[i].run(rows, sizes, i > first, states[i]) for i in both]
+            rows = np.concatenate(outputs, axis=1)
+            if self._residual and first and rows.shape == read.shape:
+                rows += read
         output[...] = rows.reshape(output.shape)
-        final[0][...] = states.reshape(final[0].shape)
+
+    def begin(self, states: Array, batch: int, rows: Any = slice(None)) -> None:
+        """Write the states that sequences begin from, of some of a batch."""
+        both = zip(self.form.blocks(states, batch), self.form.blocks(self._start, 1), strict=True)
+        for block, start in both:
+            block[:, rows] = start
 
 
 class _Stream:
-    """What the engine's streams do for :class:`elman.runtime.Stream`; states are (1, layers, batch, hidden_size)."""
+    """What the engine's streams do for :class:`elman.runtime.Stream`."""
 
-    def __init__(self, engine: _Engine, states: Array, convert: Convert) -> None:
-        self._steps, self._convert = _Steps(engine, states), convert
+    def __init__(self, engine: _Engine, batch: int, convert: Convert) -> None:
+        self._steps, self._convert = _Steps(engine, batch), convert
 
-    def step(self, x_t: Any, out: Array | None = None) -> Array:
-        return self._convert(self._steps, x_t, out)
+    def step(self, x_t: Any, out: Array | None = None, reset: Array | None = None) -> Array:
+        return self._convert(self._steps, x_t, out, reset)
+
+    def reset(self, rows: Array) -> None:
+        self._steps.reset(rows)
 
     def read_states(self, states: Array) -> None:
         with self._steps.used() as own:
-            states[...] = own
+            states[0] = own[0]
 
     def write_states(self, states: Array) -> None:
         with self._steps.used() as own:
-            own[...] = states
+            own[0][...] = states[0]
 
 
 class _Steps:
     """The states, and a step from an array that fits."""
 
-    def __init__(self, engine: _Engine, states: Array) -> None:
-        self._engine, self._states, self._lock = engine, states, Lock()
+    def __init__(self, engine: _Engine, batch: int) -> None:
+        self._engine, self._batch, self._lock = engine, batch, Lock()
+        self._states = engine.form.empty(batch)
+        self.reset(np.ones(batch, bool))
 
-    def step(self, x_t: Array) -> Array:
+    def step(self, x_t: Array, out: Array | None = None, reset: Array | None = None) -> Array:
         with self.used() as states:
-            batch, units = states.shape[2:]
-            output = np.empty((1, batch, units), x_t.dtype)
-            self._engine.run(x_t.reshape(1, batch, -1), None, (states[0],), output, (states[0],))
-        return output.reshape(*x_t.shape[:-1], units)
+            if reset is not None:
+                self._engine.begin(states[0], self._batch, reset)
+            output = np.empty((1, self._batch, self._engine.form.widths[-1]), x_t.dtype)
+            self._engine.run(x_t.reshape(1, self._batch, -1), None, states, output, states)
+        return output.reshape(*x_t.shape[:-1], -1)
+
+    def reset(self, rows: Array) -> None:
+        with self.used() as states:
+            self._engine.begin(states[0], self._batch, rows)
 
     @contextmanager
-    def used(self) -> Iterator[Array]:
+    def used(self) -> Iterator[Any]:
         """The states, for one caller at a time."""
         if not self._lock.acquire(blocking=False):
             raise RuntimeError("stream: expected one thread at a time, another one is using it; make each its own")

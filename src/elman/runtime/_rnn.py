@@ -28,12 +28,16 @@ class RNN(Network):
     Args:
         parameters: arrays by PyTorch's names, all float32 or all float64: ``weight_ih_l0`` (hidden_size, input_size),
             ``weight_hh_l0`` (hidden_size, hidden_size), ``bias_ih_l0``, ``bias_hh_l0`` (hidden_size), and so on with
-            ``_l1`` for the next layer and ``_reverse`` for a second direction; a ``state_dict`` will do. Copied.
+            ``_l1`` for the next layer, which may be of another width, and ``_reverse`` for a second direction; besides,
+            the initial states if they are learned, ``h_0_l0`` (hidden_size,) and so on. A ``state_dict`` will do.
+            Copied.
         nonlinearity: ``"tanh"`` or ``"relu"``.
         batch_first: input and output are (batch, steps, features), not (steps, batch, features).
+        residual: a layer's input is added to its output, from the second layer on, where they are as wide.
 
     Attributes:
-        input_size, hidden_size, num_layers, bidirectional, bias: read off the shapes.
+        input_size, hidden_size, num_layers, bidirectional, bias, learn_initial_state: read off names and shapes;
+            hidden_size is a tuple, one width a layer, where layers differ.
         dtype: of parameters, inputs and outputs.
 
     Raises:
@@ -54,28 +58,41 @@ class RNN(Network):
     family = FAMILIES["rnn"]
     options = ("nonlinearity", "batch_first")
 
-    def __init__(self, parameters: Mapping[str, Any], nonlinearity: str = "tanh", batch_first: bool = False) -> None:
+    def __init__(
+        self,
+        parameters: Mapping[str, Any],
+        nonlinearity: str = "tanh",
+        batch_first: bool = False,
+        *,
+        residual: bool = False,
+    ) -> None:
         if not isinstance(nonlinearity, str) or nonlinearity not in self.family.modes.values():
             raise InputError(f"nonlinearity: expected 'tanh' or 'relu', got {shown(nonlinearity)}")
-        super().__init__(parameters, nonlinearity, batch_first)
+        super().__init__(parameters, nonlinearity, batch_first, residual)
         self.nonlinearity = nonlinearity
 
     @classmethod
     def load(
-        cls: type[Kind], path: str | PathLike[str], nonlinearity: str | None = None, batch_first: bool | None = None
+        cls: type[Kind],
+        path: str | PathLike[str],
+        nonlinearity: str | None = None,
+        batch_first: bool | None = None,
+        *,
+        residual: bool | None = None,
     ) -> Kind:
         """Read a network from a safetensors file that :func:`elman.save` wrote.
 
         Args:
             path: the file.
-            nonlinearity, batch_first: for a file that does not say, because something else wrote it.
+            nonlinearity, batch_first, residual: for a file that does not say, because something else wrote it; residual
+                None: False.
 
         Raises:
             InputError: it is no such file, or damaged, or holds no network of this kind.
         """
         from elman.runtime._saving import load_network
 
-        network: Kind = load_network(path, cls, nonlinearity=nonlinearity, batch_first=batch_first)
+        network: Kind = load_network(path, cls, nonlinearity=nonlinearity, batch_first=batch_first, residual=residual)
         return network
 
 
@@ -87,24 +104,30 @@ class _Gated(Network):
         if "family" in vars(cls):
             take_over(cls, "__init__", "load")
 
-    def __init__(self, parameters: Mapping[str, Any], batch_first: bool = False) -> None:
+    def __init__(self, parameters: Mapping[str, Any], batch_first: bool = False, *, residual: bool = False) -> None:
         [cell] = self.family.modes.values()
-        super().__init__(parameters, cell, batch_first)
+        super().__init__(parameters, cell, batch_first, residual)
 
     @classmethod
-    def load(cls: type[Kind], path: str | PathLike[str], batch_first: bool | None = None) -> Kind:
+    def load(
+        cls: type[Kind],
+        path: str | PathLike[str],
+        batch_first: bool | None = None,
+        *,
+        residual: bool | None = None,
+    ) -> Kind:
         """Read a network from a safetensors file that :func:`elman.save` wrote.
 
         Args:
             path: the file.
-            batch_first: for a file that does not say, because something else wrote it.
+            batch_first, residual: for a file that does not say, because something else wrote it; residual None: False.
 
         Raises:
             InputError: it is no such file, or damaged, or holds no network of this kind.
         """
         from elman.runtime._saving import load_network
 
-        network: Kind = load_network(path, cls, batch_first=batch_first)
+        network: Kind = load_network(path, cls, batch_first=batch_first, residual=residual)
         return network
 
 
@@ -123,10 +146,10 @@ class GRU(_Gated):
         parameters: as for :class:`RNN`, with a row for each unit of each gate, in PyTorch's order r, z, n:
             ``weight_ih_l0`` (3 * hidden_size, input_size), ``weight_hh_l0`` (3 * hidden_size, hidden_size), biases
             (3 * hidden_size).
-        batch_first: input and output are (batch, steps, features), not (steps, batch, features).
+        batch_first, residual: as for :class:`RNN`.
 
     Attributes:
-        input_size, hidden_size, num_layers, bidirectional, bias: read off the shapes.
+        input_size, hidden_size, num_layers, bidirectional, bias, learn_initial_state: as of :class:`RNN`.
         dtype: of parameters, inputs and outputs.
 
     Raises:
@@ -165,11 +188,12 @@ class LSTM(_Gated):
     Args:
         parameters: as for :class:`RNN`, with a row for each unit of each gate, in PyTorch's order i, f, g, o:
             ``weight_ih_l0`` (4 * hidden_size, input_size), ``weight_hh_l0`` (4 * hidden_size, hidden_size), biases
-            (4 * hidden_size). Those of an LSTM with a projection (``proj_size``) are refused.
-        batch_first: input and output are (batch, steps, features), not (steps, batch, features).
+            (4 * hidden_size); of initial states ``h_0_l0`` and ``c_0_l0`` (hidden_size,). Those of an LSTM with a
+            projection (``proj_size``) are refused.
+        batch_first, residual: as for :class:`RNN`.
 
     Attributes:
-        input_size, hidden_size, num_layers, bidirectional, bias: read off the shapes.
+        input_size, hidden_size, num_layers, bidirectional, bias, learn_initial_state: as of :class:`RNN`.
         dtype: of parameters, inputs and outputs.
 
     Raises:
@@ -199,16 +223,17 @@ def class_of(cell: str) -> Any:
     return next(kind for kind in NETWORKS.values() if cell in kind.family.modes.values())
 
 
-def network_of(cell: str, parameters: Mapping[str, Any], batch_first: bool = False) -> Network:
+def network_of(cell: str, parameters: Mapping[str, Any], batch_first: bool = False, residual: bool = False) -> Network:
     """Return the network of a cell.
 
     Args:
         cell: the engine's name for it: ``"tanh"``, ``"relu"``, ``"gru"`` or ``"lstm"``.
-        parameters, batch_first: as for :class:`RNN`.
+        parameters, batch_first, residual: as for :class:`RNN`.
 
     Raises:
         InputError: the parameters are no such network's.
     """
     kind, given = class_of(cell), {"nonlinearity": cell, "batch_first": batch_first}
-    network: Network = kind(parameters, **{name: given[name] for name in kind.options})
+    options = {name: given[name] for name in kind.options}
+    network: Network = kind(parameters, **options, residual=residual)
     return network

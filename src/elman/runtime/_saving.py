@@ -19,13 +19,24 @@ __all__ = ["load", "load_network", "save"]
 
 
 @dataclass(frozen=True)
-class _Metadata:
+class _Version2:
     """What the file of a network says beside its tensors; ``cell`` is the engine's name for it."""
 
     format: Literal["elman rnn"]
     version: Literal["2"]
     cell: Literal["tanh", "relu", "gru", "lstm"]
     batch_first: Literal["false", "true"]
+
+
+@dataclass(frozen=True)
+class _Version3:
+    """What it says where older programs would compute something else."""
+
+    format: Literal["elman rnn"]
+    version: Literal["3"]
+    cell: Literal["tanh", "relu", "gru", "lstm"]
+    batch_first: Literal["false", "true"]
+    residual: Literal["false", "true"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,7 @@ def save(
     *,
     nonlinearity: str | None = None,
     batch_first: bool | None = None,
+    residual: bool | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a recurrent network to a safetensors file that runs without PyTorch.
@@ -56,8 +68,8 @@ def save(
         network: a ``torch.nn.RNN``, ``GRU`` or ``LSTM`` or a cell of these, or :mod:`elman.nn`'s; a ``state_dict`` or
             a dict of arrays by PyTorch's names; or an :class:`elman.runtime.RNN`, ``GRU`` or ``LSTM``.
         path: the file.
-        nonlinearity, batch_first: what a dict of arrays does not say; None: tanh and False, or as the module has them.
-            A GRU and an LSTM have no nonlinearity to choose.
+        nonlinearity, batch_first, residual: what a dict of arrays does not say; None: tanh and False, or as the module
+            has them. A GRU and an LSTM have no nonlinearity to choose.
         overwrite: whether a file that is there may be replaced.
 
     Raises:
@@ -73,11 +85,13 @@ def save(
     from elman._safetensors import write_tensors
     from elman.runtime._converting import as_network
 
-    made = as_network(network, nonlinearity, batch_first)
+    made = as_network(network, nonlinearity, batch_first, residual)
     if not getattr(made, "reset_after", True):
         raise InputError("network: expected a GRU whose reset gate comes after the product, got reset_after=False")
     metadata = {"format": "elman rnn", "version": "2", "cell": made.cell}
     metadata["batch_first"] = "true" if made.batch_first else "false"
+    if made.residual:
+        metadata |= {"version": "3", "residual": "true"}
     write_tensors(require_free(path, overwrite), made.parameters, metadata)
 
 
@@ -125,17 +139,18 @@ def load_network(path: str | PathLike[str], kind: type[Network] | None = None, *
     file = TensorFile(Path(path))
     shapes = {layer_name(name): spec.shape for name, spec in file.specs.items()}
     if "format" in file.metadata:  # what it says holds; another program's file says nothing
-        schema = _Version1 if file.metadata.get("version") == "1" else _Metadata
+        schema = {"1": _Version1, "2": _Version2}.get(file.metadata.get("version", ""), _Version3)
         said: Any = build(file.metadata, schema, str(path), "__metadata__")
         found = class_of(said.cell)
         if kind and kind.family is not found.family:
             got = f"{found.family.named}, which elman.runtime.{found.family.title}.load reads"
             raise InputError(f"{path}: expected {kind.family.named}, got {got}")
         own = {"nonlinearity": said.cell, "batch_first": said.batch_first == "true"}
+        own["residual"] = getattr(said, "residual", "false") == "true"
         for name, value in options.items():
             if value not in (None, own[name]):
                 raise InputError(f"{path}: expected {name} to be None or the file's, {own[name]!r}, got {value!r}")
-        options = {name: own[name] for name in found.options}
+        options = {name: own[name] for name in (*found.options, "residual")}
     else:
         family = family_of(shapes)
         found = NETWORKS[family.name] if family else RNN
@@ -145,6 +160,7 @@ def load_network(path: str | PathLike[str], kind: type[Network] | None = None, *
                 f"{path}: expected a file that elman.save wrote, which says what the network is; for another program's "
                 f"call elman.runtime.{wanted.family.title}.load with {' and '.join(wanted.options)}"
             )
+        options["residual"] = options.get("residual") or False
     kind = kind or found
     try:
         read_sizes(shapes, kind.family)

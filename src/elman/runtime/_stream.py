@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from elman._errors import InputError, about, shown
-from elman.runtime._arrays import Array, as_array, as_count, as_shaped, require_out
-from elman.runtime._states import as_states, from_states
+from elman.runtime._arrays import Array, as_array, as_count, as_flags, as_shaped, require_out
 
 if TYPE_CHECKING:
     from elman.runtime._network import Network
@@ -45,20 +44,21 @@ class Stream:
                 "and can only read whole sequences"
             )
         self.rnn, self.batch = rnn, as_count(batch, "batch")
-        self._shape = (len(rnn.family.states), rnn.num_layers, self.batch, rnn.hidden_size)
         # the conversion knows sizes alone: what the engine's object holds, no garbage collector sees
-        convert = partial(_convert, rnn.dtype, self.batch, rnn.input_size, rnn.hidden_size)
+        convert = partial(_convert, rnn.dtype, self.batch, rnn.input_size, rnn.output_size)
         self._stream: Any = rnn._make_stream(self.batch, convert)
         # the engine's own method: a frame of Python around it would be a fifth of a small step's time
         if type(self).step is Stream.step:
             self.step = self._stream.step  # type: ignore[method-assign]
 
-    def step(self, x_t: Any, out: Array | None = None) -> Array:
-        """Read one step and return the last layer's hidden state after it.
+    def step(self, x_t: Any, out: Array | None = None, reset: Any = None) -> Array:
+        """Read one step and return the last layer's output after it.
 
         Args:
             x_t: (batch, input_size), or (input_size,) in a batch of one.
             out: a C-contiguous array for the result; None: a fresh one.
+            reset: booleans (batch,), or one for all: the sequences that begin anew before this step, from the learned
+                initial state, or zeros. None: none does.
 
         Returns:
             (batch, hidden_size), or (hidden_size,) where ``x_t`` has no batch.
@@ -66,23 +66,30 @@ class Stream:
         Raises:
             InputError: an argument is of another shape or dtype; the state stays as it was.
         """
-        result: Array = self._stream.step(x_t, out)
+        result: Array = self._stream.step(x_t, out, reset)
         return result
 
     @property
     def state(self) -> Any:
-        """The states after the last step, a copy: h (num_layers, batch, hidden_size), of an LSTM (h, c); can be set."""
-        return from_states(tuple(self._states()))
+        """The states after the last step, a copy; can be set.
+
+        h (num_layers, batch, hidden_size), where layers differ in width a tuple of arrays (1, batch, hidden_size), one
+        a layer; of an LSTM (h, c), each so.
+        """
+        states = np.stack(self.rnn.states_form.empty(self.batch))
+        self._stream.read_states(states)
+        return self.rnn.states_form.given(tuple(states), self.batch)
 
     @state.setter
     def state(self, value: Any) -> None:
-        words = "(num_layers, batch, hidden_size)"
+        form = self.rnn.states_form
+        words = f"({'num_layers' if form.is_even else 1}, batch, hidden_size)"
         with about("state"):
-            states = as_states(value, "state", self.rnn.family.states, self.rnn.dtype, self._shape[1:], words)
+            states = form.read(value, "state", form.letters, self.batch, words)
         self._stream.write_states(np.stack(states))
 
     def reset(self, rows: Sequence[int] | None = None) -> None:
-        """Let sequences begin anew, from zeros.
+        """Let sequences begin anew, from the learned initial state, or zeros.
 
         Args:
             rows: the places of those in the batch, or a mask (batch,); None: all.
@@ -90,12 +97,11 @@ class Stream:
         Raises:
             InputError: there is no such place.
         """
-        if rows is None:
-            self._stream.write_states(np.zeros(self._shape, self.rnn.dtype))
-            return
-        states = self._states()
-        states[:, :, _places(rows, self.batch)] = 0
-        self._stream.write_states(states)
+        begin = np.ones(self.batch, bool)
+        if rows is not None:
+            begin[...] = False
+            begin[_places(rows, self.batch)] = True
+        self._stream.reset(begin)
 
     def copy(self) -> Stream:
         """Return another stream of the same network in the same state."""
@@ -107,23 +113,28 @@ class Stream:
     def __repr__(self) -> str:
         return f"Stream({self.rnn!r}, batch={self.batch})"
 
-    def _states(self) -> Array:
-        """All states, h and of an LSTM c, (states, num_layers, batch, hidden_size)."""
-        states = np.empty(self._shape, self.rnn.dtype)
-        self._stream.read_states(states)
-        return states
-
 
 def _convert(
-    dtype: np.dtype[Any], batch: int, input_size: int, hidden_size: int, stream: Any, x_t: Any, out: Array | None
+    dtype: np.dtype[Any],
+    batch: int,
+    input_size: int,
+    output_size: int,
+    stream: Any,
+    x_t: Any,
+    out: Array | None,
+    reset: Any,
 ) -> Array:
     """One step whose arguments are not arrays that the engine can read and write as they are."""
     x_t = as_array(x_t, "x_t", dtype)
     leading = () if batch == 1 and x_t.ndim == 1 else (batch,)
     x_t = as_shaped(x_t, "x_t", dtype, (*leading, input_size), "(batch, input_size)")
     if out is not None:
-        require_out(out, dtype, (*leading, hidden_size))
-    result: Array = stream.step(x_t)
+        require_out(out, dtype, (*leading, output_size))
+    if reset is not None:
+        flags = as_array(reset, "reset")
+        flags = as_flags(flags, "reset", (batch,) if flags.ndim else (), "(batch,)")
+        reset = np.array(np.broadcast_to(flags, batch))
+    result: Array = stream.step(x_t, None, reset)
     if out is None:
         return result
     out[...] = result

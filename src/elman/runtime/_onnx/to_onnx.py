@@ -23,8 +23,9 @@ def export(model: Any, path: str | PathLike[str], *, overwrite: bool = False) ->
     """Write a trained model as an ONNX file (needs the package ``onnx``), for any batch and number of steps.
 
     A recurrent network has the inputs ``input`` and ``h_0``, an LSTM ``c_0`` too, and the outputs ``output`` and
-    ``h_n``, an LSTM ``c_n``, shaped as the network takes and returns them. (ONNX Runtime has the operators in float32,
-    not in float64.)
+    ``h_n``, an LSTM ``c_n``, shaped as the network takes and returns them; where its layers differ in width, states are
+    ``h_0_l0``, ``h_0_l1``, …, ``h_n_l0``, …. Learned initial states are what these inputs are where they are not given.
+    (ONNX Runtime has the operators in float32, not in float64.)
 
     A text classifier has the inputs ``tokens`` (batch, steps), the numbers of each text's tokens, then 0, and
     ``lengths`` (batch,), how many there are, from 1, both int64; the output ``probabilities`` (batch, classes). The
@@ -59,30 +60,54 @@ def export(model: Any, path: str | PathLike[str], *, overwrite: bool = False) ->
 def write_network(network: Network, path: str | PathLike[str], *, overwrite: bool) -> None:
     """Write a recurrent network: see :func:`export`."""
     require_onnx("writing")
-    from elman.runtime._onnx.writing import Graph, add_layers, join_directions
+    from elman.runtime._onnx.writing import Graph, add_layers
 
-    place = require_free(path, overwrite)
-    directions, layers = 2 if network.bidirectional else 1, network.num_layers
+    place, form = require_free(path, overwrite), network.states_form
     leading = ("batch", "steps") if network.batch_first else ("steps", "batch")
-    state_shape = (layers * directions, "batch", network.hidden_size)
     graph = Graph(network.family.name)
     x = graph.input("input", network.dtype, (*leading, network.input_size))
-    states = [graph.input(f"{letter}_0", network.dtype, state_shape) for letter in network.family.states]
     if network.batch_first:
         x = graph.add("Transpose", [x], "x_l0", perm=[1, 0, 2])
-    initial = [[state] for state in states]
-    if layers > 1:
-        sizes = graph.constant("states_of_layers", np.full(layers, directions))
-        initial = [[f"{state}_l{layer}" for layer in range(layers)] for state in states]
-        for state, parts in zip(states, initial, strict=True):
-            graph.add("Split", [state, sizes], *parts, axis=0)
-    output, final = add_layers(graph, network, x, list(zip(*initial, strict=True)), "")
-    join_directions(graph, network, output, "output", network.batch_first)
-    graph.output("output", network.dtype, (*leading, directions * network.hidden_size))
-    for letter, each in zip(network.family.states, zip(*final, strict=True), strict=True):
-        graph.add("Concat", each, f"{letter}_n", axis=0)
-        graph.output(f"{letter}_n", network.dtype, state_shape)
+    initial = _add_initial_states(graph, network, x)
+    last = "output_by_step" if network.batch_first else "output"
+    final = add_layers(graph, network, x, initial, "", last)
+    if network.batch_first:
+        graph.add("Transpose", [last], "output", perm=[1, 0, 2])
+    graph.output("output", network.dtype, (*leading, network.output_size))
+    for letter, each in zip(form.letters, zip(*final, strict=True), strict=True):
+        names = each
+        if form.is_even:
+            names = (graph.add("Concat", each, f"{letter}_n", axis=0),)
+        for name, (first, _, units) in zip(names, form.shapes(1), strict=True):
+            graph.output(name, network.dtype, (first, "batch", units))
     graph.write(place, {})
+
+
+def _add_initial_states(graph: Graph, network: Network, x: str) -> list[tuple[str, ...]]:
+    """Add the inputs of initial states; return each layer's, h_0 and of an LSTM c_0, (directions, batch, hidden_size).
+
+    Learned ones are what the inputs are by default, for any batch.
+    """
+    form, layers = network.states_form, range(network.num_layers)
+    if network.learn_initial_state:
+        one = graph.constant("one", np.array([1]))
+        batch = graph.add("Shape", [x], "batch_size", start=1, end=2)
+        shape = graph.add("Concat", [one, batch, one], "shape_of_a_state", axis=0)
+    initial = []
+    for letter, flat in zip(form.letters, network.start, strict=True):
+        blocks = form.blocks(flat, 1)
+        names = [f"{letter}_0"] if form.is_even else [f"{letter}_0_l{layer}" for layer in layers]
+        for place, (name, block) in enumerate(zip(names, blocks, strict=True)):
+            first, _, units = block.shape
+            graph.input(name, network.dtype, (first, "rows" if network.learn_initial_state else "batch", units))
+            if network.learn_initial_state:
+                names[place] = graph.add("Expand", [graph.constant(name, block), shape], f"{name}_of_batch")
+        if form.is_even and len(layers) > 1:
+            sizes = graph.constant(f"layers_of_{letter}", np.full(len(layers), form.directions))
+            [state], names = names, [f"{letter}_0_l{layer}" for layer in layers]
+            graph.add("Split", [state, sizes], *names, axis=0)
+        initial.append(names)
+    return list(zip(*initial, strict=True))
 
 
 def write_text_classifier(model: Any, path: str | PathLike[str], *, overwrite: bool) -> None:
@@ -98,7 +123,7 @@ def write_text_classifier(model: Any, path: str | PathLike[str], *, overwrite: b
     """
     require_onnx("writing")
     from elman.runtime._onnx.ngrams import add_ngram_terms
-    from elman.runtime._onnx.writing import Graph, add_layers, join_directions
+    from elman.runtime._onnx.writing import Graph, add_layers
 
     place = require_free(path, overwrite)
     classes = np.asarray(model.classes).tolist()
@@ -109,8 +134,8 @@ def write_text_classifier(model: Any, path: str | PathLike[str], *, overwrite: b
     x = graph.add("Transpose", [embedded], "x_l0", perm=[1, 0, 2])
     sequence_lens = graph.cast(lengths, np.int32, "sequence_lens")
     zeros = [[""] * len(model.rnn.family.states)] * model.rnn.num_layers
-    apart, final = add_layers(graph, model.rnn, x, zeros, sequence_lens)
-    states = join_directions(graph, model.rnn, apart, "states")
+    states = "states"
+    final = add_layers(graph, model.rnn, x, zeros, sequence_lens, states)
     own = _OwnSteps(graph, states, lengths)
     pooled = [own.greatest(states), own.mean(states, "mean"), _final(graph, model.rnn, final[-1][0])]
     features = graph.add("Concat", pooled, "features", axis=1)
@@ -158,6 +183,5 @@ class _OwnSteps:
 
 def _final(graph: Graph, rnn: Network, h_n: str) -> str:
     """Add the final states of a layer, (batch, features), of (directions, batch, hidden_size)."""
-    features = rnn.hidden_size * (2 if rnn.bidirectional else 1)
     by_text = graph.add("Transpose", [h_n], "final_apart", perm=[1, 0, 2])
-    return graph.add("Reshape", [by_text, graph.constant("final_shape", np.array([0, features]))], "final")
+    return graph.add("Reshape", [by_text, graph.constant("final_shape", np.array([0, rnn.output_size]))], "final")

@@ -16,7 +16,7 @@ from elman.runtime._network import Network
 from elman.runtime._onnx.operators import OPERATORS
 from elman.runtime._parameters import parameter_names, reorder_gates
 
-__all__ = ["Graph", "add_layers", "join_directions"]
+__all__ = ["Graph", "add_layers"]
 
 OPSET, IR_VERSION = 18, 8  # of 2022: what runs ONNX today knows them
 MOST_BYTES = 2**31 - 2**24  # of parameters, so that the rest has room in the 2 GiB of a protobuf message
@@ -83,8 +83,8 @@ class Graph:
 
 
 def add_layers(
-    graph: Graph, network: Network, x: str, initial: Sequence[Sequence[str]], lengths: str
-) -> tuple[str, list[list[str]]]:
+    graph: Graph, network: Network, x: str, initial: Sequence[Sequence[str]], lengths: str, output: str
+) -> list[list[str]]:
     """Add the layers of a network.
 
     Args:
@@ -94,41 +94,41 @@ def add_layers(
         initial: for each layer its initial states, h_0 and of an LSTM c_0, (directions, batch, hidden_size), or "" for
             zeros.
         lengths: (batch,), int32, or "".
+        output: what the last layer's output is to be called, (steps, batch, directions * hidden_size).
 
     Returns:
-        The last layer's output, (steps, directions, batch, hidden_size), and each layer's final states, (directions,
-        batch, hidden_size).
+        Each layer's final states, (directions, batch, hidden_size).
     """
     operator, directions = OPERATORS[network.family.title], 2 if network.bidirectional else 1
     attributes = operator.attributes_of(network.cell, directions)
     if not getattr(network, "reset_after", True):
         attributes["linear_before_reset"] = 0
-    output, final = "", []
-    for layer, states in enumerate(initial):
-        if layer:
-            x = join_directions(graph, network, output, f"x_l{layer}")
+    widths, final = network.states_form.widths, []
+    for layer, (units, states) in enumerate(zip(widths, initial, strict=True)):
         inputs = [x, *_add_weights(graph, network, layer, directions), lengths, *states]
         while not inputs[-1]:
             inputs.pop()
         final.append([f"{letter}_n_l{layer}" for letter in network.family.states])
-        output = graph.add(
+        apart = graph.add(
             network.family.title,
             inputs,
             f"states_l{layer}",
             *final[-1],
-            hidden_size=network.hidden_size,
+            hidden_size=units,
             direction="bidirectional" if network.bidirectional else "forward",
             **attributes,
         )
-    return output, final
+        name = output if layer == len(widths) - 1 else f"x_l{layer + 1}"
+        is_added = network.residual and layer > 0 and units == widths[layer - 1]
+        joined = _join_directions(graph, apart, directions * units, f"{name}_alone" if is_added else name)
+        x = graph.add("Add", [joined, x], name) if is_added else joined
+    return final
 
 
-def join_directions(graph: Graph, network: Network, output: str, name: str, batch_first: bool = False) -> str:
+def _join_directions(graph: Graph, apart: str, features: int, name: str) -> str:
     """Return the output of a layer with the features of both directions side by side, as a network has them."""
-    features = network.hidden_size * (2 if network.bidirectional else 1)
-    order = [2, 0, 1, 3] if batch_first else [0, 2, 1, 3]
-    apart = graph.add("Transpose", [output], f"{name}_apart", perm=order)
-    return graph.add("Reshape", [apart, graph.constant(f"{name}_shape", np.array([0, 0, features]))], name)
+    by_row = graph.add("Transpose", [apart], f"{name}_apart", perm=[0, 2, 1, 3])
+    return graph.add("Reshape", [by_row, graph.constant(f"{name}_shape", np.array([0, 0, features]))], name)
 
 
 def _add_weights(graph: Graph, network: Network, layer: int, directions: int) -> list[str]:

@@ -111,8 +111,8 @@ def layer_states(rnn: Network, x: Array) -> Array:
         rnn: the network.
         x: (steps, input_size), one step or more.
     """
-    directions = 2 if rnn.bidirectional else 1
-    states = np.empty((len(x), rnn.num_layers, directions, rnn.hidden_size), rnn.dtype)
+    directions, units = 2 if rnn.bidirectional else 1, rnn.states_form.widths[0]
+    states = np.empty((len(x), rnn.num_layers, directions, units), rnn.dtype)
     for layer in range(rnn.num_layers):
         renamed: dict[str, Any] = {}
         for direction in range(directions):
@@ -121,7 +121,7 @@ def layer_states(rnn: Network, x: Array) -> Array:
             )
             renamed |= {alone: rnn.parameters[stacked] for stacked, alone in names}
         x, _ = network_of(rnn.cell, renamed)(x)
-        states[:, layer] = x.reshape(len(x), directions, rnn.hidden_size)
+        states[:, layer] = x.reshape(len(x), directions, units)
     return states
 
 
@@ -141,6 +141,6 @@ def require_few(name: str, steps: Sequence[Any], outcomes: int, rnn: Network) ->
     Raises:
         InputError: there are more steps than that.
     """
-    most = most_steps(outcomes, len(directions_of(rnn)) * rnn.num_layers * rnn.hidden_size)
+    most = most_steps(outcomes, len(directions_of(rnn)) * sum(rnn.states_form.widths))
     if len(steps) > most:
         raise InputError(f"{name}: expected at most {most:,} steps to step through, got {len(steps):,}; take a part")
