@@ -255,9 +255,10 @@ class PythonStream {
       return convert();
     }
     std::optional<Buffer> mask;
-    if (!reset.is_none() && !is_mask(reset, mask)) return convert();
+    const bool all = reset.ptr() == Py_True, none = reset.is_none() || reset.ptr() == Py_False;
+    if (!all && !none && !is_mask(reset, mask)) return convert();
     const Use use(*this);
-    if (mask) reset_rows(*mask);
+    if (!none) reset_rows(all ? nullptr : mask->data<const std::uint8_t>());
     const std::ptrdiff_t row = one ? 0 : from.stride<T>(0), feature = from.stride<T>(from.dimensions() - 1);
     {
       const ReleasedIf released(gives_up_gil_);
@@ -270,7 +271,7 @@ class PythonStream {
     std::optional<Buffer> mask;
     require(is_mask(rows, mask), "rows: expected contiguous booleans, one for each sequence");
     const Use use(*this);
-    reset_rows(*mask);
+    reset_rows(mask->data<const std::uint8_t>());
   }
 
   void read_states(Array<T> states) {
@@ -309,9 +310,10 @@ class PythonStream {
     return flags.holds<bool>() && flags.dimensions() == 1 && flags.is_contiguous() && flags.size(0) == stream_.batch();
   }
 
-  void reset_rows(const Buffer& mask) {
+  // Those that are flagged, null: all. Bytes and not bool, for views may hold any.
+  void reset_rows(const std::uint8_t* flags) {
     for (std::int64_t row = 0; row < stream_.batch(); ++row) {
-      if (mask.data<const std::uint8_t>()[row]) stream_.reset(row);  // not bool: views may hold any byte
+      if (!flags || flags[row]) stream_.reset(row);
     }
   }
 

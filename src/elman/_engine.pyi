@@ -154,14 +154,14 @@ def softmax(scores: Annotated[NDArray[numpy.float64], dict(shape=(None, None), o
     The probabilities of each row of scores, or their logarithms: elman/softmax.h.
     """
 
-def use_openmp(parallel: int, max_threads: int) -> None:
-    """
-    Work on the threads of an OpenMP library: the addresses of its GOMP_parallel and omp_get_max_threads.
-    """
-
 def use_tensors(exchange: CapsuleType, tensor: object, parameter: object) -> None:
     """
     Tell what tensors are: torch.Tensor.__dlpack_c_exchange_api__, torch.Tensor, torch.nn.Parameter.
+    """
+
+def use_openmp(parallel: int, max_threads: int) -> None:
+    """
+    Work on the threads of an OpenMP library: the addresses of its GOMP_parallel and omp_get_max_threads.
     """
 
 def is_plain(tensor: object | None) -> bool:

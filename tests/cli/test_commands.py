@@ -202,6 +202,14 @@ def test_info_shows_what_a_network_is(elman, gates, said):
     assert "input: (steps, batch, 4), float32" in done.out
 
 
+def test_info_shows_what_a_network_has_besides_its_cells(elman):
+    shapes = {"weight_ih_l0": (6, 4), "weight_hh_l0": (6, 6), "h_0_l0": (6,)}
+    shapes |= {"weight_ih_l1": (8, 6), "weight_hh_l1": (8, 8), "h_0_l1": (8,)}
+    save({name: np.zeros(shape, "f") for name, shape in shapes.items()}, "rnn.safetensors", residual=True)
+    said = "4 inputs, 6 and 8 units in one direction, tanh, without biases, learned initial states, residual"
+    assert said in " ".join(elman("info", "rnn.safetensors").out.split())
+
+
 def test_what_a_model_says_cannot_command_the_terminal(elman, model):
     config = Path(model, "config.json")
     config.write_text(config.read_text(encoding="utf-8").replace('"lines.csv"', r'"\u001b]0;title\u0007"'))

@@ -60,6 +60,82 @@ def test_the_runtime_has_the_bits_of_the_layer(cell, sizes, options, lengths):
         assert all((a == b.numpy()).all() for a, b in zip((output, *each(h_n)), (truth, *each(final)), strict=True))
 
 
+def leaves(states):
+    """All arrays that states are made of, as NumPy has them."""
+    if isinstance(states, tuple):
+        return [array for state in states for array in leaves(state)]
+    return [np.asarray(states)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    cell=st.sampled_from(list(KINDS)),
+    widths=st.lists(st.integers(1, 20), min_size=2, max_size=3) | st.sampled_from([[6, 6, 9], [9, 9], [33, 33, 33]]),
+    options=st.fixed_dictionaries(
+        {
+            **{name: st.booleans() for name in ("bias", "batch_first", "residual", "learn_initial_state")},
+            "dtype": st.sampled_from([torch.float32, torch.float64]),
+        }
+    ),
+    bidirectional=st.booleans(),
+    lengths=st.lists(st.integers(0, 6), min_size=1, max_size=5),
+    given_states=st.booleans(),
+    seed=st.integers(0, 2**31),
+)
+def test_the_runtime_has_the_bits_of_all_that_a_layer_takes(
+    cell, widths, options, bidirectional, lengths, given_states, seed
+):
+    torch.manual_seed(seed)
+    sizes = (5, widths) if len(set(widths)) > 1 else (5, widths[0], len(widths))
+    layer = KINDS[cell](*sizes, **options, bidirectional=bidirectional).eval()
+    for name, parameter in layer.named_parameters():
+        if "_0_l" in name:
+            torch.nn.init.normal_(parameter)
+    nonlinearity = {"nonlinearity": cell} if cell in ("tanh", "relu") else {}
+    kind = getattr(elman.runtime, layer.mode.partition("_")[0])
+    by_name = kind(layer.state_dict(), batch_first=options["batch_first"], residual=options["residual"], **nonlinearity)
+    batch = len(lengths)
+    x = torch.randn(6, batch, 5, dtype=options["dtype"])
+    resets = None if bidirectional else torch.rand(6, batch) < 0.3
+    hx = None
+    if given_states:
+        of_layers = [
+            tuple(torch.randn(1 + bidirectional, batch, units, dtype=options["dtype"]) for units in widths)
+            for _ in kind.family.states
+        ]
+        states = tuple(each if len(set(widths)) > 1 else torch.cat(each) for each in of_layers)
+        hx = states if len(states) > 1 else states[0]
+    if options["batch_first"]:
+        x, resets = x.swapaxes(0, 1), None if resets is None else resets.T
+    for rnn in (by_name, as_network(layer)):
+        assert repr(rnn) == repr(by_name)
+        for more in ({}, {"lengths": lengths}, {"resets": resets}, {"lengths": lengths, "resets": resets}):
+            with torch.no_grad():
+                expected = layer(x, hx, **more)
+            for ours, theirs in zip(leaves(rnn(x, hx, **more)), leaves(expected), strict=True):
+                assert (ours == theirs).all()
+
+
+@pytest.mark.parametrize("kind", [RNN, elman.nn.GRU, elman.nn.LSTM])
+def test_layers_are_saved_with_all_that_they_have(tmp_path, kind):
+    layer = kind(5, [6, 6, 8], learn_initial_state=True, residual=True)
+    for name, parameter in layer.named_parameters():
+        if "_0_l" in name:
+            torch.nn.init.normal_(parameter)
+    prune.l1_unstructured(layer, "h_0_l1", 0.5)
+    elman.save(layer, tmp_path / "layer")
+    rnn, x = elman.load(tmp_path / "layer"), torch.randn(7, 3, 5)
+    assert (rnn.parameters["h_0_l1"] == 0).sum() == 3
+    with torch.no_grad():
+        expected, _ = layer(x)
+    assert (rnn(x)[0] == expected.numpy()).all()
+    by_name = {name: getattr(layer, name) for name in rnn.parameters}
+    elman.save(by_name, tmp_path / "dict", residual=True)
+    assert (tmp_path / "dict").read_bytes() == (tmp_path / "layer").read_bytes()
+    with pytest.raises(InputError, match="residual: expected None or the network's own, True, got False"):
+        elman.save(layer, tmp_path / "other", residual=False)
+
+
 @pytest.mark.parametrize(
     "kind", [partial(RNNCell, nonlinearity="relu"), elman.nn.GRUCell, elman.nn.LSTMCell], ids=["relu", "gru", "lstm"]
 )

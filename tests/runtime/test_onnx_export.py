@@ -24,6 +24,8 @@ from elman.runtime._parameters import Sizes  # noqa: E402
 from elman.runtime._rnn import class_of, network_of  # noqa: E402
 from elman.runtime._states import from_states  # noqa: E402
 from elman.runtime._vocabulary import Vocabulary, tokenize  # noqa: E402
+from tests.runtime.networks import network as make  # noqa: E402
+from tests.runtime.networks import normal  # noqa: E402
 from tests.runtime.refusals import refusal  # noqa: E402
 from tests.runtime.test_text_classifier import classifier  # noqa: E402
 
@@ -73,6 +75,52 @@ def test_a_network_reads_back_to_its_bits(tmp_path, layers, cell, dtype):
             if dtype == "float32":  # ONNX Runtime has these operators in no other
                 for name, other in run_onnx_runtime(path, inputs).items():
                     np.testing.assert_allclose(other, expected[name], 1e-5, 1e-5)
+
+
+def names_of(rnn, stage):
+    """The graph's names of initial (0) or final (n) states."""
+    each = [""] if rnn.states_form.is_even else [f"_l{layer}" for layer in range(rnn.num_layers)]
+    return [f"{letter}_{stage}{suffix}" for letter in rnn.family.states for suffix in each]
+
+
+def arrays_of(states):
+    """The arrays that states are made of, in the order of the names."""
+    return [array for state in states for array in arrays_of(state)] if isinstance(states, tuple) else [states]
+
+
+@pytest.mark.parametrize("cell", ["tanh", "gru", "lstm"])
+@pytest.mark.parametrize("widths", [(5,), (5, 5, 5), (5, 7), (6, 6, 4)])
+def test_widths_residual_connections_and_learned_states_read_back_to_their_bits(tmp_path, cell, widths):
+    for number, flags in enumerate(product([False, True], repeat=4)):
+        bidirectional, batch_first, learned, residual = flags
+        path, options = tmp_path / f"{number}.onnx", {"batch_first": batch_first, "residual": residual}
+        rnn = make(3, widths, cell=cell, bidirectional=bidirectional, learned=learned, **options)
+        rnn.to_onnx(path)
+        onnx.checker.check_model(onnx.load(path), full_check=True)
+        x = normal(7, 4, 3)
+        x = x.swapaxes(0, 1) if batch_first else x
+        _, given = rnn(normal(*x.shape, seed=1), resets=None)
+        initial = dict(zip(names_of(rnn, 0), arrays_of(given), strict=True))
+        model = elman.runtime.from_onnx(path)
+        assert [*model.inputs] == ["input", *([] if learned else initial)]
+        for h_0, inputs in ((given, initial), (None, {} if learned else {n: 0 * a for n, a in initial.items()})):
+            output, final = rnn(x, h_0)
+            expected = dict(zip(["output", *names_of(rnn, "n")], [output, *arrays_of(final)], strict=True))
+            got = model({"input": x} | inputs)
+            assert [*got] == [*expected]
+            for name, right in expected.items():
+                np.testing.assert_array_equal(got[name], right)
+            for name, other in run_onnx_runtime(path, {"input": x} | inputs).items():
+                np.testing.assert_allclose(other, expected[name], 1e-5, 1e-5)
+
+
+def test_learned_states_are_an_input_s_default(tmp_path):
+    make(3, (5, 7), cell="lstm", learned=True).to_onnx(tmp_path / "lstm.onnx")
+    assert repr(elman.runtime.from_onnx(tmp_path / "lstm.onnx")) == (
+        "OnnxModel(input: float32 (steps, batch, 3) -> output: float32 (steps, batch, 7), "
+        "h_n_l0: float32 (1, batch, 5), h_n_l1: float32 (1, batch, 7), "
+        "c_n_l0: float32 (1, batch, 5), c_n_l1: float32 (1, batch, 7))"
+    )
 
 
 def test_a_network_s_inputs_and_outputs_are_described(tmp_path):

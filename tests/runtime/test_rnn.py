@@ -239,9 +239,20 @@ def test_a_gru_takes_no_pair_of_states():
         network(cell="gru")(np.zeros((5, 3, 4), "f"), pair)
 
 
-def test_one_sequence_has_no_lengths():
-    with pytest.raises(InputError, match="lengths: expected None for one sequence without a batch, got 3"):
-        network()(np.zeros((5, 4), "f"), lengths=3)
+def test_one_sequence_without_a_batch_has_one_length():
+    rnn, x = network(), normal(5, 4)
+    output, h_n = rnn(x, lengths=3)
+    expected, final = rnn(x[:3])
+    assert (output[:3] == expected).all()
+    assert (output[3:] == 0).all()
+    assert (h_n == final).all()
+    for lengths, message in (
+        ([3], r"expected one integer for a sequence without a batch, got the shape \(1,\)"),
+        (6, "0 to 5, the steps of x, got 6"),
+        (3.0, "expected integers, got dtype float64"),
+    ):
+        with pytest.raises(InputError, match=f"lengths.*{message}"):
+            rnn(x, lengths=lengths)
 
 
 def test_out_may_be_the_states_that_are_read():

@@ -18,12 +18,15 @@ OPTIONS = [
     {"num_layers": 3, "bidirectional": True, "dtype": "float64", "bias": False},
     {"cell": "gru", "batch_first": True},
     {"cell": "lstm", "num_layers": 2, "bidirectional": True, "dtype": "float64"},
+    {"hidden_size": (6, 8), "learned": True},
+    {"hidden_size": (6, 6, 8), "learned": True, "residual": True, "cell": "lstm", "bidirectional": True},
+    {"num_layers": 2, "residual": True, "cell": "gru", "batch_first": True},
 ]
 
 
 def made(options):
-    sizes = (4, 6, options.get("num_layers", 1))
-    return network(*sizes, **{name: value for name, value in options.items() if name != "num_layers"})
+    options = {"hidden_size": 6, "num_layers": 1} | options
+    return network(4, options.pop("hidden_size"), options.pop("num_layers"), **options)
 
 
 @pytest.mark.parametrize("options", OPTIONS)
@@ -36,6 +39,31 @@ def test_what_is_saved_is_loaded_to_the_bit(tmp_path, options):
         assert (loaded(x)[0] == rnn(x)[0]).all()
     rnn.save(tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_a_file_is_of_version_3_only_where_older_programs_would_compute_something_else(tmp_path, options):
+    rnn = made(options)
+    rnn.save(tmp_path / "rnn")
+    with safetensors.safe_open(tmp_path / "rnn", "numpy") as file:
+        said = file.metadata()
+    assert said["version"] == ("3" if rnn.residual else "2")
+    assert ("residual" in said) == rnn.residual
+
+
+def test_a_file_says_whether_there_are_residual_connections(tmp_path):
+    made({"num_layers": 2, "residual": True}).save(tmp_path / "ours")
+    made({"num_layers": 2}).save(tmp_path / "plain")
+    assert elman.runtime.RNN.load(tmp_path / "ours", residual=True).residual
+    for name, own in (("ours", True), ("plain", False)):
+        with pytest.raises(InputError, match=f"expected residual to be None or the file's, {own}, got {not own}"):
+            elman.runtime.RNN.load(tmp_path / name, residual=not own)
+    for cell, kind, said in (("tanh", elman.runtime.RNN, ("tanh", False)), ("lstm", elman.runtime.LSTM, (False,))):
+        path = tmp_path / f"{cell}_of_another_program"
+        safetensors.numpy.save_file(parameters(4, 6, 2, cell=cell), path)
+        assert [kind.load(path, *said, residual=given).residual for given in (None, False, True)] == [0, 0, 1]
+    with pytest.raises(InputError, match="residual: expected None or the network's own, False, got True"):
+        elman.save(network(), tmp_path / "other", residual=True)
 
 
 def test_parameters_by_name_are_saved_with_what_they_do_not_say(tmp_path):
@@ -102,13 +130,26 @@ def test_parameters_by_name_say_what_cell_they_are_of(tmp_path, cell, title):
         elman.runtime.RNN.load(theirs, "tanh", False)
 
 
-def test_a_file_of_version_1_is_loaded_for_good():
-    folder = Path(__file__).parents[1] / "models"
-    rnn, said = elman.load(folder / "network_1.safetensors"), json.loads((folder / "network_1.json").read_text())
-    assert repr(rnn) == "RNN(2, 3, num_layers=2, nonlinearity='relu', batch_first=True, bidirectional=True, float32)"
-    output, h_n = rnn(said["x"])
+MODELS = Path(__file__).parents[1] / "models"
+
+
+@pytest.mark.parametrize(
+    ("version", "described"),
+    [
+        (1, "RNN(2, 3, num_layers=2, nonlinearity='relu', batch_first=True, bidirectional=True, float32)"),
+        (2, "GRU(2, 3, num_layers=2, batch_first=True, bidirectional=True, float32)"),
+        (3, "LSTM(2, (3, 3, 2), num_layers=3, learn_initial_state=True, residual=True, float32)"),
+    ],
+)
+def test_a_file_of_every_version_is_loaded_for_good(version, described):
+    rnn = elman.load(MODELS / f"network_{version}.safetensors")
+    said = json.loads((MODELS / f"network_{version}.json").read_text())
+    assert repr(rnn) == described
+    output, h_n = rnn(said["x"], resets=said.get("resets"))
     np.testing.assert_allclose(output, said["output"], rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(h_n, said["h_n"], rtol=1e-5, atol=1e-6)
+    for ours, theirs in zip(h_n, said["h_n"], strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 GOOD = {"format": "elman rnn", "version": "2", "cell": "tanh", "batch_first": "false"}

@@ -79,8 +79,8 @@ def as_flags(value: Any, name: str, shape: Sequence[int], words: str) -> NDArray
     return as_shaped(flags, name, flags.dtype, shape, words)
 
 
-def as_lengths(value: Any, batch: int, steps: int) -> NDArray[np.int64]:
-    """Return sequence lengths (batch,), each from 0 to ``steps``.
+def as_lengths(value: Any, batch: int | None, steps: int) -> NDArray[np.int64]:
+    """Return sequence lengths (batch,), each from 0 to ``steps``; ``batch`` None: of one that is given as an integer.
 
     Raises:
         InputError: they are no integers, of another shape, or out of range.
@@ -90,6 +90,11 @@ def as_lengths(value: Any, batch: int, steps: int) -> NDArray[np.int64]:
         lengths = lengths.astype(np.int64)  # an empty list is one of floats
     if lengths.dtype.kind not in "iu":
         raise InputError(f"lengths: expected integers, got dtype {lengths.dtype}")
+    if batch is None:
+        if lengths.ndim:
+            got = shown(lengths.shape)
+            raise InputError(f"lengths: expected one integer for a sequence without a batch, got the shape {got}")
+        lengths, batch = lengths[None], 1
     return in_range(lengths, "lengths", batch, steps, "x")
 
 

@@ -121,8 +121,8 @@ class Network:
             h_0: (directions * num_layers, batch, hidden_size), without ``batch`` where ``x`` has none; where layers
                 differ in width, a tuple of arrays (directions, batch, hidden_size), one a layer; of an LSTM the pair
                 (h_0, c_0), each so. None: the learned initial states, zeros where there are none.
-            lengths: (batch,) the steps that each sequence has, from 0; None: all. What ``x`` holds beyond is not
-                read, and the output there is zero.
+            lengths: (batch,), one integer where ``x`` has no batch: the steps that each sequence has, from 0; None:
+                all. What ``x`` holds beyond is not read, and the output there is zero.
             out: an array for the output, of the network's dtype, in any layout whose elements don't overlap; it may
                 lie over ``x`` or ``h_0``. None: a fresh one.
             resets: booleans (steps, batch), (batch, steps) with ``batch_first``, (steps,) where ``x`` has no batch:
@@ -220,9 +220,7 @@ class Network:
         steps, batch = self._by_step(x).shape[:2]
         own, flags = np.full(batch, steps), np.zeros((steps, batch), bool)
         if lengths is not None:
-            if x.ndim == 2:
-                raise InputError(f"lengths: expected None for one sequence without a batch, got {shown(lengths)}")
-            own = as_lengths(lengths, batch, steps)
+            own = as_lengths(lengths, batch if x.ndim == 3 else None, steps)
         if resets is not None:
             if self.bidirectional:
                 raise InputError(

@@ -31,7 +31,8 @@ class Packing:
         """Pack sequences of these lengths, (batch,)."""
         order = np.argsort(-lengths, kind="stable")
         order = order[lengths[order] > 0]
-        longest = int(lengths[order[0]]) if len(order) else 0
-        running = lengths[order] > np.arange(longest)[:, None]
-        steps, ranks = np.nonzero(running)
-        return cls(order, running.sum(1), steps, order[ranks])
+        ended = np.cumsum(np.bincount(lengths[order]))  # of how many no row is left at each step
+        batch_sizes = len(order) - ended[:-1]
+        steps = np.repeat(np.arange(len(batch_sizes)), batch_sizes)
+        ranks = np.arange(len(steps)) - np.repeat(np.cumsum(batch_sizes) - batch_sizes, batch_sizes)
+        return cls(order, batch_sizes, steps, order[ranks])
