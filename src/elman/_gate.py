@@ -17,7 +17,7 @@ from torch.nn import Parameter
 from elman import _engine
 from elman._extras import Extra
 
-__all__ = ["DTYPES", "admits", "are_plain", "is_plain", "nothing_intercepts"]
+__all__ = ["DTYPES", "admits", "admits_traced", "are_plain", "is_plain", "is_traced", "nothing_intercepts"]
 
 DTYPES = (torch.float32, torch.float64)
 
@@ -44,6 +44,40 @@ def nothing_intercepts() -> bool:
     )
 
 
+def is_traced(input: Any) -> bool:
+    """Whether operations on this are recorded, by compilation, export or fake tensors, and see no numbers."""
+    return _is_compiling() or isinstance(input, _TRACED)
+
+
+def admits_traced(
+    input: Tensor,
+    h_0: Tensor | None,
+    c_0: Tensor | None,
+    weights: list[Any],
+    gates: int,
+    input_size: int,
+    hidden_size: int,
+    layers: int,
+    bidirectional: bool,
+    bias: bool,
+) -> bool:
+    """What :func:`admits` says, of tensors without numbers; none under autocast."""
+    directions, each = 2 if bidirectional else 1, 4 if bias else 2
+    tensors = [input, *weights, *(state for state in (h_0, c_0) if state is not None)]
+    if input.dim() < 1 or input.shape[-1] != input_size or len(weights) != layers * directions * each:
+        return False
+    for tensor in tensors:
+        is_plain = type(tensor) in (Tensor, Parameter) or isinstance(tensor, _TRACED)
+        if not is_plain or tensor.device.type != "cpu" or tensor.dtype != input.dtype or tensor.is_sparse:
+            return False
+    for place, weight in enumerate(weights):
+        features = input_size if place < each * directions else directions * hidden_size
+        rest: tuple[int, ...] = ((features,), (hidden_size,), (), ())[place % each]
+        if tuple(weight.shape) != (gates * hidden_size, *rest):
+            return False
+    return input.dtype in DTYPES and not torch.is_autocast_enabled("cpu")
+
+
 def _exchange() -> Any:
     """DLPack's table of C functions, by which the engine reads a tensor in 20 ns, anew at every call."""
     if not hasattr(Tensor, "__dlpack_c_exchange_api__"):  # before PyTorch 2.10
@@ -62,6 +96,14 @@ def _use_its_threads() -> None:
         )
         _engine.use_openmp(parallel, max_threads)
 
+
+try:
+    from torch._subclasses.fake_tensor import FakeTensor
+    from torch._subclasses.functional_tensor import FunctionalTensor
+
+    _TRACED: tuple[type, ...] = (FakeTensor, FunctionalTensor)
+except ImportError:
+    _TRACED = ()
 
 try:
     # PyTorch's own, which any version may rename: then nothing is known of what intercepts, and PyTorch computes all.

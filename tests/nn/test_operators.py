@@ -37,9 +37,9 @@ BATCH_SIZES = torch.tensor([2, 2, 2, 1])
 def by_the_operator(cell: str, way: str, input: Tensor, states: list[Tensor], weights: list[Tensor]) -> list[Tensor]:
     h, c = (*states, None)[:2]
     if way == "step":
-        return [*operators.step(input, h, c, weights, cell)]
+        return [*operators.step(input, h, c, weights, 5, cell)]
     directions = 2 if way in ("both directions", "packed") else 1
-    return [*operators.layer(input, BATCH_SIZES if way == "packed" else None, h, c, weights, cell, directions)]
+    return [*operators.layer(input, BATCH_SIZES if way == "packed" else None, h, c, weights, 5, cell, directions)]
 
 
 def eagerly(cell: str, way: str, module: Any, input: Tensor, states: list[Tensor]) -> list[Tensor]:

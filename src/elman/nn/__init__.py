@@ -14,7 +14,7 @@ with TORCH.needed_by(__name__):
     from torch import Tensor
 
 from elman import _gate, ops
-from elman.nn import _fx, _pytorch
+from elman.nn import _dynamo, _fx, _pytorch
 from elman.nn._convert import convert
 from elman.nn._in_torch import in_torch, install, uninstall
 from elman.nn._quantization import follow_quantization
@@ -336,3 +336,4 @@ class Linear(_pytorch.Linear):
 
 
 follow_quantization()
+_dynamo.let_in(Layer)

@@ -23,22 +23,24 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _States = list[Tensor | None]  # an h, of an LSTM its c too
+_Cuts = dict[str, Tensor | None]  # lengths and resets, where they have no numbers yet
 
 
 def run(layer: Layer, input: Any, hx: Any, lengths: Any, resets: Any, return_states: bool) -> tuple[Any, ...]:
     """What ``layer.forward`` returns for these."""
-    layout, is_batched = _layout(layer, input, lengths, resets)
-    given = _given(layer, hx, layout.batch, is_batched)
+    layout, is_batched, cuts = _layout(layer, input, lengths, resets)
+    given = _given(layer, hx, layout, is_batched)
     rows, batch_sizes = layout.rows()
     final, states = [], []
     for index, width in enumerate(layer._widths):
         if index and layer.dropout and layer.training:
             rows = dropout(rows, layer.dropout, True)
         at_resets = _learned(layer, index)
-        before = [layout.begin(*pair) for pair in zip(given[index], at_resets, strict=True)]
-        output, *after = _run_layer(layer, index, width, rows, batch_sizes, before, return_states)
+        pairs = [*zip(given[index], at_resets, strict=True)]
+        before = given[index] if cuts else [layout.begin(*pair) for pair in pairs]
+        output, *after = _run_layer(layer, index, width, rows, batch_sizes, before, return_states, cuts, at_resets)
         every = [output, *after[len(before) :]]  # h, of an LSTM c too
-        final.append([layout.end(*of) for of in zip(after[: len(before)], given[index], at_resets, strict=True)])
+        final.append([layout.end(x, *pair) for x, pair in zip(after[: len(before)], pairs, strict=True)])
         rows = output + rows if layer.residual and index and output.shape == rows.shape else output
         if return_states:
             states.append([layout.back(each) for each in every])
@@ -60,8 +62,8 @@ def _as_asked(
     return *results, tuple(one(x[0]) if len(x) == 1 else tuple(map(one, x)) for x in states)
 
 
-def _layout(layer: Layer, input: Any, lengths: Any, resets: Any) -> tuple[Layout, bool]:
-    """Where the rows lie, and whether they are a batch's."""
+def _layout(layer: Layer, input: Any, lengths: Any, resets: Any) -> tuple[Layout, bool, _Cuts]:
+    """Where the rows lie, whether they are a batch's, and by what a layer has to cut them itself."""
     if layer.proj_size:
         raise ValueError(
             f"proj_size: expected 0 with lengths, resets or return_states, for projections are PyTorch's layer's, "
@@ -74,10 +76,11 @@ def _layout(layer: Layer, input: Any, lengths: Any, resets: Any) -> tuple[Layout
                     f"{name}: expected padded input beside it, got a PackedSequence, which has its lengths"
                 )
         layer.check_input(input.data, input.batch_sizes)
-        sizes = input.batch_sizes.tolist()
-        if not sizes or sizes[-1] < 1 or sizes != sorted(sizes, reverse=True) or sum(sizes) != len(input.data):
-            raise ValueError("input: expected batch_sizes that never grow, of as many rows as there are")
-        return Packed(input), True
+        if not _gate.is_traced(input.data):
+            sizes = input.batch_sizes.tolist()
+            if not sizes or sizes[-1] < 1 or sizes != sorted(sizes, reverse=True) or sum(sizes) != len(input.data):
+                raise ValueError("input: expected batch_sizes that never grow, of as many rows as there are")
+        return Packed(input), True, {}
     if not isinstance(input, Tensor):
         raise TypeError(f"input: expected a Tensor or a PackedSequence, got {type(input).__name__}")
     if input.dim() not in (2, 3):
@@ -91,31 +94,35 @@ def _layout(layer: Layer, input: Any, lengths: Any, resets: Any) -> tuple[Layout
     x = input if is_batched else input.unsqueeze(1)
     layer.check_input(x, None)
     steps, batch = x.shape[1::-1] if batch_first else x.shape[:2]
-    return Padded(x, batch_first, _pieces(lengths, resets, steps, batch, is_batched, batch_first)), is_batched
-
-
-def _pieces(lengths: Any, resets: Any, steps: int, batch: int, is_batched: bool, batch_first: bool) -> Pieces | None:
-    """The pieces of a padded batch, None where they are its sequences as they are."""
     of_batch = (batch,) if is_batched else ()
-    ends = torch.full(of_batch, steps) if lengths is None else lengths_of(lengths, of_batch, steps)
+    ends = None if lengths is None else lengths_of(lengths, of_batch, steps).reshape(-1)
     flags = None
     if resets is not None:
         shape, axes = (*of_batch, steps) if batch_first else (steps, *of_batch), "(steps, batch)"
         axes = "(batch, steps)" if batch_first else axes if is_batched else "(steps)"
-        flags = flags_of("resets", resets, shape, axes).cpu()
-        flags = flags if batch_first else flags.reshape(steps, batch).transpose(0, 1)
-        flags = flags if flags.any() else None
+        flags = flags_of("resets", resets, shape, axes)
+        flags = flags.transpose(0, 1) if batch_first else flags.reshape(steps, batch)
+    if _gate.is_traced(x):
+        cuts = {} if ends is None and flags is None else {"lengths": ends, "resets": flags}
+        return Padded(x, batch_first, None), is_batched, cuts
+    return Padded(x, batch_first, _pieces(ends, flags, steps, batch, batch_first)), is_batched, {}
+
+
+def _pieces(ends: Tensor | None, flags: Tensor | None, steps: int, batch: int, batch_first: bool) -> Pieces | None:
+    """The pieces of a padded batch, None where they are its sequences as they are."""
+    ends = torch.full((batch,), steps) if ends is None else ends
+    flags = None if flags is None or not flags.any() else flags.cpu().transpose(0, 1)
     if flags is None and steps and bool((ends == steps).all()):
         return None
-    return cut(ends.reshape(-1), flags, steps, (steps, 1) if batch_first else (1, batch))
+    return cut(ends, flags, steps, (steps, 1) if batch_first else (1, batch))
 
 
-def _given(layer: Layer, hx: Any, batch: int, is_batched: bool) -> list[_States]:
+def _given(layer: Layer, hx: Any, layout: Layout, is_batched: bool) -> list[_States]:
     """The initial states that are given, of each layer (directions, batch, width)."""
     count, widths, directions = layer._states, layer._widths, 2 if layer.bidirectional else 1
     if hx is None:
         return [[None] * count for _ in widths]
-    of_batch = (batch,) if is_batched else ()
+    of_batch = (layout.batch,) if is_batched else ()
     kinds = hx if count == 2 else (hx,)
     if not isinstance(kinds, tuple | list) or len(kinds) != count:
         raise TypeError(f"hx: expected a tuple (h_0, c_0), got {type(hx).__name__}")
@@ -159,7 +166,15 @@ def _learned(layer: Layer, index: int) -> _States:
 
 
 def _run_layer(
-    layer: Layer, index: int, width: int, rows: Tensor, batch_sizes: Tensor | None, before: _States, every_c: bool
+    layer: Layer,
+    index: int,
+    width: int,
+    rows: Tensor,
+    batch_sizes: Tensor | None,
+    before: _States,
+    every_c: bool,
+    cuts: _Cuts,
+    at_resets: _States,
 ) -> list[Tensor]:
     """The output, the final states (directions, rows of the first step, width), and with ``every_c`` an LSTM's c_t."""
     directions, cell = 2 if layer.bidirectional else 1, layer._modes[layer.mode]
@@ -168,8 +183,12 @@ def _run_layer(
     h_0, c_0 = (*before, None)[:2]
     every_c = every_c and layer._states == 2
     sizes = layer._gates, rows.shape[-1], width, 1, layer.bidirectional, layer.bias
+    given = rows, batch_sizes, h_0, c_0, weights, width, cell, directions
     if _gate.nothing_intercepts() and _gate.admits(rows, h_0, c_0, weights, *sizes):
-        return [*ops.layer(rows, batch_sizes, h_0, c_0, weights, width, cell, directions, every_c=every_c)]
+        return [*ops.layer(*given, every_c=every_c)]
+    if cuts or (_gate.is_traced(rows) and _gate.admits_traced(rows, h_0, c_0, weights, *sizes)):
+        h_reset, c_reset = (*at_resets, None)[:2] if cuts else (None, None)
+        return [*ops.operators.layer(*given, every_c=every_c, **cuts, h_reset=h_reset, c_reset=c_reset)]
     return ops.composed(
         rows, h_0, c_0, *weights, batch_sizes=batch_sizes, cell=cell, directions=directions, every_c=every_c
     )

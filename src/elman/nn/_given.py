@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from elman._gate import is_traced
 from elman.ops import check_lengths
 
 __all__ = ["flags_of", "lengths_of"]
@@ -19,7 +20,8 @@ def lengths_of(lengths: Any, shape: tuple[int, ...], steps: int) -> Tensor:
     is_integral = not (numbers.is_floating_point() or numbers.is_complex() or numbers.dtype is torch.bool)
     if numbers.shape != shape or (not is_integral and numbers.numel()):
         raise ValueError(f"lengths: expected integers {shape}, one a sequence, got {_described(numbers)}")
-    check_lengths(numbers.flatten().tolist(), steps)
+    if not is_traced(numbers):  # else the operator looks
+        check_lengths(numbers.flatten().tolist(), steps)
     return numbers.to("cpu", torch.int64)
 
 

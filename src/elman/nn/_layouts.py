@@ -41,7 +41,8 @@ class Packed:
 
     @property
     def batch(self) -> int:
-        return int(self.input.batch_sizes[0])
+        order = self.input.sorted_indices
+        return int(self.input.batch_sizes[0]) if order is None else order.shape[0]
 
     def rows(self) -> tuple[Tensor, Tensor | None]:
         return self.input.data, self.input.batch_sizes.contiguous()

@@ -108,14 +108,22 @@ class Layer(_Recurrent, Parameters):
                 return results
         if _fx.traces(self, input):  # type: ignore[arg-type]
             return _fx.leaf(self, input, hx)  # type: ignore[arg-type]
+        data = input.data if isinstance(input, PackedSequence) else input
+        if _gate.is_traced(data) and isinstance(data, Tensor):
+            run = self._run_padded if data is input else self._run_packed
+            results = run(input, hx, _gate.admits_traced, ops.operators.layer)
+            if results is not None:
+                return results
         if self._has_pair:
-            self._check_sizes(input.data if isinstance(input, PackedSequence) else input)
+            self._check_sizes(data)
         return self._theirs.forward(self, input, hx)
 
-    def _run_padded(self, input: Tensor, hx: Any) -> tuple[Tensor, Any] | None:
+    def _run_padded(
+        self, input: Tensor, hx: Any, admits: Any = _gate.admits, run: Any = ops.layer
+    ) -> tuple[Tensor, Any] | None:
         has_pair, cell = self._has_pair, self._modes.get(self.mode)
         h_0, c_0 = _pair(hx) if has_pair else (hx, None)
-        weights = self._admitted_weights(input, h_0, c_0)
+        weights = self._admitted_weights(input, h_0, c_0, admits)
         if weights is None or cell is None:
             return None
         shape = input.shape
@@ -126,44 +134,56 @@ class Layer(_Recurrent, Parameters):
             return None
         if not batched:
             h_0, c_0 = (None if x is None else x.unsqueeze(1) for x in (h_0, c_0))
-            results = tuple(x.squeeze(1) for x in self._run(input.unsqueeze(1), None, h_0, c_0, weights, cell))
+            results = tuple(x.squeeze(1) for x in self._run(input.unsqueeze(1), None, h_0, c_0, weights, cell, run))
         elif steps_axis:
             # of PyTorch's outputs an LSTM's alone are views there
-            results = self._run(input.transpose(0, 1), None, h_0, c_0, weights, cell, not has_pair)
+            results = self._run(input.transpose(0, 1), None, h_0, c_0, weights, cell, run, not has_pair)
             results = (results[0].transpose(0, 1), *results[1:]) if has_pair else results
         else:
-            results = self._run(input, None, h_0, c_0, weights, cell)
+            results = self._run(input, None, h_0, c_0, weights, cell, run)
         return (results[0], results[1:]) if has_pair else results  # type: ignore[return-value]
 
-    def _run_packed(self, packed: PackedSequence, hx: Any) -> tuple[PackedSequence, Any] | None:
+    def _run_packed(
+        self, packed: PackedSequence, hx: Any, admits: Any = _gate.admits, run: Any = ops.layer
+    ) -> tuple[PackedSequence, Any] | None:
         data, batch_sizes, sorted_indices, unsorted_indices = packed
         h_0, c_0 = _pair(hx) if self._has_pair else (hx, None)
-        weights, cell = self._admitted_weights(data, h_0, c_0), self._modes.get(self.mode)
+        weights, cell = self._admitted_weights(data, h_0, c_0, admits), self._modes.get(self.mode)
         if weights is None or cell is None or data.dim() != 2:
             return None
-        # batch sizes that no packing makes are PyTorch's to refuse
-        if not _gate.is_plain(batch_sizes) or batch_sizes.dim() != 1 or batch_sizes.dtype is not torch.int64:
+        if batch_sizes.dim() != 1 or batch_sizes.dtype is not torch.int64:
             return None
-        sizes = batch_sizes.tolist()
-        if not sizes or sizes[-1] < 1 or sizes != sorted(sizes, reverse=True) or sum(sizes) != data.shape[0]:
-            return None
+        if not _gate.is_traced(data):
+            # batch sizes that no packing makes are PyTorch's to refuse
+            sizes = batch_sizes.tolist() if _gate.is_plain(batch_sizes) else []
+            if not sizes or sizes[-1] < 1 or sizes != sorted(sizes, reverse=True) or sum(sizes) != data.shape[0]:
+                return None
+            batch = sizes[0]
+        elif h_0 is not None:
+            batch = h_0.shape[1] if h_0.dim() == 3 else 0
+        elif sorted_indices is not None:  # who reads a graph may know the batch by the size of a state alone
+            batch = sorted_indices.shape[0]
+            h_0 = data.new_zeros(self.num_layers * (2 if self.bidirectional else 1), batch, self.hidden_size)
+            hx = h_0
+            if self._has_pair:
+                hx = h_0, c_0 = h_0, h_0
         if h_0 is not None:
-            if not self._fit(h_0, c_0, sizes[0]):
+            if not self._fit(h_0, c_0, batch):
                 return None
             hx = self.permute_hidden(hx, sorted_indices)
             h_0, c_0 = hx if self._has_pair else (hx, None)
-        output, *final = self._run(data, batch_sizes.contiguous(), h_0, c_0, weights, cell)
+        output, *final = self._run(data, batch_sizes.contiguous(), h_0, c_0, weights, cell, run)
         packed_output = PackedSequence(output, batch_sizes, sorted_indices, unsorted_indices)
         return packed_output, self.permute_hidden((*final,) if self._has_pair else final[0], unsorted_indices)
 
-    def _admitted_weights(self, input: Tensor, h_0: Any, c_0: Any) -> list[Tensor] | None:
+    def _admitted_weights(self, input: Tensor, h_0: Any, c_0: Any, admits: Any) -> list[Tensor] | None:
         """The weights, if the engine may be handed them, the input and the states; other sizes are left to check."""
         sizes = self._gates, self.input_size, self.hidden_size, self.num_layers, self.bidirectional, self.bias
         weights: list[Any] = [*map(self._parameters.get, self._flat_weights_names)]
-        if not _gate.admits(input, h_0, c_0, weights, *sizes):
+        if not admits(input, h_0, c_0, weights, *sizes):
             self._update_flat_weights()  # parametrized and the like: those are found as PyTorch finds them
             weights = [*self._flat_weights]
-            if not _gate.admits(input, h_0, c_0, weights, *sizes):
+            if not admits(input, h_0, c_0, weights, *sizes):
                 return None
         return None if self.proj_size else weights
 
@@ -194,19 +214,20 @@ class Layer(_Recurrent, Parameters):
         c_0: Tensor | None,
         weights: list[Tensor],
         cell: str,
+        run: Any,
         output_batch_first: bool = False,
     ) -> tuple[Tensor, ...]:
         """The output and the final states."""
         layers, directions, units = self.num_layers, 2 if self.bidirectional else 1, self.hidden_size
         if layers == 1:
-            return ops.layer(input, batch_sizes, h_0, c_0, weights, units, cell, directions, output_batch_first)
+            return run(input, batch_sizes, h_0, c_0, weights, units, cell, directions, output_batch_first)
         each = len(weights) // layers
         final_states = []
         for index in range(layers):
             if index and self.dropout and self.training:
                 input = dropout(input, self.dropout, True)
             of_layer = slice(index * directions, (index + 1) * directions)
-            input, *final = ops.layer(
+            input, *final = run(
                 input,
                 batch_sizes,
                 None if h_0 is None else h_0[of_layer],
@@ -235,6 +256,10 @@ class Cell(_Recurrent):
                 return state
         if _fx.traces(self, input):  # type: ignore[arg-type]
             return _fx.leaf(self, input, hx)  # type: ignore[arg-type]
+        if _gate.is_traced(input) and isinstance(input, Tensor):
+            state = self._run(input, hx, _gate.admits_traced, ops.operators.step)
+            if state is not None:
+                return state
         return self._theirs.forward(self, input, hx)
 
     def _restarted(self, input: Any, hx: Any, reset: Any) -> Any:
@@ -249,7 +274,7 @@ class Cell(_Recurrent):
         ]
         return type(hx)(states) if isinstance(hx, tuple | list) else states[0]
 
-    def _run(self, input: Tensor, hx: Any) -> Any:
+    def _run(self, input: Tensor, hx: Any, admits: Any = _gate.admits, step: Any = ops.step) -> Any:
         """The state after this step, of an LSTM both."""
         has_pair = self._has_pair
         h, c = _pair(hx) if has_pair else (hx, None)
@@ -258,9 +283,9 @@ class Cell(_Recurrent):
         sizes = self._gates, self.input_size, self.hidden_size, 1, False, bias
         names = _CELL_WEIGHTS if bias else _CELL_WEIGHTS[:2]
         weights: list[Any] = [*map(self._parameters.get, names)]
-        if not _gate.admits(input, h, c, weights, *sizes):
+        if not admits(input, h, c, weights, *sizes):
             weights = [getattr(self, name) for name in names]  # parametrized and the like
-            if not _gate.admits(input, h, c, weights, *sizes):
+            if not admits(input, h, c, weights, *sizes):
                 return None
         shape, cell = input.shape, self.__dict__.get("nonlinearity", self._name)
         batched = len(shape) == 2
@@ -271,9 +296,9 @@ class Cell(_Recurrent):
             if h.shape != expected or (c is not None and c.shape != expected):
                 return None
         if batched:
-            results = ops.step(input, h, c, weights, self.hidden_size, cell)
+            results = step(input, h, c, weights, self.hidden_size, cell)
         else:
             h, c = (None if x is None else x.unsqueeze(0) for x in (h, c))
-            after = ops.step(input.unsqueeze(0), h, c, weights, self.hidden_size, cell)
+            after = step(input.unsqueeze(0), h, c, weights, self.hidden_size, cell)
             results = tuple(x.squeeze(0) for x in after)
         return results if has_pair else results[0]

@@ -7,6 +7,7 @@ Whoever calls these functions sees to that. The shapes are looked at once more w
 from elman._extras import TORCH
 
 with TORCH.needed_by(__name__):
+    from elman.ops import _operators as operators
     from elman.ops._differentiable import composed
     from elman.ops._layer import layer
     from elman.ops._linear import linear
@@ -23,6 +24,7 @@ __all__ = [
     "expanded",
     "layer",
     "linear",
+    "operators",
     "pool",
     "step",
 ]

@@ -39,8 +39,10 @@ def layer(
     h_0: Tensor | None,
     c_0: Tensor | None,
     weights: list[Tensor],
+    hidden_size: int,
     cell: str,
     directions: int,
+    output_batch_first: bool = False,
     *,
     lengths: Tensor | None = None,
     resets: Tensor | None = None,
@@ -51,7 +53,8 @@ def layer(
     """What :func:`elman.ops.layer` returns, by the operator.
 
     Args:
-        input, batch_sizes, h_0, c_0, weights, cell, directions, every_c: as there.
+        input, batch_sizes, h_0, c_0, weights, hidden_size, cell, directions, output_batch_first, every_c: as
+            there.
         lengths: of padded input the steps of each sequence, ``(batch)``, int64. What lies behind them is not read, and
             the output there is zeros.
         resets: of padded input before which steps the states are set to the following, ``(steps, batch)``, boolean.
@@ -63,11 +66,15 @@ def layer(
     *results, cells, _ = torch.ops.elman.layer(
         input, batch_sizes, *of_pieces, weights, cell, directions, every_c, _any_learns(learnt)
     )
+    if output_batch_first:
+        results[0] = results[0].transpose(0, 1)
     results = results[: 1 + len(_FAMILY_OF[cell].states)]
     return (*results, cells) if every_c else tuple(results)
 
 
-def step(input: Tensor, h: Tensor | None, c: Tensor | None, weights: list[Tensor], cell: str) -> tuple[Tensor, ...]:
+def step(
+    input: Tensor, h: Tensor | None, c: Tensor | None, weights: list[Tensor], hidden_size: int, cell: str
+) -> tuple[Tensor, ...]:
     """What :func:`elman.ops.step` returns, by the operator."""
     *states, _ = torch.ops.elman.step(input, h, c, weights, cell, _any_learns([input, h, c, *weights]))
     return tuple(states[: len(_FAMILY_OF[cell].states)])
@@ -174,7 +181,7 @@ def _layer_shapes(
     rows, units, family = input.shape[:-1], weights[1].shape[1], _FAMILY_OF[cell]
     output = *rows, directions * units
     if h_0 is not None:
-        batch = h_0.shape[1]
+        batch: Any = h_0.shape[1]
     else:
         batch = rows[1] if batch_sizes is None else torch.library.get_ctx().new_dynamic_size()
     state, nothing = (directions, batch, units), (0,)
