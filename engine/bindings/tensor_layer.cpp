@@ -154,7 +154,8 @@ nb::tuple forward(const TensorView& x, elman::Cell cell, int threads, int direct
 template <class T>
 nb::tuple backward(const TensorView& x, elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0,
                    nb::handle c_0, nb::handle batch_sizes, nb::list matrices, std::int64_t units, nb::handle output,
-                   nb::handle kept, nb::handle d_output, nb::handle d_h_n, nb::handle d_c_n, nb::tuple needed) {
+                   nb::handle kept, nb::handle d_output, nb::handle d_h_n, nb::handle d_c_n, nb::tuple needed,
+                   bool with_deltas) {
   const Call sizes(x, batch_sizes, directions, units);
   const elman::CellSizes& of_cell = elman::sizes(cell);
   const std::int64_t gate_rows = of_cell.gates * units;
@@ -182,6 +183,8 @@ nb::tuple backward(const TensorView& x, elman::Cell cell, int threads, int direc
       if (needs(bias)) gradients[bias] = input.attr(torch->new_empty)(gate_rows);
     }
   }
+  const int of_delta = of_cell.apart + of_cell.gates;
+  const nb::object deltas = with_deltas ? sizes.fresh_kept(input, of_delta) : nb::none();
   Operands<T> operands(gives_up_gil);
   const std::size_t of_input = operands.add(input, false), of_h_0 = operands.add(h_0, true);
   const std::size_t of_c_0 = operands.add(c_0, true), of_output = operands.add(output, true);
@@ -192,7 +195,7 @@ nb::tuple backward(const TensorView& x, elman::Cell cell, int threads, int direc
   operands.settle();
 
   const std::int64_t features = sizes.features();
-  const Result<T> d_input(gradients[0]), d_h_0(gradients[1]), d_c_0(gradients[2]);
+  const Result<T> d_input(gradients[0]), d_h_0(gradients[1]), d_c_0(gradients[2]), to_deltas(deltas);
   const bool is_one_bias = of_cell.apart == 0;
   std::array<elman::Backward<T>, 2> calls;
   std::array<T*, 4> biases{};
@@ -224,6 +227,7 @@ nb::tuple backward(const TensorView& x, elman::Cell cell, int threads, int direc
         .d_bias = is_one_bias && !first ? second : first,
         .d_recurrent_bias = is_one_bias ? nullptr : second,
         .d_initial_cell_state = sizes.template states<T>(d_c_0.view(), direction),
+        .deltas = sizes.template kept<T>(to_deltas.view(), of_delta, direction),
     };
   }
   {
@@ -238,6 +242,7 @@ nb::tuple backward(const TensorView& x, elman::Cell cell, int threads, int direc
   }
   nb::list results;
   for (std::size_t i = 0; i < needed.size(); ++i) results.append(gradients[i]);
+  if (with_deltas) results.append(deltas);
   return nb::tuple(results);
 }
 
@@ -257,11 +262,12 @@ Tuple forward_tensors(elman::Cell cell, int threads, int directions, nb::handle 
 
 Tuple backward_tensors(elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0, nb::handle c_0,
                        nb::handle batch_sizes, List matrices, std::int64_t hidden_size, nb::handle output,
-                       nb::handle kept, nb::handle d_output, nb::handle d_h_n, nb::handle d_c_n, Tuple needed) {
+                       nb::handle kept, nb::handle d_output, nb::handle d_h_n, nb::handle d_c_n, Tuple needed,
+                       bool deltas) {
   const TensorView x = viewed(input);
   const auto f = x.holds<double>() ? &backward<double> : &backward<float>;
   return Tuple(f(x, cell, threads, directions, input, h_0, c_0, batch_sizes, matrices, hidden_size, output, kept,
-                 d_output, d_h_n, d_c_n, needed));
+                 d_output, d_h_n, d_c_n, needed, deltas));
 }
 
 }  // namespace
@@ -274,7 +280,8 @@ void define_tensor_layer(nb::module_& m) {
         "and without `keeps`.");
   m.def("backward", &backward_tensors, "cell"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(), "c_0"_a.none(),
         "batch_sizes"_a.none(), "matrices"_a, "hidden_size"_a, "output"_a.none(), "kept"_a.none(), "d_output"_a.none(),
-        "d_h_n"_a.none(), "d_c_n"_a.none(), "needed"_a,
+        "d_h_n"_a.none(), "d_c_n"_a.none(), "needed"_a, "deltas"_a = false,
         "The gradients of input, h_0, c_0 and weights; None for those that are not needed.\n\n"
-        "`matrices` are the weights without the biases.");
+        "`matrices` are the weights without the biases. With `deltas` those of every row come last, (directions, rows, "
+        "features): see elman::Backward.");
 }

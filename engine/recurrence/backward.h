@@ -82,6 +82,7 @@ class BackwardPass {
         parallel(groups.count(), threads,
                  [&](std::int64_t group) { run_group(begin, end, groups.begin(group), groups.begin(group + 1)); });
       }
+      if (call_.deltas) hand_out(begin, end);
       gradients.add_chunk(input_weights_, begin == 0, gradient_threads);
       end = begin;
     }
@@ -205,6 +206,19 @@ class BackwardPass {
             store_several<T>(deltas + field * hidden_size_ + column, lanes, value);
           });
         });
+  }
+
+  // The deltas of the iterations begin to end - 1, to where they are wanted.
+  void hand_out(std::int64_t begin, std::int64_t end) const {
+    const std::int64_t width = kDeltas * hidden_size_;
+    const Rows<T> to{call_.deltas, schedule_.batch() * width, width, 1};
+    for (std::int64_t iteration = begin; iteration < end; ++iteration) {
+      const std::int64_t position = chunk_.position(iteration), step = schedule_.step(iteration);
+      for (std::int64_t row = 0; row < schedule_.rows_of(iteration); ++row) {
+        __builtin_memcpy(schedule_.at(to, step, row), chunk_.delta(position + row),
+                         sizeof(T) * static_cast<std::size_t>(width));
+      }
+    }
   }
 
   const T* recurrent_delta(std::int64_t position) const { return chunk_.delta(position) + Cell::kApart * hidden_size_; }

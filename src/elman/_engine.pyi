@@ -206,11 +206,11 @@ def forward(cell: Cell, threads: int, directions: int, input: object, h_0: objec
     Of one step the state alone, of a cell with two states both. The second is None where the cell keeps nothing, and without `keeps`.
     """
 
-def backward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...]) -> tuple[object, ...]:
+def backward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...], deltas: bool = False) -> tuple[object, ...]:
     """
     The gradients of input, h_0, c_0 and weights; None for those that are not needed.
 
-    `matrices` are the weights without the biases.
+    `matrices` are the weights without the biases. With `deltas` those of every row come last, (directions, rows, features): see elman::Backward.
     """
 
 def linear(threads: int, input: object, weight: object, bias: object | None) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,20 @@ from torch.nn import Parameter
 from elman import _engine
 from elman._extras import Extra
 
-__all__ = ["DTYPES", "admits", "admits_traced", "are_plain", "is_plain", "is_traced", "nothing_intercepts"]
+__all__ = [
+    "DTYPES",
+    "admits",
+    "admits_traced",
+    "are_plain",
+    "fits",
+    "is_autocast",
+    "is_differentiated",
+    "is_forward_mode",
+    "is_plain",
+    "is_traced",
+    "is_transformed",
+    "nothing_intercepts",
+]
 
 DTYPES = (torch.float32, torch.float64)
 
@@ -27,15 +41,23 @@ is_plain, are_plain, admits = _engine.is_plain, _engine.are_plain, _engine.admit
 _is_compiling = torch.compiler.is_compiling  # looked up once, as all below: the gate is passed at every call
 
 
-def nothing_intercepts() -> bool:
-    """Whether operations run as they are written: no autocast, transform, tracing, compilation or mode."""
+def nothing_intercepts(but_transforms: bool = False) -> bool:
+    """Whether operations run as they are written: no autocast, transform, tracing, compilation or mode.
+
+    With ``but_transforms``, whether nothing else than autocast, ``torch.func`` and forward mode stands in the way.
+    """
     return (
         not _is_compiling()  # first: the compiler cannot look into the others
         and _dispatch_modes() == 0
-        and _functorch_level() is None
         and _tracing_state() is None
-        and forward_ad._current_level < 0
-        and not (_any_autocast() and torch.is_autocast_enabled("cpu"))
+        and (
+            but_transforms
+            or (  # written out, for it is asked at every call
+                _functorch_level() is None
+                and forward_ad._current_level < 0
+                and not (_any_autocast() and torch.is_autocast_enabled("cpu"))
+            )
+        )
         and (
             _function_modes() == 0
             # a default device touches factories alone, and ours name their device
@@ -44,12 +66,38 @@ def nothing_intercepts() -> bool:
     )
 
 
+def is_transformed() -> bool:
+    """Whether a transform of ``torch.func`` is in force."""
+    return _functorch_level() is not None
+
+
+def is_forward_mode() -> bool:
+    return forward_ad._current_level >= 0
+
+
+def is_autocast() -> bool:
+    return _any_autocast() and torch.is_autocast_enabled("cpu")
+
+
+def is_differentiated(tensors: Sequence[Tensor | None]) -> bool:
+    """Whether a transform in force, or autograd below all, takes gradients of what is computed with these."""
+    if any(interpreter.key() == _GRADIENTS for interpreter in _interpreters() or ()):
+        return True
+    return torch.is_grad_enabled() and any(x is not None and _innermost(x).requires_grad for x in tensors)
+
+
+def _innermost(x: Tensor) -> Tensor:
+    while _is_wrapped(x):
+        x = _unwrapped(x)
+    return x
+
+
 def is_traced(input: Any) -> bool:
     """Whether operations on this are recorded, by compilation, export or fake tensors, and see no numbers."""
     return _is_compiling() or isinstance(input, _TRACED)
 
 
-def admits_traced(
+def fits(
     input: Tensor,
     h_0: Tensor | None,
     c_0: Tensor | None,
@@ -61,21 +109,29 @@ def admits_traced(
     bidirectional: bool,
     bias: bool,
 ) -> bool:
-    """What :func:`admits` says, of tensors without numbers; none under autocast."""
+    """What :func:`admits` says, of tensors of any dtype, under autocast of several, whose numbers are not at hand."""
     directions, each = 2 if bidirectional else 1, 4 if bias else 2
-    tensors = [input, *weights, *(state for state in (h_0, c_0) if state is not None)]
     if input.dim() < 1 or input.shape[-1] != input_size or len(weights) != layers * directions * each:
         return False
-    for tensor in tensors:
-        is_plain = type(tensor) in (Tensor, Parameter) or isinstance(tensor, _TRACED)
-        if not is_plain or tensor.device.type != "cpu" or tensor.dtype != input.dtype or tensor.is_sparse:
+    for tensor in [input, *weights, *(state for state in (h_0, c_0) if state is not None)]:
+        if not (type(tensor) in (Tensor, Parameter) or isinstance(tensor, _TRACED)) or tensor.is_sparse:
+            return False
+        if tensor.device != input.device or not tensor.is_floating_point():
+            return False
+        if tensor.dtype != input.dtype and not torch.is_autocast_enabled("cpu"):
             return False
     for place, weight in enumerate(weights):
         features = input_size if place < each * directions else directions * hidden_size
         rest: tuple[int, ...] = ((features,), (hidden_size,), (), ())[place % each]
         if tuple(weight.shape) != (gates * hidden_size, *rest):
             return False
-    return input.dtype in DTYPES and not torch.is_autocast_enabled("cpu")
+    return True
+
+
+def admits_traced(input: Tensor, *given: Any) -> bool:
+    """What :func:`admits` says, of tensors without numbers; none under autocast."""
+    is_the_engines = input.dtype in DTYPES and input.device.type == "cpu"
+    return is_the_engines and not torch.is_autocast_enabled("cpu") and fits(input, *given)
 
 
 def _exchange() -> Any:
@@ -112,6 +168,10 @@ try:
 
     _dispatch_modes = torch._C._len_torch_dispatch_stack
     _functorch_level = torch._C._functorch.peek_interpreter_stack
+    _interpreters = torch._C._functorch.get_interpreter_stack
+    _is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+    _unwrapped = torch._C._functorch.get_unwrapped
+    _GRADIENTS = torch._C._functorch.TransformType.Grad
     _tracing_state = torch._C._get_tracing_state
     _function_modes = torch._C._len_torch_function_stack
     _any_autocast = torch._C._is_any_autocast_enabled
@@ -126,6 +186,6 @@ except Exception as missing:
         stacklevel=2,
     )
 
-    def nothing_intercepts() -> bool:
+    def nothing_intercepts(but_transforms: bool = False) -> bool:
         """Never so, for all that is known."""
         return False

@@ -145,6 +145,8 @@ struct Backward {
   T* d_bias = nullptr;            // db_ih (gates * hidden_size), and db_hh, which is the same but for the gates apart
   T* d_recurrent_bias = nullptr;  // db_hh (gates * hidden_size), for cells that have gates apart
   T* d_initial_cell_state = nullptr;  // dc_0 (batch, hidden_size), lstm alone
+  T* deltas = nullptr;  // d_t itself, for who sums it otherwise: a row a step and sequence as in Forward's kept, of
+                        // (apart + gates) * hidden_size elements: W_ih's of the gates apart, then W_hh's of all
 };
 
 // Throw std::invalid_argument for a sequence that cannot be (see Sequence) before anything is written,

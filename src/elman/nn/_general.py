@@ -186,9 +186,12 @@ def _run_layer(
     given = rows, batch_sizes, h_0, c_0, weights, width, cell, directions
     if _gate.nothing_intercepts() and _gate.admits(rows, h_0, c_0, weights, *sizes):
         return [*ops.layer(*given, every_c=every_c)]
-    if cuts or (_gate.is_traced(rows) and _gate.admits_traced(rows, h_0, c_0, weights, *sizes)):
-        h_reset, c_reset = (*at_resets, None)[:2] if cuts else (None, None)
+    if cuts:
+        h_reset, c_reset = (*at_resets, None)[:2]
         return [*ops.operators.layer(*given, every_c=every_c, **cuts, h_reset=h_reset, c_reset=c_reset)]
+    admits, run, _ = layer._road(rows)
+    if admits is not None and admits(rows, h_0, c_0, weights, *sizes):
+        return [*run(*given, every_c=every_c)]
     return ops.composed(
         rows, h_0, c_0, *weights, batch_sizes=batch_sizes, cell=cell, directions=directions, every_c=every_c
     )

@@ -62,6 +62,20 @@ class _Recurrent:
             raise ValueError(f"torch.jit.script: expected a layer as PyTorch has it, got {additions}")
         return _pytorch.twin(self, self._theirs)  # type: ignore[arg-type, no-any-return]
 
+    def _road(self, input: Any) -> tuple[Any, Any, Any]:
+        """What admits and what runs a layer or a step that something looks into; PyTorch does where all is None."""
+        if not isinstance(input, Tensor):
+            return None, None, None
+        if _gate.is_traced(input):
+            return _gate.admits_traced, ops.operators.layer, ops.operators.step
+        # PyTorch's kernels have no rule for vmap; its LSTM, which is oneDNN's, none for forward mode, and for autocast
+        # only on processors that know such dtypes
+        is_onednns = self._has_pair and isinstance(self, Layer)
+        is_refused = _gate.is_transformed() or (is_onednns and (_gate.is_forward_mode() or _gate.is_autocast()))
+        if is_refused and _gate.nothing_intercepts(but_transforms=True):
+            return _gate.fits, ops.transformed, ops.transformed_step
+        return None, None, None
+
     # What the engine does not take, methods called _run… answer with None.
 
 
@@ -109,9 +123,10 @@ class Layer(_Recurrent, Parameters):
         if _fx.traces(self, input):  # type: ignore[arg-type]
             return _fx.leaf(self, input, hx)  # type: ignore[arg-type]
         data = input.data if isinstance(input, PackedSequence) else input
-        if _gate.is_traced(data) and isinstance(data, Tensor):
+        admits, layer, _ = self._road(data)
+        if admits is not None:
             run = self._run_padded if data is input else self._run_packed
-            results = run(input, hx, _gate.admits_traced, ops.operators.layer)
+            results = run(input, hx, admits, layer)
             if results is not None:
                 return results
         if self._has_pair:
@@ -256,8 +271,9 @@ class Cell(_Recurrent):
                 return state
         if _fx.traces(self, input):  # type: ignore[arg-type]
             return _fx.leaf(self, input, hx)  # type: ignore[arg-type]
-        if _gate.is_traced(input) and isinstance(input, Tensor):
-            state = self._run(input, hx, _gate.admits_traced, ops.operators.step)
+        admits, _, step = self._road(input)
+        if admits is not None:
+            state = self._run(input, hx, admits, step)
             if state is not None:
                 return state
         return self._theirs.forward(self, input, hx)

@@ -58,10 +58,12 @@ def backward(
     d_h_n: Tensor | None,
     d_c_n: Tensor | None,
     needed: Sequence[bool],
+    deltas: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """The gradients that are ``needed``, of input, h_0, c_0 and weights; None for the others.
 
-    ``output`` may be None after one step of a cell that keeps what its backward pass needs.
+    ``output`` may be None after one step of a cell that keeps what its backward pass needs. With ``deltas`` those of
+    every row come last, ``(directions, rows, features)``: of the gates apart W_ih's, then W_hh's of all gates.
     """
     if profiler._is_profiler_enabled:
         tell_products(input, matrices[::2], needed[0] + needed[3])
@@ -84,4 +86,5 @@ def backward(
         d_h_n,
         d_c_n,
         needed,
+        deltas,
     )

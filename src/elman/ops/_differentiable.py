@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,7 +11,28 @@ from torch import Tensor
 from elman import reference
 from elman.ops._kept import joined
 
-__all__ = ["composed", "differentiable_backward"]
+__all__ = ["composed", "differentiable_backward", "gradients_by_equations"]
+
+
+def gradients_by_equations(
+    given: Sequence[Any],
+    batch_sizes: Tensor | None,
+    cell: str,
+    directions: int,
+    d_results: Sequence[Any],
+    needed: Sequence[bool],
+) -> tuple[Tensor, ...]:
+    """The ``needed`` gradients of ``given``, input, h_0, c_0 and weights, as a function that has all derivatives."""
+
+    def results(*wanted: Tensor) -> tuple[Tensor, ...]:
+        remaining = iter(wanted)
+        arguments = [next(remaining) if need else tensor for tensor, need in zip(given, needed, strict=True)]
+        return (*composed(*arguments, batch_sizes=batch_sizes, cell=cell, directions=directions),)
+
+    vjp: Any = torch.func.vjp
+    found, pull = vjp(results, *(tensor for tensor, need in zip(given, needed, strict=True) if need))
+    arriving = tuple(torch.zeros_like(x) if d is None else d for x, d in zip(found, d_results, strict=False))
+    return pull(arriving)  # type: ignore[no-any-return]
 
 
 def differentiable_backward(
