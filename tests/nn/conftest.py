@@ -1,9 +1,12 @@
 """The layers are compared on one thread; tests of threads ask for two themselves."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
+
+from elman.ops import _calls
 
 
 @pytest.fixture(autouse=True)
@@ -13,3 +16,18 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def engine_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """``forward`` and ``backward`` for each call of the engine, in their order."""
+    found: list[str] = []
+    for name in ("forward", "backward"):
+        engine = getattr(_calls, f"_{name}")
+
+        def counted(*given: Any, name: str = name, engine: Any = engine) -> Any:
+            found.append(name)
+            return engine(*given)
+
+        monkeypatch.setattr(_calls, f"_{name}", counted)
+    return found

@@ -15,7 +15,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from torch import Tensor
-from torch.nn.utils import parametrizations, parametrize, prune
 
 import elman.nn
 from elman.nn._pytorch import RECURRENT
@@ -198,12 +197,6 @@ def test_the_default_dtype_is_heeded() -> None:
     assert layer(torch.zeros(4, 2, 3))[0].dtype is torch.float64
 
 
-def test_the_meta_device_gives_shapes() -> None:
-    output, h_n = elman.nn.RNN(3, 4, 2, device="meta")(torch.zeros(5, 2, 3, device="meta"))
-    assert output.is_meta
-    assert h_n.shape == (2, 2, 4)
-
-
 def test_a_device_context_does_not_move_what_a_layer_makes() -> None:
     layer, input = elman.nn.RNN(3, 4), torch.randn(5, 2, 3, requires_grad=True)
     expected = layer(input)[0]
@@ -288,62 +281,6 @@ def test_code_that_initialises_weights_by_type_finds_the_layers() -> None:
     model = torch.nn.Sequential(OrderedDict(rnn=elman.nn.RNN(3, 4))).apply(initialise)
     weight = model.rnn.weight_hh_l0
     torch.testing.assert_close(weight @ weight.T, torch.eye(4))
-
-
-PARAMETRIZATIONS = {
-    "orthogonal": lambda layer, name: parametrizations.orthogonal(layer, name),
-    "weight_norm": lambda layer, name: parametrizations.weight_norm(layer, name),
-    "spectral_norm": lambda layer, name: parametrizations.spectral_norm(layer, name, n_power_iterations=2),
-    "own": lambda layer, name: parametrize.register_parametrization(layer, name, torch.nn.Tanh()),
-    "pruning": lambda layer, name: prune.l1_unstructured(layer, name, amount=0.4),
-    "old spectral_norm": lambda layer, name: torch.nn.utils.spectral_norm(layer, name),
-}
-
-
-@pytest.mark.filterwarnings("ignore:`torch.nn.utils.spectral_norm` is deprecated:FutureWarning")
-@pytest.mark.parametrize("name", ["weight_hh", "weight_ih"])
-@pytest.mark.parametrize("apply", PARAMETRIZATIONS.values(), ids=PARAMETRIZATIONS)
-@pytest.mark.parametrize("kind", KINDS)
-def test_parametrized_and_pruned_weights_train_as_with_torch(kind: str, apply: Any, name: str) -> None:
-    def results(nn: ModuleType) -> Any:
-        torch.manual_seed(2)
-        layer = getattr(nn, kind)(4 if name == "weight_ih" else 3, 4)
-        apply(layer, name + ("_l0" if kind in LAYERS else ""))
-        optimizer = torch.optim.SGD(layer.parameters(), lr=0.01)
-        found = []
-        generator = torch.Generator().manual_seed(11)
-        input = torch.randn(*((5,) if kind in LAYERS else ()), 2, layer.input_size, generator=generator)
-        for _ in range(3):
-            optimizer.zero_grad()
-            output = output_of(layer(input))
-            output.square().sum().backward()
-            optimizer.step()
-            found.append(output)
-        layer.eval()
-        found.append(layer(input)[0])
-        return tuple(found), tuple(p.detach() for p in layer.parameters())
-
-    assert outcome(results, elman.nn) == outcome(results, torch.nn)
-
-
-def test_a_parametrized_layer_can_be_copied_and_freed_of_its_parametrization() -> None:
-    layer = elman.nn.RNN(3, 4)
-    parametrizations.orthogonal(layer, "weight_hh_l0")
-    other = copy.deepcopy(layer)  # of a layer that has run, torch copies neither its own nor ours
-    expected = call(layer)
-    assert torch.equal(call(other), expected)
-    parametrize.remove_parametrizations(other, "weight_hh_l0")
-    assert torch.equal(call(other), expected)
-    assert isinstance(other, elman.nn.RNN)
-
-
-def test_a_pruned_layer_stays_pruned_after_remove() -> None:
-    layer = elman.nn.RNN(3, 4)
-    prune.l1_unstructured(layer, "weight_hh_l0", amount=0.5)
-    expected = call(layer)
-    prune.remove(layer, "weight_hh_l0")
-    assert torch.equal(call(layer), expected)
-    assert (layer.weight_hh_l0 == 0).sum() == 8
 
 
 # Threads and processes.
