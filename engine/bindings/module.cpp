@@ -15,6 +15,7 @@ NB_MODULE(_engine, m) {
   define_layer(m);
   define_network(m);
   define_output(m);
+  define_pieces(m);
   define_tensors(m);
   define_tensor_layer(m);
   define_tensor_linear(m);

@@ -9,6 +9,7 @@ using namespace nb::literals;
 void define_layer(nb::module_& m);
 void define_network(nb::module_& m);
 void define_output(nb::module_& m);
+void define_pieces(nb::module_& m);
 void define_tensors(nb::module_& m);
 void define_tensor_layer(nb::module_& m);
 void define_tensor_linear(nb::module_& m);

@@ -154,6 +154,23 @@ def softmax(scores: Annotated[NDArray[numpy.float64], dict(shape=(None, None), o
     The probabilities of each row of scores, or their logarithms: elman/softmax.h.
     """
 
+def cut(lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], resets: Annotated[NDArray[numpy.bool_], dict(shape=(None, None), device='cpu', writable=False)] | None, steps: int, sequence_stride: int, step_stride: int) -> tuple[object, ...]:
+    """
+    Cut a padded batch into pieces, each from a sequence's first step or a reset to its end or the next reset.
+
+    `lengths` (batch), `resets` (batch, steps) or None; the strides are the padded rows from a sequence to the next and from a step to the next. The result: where each packed row lies among the padded ones; the rows of each packed step; the pieces that begin with what came in, and their sequences; the last piece of each sequence that has any, and these sequences; whether each sequence is one piece of all steps.
+    """
+
+def take_rows(input: object, index: object) -> object:
+    """
+    The rows of a plain tensor (first, second, features) that an index of first * second names.
+    """
+
+def put_rows(rows: object, index: object, first: int, second: int) -> object:
+    """
+    The inverse: rows (count, features) at their places in a new tensor (first, second, features), zeros elsewhere.
+    """
+
 def use_tensors(exchange: CapsuleType, tensor: object, parameter: object) -> None:
     """
     Tell what tensors are: torch.Tensor.__dlpack_c_exchange_api__, torch.Tensor, torch.nn.Parameter.

@@ -178,6 +178,13 @@ def test_the_programs_of_the_runtimes_page_run(tmp_path: Path, monkeypatch: pyte
         exec(program, names)
 
 
+def test_the_programs_of_the_layers_page_run(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {}
+    for program in blocks(DOCS / "layer.md", "python"):
+        exec(program, names)
+    assert capsys.readouterr().out.splitlines()[0] == "torch.Size([20, 3, 32]) False"
+
+
 def test_the_stubs_of_the_engine_are_its_own(tmp_path: Path) -> None:
     written = tmp_path / "_engine.pyi"
     command = [sys.executable, "-m", "nanobind.stubgen", "-q", "-m", "elman._engine", "-o", str(written)]

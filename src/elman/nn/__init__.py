@@ -49,33 +49,49 @@ class RNN(Layer, _pytorch.RNN, family="rnn"):
 
     Args:
         input_size: features of an input row.
-        hidden_size: features of a hidden state.
-        num_layers: layers, each reading the output of the one before. Default: 1.
+        hidden_size: features of a hidden state; or a list of widths, one for each layer.
+        num_layers: layers, each reading the output of the one before. Default: 1, or as many as there are widths.
         nonlinearity: ``"tanh"`` or ``"relu"``. Default: ``"tanh"``.
         bias: whether ``b_ih`` and ``b_hh`` exist. Default: True.
         batch_first: input and output are ``(batch, steps, features)``. Default: False.
         dropout: probability of dropping an element of a layer's output, on all layers but the last, while
             training. Default: 0.
         bidirectional: a second direction from the last step to the first. Default: False.
+        learn_initial_state: whether there is a learned state in which every sequence begins whose ``h_0`` is not
+            given, and which resets go back to. Default: False.
+        residual: whether a layer's input, after dropout, is added to its output, from the second layer on, where the
+            two have as many features. Default: False.
         device, dtype: of the parameters.
 
-    Inputs: ``input, h_0``
+    Inputs: ``input, h_0, *, lengths, resets, return_states``
         * **input**: ``(steps, input_size)``, ``(steps, batch, input_size)``, ``(batch, steps, input_size)`` with
           ``batch_first``, or a :class:`torch.nn.utils.rnn.PackedSequence`.
-        * **h_0**: ``(directions * num_layers, batch, hidden_size)``, without ``batch`` for unbatched input.
-          Default: zeros.
+        * **h_0**: ``(directions * num_layers, batch, hidden_size)``, without ``batch`` for unbatched input; with a
+          list of widths a tuple of ``(directions, batch, width)``, one for each layer. Default: the learned state, or
+          zeros.
+        * **lengths**: how many steps of each sequence there are, ``(batch)`` integers from 0 to ``steps`` (one, for
+          unbatched input): a tensor, an array or a list. What lies behind them is not read, its gradient is zeros.
+        * **resets**: ``(steps, batch)`` booleans, ``(batch, steps)`` with ``batch_first``: before a flagged step the
+          state becomes the learned one, or zeros. In one direction alone.
+        * **return_states**: whether every layer's states come third. Default: False.
 
-    Outputs: ``output, h_n``
+    Outputs: ``output, h_n``, and with ``return_states`` ``states``
         * **output**: the last layer's hidden states, shaped as the input, with ``directions * hidden_size``
-          features: the forward direction's, then the reverse one's.
+          features: the forward direction's, then the reverse one's. Behind a sequence's end zeros.
         * **h_n**: each sequence's final states, shaped as ``h_0``, layer by layer, forward before reverse.
+        * **states**: a tuple of each layer's hidden states, before dropout and residual, shaped as ``output`` would
+          be with that layer's width.
 
     Attributes:
         weight_ih_l[k], weight_hh_l[k], bias_ih_l[k], bias_hh_l[k]: the parameters of layer k, with the suffix
             ``_reverse`` those of its reverse direction. Initially uniform in ``±1 / sqrt(hidden_size)``.
+        h_0_l[k]: with ``learn_initial_state`` the layer's initial state ``(hidden_size)``, with the suffix
+            ``_reverse`` the reverse direction's. Initially zeros.
 
     Raises:
         ValueError, RuntimeError: as :class:`torch.nn.RNN` does, in the same words.
+        ValueError: in one line, for lengths and resets that cannot be, and arguments that make no sense together:
+            ``resets`` with ``bidirectional``, ``lengths`` or ``resets`` with packed input.
 
     Example::
 
@@ -85,6 +101,9 @@ class RNN(Layer, _pytorch.RNN, family="rnn"):
         >>> output, h_n = rnn(torch.randn(5, 3, 10), torch.randn(2, 3, 20))
         >>> output.shape, h_n.shape
         (torch.Size([5, 3, 20]), torch.Size([2, 3, 20]))
+        >>> output, h_n = rnn(torch.randn(5, 3, 10), lengths=[5, 2, 0])
+        >>> bool(output[2:, 1:].any() or h_n[:, 2].any())
+        False
 
     Sources: J. L. Elman, "Finding structure in time" (1990); the page of :class:`torch.nn.RNN`.
     """
@@ -100,16 +119,18 @@ class GRU(Layer, _pytorch.GRU, family="gru"):
         h_t = (1 - z_t) \odot n_t + z_t \odot h_{t-1}
 
     Args:
-        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype: see :class:`RNN`.
+        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional: see :class:`RNN`.
+        learn_initial_state, residual, device, dtype: see :class:`RNN`.
 
     Inputs, outputs: those of :class:`RNN`.
 
     Attributes:
         weight_ih_l[k], weight_hh_l[k], bias_ih_l[k], bias_hh_l[k]: as of :class:`RNN`, with ``3 * hidden_size`` rows:
             those of r, of z and of n.
+        h_0_l[k]: as of :class:`RNN`.
 
     Raises:
-        ValueError, RuntimeError: as :class:`torch.nn.GRU` does, in the same words.
+        ValueError, RuntimeError: as :class:`torch.nn.GRU` does, in the same words, and as :class:`RNN`.
 
     Example::
 
@@ -137,23 +158,28 @@ class LSTM(Layer, _pytorch.LSTM, family="lstm"):
         h_t = o_t \odot \tanh(c_t)
 
     Args:
-        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype: see :class:`RNN`.
-        proj_size: with any but 0, the default, the layer runs on PyTorch's own kernels.
+        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional: see :class:`RNN`.
+        learn_initial_state, residual, device, dtype: see :class:`RNN`.
+        proj_size: with any but 0, the default, the layer runs on PyTorch's own kernels, and takes PyTorch's arguments
+            alone.
 
-    Inputs: ``input, (h_0, c_0)``
-        * **input**: as :class:`RNN`'s.
-        * **h_0**, **c_0**: each shaped as :class:`RNN`'s ``h_0``. Default: zeros.
+    Inputs: ``input, (h_0, c_0), *, lengths, resets, return_states``
+        * **input**, **lengths**, **resets**, **return_states**: as :class:`RNN`'s.
+        * **h_0**, **c_0**: each shaped as :class:`RNN`'s ``h_0``. Default: the learned states, or zeros.
 
-    Outputs: ``output, (h_n, c_n)``
+    Outputs: ``output, (h_n, c_n)``, and with ``return_states`` ``states``
         * **output**, **h_n**: as :class:`RNN`'s.
         * **c_n**: each sequence's final cell states, shaped as ``h_n``.
+        * **states**: a tuple of a pair for each layer, its hidden states and its cell states, each shaped as
+          :class:`RNN`'s.
 
     Attributes:
         weight_ih_l[k], weight_hh_l[k], bias_ih_l[k], bias_hh_l[k]: as of :class:`RNN`, with ``4 * hidden_size`` rows:
             those of i, of f, of g and of o.
+        h_0_l[k], c_0_l[k]: with ``learn_initial_state`` the layer's initial states, as of :class:`RNN`.
 
     Raises:
-        ValueError, RuntimeError: as :class:`torch.nn.LSTM` does, in the same words.
+        ValueError, RuntimeError: as :class:`torch.nn.LSTM` does, in the same words, and as :class:`RNN`.
 
     Example::
 
@@ -182,9 +208,10 @@ class RNNCell(Cell, _pytorch.RNNCell, family="rnn"):
         nonlinearity: ``"tanh"`` or ``"relu"``. Default: ``"tanh"``.
         device, dtype: of the parameters.
 
-    Inputs: ``input, hidden``
+    Inputs: ``input, hidden, *, reset``
         * **input**: ``(batch, input_size)`` or ``(input_size)``.
         * **hidden**: ``(batch, hidden_size)`` or ``(hidden_size)``. Default: zeros.
+        * **reset**: ``(batch)`` booleans, or one: whether the row begins from zeros, whatever ``hidden`` says.
 
     Outputs: ``h'``, shaped as ``hidden``.
 
@@ -192,7 +219,7 @@ class RNNCell(Cell, _pytorch.RNNCell, family="rnn"):
         weight_ih, weight_hh, bias_ih, bias_hh: the parameters. Initially uniform in ``±1 / sqrt(hidden_size)``.
 
     Raises:
-        ValueError, RuntimeError: as :class:`torch.nn.RNNCell` does, in the same words.
+        ValueError, RuntimeError: as :class:`torch.nn.RNNCell` does, in the same words; a ValueError for other flags.
 
     Example::
 
@@ -218,13 +245,13 @@ class GRUCell(Cell, _pytorch.GRUCell, family="gru"):
         bias: whether ``b_ih`` and ``b_hh`` exist. Default: True.
         device, dtype: of the parameters.
 
-    Inputs: ``input, hidden``, and outputs: those of :class:`RNNCell`.
+    Inputs: ``input, hidden, *, reset``, and outputs: those of :class:`RNNCell`.
 
     Attributes:
         weight_ih, weight_hh, bias_ih, bias_hh: the parameters, of ``3 * hidden_size`` rows: those of r, of z and of n.
 
     Raises:
-        ValueError, RuntimeError: as :class:`torch.nn.GRUCell` does, in the same words.
+        ValueError, RuntimeError: as :class:`torch.nn.GRUCell` does, in the same words; a ValueError for other flags.
 
     Example::
 
@@ -247,9 +274,10 @@ class LSTMCell(Cell, _pytorch.LSTMCell, family="lstm"):
         bias: whether ``b_ih`` and ``b_hh`` exist. Default: True.
         device, dtype: of the parameters.
 
-    Inputs: ``input, (h, c)``
+    Inputs: ``input, (h, c), *, reset``
         * **input**: ``(batch, input_size)`` or ``(input_size)``.
         * **h**, **c**: ``(batch, hidden_size)`` or ``(hidden_size)``. Default: zeros.
+        * **reset**: as :class:`RNNCell`'s.
 
     Outputs: ``(h', c')``, each shaped as ``h``.
 
@@ -258,7 +286,7 @@ class LSTMCell(Cell, _pytorch.LSTMCell, family="lstm"):
             of o.
 
     Raises:
-        ValueError, RuntimeError: as :class:`torch.nn.LSTMCell` does, in the same words.
+        ValueError, RuntimeError: as :class:`torch.nn.LSTMCell` does, in the same words; a ValueError for other flags.
 
     Example::
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
 from elman import _gate, ops
-from elman.nn._given import flags_of, lengths_of
+from elman.nn._given import flags_of, lengths_of, on_cpu
 from elman.nn._layouts import Layout, Packed, Padded, Pieces, cut
 
 if TYPE_CHECKING:
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _States = list[Tensor | None]  # an h, of an LSTM its c too
-_Cuts = dict[str, Tensor | None]  # lengths and resets, where they have no numbers yet
+_Cuts = dict[str, Tensor]  # lengths and resets, where they have no numbers yet
 
 
-def run(layer: Layer, input: Any, hx: Any, lengths: Any, resets: Any, return_states: bool) -> tuple[Any, ...]:
-    """What ``layer.forward`` returns for these."""
+def run(layer: Layer, input: Any, hx: Any, lengths: Any, resets: Any, return_states: bool) -> tuple[Any, ...] | None:
+    """What ``layer.forward`` returns for these; None where the call means no more than PyTorch's."""
     layout, is_batched, cuts = _layout(layer, input, lengths, resets)
     given = _given(layer, hx, layout, is_batched)
+    if isinstance(layout, Padded) and not (layout.pieces or cuts or return_states or layer._additions):
+        return None
     rows, batch_sizes = layout.rows()
     final, states = [], []
     for index, width in enumerate(layer._widths):
@@ -98,21 +101,22 @@ def _layout(layer: Layer, input: Any, lengths: Any, resets: Any) -> tuple[Layout
     ends = None if lengths is None else lengths_of(lengths, of_batch, steps).reshape(-1)
     flags = None
     if resets is not None:
-        shape, axes = (*of_batch, steps) if batch_first else (steps, *of_batch), "(steps, batch)"
-        axes = "(batch, steps)" if batch_first else axes if is_batched else "(steps)"
+        shape = (*of_batch, steps) if batch_first else (steps, *of_batch)
+        axes = "(batch, steps)" if batch_first else "(steps, batch)" if is_batched else "(steps)"
         flags = flags_of("resets", resets, shape, axes)
-        flags = flags.transpose(0, 1) if batch_first else flags.reshape(steps, batch)
+        flags = flags.swapaxes(0, 1) if batch_first else flags.reshape(steps, batch)
     if _gate.is_traced(x):
-        cuts = {} if ends is None and flags is None else {"lengths": ends, "resets": flags}
+        given = {"lengths": ends, "resets": flags}
+        cuts = {name: torch.as_tensor(cut) for name, cut in given.items() if cut is not None}
         return Padded(x, batch_first, None), is_batched, cuts
     return Padded(x, batch_first, _pieces(ends, flags, steps, batch, batch_first)), is_batched, {}
 
 
-def _pieces(ends: Tensor | None, flags: Tensor | None, steps: int, batch: int, batch_first: bool) -> Pieces | None:
+def _pieces(ends: Any, flags: Any, steps: int, batch: int, batch_first: bool) -> Pieces | None:
     """The pieces of a padded batch, None where they are its sequences as they are."""
-    ends = torch.full((batch,), steps) if ends is None else ends
-    flags = None if flags is None or not flags.any() else flags.cpu().transpose(0, 1)
-    if flags is None and steps and bool((ends == steps).all()):
+    ends = np.full((batch,), steps) if ends is None else on_cpu(ends)
+    flags = None if flags is None or not flags.any() else on_cpu(flags).T
+    if flags is None and steps and (ends == steps).all():
         return None
     return cut(ends, flags, steps, (steps, 1) if batch_first else (1, batch))
 

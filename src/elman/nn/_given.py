@@ -2,48 +2,67 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from elman._gate import is_traced
 from elman.ops import check_lengths
 
-__all__ = ["flags_of", "lengths_of"]
+__all__ = ["flags_of", "lengths_of", "on_cpu"]
+
+_Given = npt.NDArray[Any] | Tensor
 
 
-def lengths_of(lengths: Any, shape: tuple[int, ...], steps: int) -> Tensor:
-    """As int64 on the CPU; a ``ValueError`` for anything but integers of this shape from 0 to ``steps``."""
-    numbers = _as_tensor("lengths", lengths, f"integers {shape}")
-    is_integral = not (numbers.is_floating_point() or numbers.is_complex() or numbers.dtype is torch.bool)
-    if numbers.shape != shape or (not is_integral and numbers.numel()):
-        raise ValueError(f"lengths: expected integers {shape}, one a sequence, got {_described(numbers)}")
-    if not is_traced(numbers):  # else the operator looks
-        check_lengths(numbers.flatten().tolist(), steps)
-    return numbers.to("cpu", torch.int64)
+def lengths_of(lengths: Any, shape: tuple[int, ...], steps: int) -> _Given:
+    """As an array, of what is traced as a tensor; a ``ValueError`` for anything but integers of this shape from 0 to ``steps``."""
+    checked = _checked("lengths", lengths, "integers", shape, f"{shape}, one a sequence")
+    if isinstance(checked, Tensor) and is_traced(checked):  # the operator looks at its numbers
+        return checked.to("cpu", torch.int64)
+    numbers = on_cpu(checked)
+    check_lengths(numbers, steps)
+    return numbers.astype(np.int64)
 
 
-def flags_of(name: str, flags: Any, shape: tuple[int, ...], axes: str) -> Tensor:
-    """As a tensor, where it is; a ``ValueError`` for anything but booleans of this shape."""
-    given = _as_tensor(name, flags, f"booleans {shape}")
-    if given.shape != shape or (given.dtype is not torch.bool and given.numel()):
-        raise ValueError(f"{name}: expected booleans {axes}, {shape}, got {_described(given)}")
-    return given.bool()
+def flags_of(name: str, flags: Any, shape: tuple[int, ...], axes: str) -> _Given:
+    """As they are, or an array; a ``ValueError`` for anything but booleans of this shape."""
+    return _checked(name, flags, "booleans", shape, f"{axes}, {shape}")
 
 
-def _as_tensor(name: str, given: Any, expected: str) -> Tensor:
+def on_cpu(given: _Given) -> npt.NDArray[Any]:
+    """The numbers themselves."""
+    if not isinstance(given, Tensor):
+        return given
+    try:
+        return given.numpy(force=True)
+    except RuntimeError:  # within a transform of functions, which makes its own of what is read
+        return np.array(given.tolist()).reshape(given.shape)
+
+
+def _checked(name: str, given: Any, kind: str, shape: tuple[int, ...], expected: str) -> _Given:
+    array: _Given
     if isinstance(given, Tensor):
+        dtype, array = str(given.dtype).removeprefix("torch."), given
         if given.layout is not torch.strided or given.is_meta:
             where = "on the meta device" if given.is_meta else f"of layout {given.layout}"
-            raise ValueError(f"{name}: expected {expected}, got a tensor {where}")
-        return given.detach()
-    try:
-        return torch.from_numpy(np.array(given))
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{name}: expected {expected}, got {type(given).__name__} of other things") from None
-
-
-def _described(given: Tensor) -> str:
-    return f"{str(given.dtype).removeprefix('torch.')} {tuple(given.shape)}"
+            raise ValueError(f"{name}: expected {kind} {expected}, got a tensor {where}")
+    else:
+        try:
+            numbers: npt.NDArray[Any] = np.array(given)
+        except (TypeError, ValueError, OverflowError):
+            numbers = np.array(None)
+        dtype, array = numbers.dtype.name, numbers
+        if numbers.dtype.kind not in "biufc":
+            got = " ".join(reprlib.repr(given).split())
+            raise ValueError(f"{name}: expected {kind} {expected}, got {got}")
+    is_right = "int" in dtype if kind == "integers" else dtype == "bool"
+    if tuple(array.shape) != shape or not (is_right or 0 in shape):
+        raise ValueError(f"{name}: expected {kind} {expected}, got {dtype} {tuple(array.shape)}")
+    if is_right:
+        return array
+    empty: npt.NDArray[Any] = np.zeros(shape, int if kind == "integers" else bool)  # of nothing any kind will do
+    return empty

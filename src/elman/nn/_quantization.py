@@ -59,6 +59,9 @@ def _propagate_qconfig(module: Module, qconfig_dict: Any = None, *args: Any, **k
         elif isinstance(part, (*pairs.values(), nn.Linear)) and convert_layer(part, back=True) is None:
             changed.append(part)
     result = _propagate(module, qconfig_dict, *args, **kwargs)
+    for part in module.modules():
+        if getattr(part, "_additions", None):
+            part.qconfig = None  # type: ignore[assignment]  # PyTorch's quantized layer lacks what this one has
     for part in changed:
         if getattr(part, "qconfig", None) is None:
             convert_layer(part, linear=True)

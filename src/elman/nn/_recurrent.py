@@ -111,9 +111,11 @@ class Layer(_Recurrent, Parameters):
             if _fx.traces(self, input):  # type: ignore[arg-type]
                 asked = {"lengths": lengths, "resets": resets, "return_states": return_states} if asks else {}
                 return _fx.leaf(self, input, hx, **asked)  # type: ignore[arg-type]
-            return _general.run(self, input, hx, lengths, resets, return_states)
+            results: Any = _general.run(self, input, hx, lengths, resets, return_states)
+            if results is not None:
+                return results
         if _gate.nothing_intercepts():
-            results: Any = None
+            results = None
             if type(input) is PackedSequence:
                 results = self._run_packed(input, hx)
             elif isinstance(input, Tensor):
@@ -282,10 +284,10 @@ class Cell(_Recurrent):
         """The states before this step, zeros where it is the first after a reset."""
         if not isinstance(input, Tensor) or not input.dim():
             return hx  # which PyTorch refuses
-        shape = input.shape[:-1]
-        flags = flags_of("reset", reset, shape, "(batch)" if shape else "of an unbatched input").unsqueeze(-1)
+        shape = tuple(input.shape[:-1])
+        flags = torch.as_tensor(flags_of("reset", reset, shape, "(batch)" if shape else "for unbatched input"))
         states = [
-            x.masked_fill(flags.to(x.device), 0) if isinstance(x, Tensor) and x.shape[:-1] == shape else x
+            x.masked_fill(flags.to(x.device).unsqueeze(-1), 0) if isinstance(x, Tensor) and x.shape[:-1] == shape else x
             for x in (hx if isinstance(hx, tuple | list) else (hx,))
         ]
         return type(hx)(states) if isinstance(hx, tuple | list) else states[0]

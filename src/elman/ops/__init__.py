@@ -15,7 +15,6 @@ with TORCH.needed_by(__name__):
     from elman.ops._pool import pool
     from elman.ops._step import step
     from elman.ops._transformed import transformed, transformed_step
-    from elman.ops._transformed import transformed, transformed_step
 
 __all__ = [
     "Padded",

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -153,9 +154,9 @@ def _in_pieces(
 ) -> list[Tensor]:
     """A layer over what lengths and resets make of its input."""
     steps, batch = input.shape[:2]
-    ends = torch.full((batch,), steps) if lengths is None else lengths.cpu()
-    check_lengths(ends.tolist(), steps)
-    flags = None if resets is None else resets.cpu().transpose(0, 1)
+    ends = np.full(batch, steps) if lengths is None else lengths.numpy(force=True)
+    check_lengths(ends, steps)
+    flags = None if resets is None else resets.numpy(force=True).T
     padded = Padded(input, False, cut(ends, flags, steps, (1, batch)))
     output, *others = run(*padded.rows(), *(padded.begin(*of) for of in states))
     final = [padded.end(x, *of) for x, of in zip(others[: len(states)], states, strict=True)]

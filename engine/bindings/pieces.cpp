@@ -1,0 +1,207 @@
+// Padded batches cut into pieces: where each piece's rows lie among the padded ones, longest pieces first, and rows
+// moved there and back.
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "bindings/module.h"
+#include "bindings/released.h"
+#include "bindings/tensors.h"
+
+namespace {
+
+using Tuple = nb::typed<nb::tuple, nb::object, nb::ellipsis>;
+using Numbers = nb::ndarray<nb::numpy, std::int64_t, nb::ndim<1>>;
+using Lengths = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Flags = nb::ndarray<const bool, nb::ndim<2>, nb::device::cpu>;
+
+struct Piece {
+  std::int64_t sequence, start, length, place;
+};
+
+Numbers array(std::vector<std::int64_t> numbers) {
+  auto* const kept = new std::vector<std::int64_t>(std::move(numbers));
+  const nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<std::int64_t>*>(p); });
+  return Numbers(kept->data(), {kept->size()}, owner);
+}
+
+std::vector<Piece> pieces_of(const Lengths& lengths, const std::optional<Flags>& resets, std::int64_t steps) {
+  std::vector<Piece> pieces;
+  for (std::int64_t sequence = 0; sequence < length(lengths.shape(0)); ++sequence) {
+    const std::int64_t end = lengths.data()[sequence];
+    require(0 <= end && end <= steps, "lengths: expected 0 to steps");
+    std::int64_t start = 0;
+    for (std::int64_t step = 1; resets && step < end; ++step) {
+      if (!resets->data()[sequence * resets->stride(0) + step * resets->stride(1)]) continue;
+      pieces.push_back({sequence, start, step - start, 0});
+      start = step;
+    }
+    if (end > 0) pieces.push_back({sequence, start, end - start, 0});
+  }
+  return pieces;
+}
+
+// The longest first, equal ones in the order in which they are: that of torch.nn.utils.rnn.pack_padded_sequence.
+std::vector<std::int64_t> place_and_count(std::vector<Piece>& pieces, std::int64_t steps) {
+  std::vector<std::int64_t> longer(static_cast<std::size_t>(steps) + 1);  // pieces of more than so many steps
+  for (const Piece& piece : pieces) ++longer[static_cast<std::size_t>(piece.length) - 1];
+  for (std::size_t t = longer.size() - 1; t-- > 0;) longer[t] += longer[t + 1];
+  std::vector<std::int64_t> next(longer.begin() + 1, longer.end());
+  next.push_back(0);
+  for (Piece& piece : pieces) piece.place = next[static_cast<std::size_t>(piece.length) - 1]++;
+  while (!longer.empty() && longer.back() == 0) longer.pop_back();
+  return longer;
+}
+
+Tuple cut(Lengths lengths, std::optional<Flags> resets, std::int64_t steps, std::int64_t sequence_stride,
+          std::int64_t step_stride) {
+  const std::int64_t batch = length(lengths.shape(0));
+  require(!resets || (length(resets->shape(0)) == batch && length(resets->shape(1)) == steps),
+          "resets: expected (batch, steps)");
+  std::vector<Piece> pieces = pieces_of(lengths, resets, steps);
+  std::vector<std::int64_t> batch_sizes = place_and_count(pieces, steps);
+  std::vector<std::int64_t> offsets;
+  std::int64_t rows = 0;
+  for (const std::int64_t size : batch_sizes) {
+    offsets.push_back(rows);
+    rows += size;
+  }
+  std::vector<std::int64_t> index(static_cast<std::size_t>(rows));
+  std::vector<std::int64_t> carried_on, of_sequence, last, running;
+  bool is_whole = length(pieces.size()) == batch;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const Piece& piece = pieces[i];
+    const std::int64_t first = piece.sequence * sequence_stride + piece.start * step_stride;
+    for (std::int64_t age = 0; age < piece.length; ++age) {
+      index[static_cast<std::size_t>(offsets[static_cast<std::size_t>(age)] + piece.place)] = first + age * step_stride;
+    }
+    if (piece.start == 0 && !(resets && resets->data()[piece.sequence * resets->stride(0)])) {
+      carried_on.push_back(piece.place);
+      of_sequence.push_back(piece.sequence);
+    }
+    if (i + 1 == pieces.size() || pieces[i + 1].sequence != piece.sequence) {
+      last.push_back(piece.place);
+      running.push_back(piece.sequence);
+    }
+    is_whole &= piece.length == steps;
+  }
+  return nb::make_tuple(array(std::move(index)), array(std::move(batch_sizes)), array(std::move(carried_on)),
+                        array(std::move(of_sequence)), array(std::move(last)), array(std::move(running)), is_whole);
+}
+
+// Where the rows of an index lie in a tensor (first, second, features).
+template <class T>
+class Places {
+ public:
+  Places(const TensorView& numbers, const TensorView& index)
+      : numbers_(numbers), index_(index.data<const std::int64_t>()), count_(index.size(0)) {
+    require(numbers.dimensions() == 3, "expected 3 dimensions");
+    require(index.holds<std::int64_t>() && index.dimensions() == 1 && index.is_contiguous(),
+            "index: expected contiguous int64");
+    const std::int64_t total = numbers.size(0) * numbers.size(1);
+    require(std::all_of(index_, index_ + count_, [&](std::int64_t i) { return 0 <= i && i < total; }),
+            "index: expected rows that are there");
+  }
+
+  std::int64_t count() const { return count_; }
+  std::int64_t operator[](std::int64_t i) const { return index_[i]; }
+  T* row(std::int64_t place) const {
+    const std::int64_t second = numbers_.size(1);
+    return numbers_.data<T>() + place / second * numbers_.stride(0) + place % second * numbers_.stride(1);
+  }
+
+ private:
+  const TensorView& numbers_;
+  const std::int64_t* index_;
+  std::int64_t count_;
+};
+
+TensorView view_of(nb::handle tensor) {
+  TensorView view;
+  require(TensorView::read(tensor, view) && (view.holds<float>() || view.holds<double>() || view.holds<std::int64_t>()),
+          "expected a plain tensor");
+  return view;
+}
+
+// Copying takes as long as some multiplications.
+constexpr double kMultiplicationsOfOneCopy = 8;
+
+bool is_worth_the_gil_to_copy(std::int64_t rows, std::int64_t features) {
+  return is_worth_the_gil(kMultiplicationsOfOneCopy * static_cast<double>(rows) * static_cast<double>(features));
+}
+
+template <class T>
+nb::object take_rows(nb::handle input, const TensorView& index) {
+  const std::int64_t features = view_of(input).size(-1);
+  const bool gives_up_gil = is_worth_the_gil_to_copy(index.size(0), features);
+  const nb::object output = input.attr(torch->new_empty)(index.size(0), features);
+  Operands<T> operands(gives_up_gil);
+  const TensorView& x = *operands.find(operands.add(input, false));
+  operands.settle();
+  const Places<const T> from(x, index);
+  T* row = Result(output).data<T>();
+  const ReleasedIf released(gives_up_gil);
+  for (std::int64_t at = 0; at < from.count(); ++at, row += features) {
+    const T* source = from.row(from[at]);
+    if (x.stride(2) == 1) {
+      std::copy_n(source, features, row);
+    } else {
+      for (std::int64_t feature = 0; feature < features; ++feature) row[feature] = source[feature * x.stride(2)];
+    }
+  }
+  return output;
+}
+
+template <class T>
+nb::object put_rows(nb::handle rows, const TensorView& index, std::int64_t first, std::int64_t second) {
+  const std::int64_t features = view_of(rows).size(-1);
+  const bool gives_up_gil = is_worth_the_gil_to_copy(first * second, features);
+  const nb::object output = rows.attr(torch->new_empty)(first, second, features);
+  Operands<T> operands(gives_up_gil);
+  const TensorView& x = *operands.find(operands.add(rows, true));
+  operands.settle();
+  require(x.has_shape({index.size(0), features}), "rows: expected as many as the index has");
+  const TensorView y = view_of(output);
+  const Places<T> to(y, index);
+  std::vector<bool> is_put(static_cast<std::size_t>(first * second));
+  const ReleasedIf released(gives_up_gil);
+  for (std::int64_t at = 0; at < to.count(); ++at) {
+    std::copy_n(x.data<const T>() + at * features, features, to.row(to[at]));
+    is_put[static_cast<std::size_t>(to[at])] = true;
+  }
+  for (std::int64_t place = 0; features > 0 && place < first * second; ++place) {
+    if (!is_put[static_cast<std::size_t>(place)]) std::fill_n(to.row(place), features, T(0));
+  }
+  return output;
+}
+
+}  // namespace
+
+void define_pieces(nb::module_& m) {
+  m.def("cut", &cut, "lengths"_a.noconvert(), "resets"_a.none(), "steps"_a, "sequence_stride"_a, "step_stride"_a,
+        "Cut a padded batch into pieces, each from a sequence's first step or a reset to its end or the next reset.\n\n"
+        "`lengths` (batch), `resets` (batch, steps) or None; the strides are the padded rows from a sequence to the "
+        "next and from a step to the next. The result: where each packed row lies among the padded ones; the rows of "
+        "each packed step; the pieces that begin with what came in, and their sequences; the last piece of each "
+        "sequence that has any, and these sequences; whether each sequence is one piece of all steps.");
+  m.def(
+      "take_rows",
+      [](nb::handle input, nb::handle index) {
+        return view_of(input).holds<float>() ? take_rows<float>(input, view_of(index))
+                                             : take_rows<double>(input, view_of(index));
+      },
+      "input"_a, "index"_a,
+      "The rows of a plain tensor (first, second, features) that an index of first * second names.");
+  m.def(
+      "put_rows",
+      [](nb::handle rows, nb::handle index, std::int64_t first, std::int64_t second) {
+        return view_of(rows).holds<float>() ? put_rows<float>(rows, view_of(index), first, second)
+                                            : put_rows<double>(rows, view_of(index), first, second);
+      },
+      "rows"_a, "index"_a, "first"_a, "second"_a,
+      "The inverse: rows (count, features) at their places in a new tensor (first, second, features), zeros "
+      "elsewhere.");
+}
