@@ -142,7 +142,7 @@ nb::object take_rows(nb::handle input, const TensorView& index) {
   const TensorView& x = *operands.find(operands.add(input, false));
   operands.settle();
   const Places<const T> from(x, index);
-  T* row = Result(output).data<T>();
+  T* row = Result<T>(output).data();
   const ReleasedIf released(gives_up_gil);
   for (std::int64_t at = 0; at < from.count(); ++at, row += features) {
     const T* source = from.row(from[at]);

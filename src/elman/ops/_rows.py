@@ -37,13 +37,14 @@ def put(rows: Tensor, index: Tensor, first: int, second: int) -> Tensor:
 
 def _take(padded: Tensor, index: Tensor) -> Tensor:
     if padded.dtype in DTYPES and nothing_intercepts() and is_plain(padded):
-        return _take_rows(padded, index)  # type: ignore[no-any-return]
+        # an alias: another thread may give the tensor itself other data meanwhile
+        return _take_rows(padded.detach(), index)  # type: ignore[no-any-return]
     return padded.flatten(0, 1).index_select(0, index.to(padded.device))
 
 
 def _put(rows: Tensor, index: Tensor, first: int, second: int) -> Tensor:
     if rows.dtype in DTYPES and nothing_intercepts() and is_plain(rows):
-        return _put_rows(rows, index, first, second)  # type: ignore[no-any-return]
+        return _put_rows(rows.detach(), index, first, second)  # type: ignore[no-any-return]
     zeros = rows.new_zeros(first * second, rows.shape[1])
     return zeros.index_copy(0, index.to(rows.device), rows).view(first, second, rows.shape[1])
 
