@@ -1,13 +1,24 @@
-"""torch.compile runs over the layers and changes no number; a graph break is allowed."""
+"""torch.compile takes a model with our layers whole, forward and backward, and the engine runs in it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+from torch._dynamo.backends.common import aot_autograd
+from torch._dynamo.testing import CompileCounter
+from torch.nn.utils.rnn import pack_padded_sequence
+from torch.utils._pytree import tree_leaves
 
 import elman.nn
-from tests.nn.cases import assert_same_numbers
+from elman.nn._pytorch import RECURRENT
+from tests.nn.cases import output_of
+
+LAYERS = [kind for kind in RECURRENT if not kind.endswith("Cell")]
+
+# PyTorch's own: dynamo's, of an input that is no leaf, and older versions' of themselves
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:The .grad attribute:UserWarning")
 
 
 @pytest.fixture(autouse=True)
@@ -17,37 +28,166 @@ def _fresh_dynamo() -> Iterator[None]:
     torch._dynamo.reset()
 
 
-def results(model: Any, layer: torch.nn.Module, shape: tuple[int, ...]) -> dict[str, torch.Tensor]:
-    torch.manual_seed(1)
-    input = torch.randn(shape, requires_grad=True)
-    output = model(input)
-    output = output[0] if isinstance(output, tuple) else output
-    grads = torch.autograd.grad(output.square().sum(), [input, *layer.parameters()])
-    return {"output": output, **{str(i): g for i, g in enumerate(grads)}}
+def states_for(kind: str, *shape: int) -> Any:
+    h = torch.randn(*shape)
+    return (h, h * 0.5) if kind.startswith("LSTM") else h
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:The .grad attribute:UserWarning")
+def model(kind: str) -> tuple[Any, ...]:
+    layer = getattr(elman.nn, kind)(3, 5, 2, batch_first=True, dropout=0.3, bidirectional=True)
+    return torch.nn.Sequential(torch.nn.Linear(3, 3), layer), torch.randn(2, 4, 3)
+
+
+def layer_with_states(kind: str) -> tuple[Any, ...]:
+    return getattr(elman.nn, kind)(3, 5), torch.randn(4, 2, 3), states_for(kind, 1, 2, 5)
+
+
+def unbatched(kind: str) -> tuple[Any, ...]:
+    return getattr(elman.nn, kind)(3, 5), torch.randn(4, 3)
+
+
+class Packing(torch.nn.Module):
+    def __init__(self, layer: torch.nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, data: Tensor, *packed: Any) -> Any:
+        return self.layer(torch.nn.utils.rnn.PackedSequence(data, *packed))[0].data
+
+
+def packed(kind: str) -> tuple[Any, ...]:
+    lengths = torch.tensor([2, 4])
+    data, *others = pack_padded_sequence(torch.randn(4, 2, 3), lengths, enforce_sorted=False)
+    return Packing(getattr(elman.nn, kind)(3, 5)), data, *others
+
+
+class Asking(torch.nn.Module):
+    def __init__(self, layer: torch.nn.Module, names: tuple[str, ...], **more: Any) -> None:
+        super().__init__()
+        self.layer, self.names, self.more = layer, names, more
+
+    def forward(self, input: Tensor, *given: Any) -> Any:
+        return self.layer(input, **dict(zip(self.names, given, strict=True)), **self.more)
+
+
+def with_lengths(kind: str) -> tuple[Any, ...]:
+    layer = getattr(elman.nn, kind)(3, 5, bidirectional=True)
+    return Asking(layer, ("lengths",), return_states=True), torch.randn(4, 2, 3), torch.tensor([0, 3])
+
+
+def with_all(kind: str) -> tuple[Any, ...]:
+    layer = getattr(elman.nn, kind)(3, [5, 3, 3], learn_initial_state=True, residual=True)
+    resets = torch.tensor([[0, 1], [0, 0], [1, 0], [0, 1]]).bool()
+    return Asking(layer, ("lengths", "resets")), torch.randn(4, 2, 3), torch.tensor([4, 2]), resets
+
+
+class Steps(torch.nn.Module):
+    def __init__(self, cell: torch.nn.Module) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, input: Tensor, states: Any, reset: Tensor) -> Any:
+        for x_t in input:
+            states = self.cell(x_t, states, reset=reset)
+        return states
+
+
+def cell_with_resets(kind: str) -> tuple[Any, ...]:
+    cell = getattr(elman.nn, f"{kind}Cell")(3, 5)
+    return Steps(cell), torch.randn(3, 2, 3), states_for(kind, 2, 5), torch.tensor([True, False])
+
+
+WAYS = (model, layer_with_states, unbatched, packed, with_lengths, with_all, cell_with_resets)
+
+
+def results(function: Any, module: torch.nn.Module, input: Tensor, others: tuple[Any, ...]) -> list[Tensor]:
+    """What comes out, and the gradients of the input and the parameters."""
+    torch.manual_seed(1)  # dropout's
+    input = input.detach().requires_grad_()
+    found = [x for x in tree_leaves(function(input, *others)) if isinstance(x, Tensor)]
+    loss = sum(((i + 1) * x.square().sum() for i, x in enumerate(found)), torch.zeros(()))
+    gradients = torch.autograd.grad(loss, [input, *module.parameters()], allow_unused=True)
+    return [*found, *(x for x in gradients if x is not None)]
+
+
+def assert_same(function: Any, module: torch.nn.Module, input: Tensor, *others: Any) -> None:
+    compiled, eager = (results(f, module, input, others) for f in (function, module))
+    assert len(compiled) == len(eager)
+    assert all(map(torch.equal, compiled, eager))
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_whole_graph_has_the_bits_of_eager_calls(kind: str, way: Callable[[str], Any]) -> None:
+    torch.manual_seed(0)
+    module, *given = way(kind)
+    assert_same(torch.compile(module, backend="aot_eager", fullgraph=True), module, *given)
+
+
 @pytest.mark.parametrize("allow_rnn", [False, True])
-@pytest.mark.parametrize("kind", ["RNN", "RNNCell"])
-def test_a_compiled_model_gives_the_numbers_of_an_eager_one(kind: str, allow_rnn: bool) -> None:
-    layer = getattr(elman.nn, kind)(3, 5)
-    shape = (4, 2, 3) if kind == "RNN" else (2, 3)
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_it_is_the_engine_that_runs_whatever_dynamo_allows_pytorch(kind: str, allow_rnn: bool) -> None:
+    names: list[str] = []
 
-    def model(input: torch.Tensor) -> Any:
-        return layer(input * 2)
+    def noting(graph: torch.fx.GraphModule, _: Any) -> Any:
+        names.extend(str(node.target) for node in graph.graph.nodes if node.op == "call_function")
+        return graph
 
+    of_step = kind.endswith("Cell")
+    module, input = getattr(elman.nn, kind)(3, 5), torch.randn(*(4,) * (not of_step), 2, 3)
+    backend = aot_autograd(fw_compiler=noting, bw_compiler=noting)
     with torch._dynamo.config.patch(allow_rnn=allow_rnn):
-        compiled = torch.compile(model, backend="aot_eager")
-        assert_same_numbers(results(compiled, layer, shape), results(model, layer, shape))
-        shape = (*shape[:-2], 7, 3)
-        assert_same_numbers(results(compiled, layer, shape), results(model, layer, shape))
+        assert_same(torch.compile(module, backend=backend, fullgraph=True), module, input)
+        assert torch._dynamo.config.allow_rnn == allow_rnn
+    operator = "elman.step" if of_step else "elman.layer"
+    assert [name for name in names if "elman" in name] == [f"{operator}.default", f"{operator}_backward.default"]
+    assert not [name for name in names if "mm" in name or "tanh" in name or "rnn" in name or "sigmoid" in name]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:The .grad attribute:UserWarning")
-def test_a_compiled_layer_inside_a_model_trains() -> None:
-    model = torch.nn.Sequential(torch.nn.Linear(3, 3), elman.nn.RNN(3, 5, 2, batch_first=True))
-    compiled = torch.compile(model, backend="eager")
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+def test_dynamo_goes_on_breaking_the_graph_at_layers_of_pytorch() -> None:
+    theirs, ours = torch.nn.GRU(3, 5), elman.nn.GRU(3, 5)
+    torch.compile(ours, backend="eager", fullgraph=True)(torch.randn(4, 2, 3))
+    with pytest.raises(torch._dynamo.exc.Unsupported):
+        torch.compile(theirs, backend="eager", fullgraph=True)(torch.randn(4, 2, 3))
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_lengths_and_batches_that_change_compile_once_more_and_then_never(kind: str) -> None:
+    module, counter = getattr(elman.nn, kind)(3, 5, batch_first=True), CompileCounter()
+    compiled = torch.compile(module, backend=counter, fullgraph=True)
+    for batch, steps in ((2, 4), (3, 7), (5, 6), (8, 30), (4, 9)):
+        compiled(torch.randn(batch, steps, 3))
+    assert counter.frame_count == 2
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_what_is_marked_dynamic_compiles_once(kind: str) -> None:
+    module, counter = getattr(elman.nn, kind)(3, 5), CompileCounter()
+    compiled = torch.compile(module, backend=counter, fullgraph=True)
+    for steps, batch in ((4, 2), (7, 3), (30, 8)):
+        input = torch.randn(steps, batch, 3)
+        torch._dynamo.mark_dynamic(input, 0)
+        torch._dynamo.mark_dynamic(input, 1)
+        assert torch.equal(compiled(input)[0], module(input)[0])
+    assert counter.frame_count == 1
+
+
+def test_lengths_are_no_part_of_what_is_compiled() -> None:
+    module, counter = elman.nn.LSTM(3, 5), CompileCounter()
+    compiled = torch.compile(module, backend=counter, fullgraph=True)
+    input = torch.randn(4, 3, 3)
+    for lengths in ([4, 2, 0], [1, 1, 3], [4, 4, 4]):
+        given = torch.tensor(lengths)
+        assert torch.equal(compiled(input, lengths=given)[0], module(input, lengths=given)[0])
+    assert counter.frame_count == 1
+    with pytest.raises(ValueError, match="lengths: expected 0 to 4, the steps of input, got 5"):
+        compiled(input, lengths=torch.tensor([1, 5, 2]))
+
+
+def test_a_compiled_model_trains() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(3, 3), elman.nn.RNN(3, 5, 2, batch_first=True))
+    compiled = torch.compile(module, backend="eager", fullgraph=True)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.01)
     losses = []
     input = torch.randn(2, 6, 3)
     for _ in range(3):
@@ -58,3 +198,19 @@ def test_a_compiled_layer_inside_a_model_trains() -> None:
         losses.append(loss.item())
     assert losses == sorted(losses, reverse=True)
     assert losses[0] > losses[-1]
+
+
+@pytest.mark.slow  # a C++ compiler runs
+def test_inductor_compiles_a_model_of_layers_and_cells() -> None:
+    module, *given = with_lengths("LSTM")
+    assert_same(torch.compile(module, fullgraph=True), module, *given)
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_fake_tensors_go_through_the_operators(kind: str) -> None:
+    with torch._subclasses.FakeTensorMode():
+        module, input = getattr(elman.nn, kind)(3, 5), torch.randn(*(4,) * (not kind.endswith("Cell")), 2, 3)
+        output = output_of(module(input))
+        assert output.shape == (*input.shape[:-1], 5)
+        output.sum().backward()
+    assert {p.grad.shape for p in module.parameters()} == {p.shape for p in module.parameters()}

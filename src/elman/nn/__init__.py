@@ -17,6 +17,7 @@ from elman import _gate, ops
 from elman.nn import _dynamo, _fx, _pytorch
 from elman.nn._convert import convert
 from elman.nn._in_torch import in_torch, install, uninstall
+from elman.nn._onnx import follow_onnx, onnx_translations
 from elman.nn._quantization import follow_quantization
 from elman.nn._recurrent import Cell, Layer
 
@@ -31,6 +32,7 @@ __all__ = [
     "convert",
     "in_torch",
     "install",
+    "onnx_translations",
     "uninstall",
 ]
 
@@ -365,3 +367,4 @@ class Linear(_pytorch.Linear):
 
 follow_quantization()
 _dynamo.let_in(Layer)
+follow_onnx()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -85,8 +86,8 @@ def _any_learns(tensors: Sequence[Tensor | None]) -> bool:
     return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
-# A call returns as many tensors always: an empty one in the place of what the cell has not or what is not asked for, and
-# last what is kept for the backward pass.
+# A call returns as many tensors always: an empty one in the place of what the cell has not or what is not asked for,
+# and last what is kept for the backward pass.
 
 
 def _layer(
@@ -192,7 +193,7 @@ def _layer_shapes(
         state,
         state if len(family.states) == 2 else nothing,
         output if every_c else nothing,
-        (directions, rows.numel(), family.kept * units) if keeps and family.kept else nothing,
+        (directions, prod(rows), family.kept * units) if keeps and family.kept else nothing,
     )
     return tuple(map(input.new_empty, shapes))
 
