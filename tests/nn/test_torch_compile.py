@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch._dynamo.backends.common import aot_autograd
 from torch._dynamo.testing import CompileCounter
+from torch._functorch.aot_autograd import make_boxed_func
 from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils._pytree import tree_leaves
 
@@ -116,8 +117,11 @@ def assert_same(function: Any, module: torch.nn.Module, input: Tensor, *others: 
     assert all(map(torch.equal, compiled, eager))
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize(
+    ("kind", "way"),
+    [(kind, way) for kind in LAYERS for way in WAYS if kind == "LSTM" or way in (model, with_all)],
+    ids=lambda given: getattr(given, "__name__", None),
+)
 def test_a_whole_graph_has_the_bits_of_eager_calls(kind: str, way: Callable[[str], Any]) -> None:
     torch.manual_seed(0)
     module, *given = way(kind)
@@ -131,7 +135,7 @@ def test_it_is_the_engine_that_runs_whatever_dynamo_allows_pytorch(kind: str, al
 
     def noting(graph: torch.fx.GraphModule, _: Any) -> Any:
         names.extend(str(node.target) for node in graph.graph.nodes if node.op == "call_function")
-        return graph
+        return make_boxed_func(graph)
 
     of_step = kind.endswith("Cell")
     module, input = getattr(elman.nn, kind)(3, 5), torch.randn(*(4,) * (not of_step), 2, 3)
