@@ -54,7 +54,7 @@ sanitize() {
     ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=1:allocator_may_return_null=1 \
     UBSAN_OPTIONS=print_stacktrace=1 \
     TSAN_OPTIONS="allocator_may_return_null=1:halt_on_error=1:die_after_fork=0:suppressions=$PWD/tools/thread_sanitizer.txt" \
-    $still "$python" -m pytest tests/engine tests/runtime/test_rnn.py tests/runtime/test_stream.py --ignore tests/engine/test_levels.py \
+    $still "$python" -m pytest tests/engine tests/runtime/test_rnn.py tests/runtime/test_stream.py tests/runtime/test_pieces.py --ignore tests/engine/test_levels.py \
       --ignore tests/engine/test_cpp_example.py --ignore tests/engine/test_refusals.py \
       --deselect tests/engine/test_processes.py::test_a_call_that_needs_one_more_thread_wakes_no_other \
       -p no:cacheprovider --timeout 600 "$@"

@@ -233,20 +233,26 @@ class Network:
     def _run_pieces(self, pieces: Pieces, x: Array, initial: States | None, output: Array, final: States) -> None:
         packing, batch, blocks = Packing.of(pieces.lengths), x.shape[1], self.states_form.blocks
         rows, anew, last = (each[packing.order] for each in (pieces.rows, pieces.anew, pieces.last))
-        given, given_batch = (self.start, 1) if initial is None else (initial, batch)
-        begin = []
-        for flat, of_start, of_given in zip(final, self.start, given, strict=True):
-            parts = []
-            each = zip(blocks(flat, batch), blocks(of_start, 1), blocks(of_given, given_batch), strict=True)
-            for after, start, before in each:
+        for flat, given in zip(final, self.start if initial is None else initial, strict=True):
+            of_given = blocks(given, 1 if initial is None else batch)
+            for after, before in zip(blocks(flat, batch), of_given, strict=True):
                 after[...] = before  # what it stays for a sequence of no steps
-                parts.append(np.where(anew[:, None], start, after[:, rows]).reshape(-1))
-            begin.append(np.concatenate(parts))
         output[...] = 0
         if not len(rows):
             return
+        begin = None  # from the start
+        if initial is not None:
+            begin = tuple(
+                np.concatenate(
+                    [
+                        np.where(anew[:, None], start, before[:, rows]).reshape(-1)
+                        for start, before in zip(blocks(of_start, 1), blocks(given, batch), strict=True)
+                    ]
+                )
+                for of_start, given in zip(self.start, initial, strict=True)
+            )
         places = packing.steps + pieces.starts[packing.places], pieces.rows[packing.places]
-        output[places], ends = self._run_rows(x[places], packing.batch_sizes, tuple(begin))
+        output[places], ends = self._run_rows(x[places], packing.batch_sizes, begin)
         for flat, of_ends in zip(final, ends, strict=True):
             for after, end in zip(blocks(flat, batch), blocks(of_ends, len(rows)), strict=True):
                 after[:, rows[last]] = end[:, last]

@@ -36,5 +36,6 @@ class Pieces:
         rows, starts = np.nonzero(((steps == 0) | resets).T & (steps < lengths).T)
         last = np.ones(len(rows), bool)
         last[:-1] = rows[1:] != rows[:-1]
-        ends = np.where(last, lengths[rows], np.roll(starts, -1))
+        ends = lengths[rows]
+        ends[:-1] = np.where(last[:-1], ends[:-1], starts[1:])
         return cls(rows, starts, ends - starts, resets[starts, rows], last)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -34,7 +35,7 @@ class StatesForm:
     directions: int
     dtype: np.dtype[Any]
 
-    @property
+    @cached_property
     def is_even(self) -> bool:
         """Whether all layers are as wide, so that a state is one array."""
         return len(set(self.widths)) == 1
@@ -53,9 +54,12 @@ class StatesForm:
 
     def blocks(self, flat: Array, batch: int | None) -> list[Array]:
         """Return the arrays that users have of a flat state, views; ``batch`` None: without a batch."""
-        shapes = self.shapes(batch)
-        ends = np.cumsum([prod(shape) for shape in shapes])[:-1]
-        return [part.reshape(shape) for part, shape in zip(np.split(flat, ends), shapes, strict=True)]
+        blocks, begin = [], 0
+        for shape in self.shapes(batch):
+            end = begin + prod(shape)
+            blocks.append(flat[begin:end].reshape(shape))
+            begin = end
+        return blocks
 
     def given(self, states: States, batch: int | None) -> Any:
         """Return flat states as users get them."""
