@@ -256,9 +256,10 @@ class PythonStream {
     }
     std::optional<Buffer> mask;
     const bool all = reset.ptr() == Py_True, none = reset.is_none() || reset.ptr() == Py_False;
-    if (!all && !none && !is_mask(reset, mask)) return convert();
+    const std::uint8_t* flags = all || none ? nullptr : flags_of(reset, mask);
+    if (!all && !none && !flags) return convert();
     const Use use(*this);
-    if (!none) reset_rows(all ? nullptr : mask->data<const std::uint8_t>());
+    if (!none) reset_rows(flags);
     const std::ptrdiff_t row = one ? 0 : from.stride<T>(0), feature = from.stride<T>(from.dimensions() - 1);
     {
       const ReleasedIf released(gives_up_gil_);
@@ -269,9 +270,10 @@ class PythonStream {
 
   void reset(nb::handle rows) {
     std::optional<Buffer> mask;
-    require(is_mask(rows, mask), "rows: expected contiguous booleans, one for each sequence");
+    const std::uint8_t* flags = flags_of(rows, mask);
+    require(flags != nullptr, "rows: expected contiguous booleans, one for each sequence");
     const Use use(*this);
-    reset_rows(mask->data<const std::uint8_t>());
+    reset_rows(flags);
   }
 
   void read_states(Array<T> states) {
@@ -303,14 +305,17 @@ class PythonStream {
     PythonStream& stream_;
   };
 
-  // Whether `rows` are contiguous booleans (batch,), which `mask` then holds.
-  bool is_mask(nb::handle rows, std::optional<Buffer>& mask) const {
-    if (!rows.type().is(numpy->ndarray)) return false;
+  // What `rows` flag, if they are contiguous booleans (batch,), which `mask` then holds; null for all else. Bytes and
+  // not bool, for views may hold any.
+  const std::uint8_t* flags_of(nb::handle rows, std::optional<Buffer>& mask) const {
+    if (!rows.type().is(numpy->ndarray)) return nullptr;
     const Buffer& flags = mask.emplace(rows, false);
-    return flags.holds<bool>() && flags.dimensions() == 1 && flags.is_contiguous() && flags.size(0) == stream_.batch();
+    const bool fits =
+        flags.holds<bool>() && flags.dimensions() == 1 && flags.is_contiguous() && flags.size(0) == stream_.batch();
+    return fits ? flags.data<const std::uint8_t>() : nullptr;
   }
 
-  // Those that are flagged, null: all. Bytes and not bool, for views may hold any.
+  // Those that are flagged; null: all.
   void reset_rows(const std::uint8_t* flags) {
     for (std::int64_t row = 0; row < stream_.batch(); ++row) {
       if (!flags || flags[row]) stream_.reset(row);

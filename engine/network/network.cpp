@@ -84,6 +84,7 @@ void Network<T>::run(const Run& call) const {
     Rows<T> output = call.output;
     if (layer < layers() - 1) output = {memory + layer % 2 * between, batch * width, width, 1};
     for (int direction = 0; direction < directions_; ++direction, before += units) {
+      const int index = layer * directions_ + direction;
       Sequence sequence = call.sequence;
       sequence.reverse = direction == 1;
       Rows<T> half = output;
@@ -100,7 +101,7 @@ void Network<T>::run(const Run& call) const {
           .cell = cell_,
           .threads = call.threads,
           .weights = {},
-          .packed = &packed_[static_cast<std::size_t>(layer * directions_ + direction)],
+          .packed = &packed_[static_cast<std::size_t>(index)],
           .input = input,
           .initial_state = initial(call.initial_states, 0),
           .output = half,
