@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _States = list[Tensor | None]  # an h, of an LSTM its c too
-_Cuts = dict[str, Tensor]  # lengths and resets, where they have no numbers yet
+_Cuts = dict[str, Any]  # lengths and resets, where they have no numbers yet
 
 
 def run(layer: Layer, input: Any, hx: Any, lengths: Any, resets: Any, return_states: bool) -> tuple[Any, ...] | None:

@@ -19,7 +19,7 @@ _Given = npt.NDArray[Any] | Tensor
 
 
 def lengths_of(lengths: Any, shape: tuple[int, ...], steps: int) -> _Given:
-    """As an array, or a tensor of what is traced; a ``ValueError`` for anything but such integers from 0 to ``steps``."""
+    """As an array, or a tensor of what is traced; a ``ValueError`` for all but such integers from 0 to ``steps``."""
     checked = _checked("lengths", lengths, "integers", shape, f"{shape}, one a sequence")
     if isinstance(checked, Tensor) and is_traced(checked):  # the operator looks at its numbers
         return checked.to("cpu", torch.int64)

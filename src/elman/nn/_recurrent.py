@@ -237,7 +237,7 @@ class Layer(_Recurrent, Parameters):
         """The output and the final states."""
         layers, directions, units = self.num_layers, 2 if self.bidirectional else 1, self.hidden_size
         if layers == 1:
-            return run(input, batch_sizes, h_0, c_0, weights, units, cell, directions, output_batch_first)
+            return run(input, batch_sizes, h_0, c_0, weights, units, cell, directions, output_batch_first)  # type: ignore[no-any-return]
         each = len(weights) // layers
         final_states = []
         for index in range(layers):

@@ -165,7 +165,7 @@ class _Backward(Function):
             d_results, flat = tensors[:count], tensors[count:]
 
             def results(*learnt: Tensor) -> Sequence[Tensor]:
-                return operator.results(*operator.given(_with(flat, ctx.needed, learnt), ctx.options))
+                return operator.results(*operator.given(_with(flat, ctx.needed, learnt), ctx.options))  # type: ignore[no-any-return]
 
             return _pulled_back(results, _where(flat, ctx.needed), d_results)
 
