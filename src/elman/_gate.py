@@ -24,6 +24,7 @@ __all__ = [
     "admits_traced",
     "are_plain",
     "fits",
+    "innermost",
     "is_autocast",
     "is_differentiated",
     "is_forward_mode",
@@ -83,10 +84,11 @@ def is_differentiated(tensors: Sequence[Tensor | None]) -> bool:
     """Whether a transform in force, or autograd below all, takes gradients of what is computed with these."""
     if any(interpreter.key() == _GRADIENTS for interpreter in _interpreters() or ()):
         return True
-    return torch.is_grad_enabled() and any(x is not None and _innermost(x).requires_grad for x in tensors)
+    return torch.is_grad_enabled() and any(x is not None and innermost(x).requires_grad for x in tensors)
 
 
-def _innermost(x: Tensor) -> Tensor:
+def innermost(x: Tensor) -> Tensor:
+    """The tensor that the transforms have wrapped."""
     while _is_wrapped(x):
         x = _unwrapped(x)
     return x

@@ -110,6 +110,7 @@ def test_checkpointed_gradients_have_the_bits_of_plain_ones_and_dropouts_masks(k
 def test_anomaly_mode_names_the_call_whose_gradient_is_nan(kind: str) -> None:
     layer, input, _ = made(elman.nn, kind)
     with warnings.catch_warnings(record=True) as caught, torch.autograd.set_detect_anomaly(True):
+        warnings.simplefilter("always")
         output = output_of(layer(input))
         with pytest.raises(RuntimeError, match="returned nan values"):
             output.backward(torch.full_like(output, torch.nan))

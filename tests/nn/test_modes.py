@@ -226,7 +226,7 @@ def test_an_lstm_under_autocast_is_the_engines_with_results_of_autocasts_dtype(
         of_lower, _ = layer(input.to(dtype), state)
         packed, _ = layer(torch.nn.utils.rnn.pack_sequence([input[:, 0], input[:2, 1]]))
         deep, _ = elman.nn.LSTM(3, 5, 2)(input)
-        double, _ = layer.double()(input.double())
+        double, _ = elman.nn.LSTM(3, 5, dtype=torch.float64)(input.double())
     assert engine_calls == ["forward"] * 6
     for one, other in zip((output, h_n, c_n), (expected[0], *expected[1]), strict=True):
         assert torch.equal(one, other.to(dtype))

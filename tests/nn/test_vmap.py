@@ -235,3 +235,22 @@ def test_a_batch_of_no_rows_and_a_view_of_negated_numbers() -> None:
     assert all(not gradient.any() for gradient in found.values())
     inputs = torch.randn(2, 4, 1, 3)
     assert_bits(vmap(layer)(torch._neg_view(inputs)), map(layer, -inputs))
+
+
+@layers
+def test_the_arguments_that_pytorchs_layers_lack_work_under_vmap_too(kind: str) -> None:
+    options: dict[str, Any] = {"num_layers": 2, "residual": True, "learn_initial_state": True}
+    layer = getattr(elman.nn, kind)(3, 5, **options)
+    asked = {"lengths": torch.tensor([4, 2]), "resets": torch.tensor([[0, 1], [0, 0], [1, 0], [0, 0]]) > 0}
+    inputs = torch.randn(3, 4, 2, 3)
+    assert_bits(vmap(lambda x: layer(x, **asked))(inputs), [layer(x, **asked) for x in inputs])
+    found = vmap(lambda x: layer(x, return_states=True))(inputs)
+    for one, *others in zip(flat(found), *(flat(layer(x, return_states=True)) for x in inputs), strict=True):
+        torch.testing.assert_close(one, torch.stack(others))
+    weights = {name: p.detach() for name, p in layer.named_parameters()}
+    gradients = grad(lambda w, x: functional_call(layer, w, (x,), asked)[0].square().sum())
+    assert_close(vmap(gradients, in_dims=(None, 0))(weights, inputs), [gradients(weights, x) for x in inputs])
+    cell = getattr(elman.nn, f"{kind}Cell")(3, 5)
+    steps, reset = torch.randn(3, 2, 3), torch.tensor([True, False])
+    hx = torch.ones(2, 5) if kind != "LSTM" else (torch.ones(2, 5), torch.ones(2, 5))
+    assert_bits(vmap(lambda x: cell(x, hx, reset=reset))(steps), [cell(x, hx, reset=reset) for x in steps])

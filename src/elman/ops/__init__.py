@@ -14,7 +14,6 @@ with TORCH.needed_by(__name__):
     from elman.ops._pieces import Padded, Pieces, check_lengths, cut, expanded
     from elman.ops._pool import pool
     from elman.ops._step import step
-    from elman.ops._transformed import transformed, transformed_step
 
 __all__ = [
     "Padded",
@@ -28,6 +27,4 @@ __all__ = [
     "operators",
     "pool",
     "step",
-    "transformed",
-    "transformed_step",
 ]

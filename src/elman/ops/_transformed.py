@@ -74,7 +74,8 @@ def transformed(
         given = [None if x is None else x.to(dtype) for x in given]
     with torch.autocast("cpu", enabled=False):
         if dtype in _gate.DTYPES and input.device.type == "cpu" and not (_gate.is_forward_mode() or every_c):
-            call = _Call(cell, directions, hidden_size, batch_sizes, torch.is_grad_enabled())
+            sizes = None if batch_sizes is None else _gate.innermost(batch_sizes)
+            call = _Call(cell, directions, hidden_size, sizes, torch.is_grad_enabled())
             results = apply(_Forward, call, *given, *weights)[: call.results]
         else:
             options: dict[str, Any] = {"cell": cell, "directions": directions, "every_c": every_c}
