@@ -1,6 +1,6 @@
-"""The programs of the tutorial, what they print, and the pages that show it.
+"""The programs of the tutorial and the recipes, what they print, and the pages that show it.
 
-Run as a program this rewrites the outputs shown in both pages: ``python -m tests.tutorial.pages``.
+Run as a program this rewrites the outputs shown in the pages: ``python -m tests.tutorial.pages``.
 """
 
 import contextlib
@@ -14,8 +14,10 @@ from unittest.mock import patch
 ROOT = Path(__file__).parents[2]
 PROGRAMS = sorted((ROOT / "examples" / "tutorial").glob("[0-9]*.py"))
 PAGES = [ROOT / "docs" / "tutorial.md", ROOT / "docs" / "tutorial.zh.md"]
+RECIPES = [ROOT / "examples" / "recipes" / name for name in ("lengths.py", "initial_state.py")]
+RECIPES_PAGES = [ROOT / "docs" / "recipes.md", ROOT / "docs" / "recipes.zh.md"]
 
-SHOWN = re.compile(r"(```console\n\$ python examples/tutorial/(\S+)\n)(.*?)(^```$)", re.DOTALL | re.MULTILINE)
+SHOWN = re.compile(r"(```console\n\$ python examples/\w+/(\S+)\n)(.*?)(^```$)", re.DOTALL | re.MULTILINE)
 EXCERPT = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -28,7 +30,7 @@ def output_of(program: Path, *arguments: str) -> str:
 
 
 if __name__ == "__main__":
-    outputs = {program.name: output_of(program) for program in PROGRAMS}
-    for page in PAGES:
+    outputs = {program.name: output_of(program) for program in (*PROGRAMS, *RECIPES)}
+    for page in (*PAGES, *RECIPES_PAGES):
         text = page.read_text(encoding="utf-8")
         page.write_text(SHOWN.sub(lambda m: m[1] + outputs[m[2]] + m[4], text), encoding="utf-8")
