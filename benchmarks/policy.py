@@ -21,9 +21,9 @@ ROOT = Path(__file__).parents[1]
 PROGRAM = ROOT / "examples/recipes/ppo.py"
 PICTURE = ROOT / "docs/images/ppo.png"
 WAYS = {
-    "resets": ("#c2410c", "elman.nn.GRU with resets="),
-    "loop": ("#0f766e", "elman.nn.GRU in a loop over the steps"),
-    "torch": ("#1d4ed8", "torch.nn.GRU in a loop over the steps"),
+    "resets": ("#c2410c", "elman.nn.GRU, resets="),
+    "loop": ("#0f766e", "elman.nn.GRU in a loop"),
+    "torch": ("#1d4ed8", "torch.nn.GRU in a loop"),
 }
 SEEDS = range(3)
 LINE = re.compile(r"(\d+) steps +([\d.]+) s +mean return +([\d.]+)")
@@ -47,7 +47,7 @@ def measure() -> dict[str, Any]:
 
 def draw(results: dict[str, Any]) -> None:
     """Draw a line for each way and seed: by the time on the left, by the steps on the right."""
-    figure = blank(9, 3.6)
+    figure = blank(7.6, 3.4)
     panels = figure.subplots(1, 2, sharey=True)
     for by, (colour, name) in WAYS.items():
         for seed, points in enumerate(results["curves"][by]):
