@@ -141,6 +141,7 @@ nb::object take_rows(nb::handle input, const TensorView& index) {
   Operands<T> operands(gives_up_gil);
   const TensorView& x = *operands.find(operands.add(input, false));
   operands.settle();
+  require(x.size(-1) == features, "input: expected as many features as before");
   const Places<const T> from(x, index);
   T* row = Result<T>(output).data();
   const ReleasedIf released(gives_up_gil);
@@ -164,8 +165,8 @@ nb::object put_rows(nb::handle rows, const TensorView& index, std::int64_t first
   const TensorView& x = *operands.find(operands.add(rows, true));
   operands.settle();
   require(x.has_shape({index.size(0), features}), "rows: expected as many as the index has");
-  const TensorView y = view_of(output);
-  const Places<T> to(y, index);
+  const Result<T> to_output(output);
+  const Places<T> to(*to_output.view(), index);
   std::vector<bool> is_put(static_cast<std::size_t>(first * second));
   const ReleasedIf released(gives_up_gil);
   for (std::int64_t at = 0; at < to.count(); ++at) {
