@@ -24,7 +24,8 @@ class Model(torch.nn.Module):
         self.gru, self.out = GRU(1, 16, batch_first=True), torch.nn.Linear(16, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.out(self.gru(x)[0])
+        predicted: Tensor = self.out(self.gru(x)[0])
+        return predicted
 
 
 def waves(batch: int, shortest: float = 10.0, longest: float = 20.0) -> Tensor:
@@ -42,7 +43,8 @@ skeleton = copy.deepcopy(models[0]).to("meta")
 
 def loss_of(weights: dict[str, Tensor], x: Tensor) -> Tensor:
     """Of one member over a batch."""
-    return (functional_call(skeleton, weights, (x[:, :-1],)) - x[:, 1:]).square().mean()
+    predicted: Tensor = functional_call(skeleton, weights, (x[:, :-1],))
+    return (predicted - x[:, 1:]).square().mean()
 
 
 # Each member learns from its own batch. The engine is called once a member; all else is one operation for all.
