@@ -194,7 +194,7 @@ class Layer(_Recurrent, Parameters):
         packed_output = PackedSequence(output, batch_sizes, sorted_indices, unsorted_indices)
         return packed_output, self.permute_hidden((*final,) if self._has_pair else final[0], unsorted_indices)
 
-    def _admitted_weights(self, input: Tensor, h_0: Any, c_0: Any, admits: Any) -> list[Tensor] | None:
+    def _admitted_weights(self, input: Tensor, h_0: Any, c_0: Any, admits: Any = _gate.admits) -> list[Tensor] | None:
         """The weights, if the engine may be handed them, the input and the states; other sizes are left to check."""
         sizes = self._gates, self.input_size, self.hidden_size, self.num_layers, self.bidirectional, self.bias
         weights: list[Any] = [*map(self._parameters.get, self._flat_weights_names)]
