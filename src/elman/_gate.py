@@ -163,6 +163,10 @@ try:
 except ImportError:
     _TRACED = ()
 
+# What the operators call (elman.ops._registered).
+after_autograd: Any = None
+on_one_level: Any = None
+
 try:
     # PyTorch's own, which any version may rename: then nothing is known of what intercepts, and PyTorch computes all.
     from torch.overrides import _get_current_function_mode_stack as _function_mode_stack
@@ -177,6 +181,8 @@ try:
     _tracing_state = torch._C._get_tracing_state
     _function_modes = torch._C._len_torch_function_stack
     _any_autocast = torch._C._is_any_autocast_enabled
+    after_autograd = torch._C._after_autograd_keyset
+    on_one_level = torch._functorch.utils.enable_single_level_autograd_function
     _flat_weights = torch.nn.RNN._update_flat_weights  # what elman.nn calls
     nothing_intercepts()
     _engine.use_tensors(_exchange(), Tensor, Parameter)
@@ -190,4 +196,8 @@ except Exception as missing:
 
     def nothing_intercepts(but_transforms: bool = False) -> bool:
         """Never so, for all that is known."""
+        return False
+
+    def is_traced(input: Any) -> bool:
+        """Without its operators nothing is."""
         return False

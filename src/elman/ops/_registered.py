@@ -9,11 +9,9 @@ import torch
 from torch import Tensor
 from torch.autograd import Function, forward_ad
 
-__all__ = ["Operator"]
+from elman import _gate
 
-# PyTorch's own, which any version may rename.
-_after_autograd: Any = torch._C._after_autograd_keyset
-_on_one_level: Any = torch._functorch.utils.enable_single_level_autograd_function
+__all__ = ["Operator"]
 
 _library = torch.library.Library("elman", "DEF")
 
@@ -64,15 +62,15 @@ class Operator:
     def _forward(self, keys: Any, *given: Any) -> Any:
         flat, options = self._flat(given), given[self.before + 1 :]
         if _any_learns(flat):
-            return _apply(_Forward, self, keys & _after_autograd, options, *flat)
-        return self.forward.redispatch(keys & _after_autograd, *given)
+            return _apply(_Forward, self, keys & _gate.after_autograd, options, *flat)
+        return self.forward.redispatch(keys & _gate.after_autograd, *given)
 
     def _backward(self, keys: Any, *given: Any) -> Any:
         (d_results, *saved), of_forward = given[:3], given[3:]
         flat, options = self._flat(of_forward), of_forward[self.before + 1 :]
         if _any_learns([*d_results, *flat]):
-            return [*_apply(_Backward, self, keys & _after_autograd, options, *d_results, *saved, *flat)]
-        return self.backward.redispatch(keys & _after_autograd, *given)
+            return [*_apply(_Backward, self, keys & _gate.after_autograd, options, *d_results, *saved, *flat)]
+        return self.backward.redispatch(keys & _gate.after_autograd, *given)
 
     def _gradients(self, d_results: Sequence[Any], output: Tensor, kept: Tensor, *given: Any) -> list[Tensor]:
         flat, options, needed = self._flat(given), given[self.before + 1 : -1], given[-1]
@@ -114,7 +112,7 @@ def _any_learns(tensors: Sequence[Tensor | None]) -> bool:
 
 def _apply(function: Any, *given: Any) -> Any:
     # the operator stands below the transforms of torch.func, each of which calls it on its own level, in its own mode
-    with _on_one_level():
+    with _gate.on_one_level():
         return super(Function, function).apply(torch.is_grad_enabled(), *given)
 
 
