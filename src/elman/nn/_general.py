@@ -17,6 +17,8 @@ from torch.nn.utils.rnn import PackedSequence
 from elman import _gate, ops
 from elman.nn._given import flags_of, lengths_of, on_cpu
 from elman.nn._layouts import Layout, Packed, Padded, Pieces, cut
+from elman.ops import _operators
+from elman.ops._differentiable import composed
 
 if TYPE_CHECKING:
     from elman.nn._recurrent import Layer
@@ -192,10 +194,10 @@ def _run_layer(
         return [*ops.layer(*given, every_c=every_c)]
     if cuts:
         h_reset, c_reset = (*at_resets, None)[:2]
-        return [*ops.operators.layer(*given, every_c=every_c, **cuts, h_reset=h_reset, c_reset=c_reset)]
+        return [*_operators.layer(*given, every_c=every_c, **cuts, h_reset=h_reset, c_reset=c_reset)]
     admits, run, _ = layer._road(rows)
     if admits is not None and admits(rows, h_0, c_0, weights, *sizes):
         return [*run(*given, every_c=every_c)]
-    return ops.composed(
+    return composed(
         rows, h_0, c_0, *weights, batch_sizes=batch_sizes, cell=cell, directions=directions, every_c=every_c
     )

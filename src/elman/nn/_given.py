@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from elman._gate import is_traced
-from elman.ops import check_lengths
+from elman.ops._pieces import check_lengths
 
 __all__ = ["flags_of", "lengths_of", "on_cpu"]
 

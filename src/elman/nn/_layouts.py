@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from elman.ops import Padded, Pieces, cut, expanded
+from elman.ops._pieces import Padded, Pieces, cut, expanded
 
 __all__ = ["Layout", "Packed", "Padded", "Pieces", "cut"]
 

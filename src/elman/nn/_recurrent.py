@@ -16,6 +16,7 @@ from elman._names import take_over
 from elman.nn import _fx, _general, _pytorch
 from elman.nn._given import flags_of
 from elman.nn._parameters import Parameters
+from elman.ops import _operators
 from elman.ops._transformed import transformed, transformed_step
 
 __all__ = ["Cell", "Layer"]
@@ -68,7 +69,7 @@ class _Recurrent:
         if not isinstance(input, Tensor):
             return None, None, None
         if _gate.is_traced(input):
-            return _gate.admits_traced, ops.operators.layer, ops.operators.step
+            return _gate.admits_traced, _operators.layer, _operators.step
         # PyTorch's kernels have no rule for vmap; its LSTM, which is oneDNN's, none for forward mode, and for autocast
         # only on processors that know such dtypes
         is_onednns = self._has_pair and isinstance(self, Layer)

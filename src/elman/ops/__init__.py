@@ -7,24 +7,9 @@ Whoever calls these functions sees to that. The shapes are looked at once more w
 from elman._extras import TORCH
 
 with TORCH.needed_by(__name__):
-    from elman.ops import _operators as operators
-    from elman.ops._differentiable import composed
     from elman.ops._layer import layer
     from elman.ops._linear import linear
-    from elman.ops._pieces import Padded, Pieces, check_lengths, cut, expanded
     from elman.ops._pool import pool
     from elman.ops._step import step
 
-__all__ = [
-    "Padded",
-    "Pieces",
-    "check_lengths",
-    "composed",
-    "cut",
-    "expanded",
-    "layer",
-    "linear",
-    "operators",
-    "pool",
-    "step",
-]
+__all__ = ["layer", "linear", "pool", "step"]
