@@ -12,6 +12,7 @@ NB_MODULE(_engine, m) {
   nb::set_leak_warnings(false);  // a daemon thread that holds a network at the end of the process is no fault
 #endif
   m.doc() = "The engine of elman: private, use elman.nn or elman.runtime.";
+  define_program(m);
   define_layer(m);
   define_network(m);
   define_output(m);

@@ -7,6 +7,7 @@ namespace nb = nanobind;
 using namespace nb::literals;
 
 void define_layer(nb::module_& m);
+void define_program(nb::module_& m);
 void define_network(nb::module_& m);
 void define_output(nb::module_& m);
 void define_pieces(nb::module_& m);

@@ -5,7 +5,7 @@
 
 #include "bindings/module.h"
 #include "bindings/released.h"
-#include "bindings/tensors.h"
+#include "bindings/tensor_call.h"
 #include "elman/engine.h"
 
 namespace {
@@ -13,110 +13,32 @@ namespace {
 using List = nb::typed<nb::list, nb::object>;
 using Tuple = nb::typed<nb::tuple, nb::object, nb::ellipsis>;
 
-// A sequence: (steps, batch, features), packed (rows, features), or one step (batch, features).
-class Call {
- public:
-  Call(const TensorView& input, nb::handle batch_sizes, int directions, std::int64_t units)
-      : directions_(directions), units_(units) {
-    require(directions == 1 || directions == 2, "directions: expected 1 or 2");
-    require(input.dimensions() == 2 || input.dimensions() == 3, "input: expected 2 or 3 dimensions");
-    is_padded_ = input.dimensions() == 3;
-    is_one_step_ = !is_padded_ && batch_sizes.is_none();
-    features_ = input.size(-1);
-    rows_ = input.size(-2);
-    steps_ = is_padded_ ? input.size(0) : 1;
-    if (!batch_sizes.is_none()) read(batch_sizes);
-  }
-
-  elman::Sequence sequence(int direction) const {
-    if (batch_sizes_.empty()) return {steps_, rows_, nullptr, direction == 1};
-    return {length(batch_sizes_.size()), batch_sizes_.front(), batch_sizes_.data(), direction == 1};
-  }
-  std::int64_t features() const { return features_; }
-  std::int64_t width() const { return directions_ * units_; }
-  double work(elman::Cell cell) const {  // multiplications
-    return static_cast<double>(steps_) * static_cast<double>(rows_) * static_cast<double>(width()) *
-           static_cast<double>(features_ + units_) * elman::sizes(cell).gates;
-  }
-  bool is_one_step() const { return is_one_step_; }
-
-  nb::object fresh_rows(nb::handle like, std::int64_t features) const {
-    if (is_padded_) return like.attr(torch->new_empty)(steps_, rows_, features);
-    return like.attr(torch->new_empty)(rows_, features);
-  }
-  nb::object fresh_states(nb::handle like) const {
-    if (is_one_step_) return like.attr(torch->new_empty)(batch(), units_);
-    return like.attr(torch->new_empty)(directions_, batch(), units_);
-  }
-
-  // What the forward pass keeps: each direction's rows behind those of the other.
-  nb::object fresh_kept(nb::handle like, int kept) const {
-    return like.attr(torch->new_empty)(directions_, all_rows(), kept * units_);
-  }
-  template <class T>
-  T* kept(const TensorView* numbers, int kept, int direction) const {
-    if (!numbers) return nullptr;
-    require(numbers->has_shape({directions_, all_rows(), kept * units_}), "kept: expected what the forward pass kept");
-    return numbers->data<T>() + direction * all_rows() * kept * units_;
-  }
-
-  // From feature `first` on, of `width`; none where there is no tensor.
-  template <class T>
-  elman::Rows<T> rows(const TensorView* numbers, std::int64_t width, std::int64_t first) const {
-    if (!numbers) return {};
-    require(is_padded_ ? numbers->has_shape({steps_, rows_, width}) : numbers->has_shape({rows_, width}),
-            "expected rows of another shape");
-    const std::ptrdiff_t feature = numbers->stride(-1);
-    return {numbers->data<T>() + first * feature, is_padded_ ? numbers->stride(0) : 0, numbers->stride(-2), feature};
-  }
-
-  // Those of a direction among contiguous states; null where there is no tensor.
-  template <class T>
-  T* states(const TensorView* numbers, int direction) const {
-    if (!numbers) return nullptr;
-    require(is_one_step_ ? numbers->has_shape({batch(), units_}) : numbers->has_shape({directions_, batch(), units_}),
-            "expected states of another shape");
-    return numbers->data<T>() + direction * batch() * units_;
-  }
-
- private:
-  void read(nb::handle batch_sizes) {
-    TensorView sizes;
-    require(!is_padded_ && TensorView::read(batch_sizes, sizes) && sizes.holds<std::int64_t>() &&
-                sizes.dimensions() == 1 && sizes.size(0) > 0 && sizes.is_contiguous(),
-            "batch_sizes: expected those of packed rows, int64, contiguous");
-    batch_sizes_ = checked_copy(sizes.data<const std::int64_t>(), sizes.size(0), rows_);
-  }
-
-  std::int64_t all_rows() const { return steps_ * rows_; }
-  std::int64_t batch() const { return batch_sizes_.empty() ? rows_ : batch_sizes_.front(); }
-
-  int directions_;
-  std::int64_t units_, features_, rows_, steps_;  // rows of a step, or all that are packed
-  bool is_padded_, is_one_step_;
-  std::vector<std::int64_t> batch_sizes_;
-};
-
-template <class T>
-nb::tuple forward(const TensorView& x, elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0,
-                  nb::handle c_0, nb::handle batch_sizes, nb::list weights, std::int64_t units, bool keeps) {
+template <class T, bool has_program>
+nb::tuple forward(const TensorView& x, const AnyCell& cell, int threads, int directions, nb::handle input,
+                  nb::handle h_0, nb::handle c_0, nb::handle batch_sizes, nb::list weights, std::int64_t units,
+                  bool keeps) {
   const Call sizes(x, batch_sizes, directions, units);
-  const elman::CellSizes& of_cell = elman::sizes(cell);
+  const elman::CellSizes of_cell = cell.sizes();
+  const int further = of_cell.states - 1;
   const std::int64_t gate_rows = of_cell.gates * units;
   const std::size_t each = weights.size() / static_cast<std::size_t>(directions);
   require(each == 2 || each == 4, "weights: expected those of directions");
-  require(of_cell.states == 2 || c_0.is_none(), "c_0: expected none, this cell has one state");
-  const bool gives_up_gil = is_worth_the_gil(sizes.work(cell));
+  require(further > 0 || c_0.is_none(), "c_0: expected none, this cell has one state");
+  const bool gives_up_gil = is_worth_the_gil(sizes.work(of_cell.gates));
 
   const nb::object output = sizes.fresh_rows(input, sizes.width());
   const nb::object h_n = sizes.is_one_step() ? nb::none() : sizes.fresh_states(input);
-  const nb::object c_n = of_cell.states == 2 ? sizes.fresh_states(input) : nb::none();
+  const nb::object c_n = further > 0 ? sizes.fresh_states(input, further) : nb::none();
   const nb::object kept = keeps && of_cell.kept > 0 ? sizes.fresh_kept(input, of_cell.kept) : nb::none();
-  Operands<T> operands(gives_up_gil);
+  OperandsOf<T, has_program> operands(gives_up_gil);
   const std::size_t of_input = operands.add(input, false), of_h_0 = operands.add(h_0, true);
   const std::size_t of_c_0 = operands.add(c_0, true), first_weight = of_c_0 + 1;
   for (nb::handle weight : weights) operands.add(weight, true);
+  if constexpr (has_program) cell.add_inputs(operands, directions);
   operands.settle();
+  const elman::ProgramText& text = cell.text();
+  const InputsOf<const T> inputs(text, sizes, directions,
+                                 [&](std::size_t i) { return operands.find(first_weight + weights.size() + i); });
 
   const Result<T> to_output(output), to_h_n(h_n), to_c_n(c_n), to_kept(kept);
   std::array<elman::Forward<T>, 2> calls;
@@ -124,7 +46,7 @@ nb::tuple forward(const TensorView& x, elman::Cell cell, int threads, int direct
     const std::size_t w = first_weight + static_cast<std::size_t>(direction) * each;
     calls[static_cast<std::size_t>(direction)] = {
         .sequence = sizes.sequence(direction),
-        .cell = cell,
+        .cell = cell.cell,
         .threads = threads,
         .weights = {sizes.features(), units, operands.data(w, {gate_rows, sizes.features()}),
                     operands.data(w + 1, {gate_rows, units}), each == 4 ? operands.data(w + 2, {gate_rows}) : nullptr,
@@ -134,9 +56,12 @@ nb::tuple forward(const TensorView& x, elman::Cell cell, int threads, int direct
         .initial_state = sizes.template states<const T>(operands.find(of_h_0), direction),
         .output = sizes.template rows<T>(to_output.view(), sizes.width(), direction * units),
         .final_state = sizes.template states<T>(to_h_n.view(), direction),
-        .initial_cell_state = sizes.template states<const T>(operands.find(of_c_0), direction),
-        .final_cell_state = sizes.template states<T>(to_c_n.view(), direction),
+        .initial_cell_state = sizes.template states<const T>(operands.find(of_c_0), direction, further),
+        .final_cell_state = sizes.template states<T>(to_c_n.view(), direction, further),
         .kept = sizes.template kept<T>(to_kept.view(), of_cell.kept, direction),
+        .program = cell.program,
+        .cell_states_apart = sizes.states_apart(),
+        .inputs = {inputs.units_of(text, direction), inputs.steps_of(text, direction), inputs.rows_of(text, direction)},
     };
   }
   {
@@ -151,48 +76,66 @@ nb::tuple forward(const TensorView& x, elman::Cell cell, int threads, int direct
   return nb::make_tuple(c_n.is_none() ? nb::make_tuple(output, h_n) : nb::make_tuple(output, h_n, c_n), kept);
 }
 
-template <class T>
-nb::tuple backward(const TensorView& x, elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0,
-                   nb::handle c_0, nb::handle batch_sizes, nb::list matrices, std::int64_t units, nb::handle output,
-                   nb::handle kept, nb::handle d_output, nb::handle d_h_n, nb::handle d_c_n, nb::tuple needed,
-                   bool with_deltas) {
+template <class T, bool has_program>
+nb::tuple backward(const TensorView& x, const AnyCell& cell, int threads, int directions, nb::handle input,
+                   nb::handle h_0, nb::handle c_0, nb::handle batch_sizes, nb::list matrices, std::int64_t units,
+                   nb::handle output, nb::handle kept, nb::handle d_output, nb::handle d_h_n, nb::handle d_c_n,
+                   nb::tuple needed, bool with_deltas) {
   const Call sizes(x, batch_sizes, directions, units);
-  const elman::CellSizes& of_cell = elman::sizes(cell);
+  const elman::CellSizes of_cell = cell.sizes();
+  const int further = of_cell.states - 1;
   const std::int64_t gate_rows = of_cell.gates * units;
   const std::size_t of_directions = static_cast<std::size_t>(directions);
   constexpr std::size_t kFirstWeight = 3;  // behind input, h_0 and c_0
-  const std::size_t each = needed.size() == kFirstWeight + 4 * of_directions ? 4 : 2;
-  require(needed.size() == kFirstWeight + each * of_directions, "needed: expected one for each argument");
+  const elman::ProgramText& text = cell.text();
+  const std::size_t inputs_of_all = cell.inputs() * of_directions;
+  const std::size_t each = needed.size() == kFirstWeight + 4 * of_directions + inputs_of_all ? 4 : 2;
+  const std::size_t first_input = kFirstWeight + each * of_directions;
+  require(needed.size() == first_input + inputs_of_all, "needed: expected one for each argument");
   const auto needs = [&](std::size_t i) { return needed[i].is(Py_True); };
   require(matrices.size() == 2 * of_directions, "matrices: expected those of directions");
-  require(of_cell.states == 2 || (c_0.is_none() && d_c_n.is_none() && !needs(2)),
+  require(further > 0 || (c_0.is_none() && d_c_n.is_none() && !needs(2)),
           "c_0: expected none, this cell has one state");
   // of one step of a cell that keeps what it needs, nothing reads the output
-  require(!output.is_none() || (sizes.is_one_step() && of_cell.kept > 0), "output: expected a tensor");
-  const bool gives_up_gil = is_worth_the_gil(3 * sizes.work(cell));
+  require(!output.is_none() || (sizes.is_one_step() && of_cell.kept > 0 && !has_program), "output: expected a tensor");
+  const bool gives_up_gil = is_worth_the_gil(3 * sizes.work(of_cell.gates));
 
-  nb::object gradients[3 + 4 * 2];
+  nb::object gradients[3 + 4 * 2 + (has_program ? 2 * kMostInputs : 0)];
   for (nb::object& gradient : gradients) gradient = nb::none();
   if (needs(0)) gradients[0] = sizes.fresh_rows(input, sizes.features());
   if (needs(1)) gradients[1] = sizes.fresh_states(input);
-  if (needs(2)) gradients[2] = sizes.fresh_states(input);
-  for (std::size_t w = kFirstWeight; w < needed.size(); w += each) {
+  if (needs(2)) gradients[2] = sizes.fresh_states(input, further);
+  for (std::size_t w = kFirstWeight; w < first_input; w += each) {
     if (needs(w)) gradients[w] = input.attr(torch->new_empty)(gate_rows, sizes.features());
     if (needs(w + 1)) gradients[w + 1] = input.attr(torch->new_empty)(gate_rows, units);
     for (std::size_t bias = w + 2; bias < w + each; ++bias) {
       if (needs(bias)) gradients[bias] = input.attr(torch->new_empty)(gate_rows);
     }
   }
+  const std::size_t end_of_units = first_input + of_directions * static_cast<std::size_t>(text.unit_inputs);
+  const std::size_t end_of_steps = end_of_units + of_directions * static_cast<std::size_t>(text.step_inputs);
+  for (std::size_t i = first_input; i < needed.size(); ++i) {
+    if (!needs(i)) continue;
+    gradients[i] = i < end_of_units   ? input.attr(torch->new_empty)(units)
+                   : i < end_of_steps ? sizes.fresh_rows(input, units)
+                                      : sizes.fresh_row_input(input);
+  }
   const int of_delta = of_cell.apart + of_cell.gates;
   const nb::object deltas = with_deltas ? sizes.fresh_kept(input, of_delta) : nb::none();
-  Operands<T> operands(gives_up_gil);
+  OperandsOf<T, has_program> operands(gives_up_gil);
   const std::size_t of_input = operands.add(input, false), of_h_0 = operands.add(h_0, true);
   const std::size_t of_c_0 = operands.add(c_0, true), of_output = operands.add(output, true);
   const std::size_t of_kept = operands.add(kept, true), of_d_output = operands.add(d_output, false);
   const std::size_t of_d_h_n = operands.add(d_h_n, true), of_d_c_n = operands.add(d_c_n, true);
   const std::size_t first_matrix = of_d_c_n + 1;
   for (nb::handle matrix : matrices) operands.add(matrix, true);
+  if constexpr (has_program) cell.add_inputs(operands, directions);
   operands.settle();
+  const InputsOf<const T> inputs(text, sizes, directions,
+                                 [&](std::size_t i) { return operands.find(first_matrix + matrices.size() + i); });
+  std::array<Result<T>, has_program ? 2 * kMostInputs : 1> of_inputs;
+  for (std::size_t i = 0; i < inputs_of_all; ++i) of_inputs[i] = Result<T>(gradients[first_input + i]);
+  const InputsOf<T> d_inputs(text, sizes, directions, [&](std::size_t i) { return of_inputs[i].view(); });
 
   const std::int64_t features = sizes.features();
   const Result<T> d_input(gradients[0]), d_h_0(gradients[1]), d_c_0(gradients[2]), to_deltas(deltas);
@@ -207,18 +150,18 @@ nb::tuple backward(const TensorView& x, elman::Cell cell, int threads, int direc
     biases[2 * at + 1] = second;
     calls[at] = {
         .sequence = sizes.sequence(direction),
-        .cell = cell,
+        .cell = cell.cell,
         .threads = threads,
         .weights = {features, units, operands.data(first_matrix + 2 * at, {gate_rows, features}),
                     operands.data(first_matrix + 2 * at + 1, {gate_rows, units}), nullptr, nullptr},
         .input = sizes.template rows<const T>(operands.find(of_input), features, 0),
         .initial_state = sizes.template states<const T>(operands.find(of_h_0), direction),
         .output = sizes.template rows<const T>(operands.find(of_output), sizes.width(), direction * units),
-        .initial_cell_state = sizes.template states<const T>(operands.find(of_c_0), direction),
+        .initial_cell_state = sizes.template states<const T>(operands.find(of_c_0), direction, further),
         .kept = sizes.template kept<const T>(operands.find(of_kept), of_cell.kept, direction),
         .d_output = sizes.template rows<const T>(operands.find(of_d_output), sizes.width(), direction * units),
         .d_final_state = sizes.template states<const T>(operands.find(of_d_h_n), direction),
-        .d_final_cell_state = sizes.template states<const T>(operands.find(of_d_c_n), direction),
+        .d_final_cell_state = sizes.template states<const T>(operands.find(of_d_c_n), direction, further),
         .d_input = sizes.template rows<T>(d_input.view(), features, 0),
         .add_to_d_input = direction == 1,
         .d_initial_state = sizes.template states<T>(d_h_0.view(), direction),
@@ -226,8 +169,14 @@ nb::tuple backward(const TensorView& x, elman::Cell cell, int threads, int direc
         .d_recurrent_weights = Result<T>(gradients[w + 1]).data(),
         .d_bias = is_one_bias && !first ? second : first,
         .d_recurrent_bias = is_one_bias ? nullptr : second,
-        .d_initial_cell_state = sizes.template states<T>(d_c_0.view(), direction),
+        .d_initial_cell_state = sizes.template states<T>(d_c_0.view(), direction, further),
         .deltas = sizes.template kept<T>(to_deltas.view(), of_delta, direction),
+        .program = cell.program,
+        .cell_states_apart = sizes.states_apart(),
+        .inputs = {inputs.units_of(text, direction), inputs.steps_of(text, direction), inputs.rows_of(text, direction)},
+        .d_unit_inputs = d_inputs.units_of(text, direction),
+        .d_step_inputs = d_inputs.steps_of(text, direction),
+        .d_row_inputs = d_inputs.rows_of(text, direction),
     };
   }
   {
@@ -256,8 +205,9 @@ TensorView viewed(nb::handle input) {
 Tuple forward_tensors(elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0, nb::handle c_0,
                       nb::handle batch_sizes, List weights, std::int64_t hidden_size, bool keeps) {
   const TensorView x = viewed(input);
-  const auto f = x.holds<double>() ? &forward<double> : &forward<float>;
-  return Tuple(f(x, cell, threads, directions, input, h_0, c_0, batch_sizes, weights, hidden_size, keeps));
+  const auto f = x.holds<double>() ? &forward<double, false> : &forward<float, false>;
+  return Tuple(
+      f(x, AnyCell{.cell = cell}, threads, directions, input, h_0, c_0, batch_sizes, weights, hidden_size, keeps));
 }
 
 Tuple backward_tensors(elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0, nb::handle c_0,
@@ -265,9 +215,32 @@ Tuple backward_tensors(elman::Cell cell, int threads, int directions, nb::handle
                        nb::handle kept, nb::handle d_output, nb::handle d_h_n, nb::handle d_c_n, Tuple needed,
                        bool deltas) {
   const TensorView x = viewed(input);
-  const auto f = x.holds<double>() ? &backward<double> : &backward<float>;
-  return Tuple(f(x, cell, threads, directions, input, h_0, c_0, batch_sizes, matrices, hidden_size, output, kept,
-                 d_output, d_h_n, d_c_n, needed, deltas));
+  const auto f = x.holds<double>() ? &backward<double, false> : &backward<float, false>;
+  return Tuple(f(x, AnyCell{.cell = cell}, threads, directions, input, h_0, c_0, batch_sizes, matrices, hidden_size,
+                 output, kept, d_output, d_h_n, d_c_n, needed, deltas));
+}
+
+AnyCell any_cell(const elman::Program& program, nb::handle unit_inputs, nb::handle step_inputs, nb::handle row_inputs) {
+  return {.program = &program, .unit_inputs = unit_inputs, .step_inputs = step_inputs, .row_inputs = row_inputs};
+}
+
+Tuple forward_program(const elman::Program& program, int threads, int directions, nb::handle input, nb::handle h_0,
+                      nb::handle c_0, nb::handle batch_sizes, List weights, std::int64_t hidden_size, bool keeps,
+                      List unit_inputs, List step_inputs, List row_inputs) {
+  const TensorView x = viewed(input);
+  const auto f = x.holds<double>() ? &forward<double, true> : &forward<float, true>;
+  return Tuple(f(x, any_cell(program, unit_inputs, step_inputs, row_inputs), threads, directions, input, h_0, c_0,
+                 batch_sizes, weights, hidden_size, keeps));
+}
+
+Tuple backward_program(const elman::Program& program, int threads, int directions, nb::handle input, nb::handle h_0,
+                       nb::handle c_0, nb::handle batch_sizes, List matrices, std::int64_t hidden_size,
+                       nb::handle output, nb::handle kept, nb::handle d_output, nb::handle d_h_n, nb::handle d_c_n,
+                       Tuple needed, List unit_inputs, List step_inputs, List row_inputs, bool deltas) {
+  const TensorView x = viewed(input);
+  const auto f = x.holds<double>() ? &backward<double, true> : &backward<float, true>;
+  return Tuple(f(x, any_cell(program, unit_inputs, step_inputs, row_inputs), threads, directions, input, h_0, c_0,
+                 batch_sizes, matrices, hidden_size, output, kept, d_output, d_h_n, d_c_n, needed, deltas));
 }
 
 }  // namespace
@@ -284,4 +257,15 @@ void define_tensor_layer(nb::module_& m) {
         "The gradients of input, h_0, c_0 and weights; None for those that are not needed.\n\n"
         "`matrices` are the weights without the biases. With `deltas` those of every row come last, (directions, rows, "
         "features): see elman::Backward.");
+  m.def("forward", &forward_program, "program"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(),
+        "c_0"_a.none(), "batch_sizes"_a.none(), "weights"_a, "hidden_size"_a, "keeps"_a, "unit_inputs"_a,
+        "step_inputs"_a, "row_inputs"_a,
+        "The same of a program. Its states but the first are c, behind one another, (states - 1, ...), where they are "
+        "several.\n\n"
+        "Each list has the tensors of a direction behind those of the one before.");
+  m.def("backward", &backward_program, "program"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(),
+        "c_0"_a.none(), "batch_sizes"_a.none(), "matrices"_a, "hidden_size"_a, "output"_a.none(), "kept"_a.none(),
+        "d_output"_a.none(), "d_h_n"_a.none(), "d_c_n"_a.none(), "needed"_a, "unit_inputs"_a, "step_inputs"_a,
+        "row_inputs"_a, "deltas"_a = false,
+        "The same of a program: behind the gradients of weights those of unit_inputs, step_inputs and row_inputs.");
 }

@@ -85,6 +85,7 @@ extern const PyTorch* torch;  // null until told; never freed: threads may outli
 template <class T>
 class Result {
  public:
+  Result() = default;
   explicit Result(nb::handle tensor) : is_there_(!tensor.is_none()) {
     require(!is_there_ || (TensorView::read(tensor, view_) && view_.holds<T>()),
             "expected a plain tensor of the input's dtype");
@@ -93,13 +94,13 @@ class Result {
   T* data() const { return is_there_ ? view_.data<T>() : nullptr; }
 
  private:
-  bool is_there_;
+  bool is_there_ = false;
   TensorView view_;
 };
 
 // What a call of the engine reads of tensors. Python runs while this is made: in other threads, which may give a tensor
 // other data. It stays as it is from settle() on: where the GIL will be given up, their storages are kept too.
-template <class T>
+template <class T, std::size_t kMost = 12>
 class Operands {
  public:
   explicit Operands(bool gil_is_given_up) : keeps_storages_(gil_is_given_up) {}
@@ -150,7 +151,6 @@ class Operands {
     }
   };
 
-  static constexpr std::size_t kMost = 12;
   std::array<Operand, kMost> all_;
   std::size_t count_ = 0;
   bool keeps_storages_;

@@ -9,14 +9,24 @@
 namespace elman {
 namespace {
 
-template <class C, int gates, int apart, int states, int kept>
+template <class C, int of_gates, int of_apart, int of_states, int of_kept>
 struct SizedCell : C {
-  static constexpr int kGates = gates, kApart = apart, kStates = states, kKept = kept;
-  // One gate's sums go through the output, several through rows of their own.
-  static constexpr bool kThroughOutput = gates == 1;
+  static constexpr int kGates = of_gates, kApart = of_apart, kStates = of_states, kKept = of_kept;
+  static constexpr bool kIsProgram = false;
+  // One gate's sums go through the output, several through rows of their own, side by side in the weights.
+  static constexpr bool kThroughOutput = kGates == 1, kSideBySide = kGates > 1;
   // dL/da of all gates, of those apart W_ih's and W_hh's: W_ih's are the first kGates, W_hh's the last.
-  static constexpr int kDeltas = gates + apart;
-  static constexpr bool kCarriesHidden = !kThroughOutput && states == 1;  // past the product; else, if any, c
+  static constexpr int kDeltas = kGates + kApart;
+  static constexpr bool kCarriesHidden = !kThroughOutput && kStates == 1;  // past the product; else, if any, c
+
+  // The same for loops that serve programs too, whose sizes are known at run time.
+  static constexpr int gates() { return kGates; }
+  static constexpr int apart() { return kApart; }
+  static constexpr int states() { return kStates; }
+  static constexpr int kept() { return kKept; }
+  static constexpr int deltas() { return kDeltas; }
+  static constexpr int unit_inputs() { return 0; }
+  static constexpr bool carries_hidden() { return kCarriesHidden; }
 };
 
 // {f(0), f(1), ...} as the fields of an aggregate, in order.

@@ -6,6 +6,7 @@
 #include "cells/elman.h"
 #include "cells/gru.h"
 #include "cells/lstm.h"
+#include "cells/program.h"
 #include "recurrence/backward.h"
 #include "recurrence/forward.h"
 #include "recurrence/layer_weights.h"
@@ -25,13 +26,15 @@ void with_cell(Cell cell, const Call& call) {
 }
 
 template <class T>
-void run_forward(const Forward<T>& call, const LayerWeights<T>& weights) {
-  with_cell(call.cell, [&](auto cell) { ForwardPass<T, decltype(cell)>(call, weights).run(); });
+void run_forward(const Forward<T>& call, const LayerWeights<T>& weights, const Plan* plan) {
+  const auto run = [&](auto cell) { ForwardPass<T, decltype(cell)>(call, weights, cell).run(); };
+  plan ? run(ProgramCell{plan}) : with_cell(call.cell, run);
 }
 
 template <class T>
-void run_backward(const Backward<T>& call) {
-  with_cell(call.cell, [&](auto cell) { BackwardPass<T, decltype(cell)>(call).run(); });
+void run_backward(const Backward<T>& call, const Plan* plan) {
+  const auto run = [&](auto cell) { BackwardPass<T, decltype(cell)>(call, cell).run(); };
+  plan ? run(ProgramCell{plan}) : with_cell(call.cell, run);
 }
 
 }  // namespace

@@ -10,12 +10,13 @@ template <class T>
 struct LayerWeights {
   std::int64_t input_size = 0;
   std::int64_t hidden_size = 0;
-  std::int64_t recurrent_depth = 0;   // hidden_size, or 0 without a recurrent term
-  const T* input = nullptr;           // W_ih^T in panels
-  const T* recurrent = nullptr;       // W_hh^T in panels
-  const T* bias = nullptr;            // b_ih + b_hh (gates * hidden_size), of the gates apart b_ih alone
-  const T* recurrent_bias = nullptr;  // b_hh (apart * hidden_size); either is readable to the end of the last vector
-  const T* zeros = nullptr;           // (hidden_size), the initial state where none is given
+  std::int64_t recurrent_depth = 0;    // hidden_size, or 0 without a recurrent term
+  const T* input = nullptr;            // W_ih^T in panels
+  const T* recurrent = nullptr;        // W_hh^T in panels
+  const T* recurrent_apart = nullptr;  // of a program, that of the gates apart
+  const T* bias = nullptr;             // b_ih + b_hh (gates * hidden_size), of the gates apart b_ih alone
+  const T* recurrent_bias = nullptr;   // b_hh (apart * hidden_size); either is readable to the end of the last vector
+  const T* zeros = nullptr;            // (hidden_size), the initial state where none is given
 };
 
 template <class T>
@@ -23,8 +24,9 @@ struct FunctionsOf {
   std::int64_t (*packed_size)(const Weights<T>&, const CellSizes&);  // elements that packing takes
   // memory: 64-byte aligned, kept by the caller
   LayerWeights<T> (*pack)(const Weights<T>&, const CellSizes&, T* memory, int threads);
-  void (*forward)(const Forward<T>&, const LayerWeights<T>&);
-  void (*backward)(const Backward<T>&);
+  // plan: of the call's program; null: the cell is one of the list
+  void (*forward)(const Forward<T>&, const LayerWeights<T>&, const Plan*);
+  void (*backward)(const Backward<T>&, const Plan*);
 };
 
 struct Functions {

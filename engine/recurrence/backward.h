@@ -6,6 +6,7 @@
 // which dx and the weight gradients are taken before the next chunk (weight_gradients.h).
 #pragma once
 
+#include "cells/program.h"
 #include "cells/sized.h"
 #include "recurrence/layer_weights.h"
 #include "recurrence/weight_gradients.h"
@@ -16,8 +17,9 @@ namespace {
 template <class T, class Cell>
 class BackwardPass {
  public:
-  explicit BackwardPass(const Backward<T>& call)
+  BackwardPass(const Backward<T>& call, Cell cell)
       : call_(call),
+        cell_(cell),
         hidden_size_(call.weights.hidden_size),
         schedule_(call.sequence, nullptr),
         d_output_(call.d_output) {
@@ -29,42 +31,51 @@ class BackwardPass {
 
     Layout layout;
     const auto offsets = layout.reserve<std::int64_t>(call.sequence.batch_sizes ? call.sequence.steps : 0);
-    const std::int64_t inputs = call.d_input.data ? weights.input_size : 0, rows = Cell::kGates * hidden_size_;
+    const std::int64_t inputs = call.d_input.data ? weights.input_size : 0, rows = cell_.gates() * hidden_size_;
     const auto input = layout.reserve<T>(Packed<T>::size(rows, inputs));
     const std::int64_t depth = weights.recurrent ? rows : 0;
     const auto recurrent = layout.reserve<T>(Packed<T>::size(depth, hidden_size_));
     const auto zeros = layout.reserve<T>(hidden_size_);
-    const auto chunk = DeltaChunk<T>::reserve(layout, capacity, kDeltas * hidden_size_);
-    const auto tiles = GroupTiles<T>::reserve(layout, capacity, kDeltas * hidden_size_);
-    carried_ = Cell::kStates == 2 ? call.d_initial_cell_state : nullptr;
-    const auto carried = layout.reserve<T>(Cell::kThroughOutput || carried_ ? 0 : batch * hidden_size_);
+    // behind the deltas of gates lie those of a program's inputs by unit
+    const std::int64_t deltas = (cell_.deltas() + cell_.unit_inputs()) * hidden_size_;
+    const auto chunk = DeltaChunk<T>::reserve(layout, capacity, deltas);
+    const auto tiles = GroupTiles<T>::reserve(layout, capacity, cell_.deltas() * hidden_size_);
+    const std::int64_t states = batch * hidden_size_;
+    cells_ = cell_.states() > 1 ? call.d_initial_cell_state : nullptr;
+    const auto carried = layout.reserve<T>(cell_.carries_hidden() ? states : 0);
+    const auto cells = layout.reserve<T>(cells_ ? 0 : (cell_.states() - 1) * states);
     layout.take(Slot::call);
 
     schedule_ = Schedule(call.sequence, fill_offsets(call.sequence, layout[offsets]));
     const Timed timed(Phase::packing);
     input_weights_ = {layout[input], rows, inputs};
     recurrent_weights_ = {layout[recurrent], depth, hidden_size_};
-    const std::int64_t first_row = Cell::kApart ? rows - Cell::kApart * hidden_size_ : 0;
+    const std::int64_t first_row = cell_.apart() ? rows - cell_.apart() * hidden_size_ : 0;
     pack_both<T>({weights.input, weights.input_size, 1, rows, inputs, layout[input], 1, first_row},
                  {weights.recurrent, hidden_size_, 1, depth, hidden_size_, layout[recurrent]}, call.threads);
     zeros_ = layout[zeros];
     for (std::int64_t i = 0; i < hidden_size_; ++i) layout[zeros][i] = 0;
-    chunk_ = DeltaChunk<T>(layout, chunk, capacity, kDeltas * hidden_size_);
+    chunk_ = DeltaChunk<T>(layout, chunk, capacity, deltas);
     tiles_ = GroupTiles<T>(layout, tiles);
-    if constexpr (!Cell::kThroughOutput) {
-      if (!carried_) carried_ = layout[carried];
-      const T* const final = Cell::kStates == 2 ? call.d_final_cell_state : nullptr;
-      for (std::int64_t i = 0; i < batch * hidden_size_; ++i) carried_[i] = final ? final[i] : T(0);
+    cells_apart_ = cells_ ? call.cell_states_apart : states;
+    if (!cells_) cells_ = layout[cells];
+    for (int state = 0; state < cell_.states() - 1; ++state) {
+      const T* const final =
+          call.d_final_cell_state ? call.d_final_cell_state + state * call.cell_states_apart : nullptr;
+      for (std::int64_t i = 0; i < states; ++i) cells_[state * cells_apart_ + i] = final ? final[i] : T(0);
     }
+    hidden_ = layout[carried];
+    for (std::int64_t i = 0; cell_.carries_hidden() && i < states; ++i) hidden_[i] = 0;
+    if constexpr (Cell::kIsProgram) clear_row_inputs();
     if (!d_output_.data) d_output_ = {zeros_, 0, 0, 1};
   }
 
   void run() {
-    const std::int64_t depth = Cell::kGates * (call_.weights.input_size + hidden_size_);
+    const std::int64_t depth = cell_.gates() * (call_.weights.input_size + hidden_size_);
     const std::int64_t multiplications = schedule_.total_rows() * hidden_size_ * depth;
     const int threads = useful_threads(call_.threads, multiplications, tuning::kMultiplicationsOfThread);
     const std::size_t unit_bytes = sizeof(T) * static_cast<std::size_t>(recurrent_weights_.depth);
-    const UnitShares shares(schedule_.batch(), hidden_size_, kPanel<T>, unit_bytes, threads);
+    const UnitShares shares(schedule_.batch(), hidden_size_, kPanel<T>, unit_bytes, Cell::kIsProgram ? 1 : threads);
     const RowGroups groups(schedule_.batch(), threads, unit_bytes * static_cast<std::size_t>(hidden_size_));
 
     // Steps that are not shared out are long enough for the other threads to fall asleep.
@@ -72,12 +83,12 @@ class BackwardPass {
     const int gradient_threads =
         shared ? threads : useful_threads(threads, multiplications / 4, tuning::kMultiplicationsOfThread);
 
-    WeightGradients<T> gradients(call_, chunk_, tiles_);
+    WeightGradients<T> gradients(call_, {cell_.gates(), cell_.apart(), cell_.unit_inputs()}, chunk_, tiles_);
     std::int64_t end = schedule_.steps();  // iterations still to be taken back
     while (end > 0) {
       const std::int64_t begin = chunk_.take_steps(schedule_, end);
-      if (shares.count() > 1) {
-        run_shares(begin, end, shares);
+      if (!Cell::kIsProgram && shares.count() > 1) {
+        if constexpr (!Cell::kIsProgram) run_shares(begin, end, shares);
       } else {
         parallel(groups.count(), threads,
                  [&](std::int64_t group) { run_group(begin, end, groups.begin(group), groups.begin(group + 1)); });
@@ -89,14 +100,29 @@ class BackwardPass {
   }
 
  private:
-  static constexpr int kDeltas = Cell::kDeltas;
-
   // Rows first to last - 1 through the iterations begin to end - 1, the last of them first.
   void run_group(std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last) {
     const Timed timed(Phase::recurrent_steps);
-    for (std::int64_t iteration = end - 1; iteration >= begin; --iteration) {
-      take_step_back(iteration, first, last, {0, hidden_size_});
-      differentiate_initial(iteration, first, last);
+    const Units units{0, hidden_size_};
+    if constexpr (Cell::kIsProgram) {
+      Layout layout;
+      const auto arriving = layout.reserve<T>((last - first) * hidden_size_);
+      const auto places = Interpreter<T>::reserve(layout, *cell_.plan, hidden_size_);
+      layout.take(Slot::task);
+      const Interpreter<T> interpreter(layout, places, *cell_.plan, hidden_size_);
+      for (std::int64_t iteration = end - 1; iteration >= begin; --iteration) {
+        take_step_back(iteration, first, last, units, layout[arriving]);
+        const std::int64_t rows = smaller(schedule_.rows_of(iteration), last);
+        const std::int64_t cut = larger(first, smaller(schedule_.rows_of(iteration - 1), rows));
+        run_program(iteration, first, cut, first, layout[arriving], interpreter);
+        run_program(iteration, cut, rows, first, layout[arriving], interpreter);
+        differentiate_initial(iteration, first, last);
+      }
+    } else {
+      for (std::int64_t iteration = end - 1; iteration >= begin; --iteration) {
+        take_step_back(iteration, first, last, units);
+        differentiate_initial(iteration, first, last);
+      }
     }
   }
 
@@ -107,15 +133,16 @@ class BackwardPass {
     Stages::run(end - begin, shares.count(), [&](std::int64_t stage, int share) {
       const std::int64_t iteration = end - 1 - stage;
       for (std::int64_t row = 0; row < schedule_.rows_of(iteration + 1); ++row) {
-        prefetch(chunk_.delta(chunk_.position(iteration + 1) + row), kDeltas * hidden_size_);
+        prefetch(chunk_.delta(chunk_.position(iteration + 1) + row), cell_.deltas() * hidden_size_);
       }
       take_step_back(iteration, 0, batch, shares[share]);
     });
     for (std::int64_t iteration = end - 1; iteration >= begin; --iteration) differentiate_initial(iteration, 0, batch);
   }
 
-  // d_t of the rows, for some of their units.
-  void take_step_back(std::int64_t iteration, std::int64_t first, std::int64_t last, Units units) {
+  // d_t of the rows, for some of their units; of a program what arrives at h_t, `arriving` (rows, hidden_size).
+  void take_step_back(std::int64_t iteration, std::int64_t first, std::int64_t last, Units units,
+                      [[maybe_unused]] T* arriving = nullptr) {
     const std::int64_t step = schedule_.step(iteration);
     const std::int64_t end = smaller(schedule_.rows_of(iteration), last);
     const std::int64_t continuing = smaller(schedule_.rows_of(iteration + 1), end);
@@ -142,7 +169,11 @@ class BackwardPass {
       const std::ptrdiff_t column = units.begin + at;
       const std::ptrdiff_t stride = d_output_.feature_stride;
       const Vector<T> gradient = load(given[row] + column * stride, stride, lanes) + from_later;
-      if constexpr (!Cell::kThroughOutput) {
+      if constexpr (Cell::kIsProgram) {
+        const Vector<T> past =
+            cell_.carries_hidden() ? load(hidden_ + (first + row) * hidden_size_ + column, 1, lanes) : Vector<T>{};
+        store(arriving + row * hidden_size_ + column, lanes, cell_.carries_hidden() ? gradient + past : gradient);
+      } else if constexpr (!Cell::kThroughOutput) {
         return step_back_units(iteration, first + row, column, lanes, gradient, deltas + row * chunk_.row_distance);
       } else {
         Vector<T> output{};
@@ -173,7 +204,7 @@ class BackwardPass {
     multiply<T, kBlock>(from, 1, end - first, recurrent_weights_,
                         vector_by_vector([&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
                           const std::ptrdiff_t at = (first + row) * hidden_size_ + column;
-                          if constexpr (Cell::kCarriesHidden) sums += load(carried_ + at, 1, lanes);
+                          if (cell_.carries_hidden()) sums += load(hidden_ + at, 1, lanes);
                           store(call_.d_initial_state + at, lanes, sums);
                         }));
   }
@@ -197,12 +228,12 @@ class BackwardPass {
     } else {
       before = schedule_.at(all, schedule_.step(iteration - 1), row) + (Cell::kKept - 1) * hidden_size_;
     }
-    T* const carried = carried_ + row * hidden_size_ + column;
+    T* const carried = (Cell::kCarriesHidden ? hidden_ : cells_) + row * hidden_size_ + column;
     Cell::template step_back<T>(
         kept, load_several<1>(before + column, lanes), X{{gradient}}, load_several<1>(carried, lanes),
         [&](const auto& of_gates, const X& carried_on) __attribute__((always_inline)) {
           store_several<T>(carried, lanes, carried_on);
-          for_each_field<kDeltas>(of_gates, [&](int field, const X& value) __attribute__((always_inline)) {
+          for_each_field<Cell::kDeltas>(of_gates, [&](int field, const X& value) __attribute__((always_inline)) {
             store_several<T>(deltas + field * hidden_size_ + column, lanes, value);
           });
         });
@@ -210,7 +241,7 @@ class BackwardPass {
 
   // The deltas of the iterations begin to end - 1, to where they are wanted.
   void hand_out(std::int64_t begin, std::int64_t end) const {
-    const std::int64_t width = kDeltas * hidden_size_;
+    const std::int64_t width = cell_.deltas() * hidden_size_;
     const Rows<T> to{call_.deltas, schedule_.batch() * width, width, 1};
     for (std::int64_t iteration = begin; iteration < end; ++iteration) {
       const std::int64_t position = chunk_.position(iteration), step = schedule_.step(iteration);
@@ -221,13 +252,69 @@ class BackwardPass {
     }
   }
 
-  const T* recurrent_delta(std::int64_t position) const { return chunk_.delta(position) + Cell::kApart * hidden_size_; }
+  // Of rows that all have a step before this one, or none.
+  [[gnu::noinline]] void run_program(std::int64_t iteration, std::int64_t begin, std::int64_t end, std::int64_t first,
+                                     T* arriving, const Interpreter<T>& interpreter) const {
+    if (begin >= end) return;
+    const std::int64_t step = schedule_.step(iteration), elements = cell_.kept() * hidden_size_;
+    const bool is_first = begin >= schedule_.rows_of(iteration - 1);
+    const Rows<const T> all{call_.kept, schedule_.batch() * elements, elements, 1};
+    const int kept_of_states = cell_.kept() - cell_.states();  // the field of state s is behind it, s fields
+    const auto field = [&](std::int64_t of_step, int index) {
+      return reading(schedule_.at(all, of_step, begin) + index * hidden_size_, elements);
+    };
+    const auto in_chunk = [&](int delta) {
+      T* const deltas = chunk_.delta(chunk_.position(iteration) + begin);
+      return Operand<T>{deltas + delta * hidden_size_, chunk_.row_distance, 1};
+    };
+    const auto carried = [&](int state) {
+      T* const states = state == 0 ? hidden_ : cells_ + (state - 1) * cells_apart_;
+      return Operand<T>{states + begin * hidden_size_, hidden_size_, 1};
+    };
+    interpreter.run(end - begin, [&](Kind kind, int index) -> Operand<T> {
+      switch (kind) {
+        case Kind::kept: return field(step, index);
+        case Kind::new_state:
+          if (index > 0) return field(step, kept_of_states + index);
+          return reading(schedule_.at(call_.output, step, begin), call_.output.row_stride);
+        case Kind::state:
+          if (index == 0 && is_first) return reading(initial(begin), call_.initial_state ? hidden_size_ : 0);
+          if (is_first) return initial_cells(call_, index, begin, zeros_, hidden_size_);
+          if (index > 0) return field(schedule_.step(iteration - 1), kept_of_states + index);
+          return reading(schedule_.at(call_.output, schedule_.step(iteration - 1), begin), call_.output.row_stride);
+        case Kind::d_new_state:
+          if (index == 0) return {arriving + (begin - first) * hidden_size_, hidden_size_, 1};
+          return carried(index);
+        case Kind::d_state: return carried(index);
+        case Kind::d_sum: return in_chunk(cell_.apart() + index);
+        case Kind::d_from_input: return in_chunk(index - (cell_.gates() - cell_.apart()));
+        case Kind::d_from_hidden: return in_chunk(cell_.apart() + index);
+        case Kind::d_unit_input: return in_chunk(cell_.deltas() + index);
+        case Kind::d_row_input: return {call_.d_row_inputs[index] + begin * hidden_size_, hidden_size_, 1};
+        case Kind::d_step_input:
+          return {schedule_.at(call_.d_step_inputs[index], step, begin), call_.d_step_inputs[index].row_stride, 1};
+        default: return input_of_program(call_, schedule_, kind, index, step, begin, hidden_size_);
+      }
+    });
+  }
+
+  void clear_row_inputs() const {
+    for (int input = 0; call_.d_row_inputs && input < cell_.plan->row_inputs; ++input) {
+      T* const to = call_.d_row_inputs[input];
+      for (std::int64_t i = 0; to && i < schedule_.batch() * hidden_size_; ++i) to[i] = 0;
+    }
+  }
+
+  const T* recurrent_delta(std::int64_t position) const {
+    return chunk_.delta(position) + cell_.apart() * hidden_size_;
+  }
 
   const T* initial(std::int64_t row) const {
     return call_.initial_state ? call_.initial_state + row * hidden_size_ : zeros_;
   }
 
   const Backward<T>& call_;
+  [[no_unique_address]] Cell cell_;
   std::int64_t hidden_size_;
   Schedule schedule_;
   Packed<T> input_weights_, recurrent_weights_;
@@ -235,7 +322,9 @@ class BackwardPass {
   DeltaChunk<T> chunk_;
   GroupTiles<T> tiles_;
   Rows<const T> d_output_;
-  T* carried_ = nullptr;  // dL/dh or dL/dc past the product (batch, hidden_size), of the step taken back last
+  // dL/dh past the product, dL/dc (batch, hidden_size) of the step taken back last, of a program of each further state
+  T *hidden_ = nullptr, *cells_ = nullptr;
+  std::ptrdiff_t cells_apart_ = 0;
 };
 
 }  // namespace

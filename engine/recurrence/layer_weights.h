@@ -20,20 +20,38 @@ std::int64_t recurrent_depth(const Weights<T>& weights) {
   return weights.recurrent ? weights.hidden_size : 0;
 }
 
+// Weights whose gates lie side by side are packed as so many of `units` columns, others behind one another: in W_hh the
+// gates apart begin a panel of their own.
+template <class T>
+struct PackedSizes {
+  PackedSizes(const Weights<T>& weights, const CellSizes& cell)
+      : gates(cell.side_by_side ? cell.gates : 1),
+        of_input(weights.hidden_size * (cell.gates / gates)),
+        apart(cell.side_by_side ? 0 : weights.hidden_size * cell.apart),
+        of_recurrent(of_input - apart),
+        input(on_lines<T>(Packed<T>::size(weights.input_size, of_input, gates))),
+        recurrent(on_lines<T>(Packed<T>::size(recurrent_depth(weights), of_recurrent, gates))),
+        recurrent_apart(on_lines<T>(Packed<T>::size(recurrent_depth(weights), apart))) {}
+
+  int gates;
+  std::int64_t of_input, apart, of_recurrent;      // columns of each
+  std::int64_t input, recurrent, recurrent_apart;  // elements
+};
+
 template <class T>
 std::int64_t packed_size(const Weights<T>& weights, const CellSizes& cell) {
   const std::int64_t units = weights.hidden_size;
-  return on_lines<T>(Packed<T>::size(weights.input_size, units, cell.gates)) +
-         on_lines<T>(Packed<T>::size(recurrent_depth(weights), units, cell.gates)) +
-         on_lines<T>(cell.gates * units + kLanes<T>) + on_lines<T>(cell.apart * units + kLanes<T>) + on_lines<T>(units);
+  const PackedSizes<T> packed(weights, cell);
+  return packed.input + packed.recurrent + packed.recurrent_apart + on_lines<T>(cell.gates * units + kLanes<T>) +
+         on_lines<T>(cell.apart * units + kLanes<T>) + on_lines<T>(units);
 }
 
 // A matrix, and where its panels go. Without depth it may be null.
 template <class T>
 struct Unpacked {
-  const T* matrix;
-  std::int64_t k_stride, column_stride, depth, columns;
-  T* to;
+  const T* matrix = nullptr;
+  std::int64_t k_stride = 0, column_stride = 0, depth = 0, columns = 0;
+  T* to = nullptr;
   int gates = 1;             // which are `columns` columns apart
   std::int64_t first_k = 0;  // what comes before it is packed last
 
@@ -62,14 +80,20 @@ void pack_both(const Unpacked<T>& a, const Unpacked<T>& b, int threads) {
 template <class T>
 LayerWeights<T> pack_layer(const Weights<T>& weights, const CellSizes& cell, T* memory, int threads) {
   const std::int64_t inputs = weights.input_size, units = weights.hidden_size, depth = recurrent_depth(weights);
+  const PackedSizes<T> packed(weights, cell);
   T* input = memory;
-  T* recurrent = input + on_lines<T>(Packed<T>::size(inputs, units, cell.gates));
-  T* bias = recurrent + on_lines<T>(Packed<T>::size(depth, units, cell.gates));
+  T* recurrent = input + packed.input;
+  T* recurrent_apart = recurrent + packed.recurrent;
+  T* bias = recurrent_apart + packed.recurrent_apart;
   T* recurrent_bias = bias + on_lines<T>(cell.gates * units + kLanes<T>);
   T* zeros = recurrent_bias + on_lines<T>(cell.apart * units + kLanes<T>);
 
-  pack_both<T>({weights.input, 1, inputs, inputs, units, input, cell.gates},
-               {weights.recurrent, 1, depth, depth, units, recurrent, cell.gates}, threads);
+  pack_both<T>({weights.input, 1, inputs, inputs, packed.of_input, input, packed.gates},
+               {weights.recurrent, 1, depth, depth, packed.of_recurrent, recurrent, packed.gates}, threads);
+  if (packed.apart > 0) {
+    const T* const from = weights.recurrent + packed.of_recurrent * depth;
+    pack_both<T>({from, 1, depth, depth, packed.apart, recurrent_apart}, {}, threads);
+  }
   const std::int64_t rows = cell.gates * units, added = rows - cell.apart * units;
   for (std::int64_t i = 0; i < rows; ++i) {
     const T of_input = weights.input_bias ? weights.input_bias[i] : T(0);
@@ -79,7 +103,7 @@ LayerWeights<T> pack_layer(const Weights<T>& weights, const CellSizes& cell, T* 
   }
   for (std::int64_t i = 0; i < units; ++i) zeros[i] = 0;
   for (std::int64_t i = 0; i < kLanes<T>; ++i) bias[rows + i] = recurrent_bias[rows - added + i] = 0;
-  return {inputs, units, depth, input, recurrent, bias, recurrent_bias, zeros};
+  return {inputs, units, depth, input, recurrent, recurrent_apart, bias, recurrent_bias, zeros};
 }
 
 }  // namespace

@@ -15,10 +15,16 @@ namespace {
 template <class T>
 class WeightGradients {
  public:
-  WeightGradients(const Backward<T>& call, DeltaChunk<T>& chunk, const GroupTiles<T>& tiles)
+  // How many there are of each among the deltas of a row.
+  struct Counts {
+    std::int64_t gates, apart, unit_inputs;
+  };
+
+  WeightGradients(const Backward<T>& call, const Counts& counts, DeltaChunk<T>& chunk, const GroupTiles<T>& tiles)
       : call_(call),
-        gates_(sizes(call.cell).gates),
-        apart_(sizes(call.cell).apart),
+        gates_(counts.gates),
+        apart_(counts.apart),
+        unit_inputs_(call.d_unit_inputs ? counts.unit_inputs : 0),
         chunk_(chunk),
         tiles_(tiles),
         input_size_(call.weights.input_size),
@@ -109,7 +115,7 @@ class WeightGradients {
     const std::int64_t halves = threads > 1 && all < tuning::kPanelsOfThread * threads ? 2 : 1;
     const std::int64_t input_tasks = panels(input_panels, at_once) * halves;
     const std::int64_t recurrent_tasks = panels(recurrent_panels, at_once) * halves;
-    const std::int64_t of_biases = call_.d_bias || call_.d_recurrent_bias ? 1 : 0;
+    const std::int64_t of_biases = call_.d_bias || call_.d_recurrent_bias || unit_inputs_ > 0 ? 1 : 0;
     parallel(of_biases + input_tasks + recurrent_tasks, threads, [&](std::int64_t task) {
       const Timed timed(Phase::weight_gradients);
       if (of_biases > 0 && task-- == 0) return add_biases(group, depth);
@@ -175,6 +181,10 @@ class WeightGradients {
         add_bias(of_recurrent, call_.d_recurrent_bias + gradient_row(of_recurrent), group, depth);
       }
     }
+    for (std::int64_t input = 0; input < unit_inputs_; ++input) {
+      T* const to = call_.d_unit_inputs[input];
+      if (to) add_bias(deltas() + input * hidden_size_, to, group, depth);
+    }
   }
 
   void add_bias(std::int64_t delta, T* to, std::int64_t group, std::int64_t depth) const {
@@ -208,7 +218,7 @@ class WeightGradients {
   }
 
   const Backward<T>& call_;
-  std::int64_t gates_, apart_;
+  std::int64_t gates_, apart_, unit_inputs_;
   DeltaChunk<T>& chunk_;
   const GroupTiles<T>& tiles_;
   std::int64_t input_size_;

@@ -9,6 +9,50 @@ from numpy.typing import NDArray
 from typing_extensions import CapsuleType
 
 
+def operations() -> dict[str, tuple[int, int]]:
+    """
+    Of each operation of programs its number and how many arguments it takes.
+    """
+
+def values() -> dict[str, int]:
+    """
+    The first value of each kind that programs know: number i of it is i more.
+    """
+
+class Program:
+    """A cell of one's own, checked: elman/program.h."""
+
+    def __init__(self, *, gates: int = 1, apart: int = 0, states: int = 1, kept: int = 0, unit_inputs: int = 0, step_inputs: int = 0, row_inputs: int = 0, constants: Sequence[float] = [], forward: tuple[Sequence[Sequence[int]], Sequence[tuple[int, int]]], backward: tuple[Sequence[Sequence[int]], Sequence[tuple[int, int]]] = ([], [])) -> None:
+        """
+        A list is (instructions, outputs): [(operation, argument, ...), ...] and [(to, from), ...].
+
+        Raises ValueError for what cannot be run.
+        """
+
+    @property
+    def gates(self) -> int: ...
+
+    @property
+    def apart(self) -> int: ...
+
+    @property
+    def states(self) -> int: ...
+
+    @property
+    def kept(self) -> int:
+        """
+        What the lists say is kept; with the states but h, what `kept` of forward holds of a unit.
+        """
+
+    @property
+    def unit_inputs(self) -> int: ...
+
+    @property
+    def step_inputs(self) -> int: ...
+
+    @property
+    def row_inputs(self) -> int: ...
+
 class Cell(enum.Enum):
     """What a layer makes of its sums and its states."""
 
@@ -22,32 +66,32 @@ class Cell(enum.Enum):
 
     lstm = 4
 
-def forward_float32(cell: Cell, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input_bias: int, recurrent_bias: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, final_state: int, initial_cell_state: int = 0, final_cell_state: int = 0, kept: int = 0) -> None:
+def forward_float32(cell: Cell, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input_bias: int, recurrent_bias: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, final_state: int, initial_cell_state: int = 0, final_cell_state: int = 0, kept: int = 0, program: Program | None = None, cell_states_apart: int = 0, unit_inputs: Sequence[int] = [], step_inputs: Sequence[tuple[int, int, int]] = [], row_inputs: Sequence[int] = []) -> None:
     """
     One layer and direction over a sequence: elman::forward of elman/engine.h.
 
-    Arrays are addresses (0: none), strides count elements.
+    Arrays are addresses (0: none), strides count elements. A program, where there is one, stands for the cell; its arrays by step are (address, stride of steps, of rows).
     """
 
-def backward_float32(cell: Cell, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, d_output: int, d_output_step: int, d_output_row: int, d_output_feature: int, d_final_state: int, d_input: int, d_input_step: int, d_input_row: int, add_to_d_input: bool, d_initial_state: int, d_input_weights: int, d_recurrent_weights: int, d_bias: int, initial_cell_state: int = 0, kept: int = 0, d_final_cell_state: int = 0, d_recurrent_bias: int = 0, d_initial_cell_state: int = 0) -> None:
+def backward_float32(cell: Cell, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, d_output: int, d_output_step: int, d_output_row: int, d_output_feature: int, d_final_state: int, d_input: int, d_input_step: int, d_input_row: int, add_to_d_input: bool, d_initial_state: int, d_input_weights: int, d_recurrent_weights: int, d_bias: int, initial_cell_state: int = 0, kept: int = 0, d_final_cell_state: int = 0, d_recurrent_bias: int = 0, d_initial_cell_state: int = 0, program: Program | None = None, cell_states_apart: int = 0, unit_inputs: Sequence[int] = [], step_inputs: Sequence[tuple[int, int, int]] = [], row_inputs: Sequence[int] = [], d_unit_inputs: Sequence[int] = [], d_step_inputs: Sequence[tuple[int, int, int]] = [], d_row_inputs: Sequence[int] = []) -> None:
     """
     BPTT through one layer and direction: elman::backward of elman/engine.h.
 
-    Arrays are addresses (0: none), strides count elements.
+    Arrays are addresses (0: none), strides count elements. A program, where there is one, stands for the cell; its arrays by step are (address, stride of steps, of rows).
     """
 
-def forward_float64(cell: Cell, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input_bias: int, recurrent_bias: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, final_state: int, initial_cell_state: int = 0, final_cell_state: int = 0, kept: int = 0) -> None:
+def forward_float64(cell: Cell, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input_bias: int, recurrent_bias: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, final_state: int, initial_cell_state: int = 0, final_cell_state: int = 0, kept: int = 0, program: Program | None = None, cell_states_apart: int = 0, unit_inputs: Sequence[int] = [], step_inputs: Sequence[tuple[int, int, int]] = [], row_inputs: Sequence[int] = []) -> None:
     """
     One layer and direction over a sequence: elman::forward of elman/engine.h.
 
-    Arrays are addresses (0: none), strides count elements.
+    Arrays are addresses (0: none), strides count elements. A program, where there is one, stands for the cell; its arrays by step are (address, stride of steps, of rows).
     """
 
-def backward_float64(cell: Cell, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, d_output: int, d_output_step: int, d_output_row: int, d_output_feature: int, d_final_state: int, d_input: int, d_input_step: int, d_input_row: int, add_to_d_input: bool, d_initial_state: int, d_input_weights: int, d_recurrent_weights: int, d_bias: int, initial_cell_state: int = 0, kept: int = 0, d_final_cell_state: int = 0, d_recurrent_bias: int = 0, d_initial_cell_state: int = 0) -> None:
+def backward_float64(cell: Cell, threads: int, steps: int, batch: int, batch_sizes: int, reverse: bool, input_size: int, hidden_size: int, input_weights: int, recurrent_weights: int, input: int, input_step: int, input_row: int, input_feature: int, initial_state: int, output: int, output_step: int, output_row: int, d_output: int, d_output_step: int, d_output_row: int, d_output_feature: int, d_final_state: int, d_input: int, d_input_step: int, d_input_row: int, add_to_d_input: bool, d_initial_state: int, d_input_weights: int, d_recurrent_weights: int, d_bias: int, initial_cell_state: int = 0, kept: int = 0, d_final_cell_state: int = 0, d_recurrent_bias: int = 0, d_initial_cell_state: int = 0, program: Program | None = None, cell_states_apart: int = 0, unit_inputs: Sequence[int] = [], step_inputs: Sequence[tuple[int, int, int]] = [], row_inputs: Sequence[int] = [], d_unit_inputs: Sequence[int] = [], d_step_inputs: Sequence[tuple[int, int, int]] = [], d_row_inputs: Sequence[int] = []) -> None:
     """
     BPTT through one layer and direction: elman::backward of elman/engine.h.
 
-    Arrays are addresses (0: none), strides count elements.
+    Arrays are addresses (0: none), strides count elements. A program, where there is one, stands for the cell; its arrays by step are (address, stride of steps, of rows).
     """
 
 class NetworkFloat32:
@@ -216,6 +260,7 @@ def admits(input: object | None, h_0: object | None, c_0: object | None, weights
     The other sizes of the input and those of the states are not looked at.
     """
 
+@overload
 def forward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, weights: list[object], hidden_size: int, keeps: bool) -> tuple[object, ...]:
     """
     One layer over tensors: (what elman.ops.layer returns, what the backward pass needs besides).
@@ -224,10 +269,26 @@ def forward(cell: Cell, threads: int, directions: int, input: object, h_0: objec
     """
 
 def backward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...], deltas: bool = False) -> tuple[object, ...]:
+@overload
+def forward(program: Program, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, weights: list[object], hidden_size: int, keeps: bool, unit_inputs: list[object], step_inputs: list[object], row_inputs: list[object]) -> tuple[object, ...]:
+    """
+    The same of a program. Its states but the first are c, behind one another, (states - 1, ...), where they are several.
+
+    Each list has the tensors of a direction behind those of the one before.
+    """
+
+@overload
+def backward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...]) -> tuple[object, ...]:
     """
     The gradients of input, h_0, c_0 and weights; None for those that are not needed.
 
     `matrices` are the weights without the biases. With `deltas` those of every row come last, (directions, rows, features): see elman::Backward.
+    """
+
+@overload
+def backward(program: Program, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...], unit_inputs: list[object], step_inputs: list[object], row_inputs: list[object]) -> tuple[object, ...]:
+    """
+    The same of a program: behind the gradients of weights those of unit_inputs, step_inputs and row_inputs.
     """
 
 def linear(threads: int, input: object, weight: object, bias: object | None) -> object:

@@ -26,6 +26,7 @@ enum class Cell : std::uint8_t { ELMAN_CELLS(ELMAN_CELL) };
 struct CellSizes {
   const char* name;
   int gates, apart, states, kept;
+  bool side_by_side = true;  // whether a unit's gates are: for a cell that takes all of them at once
 };
 
 #define ELMAN_CELL(name, type, gates, apart, states, kept) {#name, gates, apart, states, kept},

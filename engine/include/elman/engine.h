@@ -2,7 +2,8 @@
 //
 //     a_t = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh        h_t = f(a_t)        f = tanh or relu
 //
-// or a cell with gates, GRU or LSTM, whose equations stand in cells/gru.h and cells/lstm.h. cells.h lists all cells.
+// or a cell with gates, GRU or LSTM, whose equations stand in cells/gru.h and cells/lstm.h. cells.h lists all cells;
+// program.h says how to make others.
 //
 // network.h holds stacks of layers with their weights packed once, and streams; pooling.h and softmax.h what a
 // classifier does with the outputs.
@@ -33,6 +34,7 @@
 #include <vector>
 
 #include "elman/cells.h"
+#include "elman/program.h"
 
 namespace elman {
 
@@ -80,8 +82,10 @@ struct LayerWeights;
 template <class T>
 class PackedWeights {
  public:
-  // Copies `weights`, which are those of `cell`. Throws std::bad_alloc, and what instruction_set() throws.
+  // Copies `weights`, which are those of `cell`, or of a program. Throws std::bad_alloc, and what instruction_set()
+  // throws.
   PackedWeights(const Weights<T>& weights, Cell cell);
+  PackedWeights(const Weights<T>& weights, const Program& program);
   ~PackedWeights();
   PackedWeights(PackedWeights&&) noexcept;
   PackedWeights& operator=(PackedWeights&&) = delete;
@@ -91,15 +95,25 @@ class PackedWeights {
   const Functions& functions() const { return *functions_; }
 
  private:
+  PackedWeights(const Weights<T>& weights, const CellSizes& cell);
+
   const Functions* functions_;
   std::unique_ptr<T, void (*)(void*)> memory_;
   std::unique_ptr<LayerWeights<T>> layer_;
 };
 
+// What a program reads besides gates and states, as many as it says of each; null where it has none.
+template <class T>
+struct ProgramInputs {
+  const T* const* of_units = nullptr;       // (hidden_size) each, contiguous
+  const Rows<const T>* of_steps = nullptr;  // hidden_size features each; feature_stride must be 1
+  const T* const* of_rows = nullptr;        // (batch, hidden_size) each, contiguous
+};
+
 template <class T>
 struct Forward {
   Sequence sequence;
-  Cell cell = Cell::tanh;
+  Cell cell = Cell::tanh;  // not read where `program` is given
   int threads = 1;
   Weights<T> weights;                        // not read where `packed` is given
   const PackedWeights<T>* packed = nullptr;  // of this cell; null: the weights are packed for this call alone
@@ -113,6 +127,10 @@ struct Forward {
   T* kept = nullptr;  // what Backward needs besides the output: a row a step and sequence, behind one another as packed
                       // ones are or (steps, batch), of kept * hidden_size elements (see cells.h), written, contiguous;
                       // null: not wanted; not read of a cell that keeps nothing
+  const Program* program = nullptr;      // null: the cell is `cell`. Its kept * hidden_size elements a row are those of
+                                         // its kept and of all states but h, and its further states are "cell states":
+  std::ptrdiff_t cell_states_apart = 0;  // where there are several, the elements from one to the next; else not read
+  ProgramInputs<T> inputs = {};          // of the program
 };
 
 // BPTT. With g_t = dL/dh_t from outside:
@@ -121,8 +139,8 @@ struct Forward {
 //     dW_ih = sum d_t x_t^T        dW_hh = sum d_t h_{t-1}^T        db_ih = db_hh = sum d_t
 template <class T>
 struct Backward {
-  Sequence sequence;  // the sequence and cell of Forward
-  Cell cell = Cell::tanh;
+  Sequence sequence;       // the sequence and cell of Forward
+  Cell cell = Cell::tanh;  // not read where `program` is given
   int threads = 1;
   Weights<T> weights;                     // the biases are not read
   Rows<const T> input;                    // x, input_size features
@@ -147,6 +165,14 @@ struct Backward {
   T* d_initial_cell_state = nullptr;  // dc_0 (batch, hidden_size), lstm alone
   T* deltas = nullptr;  // d_t itself, for who sums it otherwise: a row a step and sequence as in Forward's kept, of
                         // (apart + gates) * hidden_size elements: W_ih's of the gates apart, then W_hh's of all
+
+  const Program* program = nullptr;      // as in Forward; one that has a backward list
+  std::ptrdiff_t cell_states_apart = 0;  // as in Forward
+  ProgramInputs<T> inputs = {};          // as in Forward
+  // Written; null, or null for some of them: not wanted.
+  T* const* d_unit_inputs = nullptr;  // (hidden_size) each: sums over the batch, zeros when it is 0
+  const Rows<T>* d_step_inputs = nullptr;
+  T* const* d_row_inputs = nullptr;  // (batch, hidden_size) each
 };
 
 // Throw std::invalid_argument for a sequence that cannot be (see Sequence) before anything is written,

@@ -1,0 +1,196 @@
+// Runs a plan over the rows of a step, in blocks of rows and units that stay in the first-level cache: each instruction
+// passes over a block before the next one does. No result hangs on how the blocks are cut.
+#pragma once
+
+#include "program/operations.h"
+#include "program/plan.h"
+#include "recurrence/schedule.h"
+#include "tile/product.h"
+
+namespace elman {
+namespace {
+
+// Where a value lies: of the rows of a step, `row` elements apart, the units side by side; a constant is one vector
+// that is read again and again.
+template <class T>
+struct Operand {
+  T* data;
+  std::ptrdiff_t row, unit;
+};
+
+template <class T>
+class Interpreter {
+ public:
+  struct Places {
+    Layout::Place<Operand<T>> operands;
+    Layout::Place<T*> blocks;
+    Layout::Place<T> registers, constants;
+  };
+
+  static Places reserve(Layout& layout, const Plan& plan, std::int64_t units) {
+    const std::int64_t count = plan.place_count;
+    return {layout.reserve<Operand<T>>(count), layout.reserve<T*>(count),
+            layout.reserve<T>(plan.registers * block_size(plan, units)), layout.reserve<T>(count * kConstant)};
+  }
+
+  Interpreter(const Layout& layout, const Places& places, const Plan& plan, std::int64_t units)
+      : plan_(plan), units_(units), operands_(layout[places.operands]), blocks_(layout[places.blocks]) {
+    unit_step_ = plan.takes_whole_rows ? units : smaller(units, kUnits);
+    row_step_ = larger(1, kElements / unit_step_);
+    for (std::int64_t i = 0; i < plan.place_count; ++i) {
+      const Place& place = plan.places[i];
+      if (place.kind == Kind::result) {
+        operands_[i] = {layout[places.registers] + place.index * block_size(plan, units), width(plan, units), 1};
+      } else if (place.kind == Kind::constant) {
+        T* const constant = layout[places.constants] + i * kConstant;
+        for (int lane = 0; lane < kConstant; ++lane) constant[lane] = static_cast<T>(plan.constants[place.index]);
+        operands_[i] = {constant, 0, 0};
+      }
+    }
+  }
+
+  // Runs over `rows` rows; find(kind, index) says where the values lie that are neither registers nor constants.
+  template <class Find>
+  void run(std::int64_t rows, const Find& find) const {
+    for (int i = 0; i < plan_.place_count; ++i) {
+      const auto [kind, index] = plan_.places[i];
+      if (kind != Kind::result && kind != Kind::constant) operands_[i] = find(kind, static_cast<int>(index));
+    }
+    for (std::int64_t row = 0; row < rows; row += row_step_) {
+      for (std::int64_t unit = 0; unit < units_; unit += unit_step_) {
+        for (int i = 0; i < plan_.place_count; ++i) {
+          const Operand<T>& operand = operands_[i];
+          const bool is_register = plan_.places[i].kind == Kind::result;
+          blocks_[i] = is_register ? operand.data : operand.data + row * operand.row + unit * operand.unit;
+        }
+        run_block({smaller(row_step_, rows - row), smaller(unit_step_, units_ - unit)});
+      }
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kUnits = 256, kElements = 512;
+  static constexpr int kConstant = kSideBySide * kLanes<T>;
+
+  struct Block {
+    std::int64_t rows, units;
+  };
+
+  // Elements of a row of a register, and of all its rows.
+  static std::int64_t width(const Plan& plan, std::int64_t units) {
+    return panels(plan.takes_whole_rows ? units : smaller(units, kUnits), 16) * 16;
+  }
+  static std::int64_t block_size(const Plan& plan, std::int64_t units) {
+    const std::int64_t step = plan.takes_whole_rows ? units : smaller(units, kUnits);
+    return larger(1, kElements / step) * width(plan, units);
+  }
+
+  void run_block(const Block& block) const {
+    for (int i = 0; i < plan_.instruction_count; ++i) run_instruction(plan_.instructions[i], block);
+  }
+
+#define ELMAN_ON_EACH(...) [](const auto&... x) __attribute__((always_inline)) { return on_each(__VA_ARGS__, x...); }
+  void run_instruction(const PlannedInstruction& instruction, const Block& block) const {
+    using Do = Operations<T>;
+    const auto of_one = [&](const auto& f) __attribute__((always_inline)) { each<1>(instruction, block, f); };
+    const auto of_two = [&](const auto& f) __attribute__((always_inline)) { each<2>(instruction, block, f); };
+    const auto of_three = [&](const auto& f) __attribute__((always_inline)) { each<3>(instruction, block, f); };
+    switch (instruction.operation) {
+      case Operation::copy: return of_one([](const auto& a) __attribute__((always_inline)) { return a; });
+      case Operation::add:
+        return of_two([](const auto& a, const auto& b) __attribute__((always_inline)) { return a + b; });
+      case Operation::subtract:
+        return of_two([](const auto& a, const auto& b) __attribute__((always_inline)) { return a - b; });
+      case Operation::multiply:
+        return of_two([](const auto& a, const auto& b) __attribute__((always_inline)) { return a * b; });
+      case Operation::divide:
+        return of_two([](const auto& a, const auto& b) __attribute__((always_inline)) { return a / b; });
+      case Operation::multiply_add:
+        return of_three([](const auto& a, const auto& b, const auto& c)
+                            __attribute__((always_inline)) { return multiply_add(a, b, c); });
+      case Operation::negated_multiply_add:
+        return of_three([](const auto& a, const auto& b, const auto& c)
+                            __attribute__((always_inline)) { return multiply_add(-a, b, c); });
+      case Operation::negate: return of_one([](const auto& a) __attribute__((always_inline)) { return -a; });
+      case Operation::absolute: return of_one(ELMAN_ON_EACH(Do::absolute));
+      case Operation::minimum: return of_two(ELMAN_ON_EACH(Do::minimum));
+      case Operation::maximum: return of_two(ELMAN_ON_EACH(Do::maximum));
+      case Operation::less: return of_two(ELMAN_ON_EACH(Do::less));
+      case Operation::less_equal: return of_two(ELMAN_ON_EACH(Do::less_equal));
+      case Operation::equal: return of_two(ELMAN_ON_EACH(Do::equal));
+      case Operation::select: return of_three(ELMAN_ON_EACH(Do::select));
+      case Operation::exp:
+        return of_one([](const auto& a) __attribute__((always_inline)) { return exponential<T>(a); });
+      case Operation::log: return of_one([](const auto& a) __attribute__((always_inline)) { return logarithm<T>(a); });
+      case Operation::sqrt: return of_one(ELMAN_ON_EACH(Do::square_root));
+      case Operation::tanh: return of_one([](const auto& a) __attribute__((always_inline)) { return tanh<T>(a); });
+      case Operation::sigma: return of_one([](const auto& a) __attribute__((always_inline)) { return sigma<T>(a); });
+      case Operation::softplus:
+        return of_one([](const auto& a) __attribute__((always_inline)) { return softplus<T>(a); });
+      case Operation::relu: return of_one(ELMAN_ON_EACH(Do::relu));
+      case Operation::row_sum: return sum_rows(instruction, block);
+    }
+  }
+#undef ELMAN_ON_EACH
+
+  // f of each vector of the block, of several at once as far as they go.
+  template <int kArguments, class F>
+  [[gnu::always_inline]] void each(const PlannedInstruction& instruction, const Block& block, const F& f) const {
+    const Operand<T>& of_to = operands_[instruction.to];
+    const T* from[kArguments];
+    std::ptrdiff_t rows_apart[kArguments], unit[kArguments];
+#pragma GCC unroll 3
+    for (int i = 0; i < kArguments; ++i) {
+      const Operand<T>& operand = operands_[instruction.from[i]];
+      from[i] = blocks_[instruction.from[i]];
+      rows_apart[i] = operand.row;
+      unit[i] = operand.unit;
+    }
+    T* to = blocks_[instruction.to];
+    for (std::int64_t row = 0; row < block.rows; ++row, to += of_to.row) {
+      std::int64_t at = 0;
+      constexpr int kStep = kSideBySide * kLanes<T>;
+      for (; at + kStep <= block.units; at += kStep) {
+        store_several<T>(to + at, on_arguments<kArguments>(f, [&](int i) __attribute__((always_inline)) {
+                           return load_several<kSideBySide>(from[i] + at * unit[i]);
+                         }));
+      }
+      for (; at < block.units; at += kLanes<T>) {
+        const int lanes = static_cast<int>(smaller(kLanes<T>, block.units - at));
+        store_several<T>(to + at, lanes, on_arguments<kArguments>(f, [&](int i) __attribute__((always_inline)) {
+                           return load_several<1>(from[i] + at * unit[i], lanes);
+                         }));
+      }
+#pragma GCC unroll 3
+      for (int i = 0; i < kArguments; ++i) from[i] += rows_apart[i];
+    }
+  }
+
+  template <int kArguments, class F, class Load>
+  [[gnu::always_inline]] static auto on_arguments(const F& f, const Load& argument) {
+    if constexpr (kArguments == 1) {
+      return f(argument(0));
+    } else if constexpr (kArguments == 2) {
+      return f(argument(0), argument(1));
+    } else {
+      return f(argument(0), argument(1), argument(2));
+    }
+  }
+
+  void sum_rows(const PlannedInstruction& instruction, const Block& block) const {
+    const Operand<T>&of_to = operands_[instruction.to], &of_from = operands_[instruction.from[0]];
+    for (std::int64_t row = 0; row < block.rows; ++row) {
+      const T sum = sum_of_row(blocks_[instruction.from[0]] + row * of_from.row, of_from.unit, block.units);
+      T* const to = blocks_[instruction.to] + row * of_to.row;
+      for (std::int64_t unit = 0; unit < block.units; ++unit) to[unit] = sum;
+    }
+  }
+
+  const Plan& plan_;
+  std::int64_t units_, row_step_, unit_step_;
+  Operand<T>* operands_;
+  T** blocks_;
+};
+
+}  // namespace
+}  // namespace elman

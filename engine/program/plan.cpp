@@ -1,0 +1,206 @@
+#include "program/plan.h"
+
+#include <array>
+
+namespace elman {
+namespace {
+
+constexpr int kMostNodes = kMostInstructions + kMostOutputs;
+constexpr int kNone = -1;
+
+Kind kind_of(Value value) { return static_cast<Kind>(value / kMostOfKind); }
+int index_of(Value value) { return value % kMostOfKind; }
+
+constexpr int kArguments[] = {
+#define ELMAN_OPERATION(name, arguments) arguments,
+    ELMAN_OPERATIONS(ELMAN_OPERATION)
+#undef ELMAN_OPERATION
+};
+
+class Planner {
+ public:
+  Planner(const InstructionList& list, bool in_place, Plan& plan) : in_place_(in_place), plan_(plan) {
+    for (const Instruction& instruction : list.instructions) nodes_[count_++] = {instruction};
+    plan_.instruction_count = plan_.place_count = plan_.registers = 0;
+    plan_.takes_whole_rows = false;
+  }
+
+  // An output that is asked for. What is no result is copied, so that each output is the result of a node.
+  void want(const Output& output) {
+    Value from = output.from;
+    if (kind_of(from) != Kind::result) {
+      nodes_[count_] = {{Operation::copy, {from}}};
+      from = count_++;
+    }
+    outputs_[output_count_++] = {output.to, from};
+  }
+
+  void run() {
+    find_live();
+    find_targets();
+    for (int node = 0; node < count_; ++node) {
+      if (nodes_[node].is_live) emit(node);
+    }
+    for (int i = 0; i < output_count_; ++i) {
+      const auto [to, from] = outputs_[i];
+      if (nodes_[from].target == i) continue;
+      const std::uint16_t into = place(kind_of(to), index_of(to)), of = nodes_[from].place;
+      if (kind_of(to) == Kind::d_row_input) {  // a sum over the steps
+        append({Operation::add, into, {into, of, 0}});
+      } else {
+        append({Operation::copy, into, {of, 0, 0}});
+      }
+    }
+  }
+
+ private:
+  struct Node {
+    Instruction instruction;
+    bool is_live = false;
+    int target = kNone;    // the output that it is written to itself, else it goes to a register
+    int last_use = kNone;  // the node that reads it last
+    std::uint16_t place = 0;
+    int reg = kNone;
+  };
+
+  template <class F>
+  void on_arguments(const Node& node, const F& f) {
+    const int arguments = kArguments[static_cast<int>(node.instruction.operation)];
+    for (int i = 0; i < arguments; ++i) f(i, node.instruction.from[static_cast<std::size_t>(i)]);
+  }
+
+  void find_live() {
+    for (int i = 0; i < output_count_; ++i) {
+      Node& node = nodes_[outputs_[i].from];
+      node.is_live = true;
+    }
+    for (int at = count_ - 1; at >= 0; --at) {
+      if (!nodes_[at].is_live) continue;
+      on_arguments(nodes_[at], [&](int, Value from) {
+        if (kind_of(from) != Kind::result) return;
+        Node& argument = nodes_[from];
+        argument.is_live = true;
+        if (argument.last_use < at) argument.last_use = at;
+      });
+    }
+  }
+
+  // The first output of a node is written by it, unless what lies there is still to be read; the others are copied
+  // when all else is done.
+  void find_targets() {
+    for (int i = 0; i < output_count_; ++i) {
+      const auto [to, from] = outputs_[i];
+      if (nodes_[from].target == kNone && kind_of(to) != Kind::d_row_input && !is_read_after(to, from)) {
+        nodes_[from].target = i;
+      } else {
+        nodes_[from].last_use = kMostNodes;
+      }
+    }
+  }
+
+  // Whether an output lies where a state does that is read after node `at`.
+  bool is_read_after(Value to, int at) {
+    if (!in_place_ || index_of(to) == 0) return false;
+    Kind before{};
+    if (kind_of(to) == Kind::new_state) {
+      before = Kind::state;
+    } else if (kind_of(to) == Kind::d_state) {
+      before = Kind::d_new_state;
+    } else {
+      return false;
+    }
+    bool is_read = false;
+    for (int node = at + 1; node < count_; ++node) {
+      if (!nodes_[node].is_live) continue;
+      on_arguments(nodes_[node],
+                   [&](int, Value from) { is_read |= kind_of(from) == before && index_of(from) == index_of(to); });
+    }
+    return is_read;
+  }
+
+  void emit(int at) {
+    Node& node = nodes_[at];
+    PlannedInstruction planned{node.instruction.operation, 0, {0, 0, 0}};
+    on_arguments(node, [&](int i, Value from) {
+      planned.from[i] = kind_of(from) == Kind::result ? nodes_[from].place : place(kind_of(from), index_of(from));
+    });
+    on_arguments(node, [&](int, Value from) {
+      if (kind_of(from) != Kind::result) return;
+      Node& argument = nodes_[from];
+      if (argument.reg == kNone || argument.last_use != at) return;
+      free_[free_count_++] = argument.reg;
+      argument.reg = kNone;
+    });
+    if (node.target == kNone) {
+      node.reg = free_count_ > 0 ? free_[--free_count_] : plan_.registers++;
+      node.place = place(Kind::result, node.reg);
+    } else {
+      const Value to = outputs_[node.target].to;
+      node.place = place(kind_of(to), index_of(to));
+    }
+    planned.to = node.place;
+    plan_.takes_whole_rows |= planned.operation == Operation::row_sum;
+    append(planned);
+  }
+
+  std::uint16_t place(Kind kind, int index) {
+    int i = 0;
+    while (i < plan_.place_count && (plan_.places[i].kind != kind || plan_.places[i].index != index)) ++i;
+    if (i == plan_.place_count) plan_.places[plan_.place_count++] = {kind, static_cast<std::uint16_t>(index)};
+    return static_cast<std::uint16_t>(i);
+  }
+
+  void append(const PlannedInstruction& planned) { plan_.instructions[plan_.instruction_count++] = planned; }
+
+  bool in_place_;
+  Plan& plan_;
+  int count_ = 0, output_count_ = 0, free_count_ = 0;
+  std::array<Node, kMostNodes> nodes_;
+  std::array<Output, kMostOutputs> outputs_;
+  std::array<int, kMostNodes> free_;
+};
+
+void describe(const Program& program, Plan& plan) {
+  const ProgramText& text = program.text();
+  plan.sizes = sizes(program);
+  plan.unit_inputs = text.unit_inputs;
+  plan.row_inputs = text.row_inputs;
+  plan.constants = text.constants.data();
+  plan.carries_hidden = false;
+  for (const Output& output : text.backward.outputs) {
+    plan.carries_hidden |= output.to == static_cast<int>(Kind::d_state) * kMostOfKind;
+  }
+}
+
+}  // namespace
+
+CellSizes sizes(const Program& program) {
+  const ProgramText& text = program.text();
+  // all states but h are kept too, behind the rest
+  return {"program", text.gates, text.apart, text.states, text.kept + text.states - 1, false};
+}
+
+void plan_forward(const Program& program, bool keeps, Plan& plan) {
+  describe(program, plan);
+  Planner planner(program.text().forward, !keeps, plan);  // what is kept of states has places of its own
+  for (const Output& output : program.text().forward.outputs) {
+    if (keeps || kind_of(output.to) != Kind::kept) planner.want(output);
+  }
+  planner.run();
+}
+
+void plan_backward(const Program& program, const Wanted& wanted, Plan& plan) {
+  describe(program, plan);
+  Planner planner(program.text().backward, true, plan);
+  for (const Output& output : program.text().backward.outputs) {
+    const Kind kind = kind_of(output.to);
+    std::uint32_t of_kind = ~0u;
+    if (kind == Kind::d_unit_input) of_kind = wanted.unit_inputs;
+    if (kind == Kind::d_step_input) of_kind = wanted.step_inputs;
+    if (kind == Kind::d_row_input) of_kind = wanted.row_inputs;
+    if (of_kind >> (index_of(output.to) % 32) & 1u) planner.want(output);
+  }
+  planner.run();
+}
+
+}  // namespace elman

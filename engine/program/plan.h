@@ -1,0 +1,49 @@
+// A list of instructions as it is run: without what nobody asked for, each result where it is wanted or in a register,
+// registers used again as soon as they are free.
+#pragma once
+
+#include <cstdint>
+
+#include "elman/cells.h"
+#include "elman/program.h"
+
+namespace elman {
+
+struct PlannedInstruction {
+  Operation operation;
+  std::uint16_t to, from[3];  // places
+};
+
+struct Place {
+  Kind kind;  // a result is a register
+  std::uint16_t index;
+};
+
+// Plain data: it is read by what is compiled once per instruction set.
+struct Plan {
+  static constexpr int kMostPlanned = kMostInstructions + 2 * kMostOutputs;
+  static constexpr int kMostPlaces = kMostPlanned + 2 * kMostConstants;
+
+  CellSizes sizes;
+  int unit_inputs, row_inputs;
+  int registers;
+  int instruction_count, place_count;
+  bool takes_whole_rows;  // a value hangs on all units of its row
+  bool carries_hidden;    // h has a way to the step after besides W_hh
+  const double* constants;
+  PlannedInstruction instructions[kMostPlanned];
+  Place places[kMostPlaces];
+};
+
+// Which outputs a call asks for, bit i for number i of its kind.
+struct Wanted {
+  std::uint32_t unit_inputs = 0, step_inputs = 0, row_inputs = 0;  // gradients of
+};
+
+CellSizes sizes(const Program& program);
+
+// `program` outlives the plan, which is written.
+void plan_forward(const Program& program, bool keeps, Plan& plan);
+void plan_backward(const Program& program, const Wanted& wanted, Plan& plan);
+
+}  // namespace elman
