@@ -76,7 +76,7 @@ class BackwardPass {
     const int threads = useful_threads(call_.threads, multiplications, tuning::kMultiplicationsOfThread);
     const std::size_t unit_bytes = sizeof(T) * static_cast<std::size_t>(recurrent_weights_.depth);
     const UnitShares shares(schedule_.batch(), hidden_size_, kPanel<T>, unit_bytes, Cell::kIsProgram ? 1 : threads);
-    const RowGroups groups(schedule_.batch(), threads, unit_bytes * static_cast<std::size_t>(hidden_size_));
+    const RowGroups groups(schedule_, threads, unit_bytes * static_cast<std::size_t>(hidden_size_));
 
     // Steps that are not shared out are long enough for the other threads to fall asleep.
     const bool shared = shares.count() > 1 || groups.count() > 1;
@@ -149,9 +149,9 @@ class BackwardPass {
     const std::int64_t before = schedule_.rows_of(iteration - 1);
     if (first >= end) return;
 
-    const T* later[tuning::kRowsOfGroup];
-    const T* given[tuning::kRowsOfGroup];
-    const T* hidden[tuning::kRowsOfGroup];
+    const T* later[tuning::kMostRowsOfGroup];
+    const T* given[tuning::kMostRowsOfGroup];
+    const T* hidden[tuning::kMostRowsOfGroup];
     T* const deltas = chunk_.delta(chunk_.position(iteration) + first);
     for (std::int64_t row = first; row < end; ++row) {
       const std::int64_t at = chunk_.position(iteration) + row;
@@ -198,7 +198,7 @@ class BackwardPass {
     first = larger(first, schedule_.rows_of(iteration - 1));
     const std::int64_t end = smaller(schedule_.rows_of(iteration), last);
     if (first >= end) return;
-    const T* from[tuning::kRowsOfGroup];
+    const T* from[tuning::kMostRowsOfGroup];
     for (std::int64_t row = first; row < end; ++row)
       from[row - first] = recurrent_delta(chunk_.position(iteration) + row);
     multiply<T, kBlock>(from, 1, end - first, recurrent_weights_,

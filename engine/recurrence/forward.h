@@ -62,7 +62,7 @@ class ForwardPass {
                               sizeof(T) * static_cast<std::size_t>(Cell::kGates * weights_.recurrent_depth), threads);
       if (shares.count() > 1) return run_shares(shares);
     }
-    const RowGroups groups(schedule_.batch(), threads, sizeof(T) * static_cast<std::size_t>(hidden_size_ * depth));
+    const RowGroups groups(schedule_, threads, sizeof(T) * static_cast<std::size_t>(hidden_size_ * depth));
     parallel(groups.count(), threads,
              [&](std::int64_t group) { run_group(groups.begin(group), groups.begin(group + 1)); });
   }
@@ -196,8 +196,8 @@ class ForwardPass {
     const std::int64_t step = schedule_.step(iteration);
     const std::int64_t end = smaller(schedule_.rows_of(iteration), last);
     const std::int64_t before = schedule_.rows_of(iteration - 1);
-    const T* from[tuning::kRowsOfGroup];
-    T* to[tuning::kRowsOfGroup];
+    const T* from[tuning::kMostRowsOfGroup];
+    T* to[tuning::kMostRowsOfGroup];
     for (std::int64_t row = first; row < end; ++row) {
       from[row - first] = row < before ? schedule_.at(call_.output, schedule_.step(iteration - 1), row) : initial(row);
       to[row - first] = schedule_.at(call_.output, step, row);

@@ -30,6 +30,15 @@ class Schedule {
     return iteration < 0 || iteration >= steps() ? 0 : rows(step(iteration));
   }
 
+  bool is_packed() const { return offsets_; }
+
+  // All steps' rows of the first `row` sequences.
+  std::int64_t rows_before(std::int64_t row) const {
+    std::int64_t sum = 0;
+    for (std::int64_t step = 0; step < steps(); ++step) sum += smaller(rows(step), row);
+    return sum;
+  }
+
   std::int64_t total_rows() const { return offsets_ ? offsets_[steps() - 1] + rows(steps() - 1) : steps() * batch(); }
 
   template <class T>
@@ -44,24 +53,39 @@ class Schedule {
   const std::int64_t* offsets_;
 };
 
-// Row groups run through the whole sequence on their own, without a barrier between steps.
+// Row groups run through the whole sequence on their own, without a barrier between steps. In packed input the first
+// rows are the longest: groups have like shares of all steps' rows, as far as there is room for more rows in the
+// others.
 class RowGroups {
  public:
-  RowGroups(std::int64_t batch, int threads, std::size_t weight_bytes) : batch_(batch) {
-    const std::int64_t height =
-        weight_bytes > tuning::kCachedWeights ? tuning::kRowsOfGroup : tuning::kRowsOfCachedGroup;
+  RowGroups(const Schedule& schedule, int threads, std::size_t weight_bytes) : schedule_(schedule) {
+    const std::int64_t batch = schedule.batch(), height = weight_bytes > tuning::kCachedWeights
+                                                              ? tuning::kRowsOfGroup
+                                                              : tuning::kRowsOfCachedGroup;
     count_ = (batch + height - 1) / height;
     if (threads > 1) count_ = (count_ + threads - 1) / threads * threads;
     // A row alone takes as long as two: the weights are read once for either.
     if (count_ > batch / 2) count_ = larger(batch / 2, 1);
+    room_ = tuning::kMostRowsOfGroup - (batch + count_ - 1) / count_;
   }
 
   std::int64_t count() const { return count_; }
-  std::int64_t begin(std::int64_t group) const { return batch_ * group / count_; }
+
+  std::int64_t begin(std::int64_t group) const {
+    const std::int64_t even = schedule_.batch() * group / count_;
+    if (!schedule_.is_packed() || group == 0 || group == count_) return even;
+    const std::int64_t share = schedule_.total_rows() * group / count_;
+    std::int64_t first = larger(even - room_, group), last = even;  // the longest are the first: never behind `even`
+    while (first < last) {
+      const std::int64_t middle = (first + last) / 2;
+      schedule_.rows_before(middle) < share ? first = middle + 1 : last = middle;
+    }
+    return first;
+  }
 
  private:
-  std::int64_t batch_;
-  std::int64_t count_;
+  const Schedule& schedule_;
+  std::int64_t count_, room_;
 };
 
 // As many threads as have `share` or more of the work each.

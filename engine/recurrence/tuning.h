@@ -16,6 +16,7 @@ inline constexpr std::size_t kPackedBytesOfThread = std::size_t{512} << 10;  // 
 // Groups of rows. Weights that outgrow the second-level cache are read anew at each step: then more rows share a
 // reading.
 inline constexpr std::int64_t kRowsOfGroup = 48;
+inline constexpr std::int64_t kMostRowsOfGroup = 2 * kRowsOfGroup;  // of short sequences, for like shares
 inline constexpr std::int64_t kRowsOfCachedGroup = 24;
 inline constexpr std::size_t kCachedWeights = std::size_t{256} << 10;
 
@@ -26,7 +27,7 @@ inline constexpr std::int64_t kFewRows = 8;
 inline constexpr std::size_t kWeightsOfFewRows = std::size_t{2} << 20;
 
 // Input projection: rows whose results are still in the cache when their step comes.
-inline constexpr std::int64_t kRowsOfProjection = 2 * kRowsOfGroup;
+inline constexpr std::int64_t kRowsOfProjection = kMostRowsOfGroup;
 
 // dx: rows of a block, and blocks for each thread, lest one wait for the other's last.
 inline constexpr std::int64_t kRowsOfInputGradient = 96;
