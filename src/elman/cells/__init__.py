@@ -1,0 +1,48 @@
+"""Cells of one's own: the pointwise mathematics of a recurrent cell, written once in Python.
+
+The engine multiplies, loops, differentiates and streams; a cell says what becomes of the gates' sums and of the states.
+"""
+
+from elman.cells._cell import Cell, Learned, learned
+from elman.cells._program import Program
+from elman.cells._values import (
+    CellError,
+    Gate,
+    Value,
+    exp,
+    fma,
+    log,
+    maximum,
+    mean_units,
+    minimum,
+    relu,
+    sigma,
+    softplus,
+    sqrt,
+    sum_units,
+    tanh,
+    where,
+)
+
+__all__ = [
+    "Cell",
+    "CellError",
+    "Gate",
+    "Learned",
+    "Program",
+    "Value",
+    "exp",
+    "fma",
+    "learned",
+    "log",
+    "maximum",
+    "mean_units",
+    "minimum",
+    "relu",
+    "sigma",
+    "softplus",
+    "sqrt",
+    "sum_units",
+    "tanh",
+    "where",
+]

@@ -1,0 +1,138 @@
+"""``Cell``: what a user writes, and the program that becomes of it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from elman._errors import InputError, shown
+from elman.cells._program import MOST_NODES, Program
+from elman.cells._values import Gate, Recording
+
+__all__ = ["Cell", "Learned", "learned"]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """See :func:`learned`."""
+
+    initial: Any
+
+
+def learned(initial: Any) -> Learned:
+    """A parameter of a cell that is learned, one for each hidden unit.
+
+    Args:
+        initial: what it is at first: a number for all units, or a value for each.
+    """
+    return Learned(initial)
+
+
+class Cell:
+    """A recurrent cell by its pointwise mathematics, written once in Python.
+
+    A subclass names its gates and has a ``step``, whose arguments are found by their names: gates, states, and what
+    else it is given. ``step`` returns the states after the step, in their order. It is called once, with symbols
+    (:class:`~elman.cells.Value`): arithmetic, comparisons and the functions of ``elman.cells`` on them are recorded.
+
+    Class attributes:
+        gates: names. Each is ``W_ih x + b_ih + W_hh h + b_hh`` with rows of its own in the weights; its ``.input`` and
+            ``.recurrent`` are the two parts, each with its bias. Gates whose parts are used come last in the weights.
+        states: names, ``("h",)`` unless said otherwise. The first is the output, and is fed back through ``W_hh``.
+        step_inputs: names of what is given for each step, sequence and unit, such as noise.
+        sequence_inputs: names of what is given for each sequence and unit, such as a dropout mask.
+
+    Args:
+        parameters: by name what ``step`` takes besides: a number, a value for each hidden unit, or :func:`learned`.
+
+    Raises:
+        CellError: ``step`` cannot be recorded; the message names the line.
+        InputError: arguments that ``step`` does not have, or lacks.
+
+    Example:
+        >>> from elman.cells import Cell, tanh
+        >>> class Leaky(Cell):
+        ...     gates = ("a",)
+        ...     def step(self, a, h, leak):
+        ...         return (1 - leak) * h + leak * tanh(a)
+        >>> Leaky(leak=0.2).program.gates
+        ('a',)
+    """
+
+    gates: ClassVar[tuple[str, ...]] = ("a",)
+    states: ClassVar[tuple[str, ...]] = ("h",)
+    step_inputs: ClassVar[tuple[str, ...]] = ()
+    sequence_inputs: ClassVar[tuple[str, ...]] = ()
+
+    step: Any
+
+    def __init__(self, **parameters: Any) -> None:
+        self.parameters: Mapping[str, Any] = parameters
+        for name, value in parameters.items():
+            if isinstance(value, bool | str | None.__class__):
+                raise InputError(f"{name}: expected a number, values or learned(…), got {shown(value)}")
+        _ = self.program
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={shown(value)}" for name, value in self.parameters.items())
+        return f"{type(self).__name__}({given})"
+
+    @cached_property
+    def program(self) -> Program:
+        """What ``step`` does, as data."""
+        if not hasattr(type(self), "step"):
+            raise InputError(f"{type(self).__name__}: expected a step, as in def step(self, a, h)")
+        recording = Recording()
+        arguments = {name: self._argument(recording, name) for name in self._argument_names()}
+        after = self.step(**arguments)
+        after = after if isinstance(after, tuple) else (after,)
+        title = f"{type(self).__name__}.step"
+        if len(after) != len(self.states) or not all(recording.holds(value) for value in after):
+            expected = "a value" if len(self.states) == 1 else f"{len(self.states)} values"
+            raise InputError(f"{title}: expected to return {expected} ({', '.join(self.states)}), got {shown(after)}")
+        if len(recording.nodes) > MOST_NODES:
+            raise InputError(f"{title}: expected at most {MOST_NODES} operations, got {len(recording.nodes)}")
+        taken = {node.name for node in recording.nodes if node.operation in ("gate_input", "gate_recurrent")}
+        inputs = {name: self._kind(name) for name in arguments if self._kind(name)}
+        return Program(
+            gates=(*(g for g in self.gates if g not in taken), *(g for g in self.gates if g in taken)),
+            states=tuple(self.states),
+            inputs=inputs,
+            nodes=tuple(recording.nodes),
+            results=tuple(value._place for value in after),
+        )
+
+    def _argument_names(self) -> list[str]:
+        names = [*inspect.signature(self.step).parameters]
+        title = type(self).__name__
+        known = [*self.gates, *self.states, *self.step_inputs, *self.sequence_inputs, *self.parameters]
+        if len({*known}) != len(known):
+            raise InputError(f"{title}: expected names that are given once, got {', '.join(known)}")
+        for name in names:
+            if name not in known:
+                raise InputError(f"{title}.step: {name} is no gate, state or input; give it as {title}({name}=…)")
+        unused = [name for name in known if name not in names and name not in self.states]
+        if unused:
+            raise InputError(f"{title}.step: expected to take {', '.join(unused)}, got {', '.join(names)}")
+        return names
+
+    def _argument(self, recording: Recording, name: str) -> Any:
+        if name in self.gates:
+            return Gate(recording, name)
+        if name in self.states:
+            return recording.add("state", name=name)
+        kind = self._kind(name)
+        return recording.add(kind, name=name) if kind else float(self.parameters[name])
+
+    def _kind(self, name: str) -> str:
+        """Of an input; of gates, states and numbers none."""
+        if name in self.step_inputs:
+            return "step"
+        if name in self.sequence_inputs:
+            return "sequence"
+        if name in self.parameters and not isinstance(self.parameters[name], int | float):
+            return "unit"
+        return ""

@@ -1,0 +1,194 @@
+"""A cell's pointwise mathematics as data: what a file holds, what the engine runs, what is differentiated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from elman._errors import InputError, shown
+
+__all__ = ["ARITIES", "LEAVES", "MOST_NODES", "Node", "Program"]
+
+#: How many values each operation takes.
+ARITIES = {
+    "add": 2,
+    "subtract": 2,
+    "multiply": 2,
+    "divide": 2,
+    "fma": 3,
+    "negate": 1,
+    "abs": 1,
+    "minimum": 2,
+    "maximum": 2,
+    "less": 2,
+    "less_equal": 2,
+    "equal": 2,
+    "select": 3,
+    "exp": 1,
+    "log": 1,
+    "sqrt": 1,
+    "tanh": 1,
+    "sigma": 1,
+    "softplus": 1,
+    "relu": 1,
+    "sum_units": 1,
+}
+
+#: What a program begins with, and whether the leaf has a name: a gate's sum, or its two parts; a state before the step;
+#: what is given for each unit, sequence or step; a number; how many units there are.
+LEAVES = {
+    "gate": True,
+    "gate_input": True,
+    "gate_recurrent": True,
+    "state": True,
+    "unit": True,
+    "sequence": True,
+    "step": True,
+    "number": False,
+    "units": False,
+}
+
+MASKS = frozenset({"less", "less_equal", "equal"})
+MOST_NODES = 256
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation on values that come before it, or a leaf.
+
+    Args:
+        operation: of ``ARITIES`` or ``LEAVES``.
+        values: the places of what it takes.
+        name: a leaf's.
+        number: of the leaf ``"number"``.
+    """
+
+    operation: str
+    values: tuple[int, ...] = ()
+    name: str = ""
+    number: float = 0.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """From the gates' sums and the states before to the states after one step.
+
+    Args:
+        gates: their names in the order of their rows in the weights. Those whose two sums are taken apart come last.
+        states: their names. The first is the output, and is fed back through ``weight_hh``.
+        inputs: what else the step is given, by name: ``"unit"``, ``"sequence"`` or ``"step"``.
+        nodes: in an order in which each comes after what it takes.
+        results: the places of the states after the step.
+    """
+
+    gates: tuple[str, ...]
+    states: tuple[str, ...]
+    inputs: Mapping[str, str]
+    nodes: tuple[Node, ...]
+    results: tuple[int, ...]
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """The gates that take ``W_ih x + b_ih`` and ``W_hh h + b_hh`` apart."""
+        taken = {node.name for node in self.nodes if node.operation in ("gate_input", "gate_recurrent")}
+        return tuple(gate for gate in self.gates if gate in taken)
+
+    def to_data(self) -> dict[str, Any]:
+        """Lists, dictionaries, strings and numbers alone."""
+        return {
+            "gates": [*self.gates],
+            "states": [*self.states],
+            "inputs": dict(self.inputs),
+            "nodes": [[node.operation, *_arguments(node)] for node in self.nodes],
+            "results": [*self.results],
+        }
+
+    @classmethod
+    def from_data(cls, data: Any) -> Program:
+        """The inverse of :meth:`to_data`.
+
+        Raises:
+            InputError: it is none of these; the place and what was expected there are named.
+        """
+        fields = {"gates", "states", "inputs", "nodes", "results"}
+        if not isinstance(data, dict) or set(data) != fields:
+            raise InputError(f"program: expected a dictionary of {', '.join(sorted(fields))}, got {shown(data)}")
+        gates, states = (_names(data[field], field) for field in ("gates", "states"))
+        inputs = data["inputs"]
+        if not isinstance(inputs, dict) or any(kind not in ("unit", "sequence", "step") for kind in inputs.values()):
+            raise InputError(f"inputs: expected kinds by name, 'unit', 'sequence' or 'step', got {shown(inputs)}")
+        if len({*gates, *states, *_names([*inputs], "inputs")}) != len(gates) + len(states) + len(inputs):
+            raise InputError("program: expected names that are given once")
+        nodes = data["nodes"]
+        if not isinstance(nodes, list) or not 0 < len(nodes) <= MOST_NODES:
+            raise InputError(f"nodes: expected a list of 1 to {MOST_NODES}, got {shown(nodes)}")
+        results = data["results"]
+        if (
+            not isinstance(results, list)
+            or len(results) != len(states)
+            or not all(_is_place(r, nodes) for r in results)
+        ):
+            raise InputError(f"results: expected the place of a node for each state, got {shown(results)}")
+        known = {"gate": gates, "gate_input": gates, "gate_recurrent": gates, "state": states} | {
+            kind: [name for name, of in inputs.items() if of == kind] for kind in ("unit", "sequence", "step")
+        }
+        program = cls(
+            tuple(gates),
+            tuple(states),
+            dict(inputs),
+            tuple(_node(node, place, known) for place, node in enumerate(nodes)),
+            tuple(results),
+        )
+        program._check()
+        return program
+
+    def _check(self) -> None:
+        of_masks = [node.operation in MASKS for node in self.nodes]
+        for place, node in enumerate(self.nodes):
+            for position, value in enumerate(node.values):
+                if of_masks[value] != (node.operation == "select" and position == 0):
+                    raise InputError(f"nodes[{place}]: expected a comparison to choose by, and nowhere else")
+        if any(of_masks[result] for result in self.results):
+            raise InputError("results: expected values, got a comparison")
+        apart = self.apart
+        if self.gates[len(self.gates) - len(apart) :] != apart:
+            raise InputError(f"gates: expected those taken apart ({', '.join(apart)}) behind the others")
+
+
+def _arguments(node: Node) -> Sequence[Any]:
+    if node.operation == "number":
+        return (node.number,)
+    return (node.name,) if LEAVES.get(node.operation) else node.values
+
+
+def _names(names: Any, field: str) -> list[str]:
+    if not isinstance(names, list) or not all(isinstance(name, str) and name.isidentifier() for name in names):
+        raise InputError(f"{field}: expected a list of names, got {shown(names)}")
+    if len(names) > 16 or (field != "inputs" and not names):
+        raise InputError(f"{field}: expected 1 to 16 names, got {len(names)}")
+    return names
+
+
+def _is_place(place: Any, before: Sequence[Any]) -> bool:
+    return type(place) is int and 0 <= place < len(before)
+
+
+def _node(data: Any, place: int, known: Mapping[str, Sequence[str]]) -> Node:
+    def refuse(expected: str) -> InputError:
+        return InputError(f"nodes[{place}]: expected {expected}, got {shown(data)}")
+
+    if not isinstance(data, list) or not data or not isinstance(data[0], str):
+        raise refuse("an operation and what it takes")
+    operation, *arguments = data
+    if operation in ARITIES:
+        if len(arguments) != ARITIES[operation] or not all(_is_place(value, range(place)) for value in arguments):
+            raise refuse(f"{ARITIES[operation]} places of nodes before it")
+        return Node(operation, tuple(arguments))
+    if operation == "units" and not arguments:
+        return Node(operation)
+    if operation == "number" and len(arguments) == 1 and type(arguments[0]) in (int, float):
+        return Node(operation, number=float(arguments[0]))
+    if LEAVES.get(operation) and len(arguments) == 1 and arguments[0] in known[operation]:
+        return Node(operation, name=arguments[0])
+    raise refuse("an operation that there is, with what it takes")

@@ -1,0 +1,294 @@
+"""The symbols that a cell's ``step`` is called with, once, and the functions that it may use of them."""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import Iterable
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from elman._errors import shown
+from elman.cells._program import MASKS, Node
+
+__all__ = [
+    "CellError",
+    "Gate",
+    "Recording",
+    "Value",
+    "exp",
+    "fma",
+    "log",
+    "maximum",
+    "mean_units",
+    "minimum",
+    "relu",
+    "sigma",
+    "softplus",
+    "sqrt",
+    "sum_units",
+    "tanh",
+    "where",
+]
+
+_OURS = str(Path(__file__).parent)
+_ONLY_OURS = "a step takes arithmetic, comparisons and the functions of elman.cells, no other library's"
+
+
+class CellError(TypeError):
+    """A ``step`` that cannot become a program. The message begins with the line of code that it is about."""
+
+    def __init__(self, message: str) -> None:
+        frame = sys._getframe(1)
+        while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
+            frame = frame.f_back
+        super().__init__(f"{Path(frame.f_code.co_filename).name}, line {frame.f_lineno}: {message}")
+
+
+class Recording:
+    """The nodes of a program, as its values are made: equal ones are one.
+
+    Args:
+        nodes: what it begins with, each in its place.
+    """
+
+    def __init__(self, nodes: Iterable[Node] = ()) -> None:
+        self.nodes: list[Node] = [*nodes]
+        self._places: dict[Node | str, int] = {}
+        for place, node in enumerate(self.nodes):
+            self._places.setdefault(_key(node), place)
+
+    def add(self, operation: str, *values: Any, name: str = "", number: float = 0.0) -> Value:
+        """The value of an operation, or of a leaf."""
+        places = tuple(self._place(operation, position, value) for position, value in enumerate(values))
+        return Value(self, self._note(Node(operation, places, name, number)))
+
+    def values(self) -> list[Value]:
+        """Those of all nodes."""
+        return [Value(self, place) for place in range(len(self.nodes))]
+
+    def holds(self, value: Any) -> bool:
+        """Whether this is a value of this recording, and no comparison."""
+        is_ours = isinstance(value, Value) and value._recording is self
+        return is_ours and self.nodes[value._place].operation not in MASKS
+
+    def _place(self, operation: str, position: int, value: Any) -> int:
+        if not isinstance(value, Value):
+            if not isinstance(value, Real):
+                raise CellError(f"{operation}: expected values of the cell and numbers, got {shown(value)}")
+            return self._note(Node("number", number=float(value)))
+        if value._recording is not self:
+            raise CellError(f"{operation}: expected values of this step, got one of another")
+        is_choice = operation == "select" and position == 0
+        if (self.nodes[value._place].operation in MASKS) != is_choice:
+            expected = "a comparison to choose by" if is_choice else "values, which a comparison is none of (see where)"
+            raise CellError(f"{operation}: expected {expected}")
+        return value._place
+
+    def _note(self, node: Node) -> int:
+        place = self._places.setdefault(_key(node), len(self.nodes))
+        if place == len(self.nodes):
+            self.nodes.append(node)
+        return place
+
+
+def _key(node: Node) -> Node | str:
+    return repr(node.number) if node.operation == "number" else node  # for -0.0 equals 0.0
+
+
+class Value:
+    """What a gate, a state or an input is at one unit and row, and what is computed of it.
+
+    Arithmetic, comparisons and the functions of ``elman.cells`` make other values of it, in the order in which they
+    are written: that order is the promise of equal bits.
+    """
+
+    __slots__ = ("_place", "_recording")
+    __hash__ = object.__hash__
+
+    def __init__(self, recording: Recording, place: int) -> None:
+        self._recording, self._place = recording, place
+
+    def __add__(self, other: Any) -> Value:
+        return self._recording.add("add", self, other)
+
+    def __radd__(self, other: Any) -> Value:
+        return self._recording.add("add", other, self)
+
+    def __sub__(self, other: Any) -> Value:
+        return self._recording.add("subtract", self, other)
+
+    def __rsub__(self, other: Any) -> Value:
+        return self._recording.add("subtract", other, self)
+
+    def __mul__(self, other: Any) -> Value:
+        return self._recording.add("multiply", self, other)
+
+    def __rmul__(self, other: Any) -> Value:
+        return self._recording.add("multiply", other, self)
+
+    def __truediv__(self, other: Any) -> Value:
+        return self._recording.add("divide", self, other)
+
+    def __rtruediv__(self, other: Any) -> Value:
+        return self._recording.add("divide", other, self)
+
+    def __pow__(self, exponent: Any) -> Value:
+        if type(exponent) is not int or not 1 <= exponent <= 8:
+            raise CellError(f"**: expected a whole exponent of 1 to 8, got {shown(exponent)}; exp and log make others")
+        power = self
+        for _ in range(exponent - 1):
+            power = power * self
+        return power
+
+    def __neg__(self) -> Value:
+        return self._recording.add("negate", self)
+
+    def __pos__(self) -> Value:
+        return self
+
+    def __abs__(self) -> Value:
+        return self._recording.add("abs", self)
+
+    def __lt__(self, other: Any) -> Value:
+        return self._recording.add("less", self, other)
+
+    def __le__(self, other: Any) -> Value:
+        return self._recording.add("less_equal", self, other)
+
+    def __gt__(self, other: Any) -> Value:
+        return self._recording.add("less", other, self)
+
+    def __ge__(self, other: Any) -> Value:
+        return self._recording.add("less_equal", other, self)
+
+    def __eq__(self, other: Any) -> Value:  # type: ignore[override]
+        return self._recording.add("equal", self, other)
+
+    def __bool__(self) -> bool:
+        raise CellError("a step cannot branch on values, which differ by unit and row: where(condition, this, that)")
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise CellError(_ONLY_OURS)
+
+    __float__ = __int__ = __index__ = __iter__ = __len__ = __array__ = __getitem__ = _refuse
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __matmul__ = __rmatmul__ = __rpow__ = _refuse
+
+    @classmethod
+    def __torch_function__(cls, *_: Any, **__: Any) -> Any:
+        raise CellError(_ONLY_OURS)
+
+    def __array_ufunc__(self, function: Any, method: str, *values: Any, **options: Any) -> Any:
+        own = _OF_NUMPY.get(function.__name__)  # a number of NumPy's beside a value
+        numbers = [value for value in values if not isinstance(value, Value)]
+        if own is None or method != "__call__" or options or any(np.ndim(number) for number in numbers):
+            return self._refuse()
+        return own(*(value if isinstance(value, Value) else float(value) for value in values))
+
+
+_OF_NUMPY = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "divide": operator.truediv,
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "equal": operator.eq,
+}
+
+
+class Gate(Value):
+    """A gate's sum ``W_ih x + b_ih + W_hh h + b_hh``; ``.input`` and ``.recurrent`` are its two parts."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, recording: Recording, name: str) -> None:
+        super().__init__(recording, recording.add("gate", name=name)._place)
+        self._name = name
+
+    @property
+    def input(self) -> Value:
+        """``W_ih x + b_ih``."""
+        return self._recording.add("gate_input", name=self._name)
+
+    @property
+    def recurrent(self) -> Value:
+        """``W_hh h + b_hh``."""
+        return self._recording.add("gate_recurrent", name=self._name)
+
+
+def _function(operation: str, *values: Any) -> Value:
+    for value in values:
+        if isinstance(value, Value):
+            return value._recording.add(operation, *values)
+    raise CellError(f"{operation}: expected a value of the cell, got {shown(values[0])}")
+
+
+def tanh(x: Value) -> Value:
+    """The hyperbolic tangent."""
+    return _function("tanh", x)
+
+
+def sigma(x: Value) -> Value:
+    """The logistic function, 1 / (1 + exp(-x))."""
+    return _function("sigma", x)
+
+
+def relu(x: Value) -> Value:
+    """x where it is above 0, else 0; NaN stays."""
+    return _function("relu", x)
+
+
+def exp(x: Value) -> Value:
+    """e to the power of x."""
+    return _function("exp", x)
+
+
+def log(x: Value) -> Value:
+    """The natural logarithm."""
+    return _function("log", x)
+
+
+def sqrt(x: Value) -> Value:
+    """The square root."""
+    return _function("sqrt", x)
+
+
+def softplus(x: Value) -> Value:
+    """log(1 + exp(x))."""
+    return _function("softplus", x)
+
+
+def minimum(a: Any, b: Any) -> Value:
+    """The smaller of two; NaN where either is."""
+    return _function("minimum", a, b)
+
+
+def maximum(a: Any, b: Any) -> Value:
+    """The larger of two; NaN where either is."""
+    return _function("maximum", a, b)
+
+
+def where(condition: Value, this: Any, that: Any) -> Value:
+    """``this`` where the comparison holds, else ``that``."""
+    return _function("select", condition, this, that)
+
+
+def fma(a: Any, b: Any, c: Any) -> Value:
+    """a b + c, rounded once."""
+    return _function("fma", a, b, c)
+
+
+def sum_units(x: Value) -> Value:
+    """The sum over the hidden units of a row, the same for each of them."""
+    return _function("sum_units", x)
+
+
+def mean_units(x: Value) -> Value:
+    """The mean over the hidden units of a row, the same for each of them."""
+    return sum_units(x) / x._recording.add("units")

@@ -1,0 +1,137 @@
+"""What a step may say, and what it is told where it may not."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from elman import InputError
+from elman.cells import Cell, CellError, Value, fma, learned, maximum, tanh, where
+
+
+class Leaky(Cell):
+    def step(self, a: Value, h: Value, leak: Any) -> Value:
+        return (1 - leak) * h + leak * tanh(a)
+
+
+def test_a_step_becomes_a_program_once() -> None:
+    assert Leaky(leak=0.25).program.to_data() == {
+        "gates": ["a"],
+        "states": ["h"],
+        "inputs": {},
+        "nodes": [
+            ["gate", "a"],
+            ["state", "h"],
+            ["number", 0.75],
+            ["multiply", 2, 1],
+            ["tanh", 0],
+            ["number", 0.25],
+            ["multiply", 5, 4],
+            ["add", 3, 6],
+        ],
+        "results": [7],
+    }
+
+
+def test_values_for_each_unit_and_learned_ones_are_inputs_of_the_program() -> None:
+    for leak in (learned(0.2), np.full(3, 0.2), torch.full((3,), 0.2), [0.2, 0.3, 0.4]):
+        assert Leaky(leak=leak).program.inputs == {"leak": "unit"}
+
+
+def test_what_is_written_twice_is_computed_once() -> None:
+    class Twice(Cell):
+        def step(self, a: Value, h: Value) -> Value:
+            return tanh(a) * tanh(a) + 0.0 * h + -0.0 * h
+
+    operations = [node.operation for node in Twice().program.nodes]
+    assert operations.count("tanh") == 1
+    assert operations.count("number") == 2  # 0.0 and -0.0 differ
+
+
+def test_a_gate_whose_parts_are_taken_comes_last() -> None:
+    class Apart(Cell):
+        gates = ("n", "z")
+
+        def step(self, n: Any, z: Any, h: Value) -> Value:
+            return tanh(fma(z, n.recurrent, n.input)) + h
+
+    program = Apart().program
+    assert (program.gates, program.apart) == (("z", "n"), ("n",))
+
+
+def test_numbers_of_numpy_stand_beside_values() -> None:
+    class Scaled(Cell):
+        def step(self, a: Value, h: Value) -> Value:
+            return np.float32(0.5) * a + h / np.float64(2) + where(np.int64(1) < a, a, h)
+
+    numbers = {node.number for node in Scaled().program.nodes if node.operation == "number"}
+    assert numbers == {0.5, 2.0, 1.0}
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (lambda self, a, h: h if a > 0 else a, "cannot branch on values"),
+        (lambda self, a, h: max(a, h), "cannot branch on values"),
+        (lambda self, a, h: torch.tanh(a), "no other library's"),
+        (lambda self, a, h: np.tanh(a), "no other library's"),
+        (lambda self, a, h: torch.ones(3) * a, "values of the cell and numbers, got tensor"),
+        (lambda self, a, h: np.ones(3) * a, "no other library's"),
+        (lambda self, a, h: a[0], "no other library's"),
+        (lambda self, a, h: float(a), "no other library's"),
+        (lambda self, a, h: sum(x for x in a), "no other library's"),
+        (lambda self, a, h: a**0.5, "a whole exponent of 1 to 8, got 0.5"),
+        (lambda self, a, h: a**0, "a whole exponent of 1 to 8, got 0"),
+        (lambda self, a, h: a + (a > 0), "which a comparison is none of"),
+        (lambda self, a, h: where(a, a, h), "a comparison to choose by"),
+        (lambda self, a, h: maximum(1, 2), "expected a value of the cell, got 1"),
+        (lambda self, a, h: a + "h", "values of the cell and numbers, got 'h'"),
+    ],
+)
+def test_what_cannot_be_recorded_is_refused_with_its_line(step: Any, message: str) -> None:
+    with pytest.raises(CellError, match=re.escape(message)) as refusal:
+        type("Wrong", (Cell,), {"step": step})()
+    assert str(refusal.value).startswith(f"test_values.py, line {step.__code__.co_firstlineno}: ")
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (lambda self, a, h: a > h, "Wrong.step: expected to return a value (h)"),
+        (lambda self, a, h: 1.0, "Wrong.step: expected to return a value (h)"),
+        (lambda self, a, h: (a, h), "Wrong.step: expected to return a value (h)"),
+        (lambda self, a, h, q: a, "q is no gate, state or input; give it as Wrong(q=…)"),
+        (lambda self, h: h, "Wrong.step: expected to take a, got h"),
+    ],
+)
+def test_a_step_of_another_shape_is_refused(step: Any, message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        type("Wrong", (Cell,), {"step": step})()
+
+
+def test_a_step_of_too_many_operations_is_refused() -> None:
+    class Long(Cell):
+        def step(self, a: Value, h: Value) -> Value:
+            for _ in range(300):
+                h = h + a
+            return h
+
+    with pytest.raises(InputError, match=r"Long\.step: expected at most 256 operations, got 302"):
+        Long()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "leak is no gate, state or input; give it as Leaky(leak=…)"),
+        ({"leak": 0.1, "gain": 2}, "expected to take gain"),
+        ({"leak": "much"}, "leak: expected a number, values or learned(…), got 'much'"),
+        ({"leak": None}, "leak: expected a number, values or learned(…), got None"),
+        ({"leak": True}, "leak: expected a number, values or learned(…), got True"),
+    ],
+)
+def test_parameters_that_do_not_fit_are_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        Leaky(**given)
