@@ -1,30 +1,34 @@
-"""From a program to the engine's instructions: which values the forward pass keeps, and where each of them lies."""
+"""From a program to the engine's lists of instructions, and what the forward pass keeps for the backward pass."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from elman.cells._gradients import differentiate
 from elman.cells._program import Node, Program
 
-__all__ = ["Instruction", "Lowered", "Place", "lower"]
+__all__ = ["Lowered", "Ways", "lower"]
 
-#: What a value is and which of its kind: ("temporary", 3), ("gate", 0), ("number", 0.5).
-Place = tuple[str, float]
+#: What a value is and which of its kind, in the engine's words: ("result", 3), ("sum", 0), ("constant", 1).
+Value = tuple[str, int]
+#: Operations with what they take, and what becomes of which value.
+Ways = tuple[list[tuple[str, tuple[Value, ...]]], list[tuple[Value, Value]]]
 
+_NAMES = {"fma": "multiply_add", "abs": "absolute", "sum_units": "row_sum"}  # where the engine's is another
+_KINDS = {
+    "gate": "sum",
+    "gate_input": "from_input",
+    "gate_recurrent": "from_hidden",
+    "state": "state",
+    "unit": "unit_input",
+    "sequence": "row_input",
+    "step": "step_input",
+    "d_after": "d_new_state",
+}
 # Costly enough to be kept for BPTT, not computed again.
 _COSTLY = frozenset({"divide", "exp", "log", "sqrt", "tanh", "sigma", "softplus", "sum_units"})
 _OF_SUMS = frozenset({"gate", "gate_input", "gate_recurrent"})
-
-
-@dataclass(frozen=True)
-class Instruction:
-    """One operation, where its result goes, and what it takes."""
-
-    operation: str
-    to: Place
-    values: tuple[Place, ...]
 
 
 @dataclass(frozen=True)
@@ -33,41 +37,55 @@ class Lowered:
 
     Args:
         kept: values that the forward pass keeps of each step, row and unit.
-        forward: from gates, states before the step and inputs to ``("after", i)``, the states, and ``("kept", i)``.
-        backward: from what was kept, the same states and inputs, and ``("d_after", i)`` to the gradients of gates,
-            states before the step and inputs, ``("d_gate", i)`` and so on.
+        constants: numbers that both ways may take.
+        forward: to each ``("new_state", i)`` and ``("kept", i)``.
+        backward: from what was kept, states, inputs and ``("d_new_state", i)`` to the gradients of sums, states before
+            the step and inputs.
     """
 
     kept: int
-    forward: tuple[Instruction, ...]
-    backward: tuple[Instruction, ...]
+    constants: list[float]
+    forward: Ways
+    backward: Ways
 
 
-def lower(program: Program) -> Lowered:
-    """Differentiate a program and write both ways down as instructions."""
+def lower(program: Program, units: int) -> Lowered:
+    """Differentiate a program and write both ways down as instructions, for so many hidden units."""
     gradients = differentiate(program)
     nodes, count = gradients.nodes, len(program.nodes)
-    kept = _kept(program.nodes, {value for node in nodes[count:] for value in node.values if value < count})
-    leaf = _leaves(program)
-
-    forward = _Writer(nodes, leaf)
-    forward.write(
-        [(("after", i), place) for i, place in enumerate(program.results)]
-        + [(("kept", i), place) for i, place in enumerate(kept)]
+    after: dict[int, Value] = {}
+    for state, place in enumerate(program.results):
+        after.setdefault(place, ("new_state", state))
+    wanted = {value for node in nodes[count:] for value in node.values if value < count} | set(
+        gradients.of_leaves.values()
     )
-    of_kept: dict[int, Place] = {place: ("kept", i) for i, place in enumerate(kept)}
-    backward = _Writer(nodes, leaf, of_kept)
-    backward.write([(_of_gradient(leaf(nodes[place])), d) for place, d in sorted(gradients.of_leaves.items())])
-    return Lowered(len(kept), tuple(forward.instructions), tuple(backward.instructions))
+    kept = _kept(program.nodes, wanted, after.keys())
+
+    forward = _Writer(program, nodes, units)
+    for state, place in enumerate(program.results):
+        forward.write(("new_state", state), place)
+    for i, place in enumerate(kept):
+        forward.write(("kept", i), place)
+    of_kept: dict[int, Value] = {place: ("kept", i) for i, place in enumerate(kept)}
+    backward = _Writer(program, nodes, units, forward.constants, after | of_kept)
+    of_leaves = {forward.leaf(nodes[place]): d for place, d in gradients.of_leaves.items()}
+    plain = len(program.gates) - len(program.apart)
+    required = [("sum", gate) for gate in range(plain)]
+    required += [(kind, gate) for kind in ("from_input", "from_hidden") for gate in range(plain, len(program.gates))]
+    required += [("state", state) for state in range(1, len(program.states))]
+    for kind, which in sorted({*required, *of_leaves}):
+        backward.write((f"d_{kind}", which), of_leaves.get((kind, which)))
+    return Lowered(len(kept), forward.constants, forward.way, backward.way)
 
 
-def _kept(nodes: Sequence[Node], needed: Iterable[int]) -> list[int]:
-    """The places that the forward pass keeps, so that all that is needed can be had of them."""
-    wanted = set(needed)
+def _kept(nodes: Sequence[Node], wanted: Iterable[int], after: Set[int]) -> list[int]:
+    """The places that the forward pass keeps, so that all that is wanted can be had of them and the states."""
+    wanted = {*wanted}
     kept: list[int] = []
     at_hand: set[int] = set()  # can be had without, or of what is kept
     for place, node in enumerate(nodes):
-        if node.operation not in _OF_SUMS | _COSTLY and at_hand.issuperset(node.values):
+        is_cheap = node.operation not in _OF_SUMS | _COSTLY and at_hand.issuperset(node.values)
+        if place in after or is_cheap:
             at_hand.add(place)
         elif place in wanted:
             kept.append(place)
@@ -75,102 +93,62 @@ def _kept(nodes: Sequence[Node], needed: Iterable[int]) -> list[int]:
     return kept
 
 
-def _leaves(program: Program) -> Callable[[Node], Place]:
-    of_kind = {
-        kind: [name for name, of in program.inputs.items() if of == kind] for kind in ("unit", "sequence", "step")
-    }
-    names: dict[str, Sequence[str]] = {
-        **dict.fromkeys(("gate", "gate_input", "gate_recurrent"), program.gates),
-        **dict.fromkeys(("state", "d_after"), program.states),
-        **of_kind,
-    }
-
-    def place_of(node: Node) -> Place:
-        if node.operation == "number":
-            return "number", node.number
-        if node.operation == "units":
-            return "units", 0
-        return node.operation, names[node.operation].index(node.name)
-
-    return place_of
-
-
-def _of_gradient(leaf: Place) -> Place:
-    return f"d_{leaf[0]}", leaf[1]
-
-
 class _Writer:
-    """Writes instructions in the order of the nodes; a temporary is used again once its value has been read last."""
+    """Writes one way: each node once, after what it takes."""
 
     def __init__(
-        self, nodes: Sequence[Node], leaf: Callable[[Node], Place], given: dict[int, Place] | None = None
+        self,
+        program: Program,
+        nodes: Sequence[Node],
+        units: int,
+        constants: list[float] | None = None,
+        given: dict[int, Value] | None = None,
     ) -> None:
-        self.nodes, self.leaf = nodes, leaf
-        self.places = dict(given or {})
-        self.instructions: list[Instruction] = []
-        self._free: list[int] = []
-        self._temporaries = 0
+        self.nodes, self.units = nodes, units
+        self.constants: list[float] = [] if constants is None else constants
+        self.values = dict(given or {})
+        self.way: Ways = ([], [])
+        of_kind = {kind: [n for n, of in program.inputs.items() if of == kind] for kind in ("unit", "sequence", "step")}
+        self._names: dict[str, Sequence[str]] = {
+            **dict.fromkeys(_OF_SUMS, program.gates),
+            **dict.fromkeys(("state", "d_after"), program.states),
+            **of_kind,
+        }
 
-    def write(self, results: Sequence[tuple[Place, int]]) -> None:
-        """Compute the nodes of ``results`` into their places, and whatever they are made of."""
-        given = {*self.places}
-        order = self._order(place for _, place in results)
-        last: dict[int, int] = {}  # where each is read last
-        for at, place in enumerate(order):
-            last.update(dict.fromkeys(self.nodes[place].values, at))
-        targets: dict[int, list[Place]] = {}
-        for to, place in results:
-            targets.setdefault(place, []).append(to)
-        for at, place in enumerate(order):
-            values = tuple(self._place(value) for value in self.nodes[place].values)
-            tos = targets.get(place, [])
-            # what is taken may lie where the result goes, but for a sum, which is read whole
-            dying = {value for value in self.nodes[place].values if last[value] == at}
-            in_place = self.nodes[place].operation != "sum_units"
-            if in_place:
-                self._release(dying)
-            if place in last or len(tos) != 1:
-                self.places[place] = self._temporary()
-            else:
-                self.places[place], tos = tos[0], []
-            if not in_place:
-                self._release(dying)
-            self.instructions.append(Instruction(self.nodes[place].operation, self.places[place], values))
-            for to in tos:
-                self._copy(to, self.places[place])
-            if place not in last:
-                self._release([place])
-        for to, place in results:
-            if not self.nodes[place].values or place in given:
-                self._copy(to, self._place(place))
+    def write(self, to: Value, place: int | None) -> None:
+        """Let ``to`` become what is at this place, zero without one."""
+        value = self._constant(0.0) if place is None else self._value(place)
+        self.way[1].append((to, value))
 
-    def _order(self, wanted: Iterable[int]) -> list[int]:
-        """The nodes to compute, each after what it takes."""
-        reached: set[int] = set()
-        open_ = [*wanted]
-        while open_:
-            place = open_.pop()
-            if place in reached or place in self.places or not self.nodes[place].values:
+    def leaf(self, node: Node) -> Value:
+        """What a leaf is to the engine."""
+        if node.name:
+            return _KINDS[node.operation], self._names[node.operation].index(node.name)
+        return self._constant(float(self.units) if node.operation == "units" else node.number)
+
+    def _value(self, wanted: int) -> Value:
+        open_ = [wanted]
+        while open_:  # no recursion: a chain of operations may be as long as a program
+            place = open_[-1]
+            node = self.nodes[place]
+            missing = [value for value in node.values if value not in self.values]
+            if place not in self.values and missing:
+                open_ += missing
                 continue
-            reached.add(place)
-            open_.extend(self.nodes[place].values)
-        return sorted(reached)
+            open_.pop()
+            if place in self.values:
+                continue
+            if node.values:
+                taken = tuple(self.values[value] for value in node.values)
+                self.way[0].append((_NAMES.get(node.operation, node.operation), taken))
+                self.values[place] = "result", len(self.way[0]) - 1
+            else:
+                self.values[place] = self.leaf(node)
+        return self.values[wanted]
 
-    def _place(self, place: int) -> Place:
-        node = self.nodes[place]
-        return self.places[place] if place in self.places else self.leaf(node)
-
-    def _copy(self, to: Place, value: Place) -> None:
-        self.instructions.append(Instruction("add", to, (value, ("number", -0.0))))
-
-    def _temporary(self) -> Place:
-        if self._free:
-            return "temporary", self._free.pop()
-        self._temporaries += 1
-        return "temporary", self._temporaries - 1
-
-    def _release(self, places: Iterable[int]) -> None:
-        for place in places:
-            kind, index = self.places.get(place, ("", 0))
-            if kind == "temporary":
-                self._free.append(int(index))
+    def _constant(self, number: float) -> Value:
+        texts = [*map(repr, self.constants)]  # for -0.0 equals 0.0
+        if repr(number) not in texts:
+            self.constants.append(number)
+            texts.append(repr(number))
+        return "constant", texts.index(repr(number))
