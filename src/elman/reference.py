@@ -36,7 +36,7 @@ with TORCH.needed_by(__name__):
 
 _T = TypeVar("_T")
 
-__all__ = ["CELLS", "elman_step", "gru_step", "layer", "layer_backward", "lstm_step"]
+__all__ = ["CELLS", "elman_step", "gru_step", "layer", "layer_backward", "lstm_step", "unroll"]
 
 
 def elman_step(u: Tensor, v: Tensor, h: Tensor, *, f: Callable[[Tensor], Tensor] = torch.tanh) -> tuple[Tensor]:
@@ -102,19 +102,62 @@ def layer(
         row's state at its own last step in this direction, of an LSTM ``c_n``, shaped as ``h_n``, and with
         ``every_c`` the c_t of every step, shaped as ``output``.
     """
-    step, given = CELLS[cell], (h_0, c_0) if cell == "lstm" else (h_0,)
-    inputs = _steps(input, batch_sizes)
-    states = [_initial_state(state, inputs, weight_hh) for state in given]
+    given = (h_0, c_0) if cell == "lstm" else (h_0,)
+    (output, *cells), states = unroll(
+        CELLS[cell],
+        input,
+        batch_sizes,
+        given,
+        weight_ih,
+        weight_hh,
+        bias_ih,
+        bias_hh,
+        reverse=reverse,
+        units=weight_hh.shape[1],
+    )
+    return output, *states, *(cells if every_c else ())
+
+
+def unroll(
+    step: Callable[..., tuple[Tensor, ...]],
+    input: Tensor,
+    batch_sizes: Tensor | None,
+    initial_states: Sequence[Tensor | None],
+    weight_ih: Tensor,
+    weight_hh: Tensor | None,
+    bias_ih: Tensor | None,
+    bias_hh: Tensor | None,
+    *,
+    reverse: bool,
+    units: int,
+    step_inputs: Sequence[Tensor] = (),
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Take one step after another, of any cell: what :func:`layer` is made of.
+
+    Args:
+        step: from u, v, the states before and what ``step_inputs`` have at this step to the states after.
+        input, batch_sizes, weight_ih, bias_ih, bias_hh, reverse: as :func:`layer`'s.
+        initial_states: (batch, hidden_size) each; ``None`` counts as zeros.
+        weight_hh: as :func:`layer`'s; ``None`` of a cell that feeds nothing back: then v is zeros.
+        units: hidden_size.
+        step_inputs: arrays that lie as the input does.
+
+    Returns:
+        The states after every step, each shaped as the output, and each row's last ones, (batch, hidden_size).
+    """
+    inputs = [_steps(x, batch_sizes) for x in (input, *step_inputs)]
+    states = [_initial_state(state, inputs[0], units) for state in initial_states]
     outputs: list[tuple[Tensor, ...]] = []
-    for x_t in _in_order(inputs, reverse):
+    for x_t, *others in _in_order([*zip(*inputs, strict=True)], reverse):
         rows = x_t.shape[0]
         before = [state[:rows] for state in states]
-        u, v = linear(x_t, weight_ih, bias_ih), linear(before[0], weight_hh, bias_hh)
-        after = step(u, v, *before)
+        u = linear(x_t, weight_ih, bias_ih)
+        v = torch.zeros_like(u) if weight_hh is None else linear(before[0], weight_hh, bias_hh)
+        after = step(u, v, *before, *others)
         states = [torch.cat([new, old[rows:]]) for new, old in zip(after, states, strict=True)]
         outputs.append(after)
-    output, *cells = (_joined(_in_order(of_steps, reverse), batch_sizes) for of_steps in zip(*outputs, strict=True))
-    return output, *states, *(cells if every_c else ())
+    every = [_joined(_in_order(of_steps, reverse), batch_sizes) for of_steps in zip(*outputs, strict=True)]
+    return every, states
 
 
 def layer_backward(
@@ -145,7 +188,7 @@ def layer_backward(
     inputs, outputs, d_outputs = (_steps(x, batch_sizes) for x in (input, output, d_output))
 
     previous = []  # h_{t-1} of each step's rows, in the direction's order
-    h = _initial_state(h_0, inputs, weight_hh)
+    h = _initial_state(h_0, inputs, weight_hh.shape[1])
     for h_t in _in_order(outputs, reverse):
         rows = h_t.shape[0]
         previous.append(h[:rows])
@@ -182,5 +225,5 @@ def _in_order(steps: Sequence[_T], reverse: bool) -> list[_T]:
     return list(reversed(steps)) if reverse else list(steps)
 
 
-def _initial_state(h_0: Tensor | None, inputs: Sequence[Tensor], weight_hh: Tensor) -> Tensor:
-    return inputs[0].new_zeros(inputs[0].shape[0], weight_hh.shape[1]) if h_0 is None else h_0
+def _initial_state(h_0: Tensor | None, inputs: Sequence[Tensor], units: int) -> Tensor:
+    return inputs[0].new_zeros(inputs[0].shape[0], units) if h_0 is None else h_0

@@ -1,0 +1,42 @@
+"""A program as the engine has it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from elman import _engine
+from elman.cells._lowering import Ways, lower
+from elman.cells._program import Program
+
+__all__ = ["compiled"]
+
+_OPERATIONS = _engine.operations()
+_VALUES = _engine.values()
+
+
+@lru_cache(maxsize=256)
+def compiled(program: Program, units: int) -> Any:
+    """``_engine.Program``, differentiated and checked, for so many hidden units."""
+    lowered = lower(program, units)
+    counts = {kind: [*program.inputs.values()].count(kind) for kind in ("unit", "sequence", "step")}
+    return _engine.Program(
+        gates=len(program.gates),
+        apart=len(program.apart),
+        states=len(program.states),
+        kept=lowered.kept,
+        unit_inputs=counts["unit"],
+        step_inputs=counts["step"],
+        row_inputs=counts["sequence"],
+        constants=lowered.constants,
+        forward=_numbered(lowered.forward),
+        backward=_numbered(lowered.backward),
+    )
+
+
+def _numbered(ways: Ways) -> tuple[list[tuple[int, ...]], list[tuple[int, int]]]:
+    instructions, outputs = ways
+    return (
+        [(_OPERATIONS[name][0], *(_VALUES[kind] + which for kind, which in taken)) for name, taken in instructions],
+        [(_VALUES[to] + of_to, _VALUES[kind] + which) for (to, of_to), (kind, which) in outputs],
+    )
