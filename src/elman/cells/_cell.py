@@ -80,6 +80,17 @@ class Cell:
         given = ", ".join(f"{name}={shown(value)}" for name, value in self.parameters.items())
         return f"{type(self).__name__}({given})"
 
+    def draw(self, name: str, empty: Any, training: bool) -> Any:
+        """What an input is that nobody gives: None, unless a subclass draws it.
+
+        Args:
+            name: of ``step_inputs`` or ``sequence_inputs``.
+            empty: a tensor to fill, ``(steps, batch, hidden_size)``, packed ``(rows, hidden_size)``, or of a sequence
+                input ``(batch, hidden_size)``.
+            training: whether the network is being trained.
+        """
+        return None
+
     @cached_property
     def program(self) -> Program:
         """What ``step`` does, as data."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from elman._errors import InputError, shown
@@ -84,15 +85,20 @@ class Program:
 
     gates: tuple[str, ...]
     states: tuple[str, ...]
-    inputs: Mapping[str, str]
+    inputs: Mapping[str, str] = field(hash=False)
     nodes: tuple[Node, ...]
     results: tuple[int, ...]
 
-    @property
+    @cached_property
     def apart(self) -> tuple[str, ...]:
         """The gates that take ``W_ih x + b_ih`` and ``W_hh h + b_hh`` apart."""
         taken = {node.name for node in self.nodes if node.operation in ("gate_input", "gate_recurrent")}
         return tuple(gate for gate in self.gates if gate in taken)
+
+    @cached_property
+    def is_recurrent(self) -> bool:
+        """Whether the output is fed back through ``weight_hh``: not where all gates take their input's part alone."""
+        return any(node.operation in ("gate", "gate_recurrent") for node in self.nodes)
 
     def to_data(self) -> dict[str, Any]:
         """Lists, dictionaries, strings and numbers alone."""

@@ -18,6 +18,7 @@ from elman.nn import _dynamo, _fx, _pytorch
 from elman.nn._convert import convert
 from elman.nn._in_torch import in_torch, install, uninstall
 from elman.nn._onnx import follow_onnx, onnx_translations
+from elman.nn._own import Recurrent
 from elman.nn._quantization import follow_quantization
 from elman.nn._recurrent import Cell, Layer
 
@@ -29,6 +30,7 @@ __all__ = [
     "LSTMCell",
     "Linear",
     "RNNCell",
+    "Recurrent",
     "convert",
     "in_torch",
     "install",

@@ -29,11 +29,16 @@ _States = list[Tensor | None]  # an h, of an LSTM its c too
 _Cuts = dict[str, Any]  # lengths and resets, where they have no numbers yet
 
 
-def run(layer: Layer, input: Any, hx: Any, lengths: Any, resets: Any, return_states: bool) -> tuple[Any, ...] | None:
-    """What ``layer.forward`` returns for these; None where the call means no more than PyTorch's."""
+def run(
+    layer: Any, input: Any, hx: Any, lengths: Any, resets: Any, return_states: bool, run_layer: Any = None
+) -> tuple[Any, ...] | None:
+    """What ``layer.forward`` returns for these; None where the call means no more than PyTorch's.
+
+    ``run_layer`` runs one of its layers, where its cell is not PyTorch's.
+    """
     layout, is_batched, cuts = _layout(layer, input, lengths, resets)
     given = _given(layer, hx, layout, is_batched)
-    if isinstance(layout, Padded) and not (layout.pieces or cuts or return_states or layer._additions):
+    if run_layer is None and isinstance(layout, Padded) and not (layout.pieces or cuts or return_states or layer._additions):
         return None
     rows, batch_sizes = layout.rows()
     final, states = [], []
@@ -43,7 +48,10 @@ def run(layer: Layer, input: Any, hx: Any, lengths: Any, resets: Any, return_sta
         at_resets = _learned(layer, index)
         pairs = [*zip(given[index], at_resets, strict=True)]
         before = given[index] if cuts else [layout.begin(*pair) for pair in pairs]
-        output, *after = _run_layer(layer, index, width, rows, batch_sizes, before, return_states, cuts, at_resets)
+        if run_layer:
+            output, *after = run_layer(index, width, rows, batch_sizes, before, return_states, layout)
+        else:
+            output, *after = _run_layer(layer, index, width, rows, batch_sizes, before, return_states, cuts, at_resets)
         every = [output, *after[len(before) :]]  # h, of an LSTM c too
         final.append([layout.end(x, *pair) for x, pair in zip(after[: len(before)], pairs, strict=True)])
         rows = output + rows if layer.residual and index and output.shape == rows.shape else output
@@ -129,11 +137,12 @@ def _given(layer: Layer, hx: Any, layout: Layout, is_batched: bool) -> list[_Sta
     if hx is None:
         return [[None] * count for _ in widths]
     of_batch = (layout.batch,) if is_batched else ()
-    kinds = hx if count == 2 else (hx,)
+    names = [f"{name}_0" for name in layer._state_names]
+    kinds = hx if count > 1 else (hx,)
     if not isinstance(kinds, tuple | list) or len(kinds) != count:
-        raise TypeError(f"hx: expected a tuple (h_0, c_0), got {type(hx).__name__}")
+        raise TypeError(f"hx: expected a tuple ({', '.join(names)}), got {type(hx).__name__}")
     states = []
-    for name, state in zip(("h_0", "c_0"), kinds, strict=False):
+    for name, state in zip(names, kinds, strict=True):
         if layer._has_widths:
             if not isinstance(state, tuple | list) or len(state) != len(widths):
                 raise ValueError(f"{name}: expected a tuple of {len(widths)} tensors, one a layer, got {_said(state)}")
@@ -167,7 +176,7 @@ def _learned(layer: Layer, index: int) -> _States:
     suffixes = ("", "_reverse")[: 2 if layer.bidirectional else 1]
     return [
         torch.stack([getattr(layer, f"{kind}_0_l{index}{suffix}") for suffix in suffixes])
-        for kind in "hc"[: layer._states]
+        for kind in layer._state_names
     ]
 
 

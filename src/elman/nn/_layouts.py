@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
@@ -19,8 +20,18 @@ class Layout(Protocol):
     @property
     def batch(self) -> int: ...
 
+    @property
+    def shape(self) -> torch.Size:
+        """Of the input but for its features."""
+
     def rows(self) -> tuple[Tensor, Tensor | None]:
         """What a layer runs over, and of packed rows those of each step."""
+
+    def beside(self, others: Any) -> Tensor:
+        """Other features of the same rows, which lie as the input does, as a layer runs over them."""
+
+    def of_pieces(self, of_sequences: Tensor) -> Tensor:
+        """What there is for each sequence ``(batch, features)``, for each of its pieces."""
 
     def begin(self, given: Tensor | None, at_resets: Tensor | None) -> Tensor | None:
         """The states (directions, pieces, width) in which the pieces begin, from those of the sequences and the one
@@ -44,8 +55,19 @@ class Packed:
         order = self.input.sorted_indices
         return int(self.input.batch_sizes[0]) if order is None else order.shape[0]
 
+    @property
+    def shape(self) -> torch.Size:
+        return self.input.data.shape[:-1]
+
     def rows(self) -> tuple[Tensor, Tensor | None]:
         return self.input.data, self.input.batch_sizes.contiguous()
+
+    def beside(self, others: PackedSequence) -> Tensor:
+        return others.data
+
+    def of_pieces(self, of_sequences: Tensor) -> Tensor:
+        order = self.input.sorted_indices
+        return of_sequences if order is None else of_sequences.index_select(0, order)
 
     def begin(self, given: Tensor | None, at_resets: Tensor | None) -> Tensor | None:
         if given is None:

@@ -33,6 +33,7 @@ class _Recurrent:
     _title: ClassVar[str]
     _gates: ClassVar[int]
     _states: ClassVar[int]
+    _state_names: ClassVar[str]
     _has_pair: ClassVar[bool]  # of states
     # PyTorch's are called by name, not by super(): torch.compile of PyTorch 2.15 knows its own layers by their classes
     _theirs: ClassVar[Any]
@@ -54,7 +55,7 @@ class _Recurrent:
             row, cls._theirs = FAMILIES[family], cls.__bases__[1]
             cls._name, cls._modes, cls._cells = row.name, row.modes, (*row.modes.values(),)
             cls._title, cls._gates, cls._states = row.title, len(row.gates), len(row.states)
-            cls._has_pair = cls._states == 2
+            cls._state_names, cls._has_pair = row.states, cls._states == 2
             take_over(cls, "forward")
 
     def __prepare_scriptable__(self) -> torch.nn.Module:

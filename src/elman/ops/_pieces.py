@@ -74,12 +74,27 @@ class Padded:
     def batch(self) -> int:
         return self.input.shape[0 if self.batch_first else 1]
 
+    @property
+    def shape(self) -> torch.Size:
+        return self.input.shape[:-1]
+
     def rows(self) -> tuple[Tensor, Tensor | None]:
+        rows = self.beside(self.input)
+        return rows, None if rows.dim() == 3 else self.pieces.batch_sizes  # type: ignore[union-attr]
+
+    def beside(self, padded: Tensor) -> Tensor:
         if self.pieces is None or self.pieces.is_whole:
-            return (self.input.transpose(0, 1) if self.batch_first else self.input), None
-        rows = take(self.input, self.pieces.index)
+            return padded.transpose(0, 1) if self.batch_first else padded
+        rows = take(padded, self.pieces.index)
         # one step of no rows where there is none: so that what comes of it has gradients, zeros
-        return (rows, self.pieces.batch_sizes) if len(rows) else (rows.unsqueeze(0), None)
+        return rows if len(rows) else rows.unsqueeze(0)
+
+    def of_pieces(self, of_sequences: Tensor) -> Tensor:
+        if self.pieces is None or self.pieces.is_whole:
+            return of_sequences
+        first, columns = self.pieces.index[: self.pieces.count], self.shape[1]
+        sequences = first.div(columns, rounding_mode="floor") if self.batch_first else first % columns
+        return of_sequences.index_select(0, sequences.to(of_sequences.device))
 
     def begin(self, given: Tensor | None, at_resets: Tensor | None) -> Tensor | None:
         count = self.batch if self.pieces is None else self.pieces.count

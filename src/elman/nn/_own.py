@@ -1,0 +1,258 @@
+"""``Recurrent``: a recurrent layer whose cell its user has written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Module, Parameter, init
+from torch.nn.utils.rnn import PackedSequence
+
+from elman.cells import Cell, Learned
+from elman.nn import _general
+from elman.nn._layouts import Layout
+from elman.ops._program import Operands, program_layer
+
+__all__ = ["Recurrent"]
+
+_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+class Recurrent(Module):
+    """A multi-layer recurrent network of a cell that is written in Python: see :class:`elman.cells.Cell`.
+
+    The engine multiplies, loops and differentiates; the bits of a sequence are the same in any batch, on any number of
+    threads, padded or packed, whole or in chunks.
+
+    Args:
+        cell: one for all layers and directions.
+        input_size: features of an input row.
+        hidden_size: features of a hidden state, or a width for each layer.
+        num_layers: layers, each reading the output of the one before. Default: 1, or as many as there are widths.
+        bias: whether ``b_ih`` and ``b_hh`` exist. Default: True.
+        batch_first: input and output are ``(batch, steps, features)``. Default: False.
+        dropout: probability of dropping an element of a layer's output, on all layers but the last, while training.
+            Default: 0.
+        bidirectional: a second direction from the last step to the first. Default: False.
+        learn_initial_state: the initial states are parameters of each layer and direction. Default: False.
+        residual: adds a layer's input to its output from the second layer on, where widths agree. Default: False.
+        device, dtype: of the parameters.
+
+    Inputs, besides the cell's own by name:
+        input: ``(steps, batch, input_size)``, ``(steps, input_size)`` of one sequence, or a ``PackedSequence``.
+        hx: the initial state ``(directions * num_layers, batch, hidden_size)``, of a cell with several states a tuple
+            of them; zeros where it is not given, or what was learned.
+        lengths, resets, return_states: as of :class:`elman.nn.RNN`.
+
+    What a cell is given for each step, as noise, lies as the input does, with hidden_size features, and what it is given
+    for each sequence is ``(batch, hidden_size)``; all layers and directions are given the same. What is not given, the
+    cell draws.
+
+    Outputs: ``output`` and ``h_n``, as of :class:`elman.nn.RNN`; of a cell with several states ``h_n`` is a tuple.
+
+    Variables, for layer k and with ``_reverse`` for the second direction:
+        weight_ih_l[k]: ``(gates * hidden_size, features)``, the gates in the order of ``cell.program.gates``.
+        weight_hh_l[k]: ``(gates * hidden_size, hidden_size)``; of a cell that feeds nothing back there is none.
+        bias_ih_l[k], bias_hh_l[k]: ``(gates * hidden_size)``.
+        [name]_l[k]: ``(hidden_size)``, what the cell is given for each unit: a parameter if it is learned.
+        [state]_0_l[k]: ``(hidden_size)``, initial states that are learned.
+
+    Raises:
+        ValueError, TypeError: arguments that do not fit; the argument, what was expected and what came.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        num_layers: int | None = None,
+        *,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        learn_initial_state: bool = False,
+        residual: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(cell, Cell):
+            raise TypeError(f"cell: expected a Cell, as in Leaky(leak=0.2), got {type(cell).__name__}")
+        widths = (hidden_size,) * (num_layers or 1) if isinstance(hidden_size, int) else (*hidden_size,)
+        if not widths or any(type(width) is not int or width < 1 for width in widths):
+            raise ValueError(f"hidden_size: expected an integer above 0, or one for each layer, got {hidden_size}")
+        if num_layers is not None and num_layers != len(widths):
+            raise ValueError(f"num_layers: expected {len(widths)}, the widths of hidden_size, got {num_layers}")
+        if type(input_size) is not int or input_size < 0:
+            raise ValueError(f"input_size: expected an integer of 0 or more, got {input_size}")
+        if isinstance(dropout, bool) or not 0 <= dropout <= 1:
+            raise ValueError(f"dropout: expected a probability from 0 to 1, got {dropout}")
+        self.cell, self.input_size, self.num_layers = cell, input_size, len(widths)
+        self.hidden_size = hidden_size if isinstance(hidden_size, int) else widths
+        self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, float(dropout), bidirectional
+        self.learn_initial_state, self.residual = learn_initial_state, residual
+        self._register(device, dtype)
+        self.reset_parameters()
+
+    # What the general forward pass asks of a layer.
+    _title, proj_size, _additions = "Recurrent", 0, "a cell of its own"
+
+    @property
+    def _has_widths(self) -> bool:
+        return isinstance(self.hidden_size, tuple)
+
+    @property
+    def _widths(self) -> tuple[int, ...]:
+        return self.hidden_size if isinstance(self.hidden_size, tuple) else (self.hidden_size,) * self.num_layers
+
+    @property
+    def _state_names(self) -> tuple[str, ...]:
+        return self.cell.program.states
+
+    @property
+    def _states(self) -> int:
+        return len(self._state_names)
+
+    def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
+        """Refuse an input of other sizes."""
+        if not torch.is_floating_point(input):
+            raise ValueError(f"input: expected floating-point numbers, got {input.dtype}")
+        if input.dim() != (3 if batch_sizes is None else 2) or input.shape[-1] != self.input_size:
+            raise ValueError(f"input: expected {self.input_size} features, got {tuple(input.shape)}")
+
+    def _suffixes(self) -> tuple[str, ...]:
+        return ("", "_reverse") if self.bidirectional else ("",)
+
+    def _register(self, device: Any, dtype: Any) -> None:
+        program, features = self.cell.program, self.input_size
+
+        def parameter(*shape: int) -> Parameter:
+            return Parameter(torch.empty(shape, device=device, dtype=dtype))
+
+        for index, width in enumerate(self._widths):
+            rows = len(program.gates) * width
+            for suffix in self._suffixes():
+                of = f"_l{index}{suffix}"
+                shapes: list[tuple[int, ...]] = [(rows, features), (rows, width), (rows,), (rows,)]
+                for name, shape in zip(_WEIGHTS, shapes, strict=True):
+                    exists = (self.bias or "weight" in name) and (program.is_recurrent or "hh" not in name)
+                    self.register_parameter(name + of, parameter(*shape) if exists else None)
+                for name, kind in program.inputs.items():
+                    if kind != "unit":
+                        continue
+                    if isinstance(self.cell.parameters[name], Learned):
+                        self.register_parameter(name + of, parameter(width))
+                    else:
+                        self.register_buffer(name + of, torch.empty(width, device=device, dtype=dtype))
+                for name in program.states if self.learn_initial_state else ():
+                    self.register_parameter(f"{name}_0{of}", parameter(width))
+            features = len(self._suffixes()) * width
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew, uniform in ``±1 / sqrt(hidden_size)``; the cell's own begin with what it says."""
+        for index, width in enumerate(self._widths):
+            bound = 1 / math.sqrt(width)
+            for suffix in self._suffixes():
+                of = f"_l{index}{suffix}"
+                for name in _WEIGHTS:
+                    if getattr(self, name + of) is not None:
+                        init.uniform_(getattr(self, name + of), -bound, bound)
+                for name, kind in self.cell.program.inputs.items():
+                    if kind == "unit":
+                        self._fill(name, getattr(self, name + of), width)
+                for name in self._state_names if self.learn_initial_state else ():
+                    init.zeros_(getattr(self, f"{name}_0{of}"))
+
+    def _fill(self, name: str, to: Tensor, width: int) -> None:
+        given = self.cell.parameters[name]
+        values = torch.as_tensor(given.initial if isinstance(given, Learned) else given).detach()
+        if values.dim() > 1 or (values.dim() == 1 and len(values) != width):
+            raise ValueError(f"{name}: expected a value for each of {width} hidden units, got {tuple(values.shape)}")
+        with torch.no_grad():
+            to.copy_(values.expand(width))
+
+    def extra_repr(self) -> str:
+        said = [repr(self.cell), str(self.input_size), str([*self._widths] if self._has_widths else self.hidden_size)]
+        defaults = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
+        defaults |= {"learn_initial_state": False, "residual": False}
+        given = {name: getattr(self, name) for name in defaults}
+        return ", ".join(said + [f"{name}={value}" for name, value in given.items() if value != defaults[name]])
+
+    def forward(
+        self,
+        input: Any,
+        hx: Any = None,
+        *,
+        lengths: Any = None,
+        resets: Any = None,
+        return_states: bool = False,
+        **inputs: Any,
+    ) -> Any:
+        unknown = [name for name in inputs if self.cell.program.inputs.get(name) not in ("step", "sequence")]
+        if unknown:
+            raise TypeError(f"{unknown[0]}: expected no such argument, {type(self.cell).__name__} has no such input")
+
+        def run_layer(*of_layer: Any) -> list[Tensor]:
+            return self._run_layer(inputs, *of_layer)
+
+        return _general.run(self, input, hx, lengths, resets, return_states, run_layer)
+
+    def _run_layer(
+        self,
+        inputs: dict[str, Any],
+        index: int,
+        width: int,
+        rows: Tensor,
+        batch_sizes: Tensor | None,
+        before: list[Tensor | None],
+        every: bool,
+        layout: Layout,
+    ) -> list[Tensor]:
+        program, suffixes = self.cell.program, [f"_l{index}{suffix}" for suffix in self._suffixes()]
+        of_kind = {kind: [n for n, of in program.inputs.items() if of == kind] for kind in ("unit", "sequence", "step")}
+        operands = Operands(
+            rows,
+            before,
+            [[getattr(self, name + of) for name in _WEIGHTS] for of in suffixes],
+            [[getattr(self, name + of) for name in of_kind["unit"]] for of in suffixes],
+            [[self._of_sequences(name, inputs, width, rows, layout) for name in of_kind["sequence"]] for _ in suffixes],
+            [[self._of_steps(name, inputs, width, rows, layout) for name in of_kind["step"]] for _ in suffixes],
+        )
+        states, last = program_layer(program, width, batch_sizes, operands)
+        return [states[0], *last, *(states[1:] if every else ())]
+
+    def _of_steps(self, name: str, inputs: dict[str, Any], width: int, rows: Tensor, layout: Layout) -> Tensor:
+        if inputs.get(name) is None:
+            return self._drawn(name, (*rows.shape[:-1], width), rows)
+        given, expected = inputs[name], (*layout.shape, width)
+        if isinstance(given, Tensor) and given.dim() == 2 and expected[1:-1] == (1,):
+            given = given.unsqueeze(1)  # of one sequence
+        of_rows = given.data if isinstance(given, PackedSequence) else given
+        if not isinstance(of_rows, Tensor) or of_rows.shape != expected:
+            raise ValueError(f"{name}: expected {expected}, as the input lies, got {_said(of_rows)}")
+        return layout.beside(given).to(rows.dtype)
+
+    def _of_sequences(self, name: str, inputs: dict[str, Any], width: int, rows: Tensor, layout: Layout) -> Tensor:
+        given = inputs.get(name)
+        if given is None:
+            given = self._drawn(name, (layout.batch, width), rows)
+        elif isinstance(given, Tensor) and given.shape == (width,) and layout.batch == 1:
+            given = given.unsqueeze(0)
+        if not isinstance(given, Tensor) or given.shape != (layout.batch, width):
+            raise ValueError(f"{name}: expected {(layout.batch, width)}, one a sequence, got {_said(given)}")
+        return layout.of_pieces(given.to(rows.dtype))
+
+    def _drawn(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        drawn: Tensor | None = self.cell.draw(name, like.new_empty(shape), self.training)
+        if drawn is None:
+            raise TypeError(f"{name}: expected to be given, for {type(self.cell).__name__} does not draw it")
+        return drawn
+
+
+def _said(given: Any) -> str:
+    return str(tuple(given.shape)) if isinstance(given, Tensor) else type(given).__name__
