@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from elman import InputError
-from elman.cells import Cell, CellError, Value, fma, learned, maximum, tanh, where
+from elman.cells import Cell, CellError, Value, fma, learned, tanh, where
 
 
 class Leaky(Cell):
@@ -86,7 +86,7 @@ def test_numbers_of_numpy_stand_beside_values() -> None:
         (lambda self, a, h: a**0, "a whole exponent of 1 to 8, got 0"),
         (lambda self, a, h: a + (a > 0), "which a comparison is none of"),
         (lambda self, a, h: where(a, a, h), "a comparison to choose by"),
-        (lambda self, a, h: maximum(1, 2), "expected a value of the cell, got 1"),
+        (lambda self, a, h: tanh("a"), "expected values of the cell or numbers, got 'a'"),
         (lambda self, a, h: a + "h", "values of the cell and numbers, got 'h'"),
     ],
 )

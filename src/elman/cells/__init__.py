@@ -4,6 +4,19 @@ The engine multiplies, loops, differentiates and streams; a cell says what becom
 """
 
 from elman.cells._cell import Cell, Learned, learned
+from elman.cells._library import (
+    ACTIVATIONS,
+    CoupledLSTM,
+    Elman,
+    IndRNN,
+    LayerNormGRU,
+    LayerNormLSTM,
+    LayerNormRNN,
+    MinimalGatedUnit,
+    PeepholeLSTM,
+    RateLeaky,
+    VoltageLeaky,
+)
 from elman.cells._program import Program
 from elman.cells._values import (
     CellError,
@@ -25,12 +38,23 @@ from elman.cells._values import (
 )
 
 __all__ = [
+    "ACTIVATIONS",
     "Cell",
     "CellError",
+    "CoupledLSTM",
+    "Elman",
     "Gate",
+    "IndRNN",
+    "LayerNormGRU",
+    "LayerNormLSTM",
+    "LayerNormRNN",
     "Learned",
+    "MinimalGatedUnit",
+    "PeepholeLSTM",
     "Program",
+    "RateLeaky",
     "Value",
+    "VoltageLeaky",
     "exp",
     "fma",
     "learned",

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 from elman._errors import InputError, shown
 from elman.cells._program import MOST_NODES, Program
@@ -62,10 +62,10 @@ class Cell:
         ('a',)
     """
 
-    gates: ClassVar[tuple[str, ...]] = ("a",)
-    states: ClassVar[tuple[str, ...]] = ("h",)
-    step_inputs: ClassVar[tuple[str, ...]] = ()
-    sequence_inputs: ClassVar[tuple[str, ...]] = ()
+    gates: tuple[str, ...] = ("a",)
+    states: tuple[str, ...] = ("h",)
+    step_inputs: tuple[str, ...] = ()
+    sequence_inputs: tuple[str, ...] = ()
 
     step: Any
 
@@ -117,9 +117,10 @@ class Cell:
         )
 
     def _argument_names(self) -> list[str]:
-        names = [*inspect.signature(self.step).parameters]
         title = type(self).__name__
         known = [*self.gates, *self.states, *self.step_inputs, *self.sequence_inputs, *self.parameters]
+        taken = inspect.signature(self.step).parameters
+        names = [name for name, argument in taken.items() if name in known or argument.default is argument.empty]
         if len({*known}) != len(known):
             raise InputError(f"{title}: expected names that are given once, got {', '.join(known)}")
         for name in names:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -222,73 +223,89 @@ class Gate(Value):
         return self._recording.add("gate_recurrent", name=self._name)
 
 
-def _function(operation: str, *values: Any) -> Value:
+def _function(operation: str, *values: Any) -> Any:
     for value in values:
         if isinstance(value, Value):
             return value._recording.add(operation, *values)
-    raise CellError(f"{operation}: expected a value of the cell, got {shown(values[0])}")
+    if operation in _OF_NUMBERS and all(isinstance(value, Real) for value in values):
+        return _OF_NUMBERS[operation](*map(float, values))  # no unit's: computed at once
+    raise CellError(f"{operation}: expected values of the cell or numbers, got {shown(values[0])}")
 
 
-def tanh(x: Value) -> Value:
+_OF_NUMBERS: dict[str, Callable[..., Any]] = {
+    "tanh": math.tanh,
+    "sigma": lambda x: 0.5 * (1.0 + math.tanh(0.5 * x)),
+    "relu": lambda x: max(x, 0.0),
+    "exp": math.exp,
+    "log": math.log,
+    "sqrt": math.sqrt,
+    "softplus": lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))),
+    "minimum": min,
+    "maximum": max,
+    "fma": lambda a, b, c: a * b + c,
+}
+
+
+def tanh(x: Any) -> Any:
     """The hyperbolic tangent."""
     return _function("tanh", x)
 
 
-def sigma(x: Value) -> Value:
+def sigma(x: Any) -> Any:
     """The logistic function, 1 / (1 + exp(-x))."""
     return _function("sigma", x)
 
 
-def relu(x: Value) -> Value:
+def relu(x: Any) -> Any:
     """x where it is above 0, else 0; NaN stays."""
     return _function("relu", x)
 
 
-def exp(x: Value) -> Value:
+def exp(x: Any) -> Any:
     """e to the power of x."""
     return _function("exp", x)
 
 
-def log(x: Value) -> Value:
+def log(x: Any) -> Any:
     """The natural logarithm."""
     return _function("log", x)
 
 
-def sqrt(x: Value) -> Value:
+def sqrt(x: Any) -> Any:
     """The square root."""
     return _function("sqrt", x)
 
 
-def softplus(x: Value) -> Value:
+def softplus(x: Any) -> Any:
     """log(1 + exp(x))."""
     return _function("softplus", x)
 
 
-def minimum(a: Any, b: Any) -> Value:
+def minimum(a: Any, b: Any) -> Any:
     """The smaller of two; NaN where either is."""
     return _function("minimum", a, b)
 
 
-def maximum(a: Any, b: Any) -> Value:
+def maximum(a: Any, b: Any) -> Any:
     """The larger of two; NaN where either is."""
     return _function("maximum", a, b)
 
 
-def where(condition: Value, this: Any, that: Any) -> Value:
+def where(condition: Value, this: Any, that: Any) -> Any:
     """``this`` where the comparison holds, else ``that``."""
     return _function("select", condition, this, that)
 
 
-def fma(a: Any, b: Any, c: Any) -> Value:
+def fma(a: Any, b: Any, c: Any) -> Any:
     """a b + c, rounded once."""
     return _function("fma", a, b, c)
 
 
-def sum_units(x: Value) -> Value:
+def sum_units(x: Value) -> Any:
     """The sum over the hidden units of a row, the same for each of them."""
     return _function("sum_units", x)
 
 
-def mean_units(x: Value) -> Value:
+def mean_units(x: Value) -> Any:
     """The mean over the hidden units of a row, the same for each of them."""
     return sum_units(x) / x._recording.add("units")
