@@ -104,16 +104,17 @@ class Cell:
         if len(after) != len(self.states) or not all(recording.holds(value) for value in after):
             expected = "a value" if len(self.states) == 1 else f"{len(self.states)} values"
             raise InputError(f"{title}: expected to return {expected} ({', '.join(self.states)}), got {shown(after)}")
-        if len(recording.nodes) > MOST_NODES:
-            raise InputError(f"{title}: expected at most {MOST_NODES} operations, got {len(recording.nodes)}")
-        taken = {node.name for node in recording.nodes if node.operation in ("gate_input", "gate_recurrent")}
+        nodes, results = recording.reached_from(after)
+        if len(nodes) > MOST_NODES:
+            raise InputError(f"{title}: expected at most {MOST_NODES} operations, got {len(nodes)}")
+        taken = {node.name for node in nodes if node.operation in ("gate_input", "gate_recurrent")}
         inputs = {name: self._kind(name) for name in arguments if self._kind(name)}
         return Program(
             gates=(*(g for g in self.gates if g not in taken), *(g for g in self.gates if g in taken)),
             states=tuple(self.states),
             inputs=inputs,
-            nodes=tuple(recording.nodes),
-            results=tuple(value._place for value in after),
+            nodes=nodes,
+            results=results,
         )
 
     def _argument_names(self) -> list[str]:

@@ -35,7 +35,7 @@ _RULES: dict[str, Callable[..., Sequence[Any]]] = {
 }
 
 
-def _of_chosen(d: Value, other_is: Value, equal: Value) -> Value:
+def _of_chosen(d: Value, other_is: Value, equal: Value) -> Any:
     return where(other_is, 0.0, where(equal, 0.5 * d, d))
 
 

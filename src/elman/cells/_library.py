@@ -86,8 +86,8 @@ class RateLeaky(Cell):
         activation: of ``ACTIVATIONS``.
         noise: :math:`\sigma`, of normal noise :math:`\xi_t` while training; 0 for none.
 
-    Source: the form of nn-brain's tutorials (G. R. Yang and X.-J. Wang, "Artificial neural networks for neuroscientists:
-    a primer", 2020).
+    Source: the form of nn-brain's tutorials (G. R. Yang and X.-J. Wang, "Artificial neural networks for
+    neuroscientists: a primer", 2020).
     """
 
     def __init__(self, leak: Any = 0.2, activation: str = "relu", noise: float = 0.0) -> None:
@@ -117,8 +117,8 @@ class VoltageLeaky(Cell):
         activation: of ``ACTIVATIONS``.
         noise: :math:`\sigma`, of normal noise :math:`\xi_t` while training; 0 for none.
 
-    Source: the form of PsychRNN (D. B. Ehrlich et al., "PsychRNN: an accessible and flexible Python package for training
-    recurrent neural network models on cognitive tasks", 2021) and of nn4n.
+    Source: the form of PsychRNN (D. B. Ehrlich et al., "PsychRNN: an accessible and flexible Python package for
+    training recurrent neural network models on cognitive tasks", 2021) and of nn4n.
     """
 
     states = ("r", "v")
@@ -157,7 +157,7 @@ class IndRNN(Cell):
         return self._f(fma(recurrent, h, a.input))
 
 
-def _normalised(x: Value, gain: Any, shift: Any) -> Value:
+def _normalised(x: Value, gain: Any, shift: Any) -> Any:
     """x over the units of its row, with mean 0 and variance 1, then scaled and shifted."""
     from_mean = x - mean_units(x)
     return fma(from_mean / sqrt(mean_units(from_mean * from_mean) + 1e-5), gain, shift)
@@ -252,8 +252,8 @@ class MinimalGatedUnit(Cell):
     r"""A GRU with one gate: :math:`f = \sigma(a_f)`, :math:`n = \tanh(u_n + f \odot v_n)`,
     :math:`h_t = (1 - f) \odot h_{t-1} + f \odot n`.
 
-    Source: G.-B. Zhou et al., "Minimal gated unit for recurrent neural networks" (2016), with the gate behind the product,
-    as in PyTorch's GRU.
+    Source: G.-B. Zhou et al., "Minimal gated unit for recurrent neural networks" (2016), with the gate behind the
+    product, as in PyTorch's GRU.
     """
 
     gates = ("f", "n")

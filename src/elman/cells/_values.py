@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import operator
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,17 @@ class Recording:
         """Whether this is a value of this recording, and no comparison."""
         is_ours = isinstance(value, Value) and value._recording is self
         return is_ours and self.nodes[value._place].operation not in MASKS
+
+    def reached_from(self, results: Sequence[Value]) -> tuple[tuple[Node, ...], tuple[int, ...]]:
+        """The nodes that results are made of, in their order, and the places of the results among them."""
+        reached = {result._place for result in results}
+        for place in reversed(range(len(self.nodes))):
+            if place in reached:
+                reached.update(self.nodes[place].values)
+        places = {place: new for new, place in enumerate(sorted(reached))}
+        nodes = (self.nodes[place] for place in places)
+        moved = (replace(node, values=tuple(places[value] for value in node.values)) for node in nodes)
+        return tuple(moved), tuple(places[result._place] for result in results)
 
     def _place(self, operation: str, position: int, value: Any) -> int:
         if not isinstance(value, Value):

@@ -38,7 +38,11 @@ def run(
     """
     layout, is_batched, cuts = _layout(layer, input, lengths, resets)
     given = _given(layer, hx, layout, is_batched)
-    if run_layer is None and isinstance(layout, Padded) and not (layout.pieces or cuts or return_states or layer._additions):
+    if (
+        run_layer is None
+        and isinstance(layout, Padded)
+        and not (layout.pieces or cuts or return_states or layer._additions)
+    ):
         return None
     rows, batch_sizes = layout.rows()
     final, states = [], []

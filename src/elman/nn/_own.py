@@ -47,9 +47,9 @@ class Recurrent(Module):
             of them; zeros where it is not given, or what was learned.
         lengths, resets, return_states: as of :class:`elman.nn.RNN`.
 
-    What a cell is given for each step, as noise, lies as the input does, with hidden_size features, and what it is given
-    for each sequence is ``(batch, hidden_size)``; all layers and directions are given the same. What is not given, the
-    cell draws.
+    What a cell is given for each step, as noise, lies as the input does, with hidden_size features, and what it is
+    given for each sequence is ``(batch, hidden_size)``; all layers and directions are given the same. What is not
+    given, the cell draws.
 
     Outputs: ``output`` and ``h_n``, as of :class:`elman.nn.RNN`; of a cell with several states ``h_n`` is a tuple.
 
@@ -220,8 +220,8 @@ class Recurrent(Module):
             before,
             [[getattr(self, name + of) for name in _WEIGHTS] for of in suffixes],
             [[getattr(self, name + of) for name in of_kind["unit"]] for of in suffixes],
-            [[self._of_sequences(name, inputs, width, rows, layout) for name in of_kind["sequence"]] for _ in suffixes],
             [[self._of_steps(name, inputs, width, rows, layout) for name in of_kind["step"]] for _ in suffixes],
+            [[self._of_sequences(name, inputs, width, rows, layout) for name in of_kind["sequence"]] for _ in suffixes],
         )
         states, last = program_layer(program, width, batch_sizes, operands)
         return [states[0], *last, *(states[1:] if every else ())]
