@@ -41,6 +41,10 @@ nb::tuple forward(const TensorView& x, const AnyCell& cell, int threads, int dir
                                  [&](std::size_t i) { return operands.find(first_weight + weights.size() + i); });
 
   const Result<T> to_output(output), to_h_n(h_n), to_c_n(c_n), to_kept(kept);
+  // a program may have no recurrent term, and no biases
+  const auto weight = [&](std::size_t i, std::initializer_list<std::int64_t> shape) {
+    return has_program ? operands.data_if_any(i, shape) : operands.data(i, shape);
+  };
   std::array<elman::Forward<T>, 2> calls;
   for (int direction = 0; direction < directions; ++direction) {
     const std::size_t w = first_weight + static_cast<std::size_t>(direction) * each;
@@ -49,8 +53,8 @@ nb::tuple forward(const TensorView& x, const AnyCell& cell, int threads, int dir
         .cell = cell.cell,
         .threads = threads,
         .weights = {sizes.features(), units, operands.data(w, {gate_rows, sizes.features()}),
-                    operands.data(w + 1, {gate_rows, units}), each == 4 ? operands.data(w + 2, {gate_rows}) : nullptr,
-                    each == 4 ? operands.data(w + 3, {gate_rows}) : nullptr},
+                    weight(w + 1, {gate_rows, units}), each == 4 ? weight(w + 2, {gate_rows}) : nullptr,
+                    each == 4 ? weight(w + 3, {gate_rows}) : nullptr},
         .packed = nullptr,
         .input = sizes.template rows<const T>(operands.find(of_input), sizes.features(), 0),
         .initial_state = sizes.template states<const T>(operands.find(of_h_0), direction),
@@ -153,7 +157,9 @@ nb::tuple backward(const TensorView& x, const AnyCell& cell, int threads, int di
         .cell = cell.cell,
         .threads = threads,
         .weights = {features, units, operands.data(first_matrix + 2 * at, {gate_rows, features}),
-                    operands.data(first_matrix + 2 * at + 1, {gate_rows, units}), nullptr, nullptr},
+                    has_program ? operands.data_if_any(first_matrix + 2 * at + 1, {gate_rows, units})
+                                : operands.data(first_matrix + 2 * at + 1, {gate_rows, units}),
+                    nullptr, nullptr},
         .input = sizes.template rows<const T>(operands.find(of_input), features, 0),
         .initial_state = sizes.template states<const T>(operands.find(of_h_0), direction),
         .output = sizes.template rows<const T>(operands.find(of_output), sizes.width(), direction * units),

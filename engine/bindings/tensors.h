@@ -125,6 +125,9 @@ class Operands {
   // Null for None.
   const TensorView* find(std::size_t i) const { return all_[i].tensor.is_none() ? nullptr : &all_[i].view; }
 
+  const T* data_if_any(std::size_t i, std::initializer_list<std::int64_t> shape) const {
+    return find(i) ? data(i, shape) : nullptr;
+  }
   const T* data(std::size_t i, std::initializer_list<std::int64_t> shape) const {
     require(find(i) && find(i)->has_shape(shape), "expected a tensor of another shape");
     return find(i)->template data<const T>();

@@ -1,0 +1,223 @@
+"""``elman.nn.Recurrent``: cells written in Python, on the engine and by PyTorch's operations."""
+
+import copy
+import pickle
+import re
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pack_padded_sequence
+
+import elman.nn
+from elman import cells
+from elman.cells import ACTIVATIONS, Cell, Elman, Value, fma, learned, sigma, tanh
+from elman.ops import _program
+
+
+class GRU(Cell):
+    gates = ("r", "z", "n")
+
+    def step(self, r: Any, z: Any, n: Any, h: Any) -> Any:
+        n = tanh(fma(sigma(r), n.recurrent, n.input))
+        return fma(sigma(z), h - n, n)
+
+
+class LSTM(Cell):
+    gates, states = ("i", "f", "g", "o"), ("h", "c")
+
+    def step(self, i: Any, f: Any, g: Any, o: Any, c: Any) -> Any:
+        c = fma(sigma(f), c, sigma(i) * tanh(g))
+        return sigma(o) * tanh(c), c
+
+
+class Driven(Cell):
+    """All kinds of input, three states, one of which nothing reads."""
+
+    gates, states = ("a", "b"), ("h", "v", "w")
+    step_inputs, sequence_inputs = ("noise",), ("mask",)
+
+    def step(self, a: Any, b: Any, h: Any, v: Any, noise: Any, mask: Any, leak: Any, scale: Any) -> Any:
+        v = (1 - leak) * v + leak * (a.input + sigma(b) * a.recurrent) + 0.1 * noise
+        return mask * tanh(v) * scale, v, h - v
+
+
+def driven() -> Driven:
+    return Driven(leak=learned(0.3), scale=[0.5, 1.0, 1.5, 2.0])
+
+
+LIBRARY = [
+    *(Elman(activation) for activation in ACTIVATIONS),
+    cells.RateLeaky(0.2),
+    cells.RateLeaky(learned(0.3), "tanh", noise=0.1),
+    cells.VoltageLeaky(),
+    cells.VoltageLeaky(learned(0.1), noise=0.05),
+    cells.IndRNN(),
+    cells.LayerNormRNN(),
+    cells.LayerNormGRU(),
+    cells.LayerNormLSTM(),
+    cells.MinimalGatedUnit(),
+    cells.PeepholeLSTM(),
+    cells.CoupledLSTM(),
+    driven(),
+]
+
+
+def given_to(cell: Cell, steps: int, batch: int, units: int, dtype: torch.dtype) -> dict[str, Tensor]:
+    given = {name: torch.randn(steps, batch, units, dtype=dtype, requires_grad=True) for name in cell.step_inputs}
+    return given | {name: torch.rand(batch, units, dtype=dtype, requires_grad=True) for name in cell.sequence_inputs}
+
+
+def states_of(final: Any) -> tuple[Tensor, ...]:
+    return final if isinstance(final, tuple) else (final,)
+
+
+def values_and_gradients(layer: Any, x: Tensor, inputs: dict[str, Tensor], **options: Any) -> list[Tensor]:
+    output, final, *others = layer(x, **inputs, **options)
+    results = [output, *states_of(final), *(state for of in others for layers in of for state in states_of(layers))]
+    loss = sum(
+        (result * torch.linspace(-1, 1, result.numel(), dtype=x.dtype).view(result.shape)).sum() for result in results
+    )
+    return [*results, *torch.autograd.grad(loss, [x, *inputs.values(), *layer.parameters()])]
+
+
+@pytest.mark.parametrize("options", [{}, {"lengths": [3, 0, 5]}, {"resets": True}, {"return_states": True}], ids=str)
+@pytest.mark.parametrize("cell", LIBRARY, ids=lambda cell: type(cell).__name__)
+def test_the_engine_computes_what_pytorchs_operations_do(
+    cell: Cell, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(1)
+    options = dict(options)
+    if "resets" in options:
+        options["resets"] = torch.rand(5, 3) < 0.3
+    layer = elman.nn.Recurrent(
+        cell, 3, 4, 2, bidirectional="resets" not in options, learn_initial_state=True, dtype=torch.float64
+    )
+    x = torch.randn(5, 3, 3, dtype=torch.float64, requires_grad=True)
+    inputs = given_to(cell, 5, 3, 4, torch.float64)
+    ours = values_and_gradients(layer, x, inputs, **options)
+    monkeypatch.setattr(_program, "are_plain", lambda tensors: False)
+    theirs = values_and_gradients(layer, x, inputs, **options)
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", [GRU, LSTM])
+def test_programs_of_built_in_cells_have_their_bits(kind: Any, dtype: torch.dtype) -> None:
+    built_in = getattr(elman.nn, kind.__name__)(5, 19, 2, bidirectional=True, dtype=dtype)
+    own = elman.nn.Recurrent(kind(), 5, 19, 2, bidirectional=True, dtype=dtype)
+    own.load_state_dict(built_in.state_dict())
+    x = torch.randn(7, 9, 5, dtype=dtype, requires_grad=True)
+    (output, final), (expected, expected_final) = own(x), built_in(x)
+    assert torch.equal(output, expected)
+    assert all(map(torch.equal, states_of(final), states_of(expected_final)))
+    parameters = dict(own.named_parameters())
+    ours = torch.autograd.grad(output.sin().sum(), [x, *(parameters[name] for name, _ in built_in.named_parameters())])
+    theirs = torch.autograd.grad(expected.sin().sum(), [x, *built_in.parameters()])
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4 if dtype == torch.float32 else 1e-11, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", [cells.LayerNormLSTM(), cells.VoltageLeaky(), GRU()], ids=lambda c: type(c).__name__)
+def test_a_sequence_has_the_same_bits_however_it_is_run(cell: Cell) -> None:
+    layer = elman.nn.Recurrent(cell, 5, 37, batch_first=True).eval()
+    x, lengths = torch.randn(11, 13, 5), torch.tensor([13, 2, 7, 1, 9, 13, 4, 5, 6, 3, 8])
+    threads = torch.get_num_threads()
+    with torch.no_grad():
+        padded, _ = layer(x, lengths=lengths)
+        packed, _ = layer(pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))
+        assert torch.equal(
+            packed.data, pack_padded_sequence(padded, lengths, batch_first=True, enforce_sorted=False).data
+        )
+        for row, length in enumerate(lengths.tolist()):
+            alone, final = layer(x[row, :length])
+            assert torch.equal(alone, padded[row, :length])
+            first, state = layer(x[row, : length // 2]) if length > 1 else (alone[:0], None)
+            rest, last = layer(x[row, length // 2 : length], state)
+            assert torch.equal(torch.cat([first, rest]), alone)
+            assert all(map(torch.equal, states_of(last), states_of(final)))
+        try:
+            torch.set_num_threads(3)
+            assert torch.equal(layer(x, lengths=lengths)[0], padded)
+        finally:
+            torch.set_num_threads(threads)
+
+
+def test_gradients_of_gradients_go_by_the_program() -> None:
+    layer = elman.nn.Recurrent(LSTM(), 2, 3, dtype=torch.float64)
+    x = torch.randn(3, 2, 2, dtype=torch.float64, requires_grad=True)
+
+    def output(x: Tensor, weight_hh: Tensor) -> Tensor:
+        return torch.func.functional_call(layer, {"weight_hh_l0": weight_hh}, x)[0]
+
+    assert torch.autograd.gradgradcheck(output, (x, layer.weight_hh_l0))
+
+
+def test_a_cell_that_feeds_nothing_back_has_no_recurrent_weights() -> None:
+    layer = elman.nn.Recurrent(cells.IndRNN(), 3, 4, bias=False)
+    assert [*layer.state_dict()] == ["weight_ih_l0", "recurrent_l0"]
+    output, _ = layer(torch.randn(5, 2, 3))
+    output.sum().backward()
+    assert layer.recurrent_l0.grad is not None
+
+
+def test_noise_is_drawn_while_training_and_not_after() -> None:
+    layer = elman.nn.Recurrent(cells.RateLeaky(noise=1.0), 3, 4)
+    x = torch.randn(5, 2, 3)
+    assert not torch.equal(layer(x)[0], layer(x)[0])
+    layer.eval()
+    assert torch.equal(layer(x)[0], layer(x)[0])
+
+
+def test_layers_go_through_copies_pickles_and_state_dicts() -> None:
+    layer = elman.nn.Recurrent(cells.LayerNormGRU(), 3, [4, 6], residual=True)
+    x = torch.randn(5, 2, 3)
+    expected, final = layer(x)
+    assert [tuple(state.shape) for state in final] == [(1, 2, 4), (1, 2, 6)]
+    for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        assert torch.equal(other(x)[0], expected)
+    other = elman.nn.Recurrent(cells.LayerNormGRU(), 3, [4, 6], residual=True)
+    other.load_state_dict(layer.state_dict())
+    assert torch.equal(other(x)[0], expected)
+    assert repr(layer) == f"Recurrent({layer.cell!r}, 3, [4, 6], num_layers=2, residual=True)"
+
+
+class Asking(Cell):
+    step_inputs, sequence_inputs = ("noise",), ("mask",)
+
+    def step(self, a: Value, noise: Any, mask: Any) -> Any:
+        return mask * tanh(a + noise)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m, x: m(x), "noise: expected to be given, for Asking does not draw it"),
+        (lambda m, x: m(x, noise=x), "noise: expected (5, 2, 4), as the input lies, got (5, 2, 3)"),
+        (
+            lambda m, x: m(x, noise=torch.zeros(5, 2, 4), mask=torch.zeros(4)),
+            "mask: expected (2, 4), one a sequence, got (4,)",
+        ),
+        (lambda m, x: m(x, gain=x), "gain: expected no such argument, Asking has no such input"),
+        (lambda m, x: m(x.int()), "input: expected floating-point numbers, got torch.int32"),
+        (lambda m, x: m(x[..., :2]), "input: expected 3 features, got (5, 2, 2)"),
+        (lambda m, x: m(x, torch.zeros(1, 3, 4)), "h_0: expected (1, 2, 4), got (1, 3, 4)"),
+        (lambda m, x: elman.nn.Recurrent(tanh, 3, 4), "cell: expected a Cell, as in Leaky(leak=0.2), got function"),
+        (lambda m, x: elman.nn.Recurrent(GRU(), 3, 0), "hidden_size: expected an integer above 0"),
+        (
+            lambda m, x: elman.nn.Recurrent(GRU(), 3, [4, 5], 3),
+            "num_layers: expected 2, the widths of hidden_size, got 3",
+        ),
+        (lambda m, x: elman.nn.Recurrent(GRU(), -1, 4), "input_size: expected an integer of 0 or more, got -1"),
+        (lambda m, x: elman.nn.Recurrent(GRU(), 3, 4, dropout=2), "dropout: expected a probability from 0 to 1, got 2"),
+        (
+            lambda m, x: elman.nn.Recurrent(cells.RateLeaky([0.1, 0.2]), 3, 4),
+            "leak: expected a value for each of 4 hidden units, got (2,)",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_line(call: Any, message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=re.escape(message)):
+        call(elman.nn.Recurrent(Asking(), 3, 4), torch.randn(5, 2, 3))
