@@ -1,8 +1,9 @@
 """elman: Elman recurrent networks on an engine of their own.
 
-``elman.nn`` holds the PyTorch layers ``RNN``, ``RNNCell`` and ``Linear``; ``elman.runtime`` runs trained models on
-NumPy alone; ``elman.tasks`` trains models on a person's own data. Importing ``elman`` imports neither PyTorch nor
-anything else that is optional; NumPy and the engine are imported when they are first asked for.
+``elman.nn`` holds the PyTorch layers ``RNN``, ``GRU``, ``LSTM``, their cells and ``Linear``, and ``elman.cells`` cells
+of one's own; ``elman.runtime`` runs trained models on NumPy alone; ``elman.tasks`` trains models on a person's own
+data. Importing ``elman`` imports neither PyTorch nor anything else that is optional; NumPy and the engine are imported
+when they are first asked for.
 """
 
 from importlib import import_module
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from elman._errors import InputError
 
 if TYPE_CHECKING:
+    from elman import cells as cells
     from elman import nn as nn
     from elman import runtime
     from elman import tasks as tasks
@@ -41,7 +43,7 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("nn", "runtime", "tasks"):
+    if name in ("cells", "nn", "runtime", "tasks"):
         return import_module(f"elman.{name}")
     if name in _LATER:
         return getattr(import_module(f"elman.runtime.{_LATER[name]}"), name)

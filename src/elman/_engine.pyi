@@ -268,7 +268,6 @@ def forward(cell: Cell, threads: int, directions: int, input: object, h_0: objec
     Of one step the state alone, of a cell with two states both. The second is None where the cell keeps nothing, and without `keeps`.
     """
 
-def backward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...], deltas: bool = False) -> tuple[object, ...]:
 @overload
 def forward(program: Program, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, weights: list[object], hidden_size: int, keeps: bool, unit_inputs: list[object], step_inputs: list[object], row_inputs: list[object]) -> tuple[object, ...]:
     """
@@ -278,7 +277,7 @@ def forward(program: Program, threads: int, directions: int, input: object, h_0:
     """
 
 @overload
-def backward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...]) -> tuple[object, ...]:
+def backward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...], deltas: bool = False) -> tuple[object, ...]:
     """
     The gradients of input, h_0, c_0 and weights; None for those that are not needed.
 
@@ -286,7 +285,7 @@ def backward(cell: Cell, threads: int, directions: int, input: object, h_0: obje
     """
 
 @overload
-def backward(program: Program, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...], unit_inputs: list[object], step_inputs: list[object], row_inputs: list[object]) -> tuple[object, ...]:
+def backward(program: Program, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...], unit_inputs: list[object], step_inputs: list[object], row_inputs: list[object], deltas: bool = False) -> tuple[object, ...]:
     """
     The same of a program: behind the gradients of weights those of unit_inputs, step_inputs and row_inputs.
     """

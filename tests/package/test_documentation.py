@@ -23,7 +23,16 @@ PAGES = [*sorted(ROOT.glob("README*.md")), ROOT / "CONTRIBUTING.md", *sorted(DOC
 PAGES += [ROOT / "examples/cpp/README.md"]
 ENGLISH = [page for page in sorted(DOCS.glob("*.md")) if not page.name.endswith(".zh.md")]
 REFERENCES = [DOCS / "api.md", DOCS / "api.zh.md"]
-PUBLIC_MODULES = ["elman", "elman.cli", "elman.nn", "elman.ops", "elman.reference", "elman.runtime", "elman.tasks"]
+PUBLIC_MODULES = [
+    "elman",
+    "elman.cells",
+    "elman.cli",
+    "elman.nn",
+    "elman.ops",
+    "elman.reference",
+    "elman.runtime",
+    "elman.tasks",
+]
 
 
 # Every module with an example.
@@ -183,6 +192,13 @@ def test_the_programs_of_the_layers_page_run(capsys: pytest.CaptureFixture[str])
     for program in blocks(DOCS / "layer.md", "python"):
         exec(program, names)
     assert capsys.readouterr().out.splitlines()[0] == "torch.Size([20, 3, 32]) False"
+
+
+def test_the_programs_of_the_page_of_cells_print_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {}
+    for program in blocks(DOCS / "cells.md", "python"):
+        exec(program, names)
+    assert capsys.readouterr().out == "".join(blocks(DOCS / "cells.md", "text"))
 
 
 def test_the_stubs_of_the_engine_are_its_own(tmp_path: Path) -> None:
