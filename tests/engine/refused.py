@@ -46,7 +46,7 @@ def backward_of(this) -> Call:
 def network(threads: int) -> dict[str, Array]:
     _engine.set_num_threads(threads)
     h_0 = np.stack([this.initial_state for [this] in STACK])
-    return run(network_of([this for [this] in STACK]), STACK[0][0].input, None, h_0, 1, 3)
+    return run(network_of([this for [this] in STACK]), STACK[0][0].input, None, h_0, 96)
 
 
 def stream(threads: int) -> dict[str, Array]:

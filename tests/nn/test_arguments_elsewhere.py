@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
-from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils.checkpoint import checkpoint
 
 import elman.nn
@@ -111,8 +110,8 @@ def test_short_numbers_and_autocast_come_near(cell: str, how: str) -> None:
     if how == "autocast":
         with torch.autocast("cpu", torch.bfloat16):
             found = results(layer, x)
-            packed = pack_padded_sequence(x, torch.tensor([4, 2, 1]))
-            dtype = kind(torch.nn, cell)(3, 4)(packed)[0].data.dtype
+            # an LSTM's, which is oneDNN's, some processors lack there
+            dtype = torch.bfloat16 if cell == "lstm" else kind(torch.nn, cell)(3, 4)(x)[0].dtype
     else:
         dtype = getattr(torch, how)
         found = results(layer.to(dtype), x.to(dtype))

@@ -150,11 +150,13 @@ def test_the_page_of_the_runtime_runs(python: Path, tmp_path: Path, page: Path) 
     (tmp_path / "my_names.txt").write_text("Petrović\nNovotná\n", encoding="utf-8")
     (tmp_path / "names_test.csv").write_text("text,label\nPetrović,a\nNovotná,b\n", encoding="utf-8")
     parameters = {"weight_ih_l0": np.ones((6, 4), "f"), "weight_hh_l0": np.ones((6, 6), "f")}
-    elman.save(parameters, tmp_path / "rnn.safetensors")  # as the one program that needs PyTorch does
+    elman.save(parameters, tmp_path / "rnn.safetensors")  # as the programs that need PyTorch do
     parameters = {"weight_ih_l0": np.ones((24, 4), "f"), "weight_hh_l0": np.ones((24, 6), "f")}
     elman.save(parameters, tmp_path / "lstm.safetensors")
+    layer = elman.nn.LSTM(4, [6, 6, 8], learn_initial_state=True, residual=True)
+    elman.save(layer, tmp_path / "policy.safetensors")
     programs = ["import numpy; w_ih, w_hh = numpy.ones((6, 4), 'f'), numpy.ones((6, 6), 'f')"]
-    programs += [program for program in blocks(page, "python") if "import torch" not in program]
+    programs += [program for program in blocks(page, "python") if not re.search("import torch|elman.nn", program)]
     commands = commands_of(page)
     of_commands, of_programs = outcomes(python, tmp_path, commands, programs)
     for words, (code, _, err) in zip(commands, of_commands, strict=True):
