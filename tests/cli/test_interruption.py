@@ -1,11 +1,9 @@
 """A run stopped by Ctrl-C or kill -9 and resumed ends as one that nobody stopped."""
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -25,28 +23,30 @@ def uninterrupted(tmp_path_factory):
     return folder / "m"
 
 
+# The command in a process that is sent a signal in the midst of its third epoch.
+STOPPED = """
+import os, sys, threading
+from elman.cli import main
+from elman.tasks._checkpoints import CheckpointStore
+
+save, sent = CheckpointStore.save, int(sys.argv.pop(1))
+
+def save_and_be_stopped(self, progress, tensors):
+    save(self, progress, tensors)
+    if progress.epochs == 2:
+        threading.Timer(0.01, os.kill, (os.getpid(), sent)).start()
+
+CheckpointStore.save = save_and_be_stopped
+sys.exit(main())
+"""
+
+
 def stop_after_two_epochs(words, sent):
-    while True:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "elman", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        end = time.monotonic() + 60
-        while process.poll() is None and epochs_kept() < 2:
-            assert time.monotonic() < end
-            time.sleep(0.002)
-        process.send_signal(sent)  # which does nothing to one that has ended
-        _, err = process.communicate(timeout=60)
-        if process.returncode != 0:
-            assert 2 <= epochs_kept() < 40, err
-            return process.returncode, err
-        shutil.rmtree("m")  # on a busy machine it may have ended before the signal came
-
-
-def epochs_kept():
-    try:
-        return json.loads(Path("m/checkpoint/checkpoint.json").read_text())["progress"]["epochs"]
-    except FileNotFoundError:
-        return 0
+    command = [sys.executable, "-c", STOPPED, str(int(sent)), *words]
+    stopped = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    kept = json.loads(Path("m/checkpoint/checkpoint.json").read_text())["progress"]["epochs"]
+    assert 2 <= kept < 40, stopped.stderr
+    return stopped.returncode, stopped.stderr
 
 
 def test_a_run_stopped_before_anything_was_kept_offers_nothing_to_go_on_with(elman, lines, monkeypatch):
