@@ -12,7 +12,8 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 import elman.nn
 from elman import cells
-from elman.cells import ACTIVATIONS, Cell, Elman, Value, fma, learned, sigma, tanh
+from elman.cells import Cell, Elman, Value, fma, learned, sigma, tanh
+from elman.cells._library import ACTIVATIONS
 from elman.ops import _program
 
 

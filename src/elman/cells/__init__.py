@@ -5,7 +5,6 @@ The engine multiplies, loops, differentiates and streams; a cell says what becom
 
 from elman.cells._cell import Cell, Learned, learned
 from elman.cells._library import (
-    ACTIVATIONS,
     CoupledLSTM,
     Elman,
     IndRNN,
@@ -38,7 +37,6 @@ from elman.cells._values import (
 )
 
 __all__ = [
-    "ACTIVATIONS",
     "Cell",
     "CellError",
     "CoupledLSTM",

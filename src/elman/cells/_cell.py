@@ -38,7 +38,7 @@ class Cell:
     else it is given. ``step`` returns the states after the step, in their order. It is called once, with symbols
     (:class:`~elman.cells.Value`): arithmetic, comparisons and the functions of ``elman.cells`` on them are recorded.
 
-    Class attributes:
+    Attributes:
         gates: names. Each is ``W_ih x + b_ih + W_hh h + b_hh`` with rows of its own in the weights; its ``.input`` and
             ``.recurrent`` are the two parts, each with its bias. Gates whose parts are used come last in the weights.
         states: names, ``("h",)`` unless said otherwise. The first is the output, and is fed back through ``W_hh``.

@@ -62,7 +62,8 @@ class Elman(Cell):
     r"""An Elman cell with any activation of ONNX's: :math:`h_t = f(W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh})`.
 
     Args:
-        activation: of ``ACTIVATIONS``.
+        activation: ``"tanh"``, ``"relu"``, ``"sigmoid"``, ``"affine"``, ``"leaky_relu"``, ``"thresholded_relu"``,
+            ``"scaled_tanh"``, ``"hard_sigmoid"``, ``"elu"``, ``"softsign"`` or ``"softplus"``.
         constants: its ``alpha`` and ``beta``, where it has them.
 
     Source: J. L. Elman, "Finding structure in time" (1990); ONNX's operator RNN.
@@ -83,7 +84,7 @@ class RateLeaky(Cell):
 
     Args:
         leak: :math:`\alpha = \Delta t / \tau`: a number, one for each unit, or ``learned(…)``.
-        activation: of ``ACTIVATIONS``.
+        activation: as of :class:`Elman`.
         noise: :math:`\sigma`, of normal noise :math:`\xi_t` while training; 0 for none.
 
     Source: the form of nn-brain's tutorials (G. R. Yang and X.-J. Wang, "Artificial neural networks for
@@ -114,7 +115,7 @@ class VoltageLeaky(Cell):
 
     Args:
         leak: :math:`\alpha = \Delta t / \tau`: a number, one for each unit, or ``learned(…)``.
-        activation: of ``ACTIVATIONS``.
+        activation: as of :class:`Elman`.
         noise: :math:`\sigma`, of normal noise :math:`\xi_t` while training; 0 for none.
 
     Source: the form of PsychRNN (D. B. Ehrlich et al., "PsychRNN: an accessible and flexible Python package for
@@ -144,7 +145,7 @@ class IndRNN(Cell):
 
     Args:
         recurrent: u, one for each unit.
-        activation: of ``ACTIVATIONS``.
+        activation: as of :class:`Elman`.
 
     Source: S. Li et al., "Independently recurrent neural network (IndRNN)" (2018).
     """

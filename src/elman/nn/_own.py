@@ -41,20 +41,23 @@ class Recurrent(Module):
         residual: adds a layer's input to its output from the second layer on, where widths agree. Default: False.
         device, dtype: of the parameters.
 
-    Inputs, besides the cell's own by name:
+    Inputs:
         input: ``(steps, batch, input_size)``, ``(steps, input_size)`` of one sequence, or a ``PackedSequence``.
         hx: the initial state ``(directions * num_layers, batch, hidden_size)``, of a cell with several states a tuple
             of them; zeros where it is not given, or what was learned.
         lengths, resets, return_states: as of :class:`elman.nn.RNN`.
+        others: by name, what the cell is given for each step or sequence.
 
     What a cell is given for each step, as noise, lies as the input does, with hidden_size features, and what it is
     given for each sequence is ``(batch, hidden_size)``; all layers and directions are given the same. What is not
     given, the cell draws.
 
-    Outputs: ``output`` and ``h_n``, as of :class:`elman.nn.RNN`; of a cell with several states ``h_n`` is a tuple.
+    Outputs:
+        output, h_n: as of :class:`elman.nn.RNN`; of a cell with several states ``h_n`` is a tuple.
 
-    Variables, for layer k and with ``_reverse`` for the second direction:
-        weight_ih_l[k]: ``(gates * hidden_size, features)``, the gates in the order of ``cell.program.gates``.
+    Attributes:
+        weight_ih_l[k]: ``(gates * hidden_size, features)`` of layer k, with ``_reverse`` of its second direction; the
+            gates in the order of ``cell.program.gates``.
         weight_hh_l[k]: ``(gates * hidden_size, hidden_size)``; of a cell that feeds nothing back there is none.
         bias_ih_l[k], bias_hh_l[k]: ``(gates * hidden_size)``.
         [name]_l[k]: ``(hidden_size)``, what the cell is given for each unit: a parameter if it is learned.
