@@ -21,8 +21,9 @@ demo-all: demo
 plan:
 	@cat examples/demo.txt
 
+# A worker for each processor, up to four: each takes whole files, for many share what they set up.
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow --timeout 3600
