@@ -5,6 +5,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <stdexcept>
@@ -28,14 +29,8 @@ double multiplications(const elman::Network<T>& network, std::int64_t steps, std
     of_row += static_cast<double>(units) * static_cast<double>(reads + units);
     reads = network.directions() * units;
   }
-  const int matrices = network.directions() * sizes(network.cell()).gates;
+  const int matrices = network.directions() * network.gates();
   return static_cast<double>(matrices) * of_row * static_cast<double>(steps) * static_cast<double>(rows);
-}
-
-// How many arrays a state is: h, or h and c.
-template <class T>
-std::size_t states_of(const elman::Network<T>& network) {
-  return static_cast<std::size_t>(sizes(network.cell()).states);
 }
 
 template <class T>
@@ -74,19 +69,60 @@ elman::Weights<T> weights(nb::tuple arrays, std::int64_t gates) {
           contiguous(optional(3), rows, "bias_hh: expected (gates * hidden_size,)")};
 }
 
+// `programs`, one a layer, or none: then the cell is `cell`.
+template <class T>
+void make(elman::Network<T>* self, nb::list layers, int directions, elman::Cell cell,
+          const std::vector<const elman::Program*>& programs, bool residual,
+          const std::optional<Array<const T>>& start) {
+  const bool own = !programs.empty();
+  const int gates = own ? programs[0]->text().gates : elman::sizes(cell).gates;
+  const int states = own ? programs[0]->text().states : elman::sizes(cell).states;
+  const std::size_t unit_inputs = own ? static_cast<std::size_t>(programs[0]->text().unit_inputs) : 0;
+  std::vector<elman::Weights<T>> all;
+  std::vector<std::vector<const T*>> of_units;
+  std::int64_t units = 0;
+  for (nb::handle each : layers) {
+    const auto arrays = nb::cast<nb::tuple>(each);
+    require(arrays.size() == 4 + unit_inputs, "layers: expected four weights and what the program reads by unit");
+    all.push_back(weights<T>(arrays, gates));
+    units += all.back().hidden_size;
+    std::vector<const T*>& inputs = of_units.emplace_back();
+    for (std::size_t i = 4; i < arrays.size(); ++i) {
+      const auto array = nb::cast<Array<const T>>(arrays[i], false);
+      inputs.push_back(
+          contiguous(std::optional(array), all.back().hidden_size, "unit input: expected a number a unit"));
+    }
+  }
+  require(!all.empty() && directions > 0 && all.size() % static_cast<std::size_t>(directions) == 0,
+          "layers: expected one or more, with the weights of every direction");
+  const int count = static_cast<int>(all.size()) / directions;
+  require(!own || length(programs.size()) == count, "programs: expected one for each layer");
+  const T* of_start = contiguous(start, states * units, "start: expected a state of every layer");
+  std::vector<const T* const*> unit_pointers;
+  for (const std::vector<const T*>& inputs : of_units) unit_pointers.push_back(inputs.data());
+  const Released released;
+  new (self) elman::Network<T>(all.data(), count, directions, cell,
+                               {.start = of_start,
+                                .residual = residual,
+                                .programs = own ? programs.data() : nullptr,
+                                .unit_inputs = unit_pointers.data()});
+}
+
 template <class T>
 void make_network(elman::Network<T>* self, nb::typed<nb::list, nb::object> layers, int directions, elman::Cell cell,
                   bool residual, std::optional<Array<const T>> start) {
-  std::vector<elman::Weights<T>> all;
-  for (nb::handle arrays : layers) all.push_back(weights<T>(nb::cast<nb::tuple>(arrays), elman::sizes(cell).gates));
-  require(!all.empty() && directions > 0 && all.size() % static_cast<std::size_t>(directions) == 0,
-          "layers: expected one or more, with the weights of every direction");
-  std::int64_t units = 0;
-  for (const elman::Weights<T>& each : all) units += each.hidden_size;
-  const T* of_start = contiguous(start, elman::sizes(cell).states * units, "start: expected a state of every layer");
-  const Released released;
-  new (self) elman::Network<T>(all.data(), static_cast<int>(all.size()) / directions, directions, cell,
-                               {.start = of_start, .residual = residual});
+  make<T>(self, layers, directions, cell, {}, residual, start);
+}
+
+template <class T>
+void make_own_network(elman::Network<T>* self, nb::typed<nb::list, nb::object> layers, int directions,
+                      nb::typed<nb::list, elman::Program> programs, bool residual,
+                      std::optional<Array<const T>> start) {
+  std::vector<const elman::Program*> all;
+  for (nb::handle program : programs) all.push_back(nb::cast<const elman::Program*>(program, false));
+  require(!all.empty() && std::find(all.begin(), all.end(), nullptr) == all.end(),
+          "programs: expected one for each layer");
+  make<T>(self, layers, directions, elman::Cell::tanh, all, residual, start);
 }
 
 // (steps, batch, features), or packed (rows, features).
@@ -96,20 +132,25 @@ elman::Rows<T> rows(const Array<T>& array) {
   return {array.data(), last == 2 ? array.stride(0) : 0, array.stride(last - 1), array.stride(last)};
 }
 
-// A tuple of h and, of an LSTM, c, of `size` elements each; null for what is not given.
+// A tuple of h and the further states, of `size` elements each; null for what is not given.
 using Tuple = std::optional<nb::typed<nb::tuple, nb::object, nb::ellipsis>>;
 
 template <class T>
 struct States {
-  T *hidden = nullptr, *cell = nullptr;
+  T* hidden = nullptr;
+  std::vector<T*> cells;
 
-  States(const Tuple& arrays, std::size_t count, std::int64_t size, const char* message) {
+  States(const Tuple& arrays, int count, std::int64_t size, const char* message) {
     if (!arrays) return;
-    require(arrays->size() == count, message);
-    for (std::size_t i = 0; i < count; ++i) {
+    require(length(arrays->size()) == count, message);
+    for (std::size_t i = 0; i < arrays->size(); ++i) {
       const auto array = nb::cast<Array<T>>((*arrays)[i], false);
       require(length(array.size()) == size && is_contiguous(array), message);
-      (i == 0 ? hidden : cell) = array.data();
+      if (i == 0) {
+        hidden = array.data();
+      } else {
+        cells.push_back(array.data());
+      }
     }
   }
 };
@@ -134,8 +175,15 @@ void run(const elman::Network<T>& network, Array<const T> input, std::optional<B
     sequence = {length(sizes.size()), sizes.empty() ? 0 : sizes.front(), sizes.data(), false};
   }
   const std::int64_t size = sequence.batch * network.state_size();
-  const States<const T> before(initial, states_of(network), size, "initial: expected other sizes");
-  const States<T> after(final, states_of(network), size, "final: expected other sizes");
+  const States<const T> before(initial, network.states(), size, "initial: expected other sizes");
+  const States<T> after(final, network.states(), size, "final: expected other sizes");
+  // several further states lie behind one another for the engine
+  std::vector<T> cells_before, cells_after;
+  if (network.states() > 2) {
+    for (const T* state : before.cells) cells_before.insert(cells_before.end(), state, state + size);
+    cells_after.resize(after.cells.size() * static_cast<std::size_t>(size));
+  }
+  const bool together = network.states() > 2;
   const typename elman::Network<T>::Run call{
       .sequence = sequence,
       .threads = threads.load(std::memory_order_relaxed),
@@ -143,12 +191,19 @@ void run(const elman::Network<T>& network, Array<const T> input, std::optional<B
       .initial_states = before.hidden,
       .output = rows(output),
       .final_states = after.hidden,
-      .initial_cell_states = before.cell,
-      .final_cell_states = after.cell,
+      .initial_cell_states = before.cells.empty() ? nullptr
+                             : together           ? cells_before.data()
+                                                  : before.cells[0],
+      .final_cell_states = after.cells.empty() ? nullptr
+                           : together          ? cells_after.data()
+                                               : after.cells[0],
   };
   const std::int64_t rows_of_step = packed ? 1 : sequence.batch;
   const ReleasedIf released(is_worth_the_gil(multiplications(network, length(input.shape(0)), rows_of_step)));
   network.run(call);
+  for (std::size_t i = 0; together && i < after.cells.size(); ++i) {
+    std::copy_n(call.final_cell_states + static_cast<std::int64_t>(i) * size, size, after.cells[i]);
+  }
 }
 
 // What results are made with: fetched while the module is made, for an import at the first call would give up the GIL
@@ -166,8 +221,8 @@ const NumPy* numpy = nullptr;
 // (output, (h_n, c_n)), or None for all else, which is left to Python to convert or refuse.
 template <class T>
 nb::object run_plain(const elman::Network<T>& network, nb::handle x, nb::handle h_0, bool batch_first) {
-  if (!network.is_even()) return nb::none();  // their states are an array a layer
-  const bool has_cells = states_of(network) == 2;
+  if (!network.is_even() || network.states() > 2) return nb::none();  // their states are other arrays
+  const bool has_cells = network.states() == 2;
   nb::handle given[2] = {h_0, nullptr};
   if (has_cells && !h_0.is_none()) {
     if (!h_0.type().is(&PyTuple_Type) || PyTuple_GET_SIZE(h_0.ptr()) != 2) return nb::none();
@@ -325,7 +380,7 @@ class PythonStream {
   template <class Element>
   void require_states(const Array<Element>& states) const {
     const std::int64_t size = stream_.batch() * stream_.network().state_size();
-    require(length(states.size()) == length(states_of(stream_.network())) * size && is_contiguous(states),
+    require(length(states.size()) == stream_.network().states() * size && is_contiguous(states),
             "states: expected those of all layers");
   }
 
@@ -341,6 +396,9 @@ void define(nb::module_& m, const char* network, const char* stream) {
       .def("__init__", &make_network<T>, "layers"_a, "directions"_a, "cell"_a, "residual"_a = false,
            "start"_a.noconvert().none() = nb::none(),
            "A tuple (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None) for each layer and direction.")
+      .def("__init__", &make_own_network<T>, "layers"_a, "directions"_a, "programs"_a, "residual"_a = false,
+           "start"_a.noconvert().none() = nb::none(),
+           "Programs, one a layer, and the tuples go on with what the program reads by unit.")
       .def("run", &run<T>, "input"_a.noconvert(), "batch_sizes"_a.noconvert().none(), "initial"_a.noconvert().none(),
            "output"_a.noconvert(), "final"_a.noconvert().none(),
            "Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `final`.\n\n"

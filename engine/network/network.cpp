@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "dispatch/sequence.h"
+#include "program/plan.h"
 #include "threads/workspace.h"
 
 namespace elman {
@@ -16,6 +17,22 @@ std::int64_t total_rows(const Sequence& sequence) {
   std::int64_t rows = 0;
   for (std::int64_t t = 0; t < sequence.steps; ++t) rows += sequence.batch_sizes[t];
   return rows;
+}
+
+// The programs of a network, with what runs forwards alone.
+std::vector<Program> copies(const Program* const* programs, int layers) {
+  std::vector<Program> all;
+  for (int layer = 0; programs && layer < layers; ++layer) {
+    ProgramText text = programs[layer]->text();
+    const ProgramText& first = programs[0]->text();
+    if (text.gates != first.gates || text.states != first.states || text.unit_inputs != first.unit_inputs ||
+        text.step_inputs || text.row_inputs) {
+      throw std::invalid_argument("programs: expected as many gates, states and unit inputs of each, and no others");
+    }
+    text.backward = {};
+    all.emplace_back(std::move(text));
+  }
+  return all;
 }
 
 // Adds rows of `width` features to others.
@@ -36,7 +53,11 @@ void add(const Sequence& sequence, std::int64_t width, const Rows<const T>& from
 
 template <class T>
 Network<T>::Network(const Weights<T>* weights, int layers, int directions, Cell cell, const NetworkOptions<T>& options)
-    : directions_(directions), cell_(cell), residual_(options.residual) {
+    : programs_(copies(options.programs, layers)),
+      directions_(directions),
+      cell_(cell),
+      sizes_(programs_.empty() ? sizes(cell) : sizes(programs_[0])),
+      residual_(options.residual) {
   if (layers < 1) throw std::invalid_argument("layers: expected at least 1, got " + std::to_string(layers));
   if (directions != 1 && directions != 2) {
     throw std::invalid_argument("directions: expected 1 or 2, got " + std::to_string(directions));
@@ -54,11 +75,24 @@ Network<T>::Network(const Weights<T>* weights, int layers, int directions, Cell 
                                     std::to_string(weights[i].hidden_size) + " that read " +
                                     std::to_string(weights[i].input_size));
       }
-      packed_.emplace_back(weights[i], cell_);
+      if (programs_.empty()) {
+        packed_.emplace_back(weights[i], cell_);
+      } else {
+        packed_.emplace_back(weights[i], programs_[static_cast<std::size_t>(layer)]);
+      }
+    }
+  }
+  const int unit_inputs = programs_.empty() ? 0 : programs_[0].text().unit_inputs;
+  unit_values_.reserve(static_cast<std::size_t>(state_size_ * unit_inputs));  // it stays where it is
+  for (int i = 0; i < layers * directions; ++i) {
+    for (int input = 0; input < unit_inputs; ++input) {
+      const T* values = options.unit_inputs[i][input];
+      unit_inputs_.push_back(unit_values_.data() + unit_values_.size());
+      unit_values_.insert(unit_values_.end(), values, values + weights[i].hidden_size);
     }
   }
   even_ = std::all_of(widths_.begin(), widths_.end(), [&](std::int64_t width) { return width == widths_[0]; });
-  if (options.start) start_.assign(options.start, options.start + sizes(cell).states * state_size_);
+  if (options.start) start_.assign(options.start, options.start + states() * state_size_);
 }
 
 template <class T>
@@ -66,16 +100,21 @@ void Network<T>::run(const Run& call) const {
   if (!check(call.sequence)) return;
   const std::int64_t batch = call.sequence.batch, rows = layers() > 1 ? total_rows(call.sequence) : 0;
   const std::int64_t widest = *std::max_element(widths_.begin(), widths_.end());
-  const bool has_cells = sizes(cell_).states == 2;
+  const bool has_cells = states() > 1;
   const bool starts = !start_.empty() && !(call.initial_states && (call.initial_cell_states || !has_cells));
-  // the outputs of two layers: one is read while the other is written; and the network's own start, h and c, for a
-  // batch
-  const std::int64_t between = rows * directions_ * widest, spread = starts ? batch * widest : 0;
+  // the outputs of two layers: one is read while the other is written; and the network's own start for a batch
+  const std::int64_t between = rows * directions_ * widest, apart = batch * state_size_;
+  const std::int64_t spread = starts ? states() * apart : 0;
   const WorkspaceUse of_layers(Slot::layers);
   T* memory = nullptr;
-  if (rows > 0 || starts) memory = workspace_of<T>(Slot::layers, between * (layers() > 2 ? 2 : 1) + 2 * spread);
-  T* of_start = memory;
-  if (memory) memory += 2 * spread;
+  if (rows > 0 || starts) memory = workspace_of<T>(Slot::layers, between * (layers() > 2 ? 2 : 1) + spread);
+  const T *initial = call.initial_states, *initial_cells = call.initial_cell_states;
+  if (starts) {
+    write_start(batch, memory);
+    if (!initial) initial = memory;
+    if (!initial_cells) initial_cells = memory + apart;
+    memory += spread;
+  }
 
   Rows<const T> input = call.input;
   std::int64_t before = 0;  // of the states of all layers and directions, those before this one
@@ -90,12 +129,6 @@ void Network<T>::run(const Run& call) const {
       Rows<T> half = output;
       half.data += direction * units;
       const auto of_layer = [&](auto* all) { return all ? all + before * batch : nullptr; };
-      const auto initial = [&](const T* given, int kind) -> const T* {
-        if (given || start_.empty()) return of_layer(given);
-        T* all = of_start + kind * spread;
-        for (std::int64_t i = 0; i < batch; ++i) std::copy_n(start(kind) + before, units, all + i * units);
-        return all;
-      };
       forward(Forward<T>{
           .sequence = sequence,
           .cell = cell_,
@@ -103,11 +136,14 @@ void Network<T>::run(const Run& call) const {
           .weights = {},
           .packed = &packed_[static_cast<std::size_t>(index)],
           .input = input,
-          .initial_state = initial(call.initial_states, 0),
+          .initial_state = of_layer(initial),
           .output = half,
           .final_state = of_layer(call.final_states),
-          .initial_cell_state = has_cells ? initial(call.initial_cell_states, 1) : nullptr,
+          .initial_cell_state = has_cells ? of_layer(initial_cells) : nullptr,
           .final_cell_state = of_layer(call.final_cell_states),
+          .program = program(layer),
+          .cell_states_apart = apart,
+          .inputs = inputs(layer, direction),
       });
     }
     if (adds(layer)) add(call.sequence, width, input, output);
@@ -130,7 +166,22 @@ void Network<T>::step(int layer, std::int64_t batch, int threads, const T* input
       .final_state = nullptr,
       .initial_cell_state = before.cell,
       .final_cell_state = after.cell,
+      .program = program(layer),
+      .cell_states_apart = batch * state_size_,
+      .inputs = inputs(layer, 0),
   });
+}
+
+template <class T>
+void Network<T>::write_start(std::int64_t batch, T* to) const {
+  const T* from = start_.data();
+  for (int kind = 0; kind < states(); ++kind) {
+    for (int i = 0; i < layers() * directions_; ++i) {
+      const std::int64_t units = hidden_size(i / directions_);
+      for (std::int64_t row = 0; row < batch; ++row, to += units) std::copy_n(from, units, to);
+      from += units;
+    }
+  }
 }
 
 template <class T>
@@ -140,7 +191,7 @@ Stream<T>::Stream(std::shared_ptr<const Network<T>> network, std::int64_t batch)
     throw std::invalid_argument("a stream reads forwards, this network also reads backwards, from the last step");
   }
   if (batch < 1) throw std::invalid_argument("batch: expected at least 1, got " + std::to_string(batch));
-  const std::int64_t size = sizes(network_->cell()).states * batch * network_->state_size();
+  const std::int64_t size = network_->states() * batch * network_->state_size();
   for (std::vector<T>& states : states_) states.assign(static_cast<std::size_t>(size), T(0));
   for (std::int64_t row = 0; row < batch; ++row) reset(row);
   std::int64_t widest = 0;
@@ -153,7 +204,7 @@ Stream<T>::Stream(std::shared_ptr<const Network<T>> network, std::int64_t batch)
 template <class T>
 void Stream<T>::step(const T* input, std::ptrdiff_t row, std::ptrdiff_t feature, T* output, int threads) {
   const std::int64_t to_cells = network_->state_size() * batch_;
-  const bool has_cells = sizes(network_->cell()).states == 2;
+  const bool has_cells = network_->states() > 1;
   const T* before = states_[current_].data();
   T* after = states_[1 - current_].data();
   for (int layer = 0; layer < network_->layers(); ++layer) {
@@ -178,7 +229,7 @@ void Stream<T>::step(const T* input, std::ptrdiff_t row, std::ptrdiff_t feature,
 template <class T>
 void Stream<T>::reset(std::int64_t row) {
   T* state = states();
-  for (int kind = 0; kind < sizes(network_->cell()).states; ++kind) {
+  for (int kind = 0; kind < network_->states(); ++kind) {
     const T* start = network_->start(kind);
     for (int layer = 0; layer < network_->layers(); ++layer) {
       const std::int64_t units = network_->hidden_size(layer);
