@@ -52,6 +52,9 @@ def edit_json(content: bytes, choices: Choices) -> bytes:
     while isinstance(holder[key], dict | list) and holder[key] and (holder is root or not choices.chance(6)):
         holder = holder[key]
         key = choices.pick(list(holder) if isinstance(holder, dict) else range(len(holder)))
+    if isinstance(holder[key], str) and holder[key].startswith("{"):  # JSON within JSON
+        holder[key] = edit_json(holder[key].encode(), choices).decode("utf-8", "replace")
+        return json.dumps(root[0]).encode()
     kind = choices.number(6)
     if kind <= 2:
         holder[key] = choices.pick(ODD_VALUES)

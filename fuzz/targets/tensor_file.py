@@ -10,7 +10,9 @@ import numpy as np
 
 import elman
 from elman._safetensors import tensor_bytes
+from elman.cells import LayerNormGRU, VoltageLeaky, learned
 from elman.runtime._network import Network
+from elman.runtime._own import Recurrent, family_of_program
 from elman.runtime._parameters import Sizes
 from elman.runtime._rnn import GRU, LSTM, RNN, class_of
 from fuzz.choices import Choices
@@ -18,6 +20,7 @@ from fuzz.edits import edit_tensors
 from fuzz.rule import REFUSED, attempt
 
 VERSION_1 = {"format": "elman rnn", "version": "1", "nonlinearity": "relu", "batch_first": "false"}
+PROGRAMS = {"layer norm": LayerNormGRU().program, "leaky": VoltageLeaky(learned(0.1)).program}
 # the first arguments of Sizes, and learned; dtype; cell; residual, where the file says so
 NETWORKS: list[tuple[Any, ...]] = [
     ((2, (3,), False, True), False, "f4", None, None),
@@ -28,17 +31,24 @@ NETWORKS: list[tuple[Any, ...]] = [
     ((3, (1,), True, False), False, "f8", "lstm", None),
     ((2, (3, 1, 1), False, True), True, "f4", "tanh", "true"),
     ((2, (2, 3), True, False), True, "f8", "lstm", "false"),
+    ((2, (3,), False, True), False, "f4", "leaky", "false"),
+    ((2, (3, 2), True, True), True, "f8", "layer norm", "true"),
 ]
 
 
 @functools.cache
 def sound(number: int) -> bytes:
     sizes, learned, dtype, cell, residual = NETWORKS[number]
-    shapes = Sizes(*sizes, class_of(cell or "relu").family, learned).shapes()
+    program = PROGRAMS.get(cell)
+    family = family_of_program(program) if program else class_of(cell or "relu").family
+    shapes = Sizes(*sizes, family, learned).shapes()
     tensors = {name: np.sin(np.arange(1, np.prod(s) + 1) ** 2).reshape(s).astype(dtype) for name, s in shapes.items()}
     said = {"format": "elman rnn", "version": "2", "cell": cell, "batch_first": "false"}
     if residual:
         said |= {"version": "3", "residual": residual}
+    if program:
+        del said["cell"]
+        said |= {"version": "4", "program": json.dumps(program.to_data())}
     return tensor_bytes(tensors, said if cell else VERSION_1)
 
 
@@ -66,6 +76,7 @@ def run(data: bytes) -> None:
     path = Path(place().name, "rnn.safetensors")
     path.write_bytes(content(data))
     loads = ((elman.load, ()), (RNN.load, ("relu", True)), (GRU.load, (True,)), (LSTM.load, (True,)))
+    loads += ((Recurrent.load, ()),)
     for load, options in loads:
         network = attempt(load, path, *options)
         if network is not REFUSED:
@@ -80,6 +91,7 @@ def use(rnn: Network) -> None:
     output, h_n = rnn(x)
     assert (
         not np.isnan(output).any()
+        or hasattr(rnn, "program")  # which may divide by zero
         or not all(np.isfinite(array).all() for array in rnn.parameters.values())
         or (max(abs(array).max() for array in rnn.parameters.values()) > 1e6)
     ), "NaN of finite weights"
@@ -114,6 +126,8 @@ def seeds() -> dict[str, bytes]:
         "raw_lstm_of_two_directions": sound(5),
         "raw_residual": sound(6),
         "raw_learned_of_two_widths": sound(7),
+        "raw_program": sound(8),
+        "raw_program_of_two_directions": sound(9),
         "header": b"H" + one[8 : 8 + length] + b"\n" + one[8 + length :],
         "header_claims": b"H" + json.dumps(claims).encode() + b"\n",
         "edit": b"E\0\0\0\0\0\0\0",
@@ -123,4 +137,5 @@ def seeds() -> dict[str, bytes]:
         "edit_of_lstm": b"E\4\1\2\2\1\3\4",
         "edit_of_residual": b"E\6\1\2\2\1\3\4",
         "edit_of_two_widths": b"E\7\0\1\1\1\1\1\2\3\4\5",
+        "edit_of_program": b"E\10\0\1\1\1\1\1\2\3\4\5",
     }

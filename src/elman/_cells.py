@@ -3,7 +3,7 @@
 A new cell is a row here, a file of mathematics in the engine and a function in ``elman.reference``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 __all__ = ["FAMILIES", "Family"]
@@ -19,6 +19,8 @@ class Family:
         gates: a letter each, in PyTorch's order: blocks of hidden_size rows in the weights and the biases.
         apart: the gates that take W_ih x + b_ih and W_hh h + b_hh apart: their two biases have gradients of their own.
         states: a letter each; the first is the output and is fed back through ``weight_hh``.
+        unit_inputs: names of what else a step is given for each unit.
+        is_recurrent: whether there is a ``weight_hh``.
         modes: PyTorch's names for it, and the engine's cell for each.
         onnx_gates: the gates in ONNX's order.
         keras: the title of Keras's layer.
@@ -30,7 +32,9 @@ class Family:
     title: str
     gates: str = "h"
     apart: str = ""
-    states: str = "h"
+    states: Sequence[str] = "h"
+    unit_inputs: tuple[str, ...] = ()
+    is_recurrent: bool = True
     modes: Mapping[str, str] = field(hash=False)
     onnx_gates: str = "h"
     keras: str
@@ -40,12 +44,13 @@ class Family:
     @property
     def kept(self) -> int:
         """Blocks of hidden_size that the engine keeps of a row for the backward pass, besides the output."""
-        return len(self.gates + self.apart + self.states[1:]) if len(self.gates) > 1 else 0
+        return len(self.gates) + len(self.apart) + len(self.states) - 1 if len(self.gates) > 1 else 0
 
     @property
     def named(self) -> str:
         """The title with its article: an RNN, a GRU, an LSTM."""
-        return f"{'an' if self.title[0] in 'AEFHILMNORSX' else 'a'} {self.title}"
+        is_spelt = self.title.isupper()
+        return f"{'an' if self.title[0] in ('AEFHILMNORSX' if is_spelt else 'AEIOU') else 'a'} {self.title}"
 
 
 FAMILIES = {

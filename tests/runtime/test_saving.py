@@ -158,7 +158,7 @@ GOOD = {"format": "elman rnn", "version": "2", "cell": "tanh", "batch_first": "f
 @pytest.mark.parametrize(
     ("tensors", "metadata", "message"),
     [
-        ({}, {"version": "4"}, "expected __metadata__.version to be '3', got '4'"),
+        ({}, {"version": "5"}, "expected __metadata__.version to be '3', got '5'"),
         ({}, {"version": "3"}, "expected the key __metadata__.residual, got none of that name"),
         (
             {},

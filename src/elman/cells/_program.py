@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -99,6 +99,19 @@ class Program:
     def is_recurrent(self) -> bool:
         """Whether the output is fed back through ``weight_hh``: not where all gates take their input's part alone."""
         return any(node.operation in ("gate", "gate_recurrent") for node in self.nodes)
+
+    def with_numbers(self, numbers: Mapping[str, float]) -> Program:
+        """The program to which some inputs are given once and for all: by name a number for all steps and units."""
+        return replace(
+            self,
+            inputs={name: kind for name, kind in self.inputs.items() if name not in numbers},
+            nodes=tuple(
+                Node("number", number=float(numbers[node.name]))
+                if node.operation in ("unit", "sequence", "step") and node.name in numbers
+                else node
+                for node in self.nodes
+            ),
+        )
 
     def to_data(self) -> dict[str, Any]:
         """Lists, dictionaries, strings and numbers alone."""

@@ -43,11 +43,18 @@ def _show_network(path: Path) -> None:
         f"{path}: a recurrent network",
         {
             "network": f"{rnn.input_size} inputs, {units} units in {directions}, "
-            f"{getattr(rnn, 'nonlinearity', rnn.family.title)}, {'with' if rnn.bias else 'without'} biases{besides}",
+            f"{getattr(rnn, 'nonlinearity', _cell(rnn))}, {'with' if rnn.bias else 'without'} biases{besides}",
             "input": f"{'(batch, steps' if rnn.batch_first else '(steps, batch'}, {rnn.input_size}), {rnn.dtype}",
             "parameters": f"{parameters:,}; the file takes {_bytes(path.stat().st_size)}",
         },
     )
+
+
+def _cell(rnn: Any) -> str:
+    if not hasattr(rnn, "program"):
+        title: str = rnn.family.title
+        return title
+    return f"a cell of one's own (gates {', '.join(rnn.program.gates)}; states {', '.join(rnn.program.states)})"
 
 
 def _show_model(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -33,7 +33,7 @@ class _Recurrent:
     _title: ClassVar[str]
     _gates: ClassVar[int]
     _states: ClassVar[int]
-    _state_names: ClassVar[str]
+    _state_names: ClassVar[Sequence[str]]
     _has_pair: ClassVar[bool]  # of states
     # PyTorch's are called by name, not by super(): torch.compile of PyTorch 2.15 knows its own layers by their classes
     _theirs: ClassVar[Any]

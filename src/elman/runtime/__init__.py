@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from elman.runtime._language.stream import LanguageStream
     from elman.runtime._onnx.from_onnx import from_onnx
     from elman.runtime._onnx.to_onnx import export
+    from elman.runtime._own import Recurrent
     from elman.runtime._tagger.tagger import SequenceTagger
     from elman.runtime._trace.trace import Trace
 
@@ -28,6 +29,7 @@ __all__ = [
     "Forecaster",
     "LanguageModel",
     "LanguageStream",
+    "Recurrent",
     "SequenceClassifier",
     "SequenceTagger",
     "Stream",
@@ -45,6 +47,7 @@ _LATER = {
     "Forecaster": "_forecaster.forecaster",
     "LanguageModel": "_language.model",
     "LanguageStream": "_language.stream",
+    "Recurrent": "_own",
     "SequenceClassifier": "_classifiers.sequences",
     "SequenceTagger": "_tagger.tagger",
     "TextClassifier": "_classifiers.text",

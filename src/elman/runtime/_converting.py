@@ -7,7 +7,7 @@ from elman._cells import FAMILIES
 from elman._errors import InputError, shown
 from elman.runtime._arrays import Array
 from elman.runtime._network import Network
-from elman.runtime._parameters import NAMES, as_parameters, family_of, state_names
+from elman.runtime._parameters import NAMES, Sizes, as_parameters, family_of, state_names
 from elman.runtime._rnn import NETWORKS, RNN, network_of
 
 __all__ = ["as_network"]
@@ -51,6 +51,11 @@ def _refuse_nonlinearity(network: Any, nonlinearity: str | None) -> None:
 
 
 def _of_module(module: Any) -> Network:
+    if hasattr(module, "cell") and hasattr(module, "state_dict"):
+        from elman.cells import Cell
+
+        if isinstance(module.cell, Cell):
+            return _of_own(module)
     names = getattr(module, "_flat_weights_names", None) or [name for name in NAMES if _has(module, name)]
     if hasattr(module, "state_dict") and names:
         layers, directions = getattr(module, "num_layers", 0), 2 if getattr(module, "bidirectional", False) else 1
@@ -72,6 +77,33 @@ def _of_module(module: Any) -> Network:
     raise InputError(
         f"network: expected an RNN, GRU or LSTM, a cell of these or parameters by name, got {kind_of_module}"
     )
+
+
+def _of_own(module: Any) -> Network:
+    """An :class:`elman.nn.Recurrent`, with what its cell draws while it is not trained as a part of the program."""
+    from elman.runtime._own import Recurrent, family_of_program
+
+    drawn = {}
+    for name, kind in module.cell.program.inputs.items():
+        if kind != "unit":
+            values = module.cell.draw(name, module.weight_ih_l0.new_empty(4, 64), False)
+            if values is None or not (values == values[0, 0]).all():
+                raise InputError(
+                    f"{name}: expected a number that stands for it at inference, but {type(module.cell).__name__}'s "
+                    "draw(…, training=False) gives none"
+                )
+            drawn[name] = float(values[0, 0])
+    program = module.cell.program.with_numbers(drawn)
+    sizes = Sizes(
+        module.input_size,
+        module._widths,
+        module.bidirectional,
+        module.bias,
+        family_of_program(program),
+        module.learn_initial_state,
+    )
+    arrays = {name: getattr(module, name) for name in sizes.shapes()}
+    return Recurrent(arrays, program, module.batch_first, residual=module.residual)
 
 
 def _class_by_shapes(arrays: Mapping[str, Array]) -> Any:

@@ -14,7 +14,7 @@ from elman._cells import Family
 from elman._errors import InputError, shown
 from elman.runtime._arrays import Array, as_array, as_flags, as_lengths, require_out
 from elman.runtime._packing import Packing
-from elman.runtime._parameters import as_parameters, parameter_names, read_sizes, state_names
+from elman.runtime._parameters import as_parameters, parameter_names, read_sizes, state_names, unit_names
 from elman.runtime._pieces import Pieces
 from elman.runtime._states import States, StatesForm
 from elman.runtime._stream import Stream
@@ -57,7 +57,7 @@ class Network:
         InputError: the parameters are no such network's.
     """
 
-    family: ClassVar[Family]
+    family: Family
     options: ClassVar[tuple[str, ...]] = ("batch_first",)
 
     def __init__(self, parameters: Mapping[str, Any], cell: str, batch_first: bool, residual: bool) -> None:
@@ -77,11 +77,19 @@ class Network:
         self.hidden_size: int | tuple[int, ...] = sizes.widths[0] if self.states_form.is_even else sizes.widths
         self.start = self._initial_state()
         layers = [
-            tuple(self.parameters.get(name) for name in parameter_names(layer, direction, True))
+            tuple(
+                self.parameters.get(name)
+                for name in parameter_names(layer, direction, True) + unit_names(self.family, layer, direction)
+            )
             for layer in range(self.num_layers)
             for direction in range(sizes.directions)
         ]
         self._network = self._make_engine(layers)
+
+    @classmethod
+    def family_of(cls, **options: Any) -> Family:
+        """Return the family of the cell that a network with these arguments has."""
+        return cls.family
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the network to a safetensors file, as :func:`elman.save` does."""
@@ -97,7 +105,8 @@ class Network:
         Learned initial states are what these inputs are by default.
 
         Raises:
-            InputError: the file cannot be written, or exists and not ``overwrite``.
+            InputError: the file cannot be written, or exists and not ``overwrite``, or the cell is one's own, for which
+                ONNX has no operator.
         """
         from elman.runtime._onnx.to_onnx import write_network
 
@@ -187,8 +196,10 @@ class Network:
     def _make_engine(self, layers: list[tuple[Array | None, ...]]) -> Any:
         """Return what computes, from the parameters of each layer and direction."""
         cell = getattr(_engine.Cell, self.cell)
-        start = np.concatenate(self.start) if self.learn_initial_state else None
-        return ENGINES[self.dtype.name](layers, self._sizes.directions, cell, self.residual, start)
+        return ENGINES[self.dtype.name](layers, self._sizes.directions, cell, self.residual, self._flat_start())
+
+    def _flat_start(self) -> Array | None:
+        return np.concatenate(self.start) if self.learn_initial_state else None
 
     def _make_stream(self, batch: int, convert: Any) -> Any:
         """Return what steps; it calls ``convert`` with itself and what it cannot read as it is."""

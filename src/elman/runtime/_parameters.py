@@ -21,10 +21,11 @@ __all__ = [
     "read_sizes",
     "reorder_gates",
     "state_names",
+    "unit_names",
 ]
 
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-_NAME = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh|[a-z]_0)_l(0|[1-9][0-9]{0,3})(_reverse)?")
+_NAME = re.compile(r"(.+)_l(0|[1-9][0-9]{0,3})(_reverse)?")
 _CELL = {name: f"{name}_l0" for name in NAMES}
 
 Shape = tuple[int, ...]
@@ -59,7 +60,12 @@ class Sizes:
             of_layer: list[Shape] = [(rows, reads), (rows, units), (rows,), (rows,)]
             for direction in range(self.directions):
                 names = parameter_names(layer, direction, self.bias)
-                shapes |= dict(zip(names, of_layer, strict=False))
+                shapes |= {
+                    name: shape
+                    for name, shape in zip(names, of_layer, strict=False)
+                    if self.family.is_recurrent or "hh" not in name
+                }
+                shapes |= dict.fromkeys(unit_names(self.family, layer, direction), (units,))
             reads = self.directions * units
         if self.learned:
             for letter in self.family.states:
@@ -72,6 +78,12 @@ def parameter_names(layer: int, direction: int, bias: bool) -> list[str]:
     """Return PyTorch's names of one layer and direction, in the order of :data:`NAMES`."""
     suffix = "_reverse" if direction else ""
     return [f"{name}_l{layer}{suffix}" for name in NAMES[: 4 if bias else 2]]
+
+
+def unit_names(family: Family, layer: int, direction: int) -> list[str]:
+    """Return the names of what one layer and direction is given for each unit."""
+    suffix = "_reverse" if direction else ""
+    return [f"{name}_l{layer}{suffix}" for name in family.unit_inputs]
 
 
 def state_names(letter: str, layer: int, directions: int) -> list[str]:
@@ -107,14 +119,15 @@ def read_sizes(shapes: Mapping[str, Shape], family: Family) -> Sizes:
     Raises:
         InputError: they are no such network's; the message names an array.
     """
+    known = {*NAMES, *family.unit_inputs, *(f"{state}_0" for state in family.states)}
     for name in shapes:
         if name.startswith("weight_hr"):
             raise InputError(f"{listed([name])}: expected an LSTM without a projection (proj_size=0), got this array")
         match = _NAME.fullmatch(name)
-        if not match or (match[1] not in NAMES and match[1][0] not in family.states):
+        if not match or match[1] not in known:
             wanted = f"the parameters of {family.named} alone (weight_ih_l0, …)"
             raise InputError(f"{listed([name])}: expected {wanted}, got this one besides")
-    for name in ("weight_ih_l0", "weight_hh_l0"):
+    for name in ("weight_ih_l0", "weight_hh_l0")[: 2 if family.is_recurrent else 1]:
         if name not in shapes:
             raise InputError(f"{name}: expected this array among the parameters, got {_listed(shapes)}")
     first, gates, advice = shapes["weight_ih_l0"], len(family.gates), _advice(shapes, family)
@@ -125,8 +138,8 @@ def read_sizes(shapes: Mapping[str, Shape], family: Family) -> Sizes:
         raise InputError(f"weight_ih_l0: expected one unit and one input or more, got the shape {first}")
     layers = sum(re.fullmatch(r"weight_ih_l\d+", name) is not None for name in shapes)
     reverse = any(name.endswith("_reverse") for name in shapes)
-    bias = any(name.startswith("bias") for name in shapes)
-    learned = any(name.startswith("h_0") for name in shapes)
+    bias = any(name.startswith(("bias_ih_l", "bias_hh_l")) for name in shapes)
+    learned = any(name.startswith(f"{family.states[0]}_0_l") for name in shapes)
     widths = [first[0] // gates]
     for layer in range(1, layers):
         shape = shapes.get(f"weight_ih_l{layer}", ())

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from elman._errors import InputError, one_line, option
+from elman._errors import InputError, about, one_line, option
 
 if TYPE_CHECKING:
     from elman.runtime._network import Network
+    from elman.runtime._own import Recurrent
     from elman.runtime._rnn import GRU, LSTM, RNN
     from elman.runtime._trained import TrainedModel
 
@@ -40,6 +42,19 @@ class _Version3:
 
 
 @dataclass(frozen=True)
+class _Version4:
+    """What it says where the cell is a program: :meth:`elman.cells.Program.to_data`, as JSON."""
+
+    format: Literal["elman rnn"]
+    version: Literal["4"]
+    program: str
+    batch_first: Literal["false", "true"]
+    residual: Literal["false", "true"]
+
+    cell = "program"
+
+
+@dataclass(frozen=True)
 class _Version1:
     """What it said when the Elman cell was the only one."""
 
@@ -65,8 +80,9 @@ def save(
     """Write a recurrent network to a safetensors file that runs without PyTorch.
 
     Args:
-        network: a ``torch.nn.RNN``, ``GRU`` or ``LSTM`` or a cell of these, or :mod:`elman.nn`'s; a ``state_dict`` or
-            a dict of arrays by PyTorch's names; or an :class:`elman.runtime.RNN`, ``GRU`` or ``LSTM``.
+        network: a ``torch.nn.RNN``, ``GRU`` or ``LSTM`` or a cell of these, or :mod:`elman.nn`'s, ``Recurrent`` too; a
+            ``state_dict`` or a dict of arrays by PyTorch's names; or an :class:`elman.runtime.RNN`, ``GRU``, ``LSTM``
+            or ``Recurrent``.
         path: the file.
         nonlinearity, batch_first, residual: what a dict of arrays does not say; None: tanh and False, or as the module
             has them. A GRU and an LSTM have no nonlinearity to choose.
@@ -88,21 +104,31 @@ def save(
     made = as_network(network, nonlinearity, batch_first, residual)
     if not getattr(made, "reset_after", True):
         raise InputError("network: expected a GRU whose reset gate comes after the product, got reset_after=False")
-    metadata = {"format": "elman rnn", "version": "2", "cell": made.cell}
-    metadata["batch_first"] = "true" if made.batch_first else "false"
-    if made.residual:
-        metadata |= {"version": "3", "residual": "true"}
+    metadata = {"format": "elman rnn", "batch_first": "true" if made.batch_first else "false"}
+    if made.family.name == "recurrent":
+        metadata |= {"version": "4", "program": _written(made), "residual": "true" if made.residual else "false"}
+    elif made.residual:
+        metadata |= {"version": "3", "cell": made.cell, "residual": "true"}
+    else:
+        metadata |= {"version": "2", "cell": made.cell}
     write_tensors(require_free(path, overwrite), made.parameters, metadata)
 
 
-def load(path: str | PathLike[str]) -> RNN | GRU | LSTM | TrainedModel:
+def _written(network: Any) -> str:
+    try:
+        return json.dumps(network.program.to_data(), allow_nan=False)
+    except ValueError:
+        raise InputError("program: expected finite numbers, got infinity or NaN, which a file cannot hold") from None
+
+
+def load(path: str | PathLike[str]) -> RNN | GRU | LSTM | Recurrent | TrainedModel:
     """Read what :func:`save` or ``elman train`` wrote.
 
     Args:
         path: a safetensors file, or a model folder.
 
     Returns:
-        An :class:`elman.runtime.RNN`, ``GRU`` or ``LSTM``, or what ``elman train`` made: an
+        An :class:`elman.runtime.RNN`, ``GRU``, ``LSTM`` or ``Recurrent``, or what ``elman train`` made: an
         :class:`elman.runtime.TextClassifier`, ``SequenceClassifier``, ``SequenceTagger``, ``LanguageModel`` or
         ``Forecaster``.
 
@@ -112,7 +138,7 @@ def load(path: str | PathLike[str]) -> RNN | GRU | LSTM | TrainedModel:
     if not os.path.isdir(path):
         if not os.path.exists(path):
             raise InputError(f"{one_line(path)}: expected a file or a model folder, got nothing of that name")
-        network: RNN | GRU | LSTM = load_network(path)
+        network: RNN | GRU | LSTM | Recurrent = load_network(path)
         return network
     from elman.runtime._model_folder import read_model
 
@@ -139,9 +165,10 @@ def load_network(path: str | PathLike[str], kind: type[Network] | None = None, *
     file = TensorFile(Path(path))
     shapes = {layer_name(name): spec.shape for name, spec in file.specs.items()}
     if "format" in file.metadata:  # what it says holds; another program's file says nothing
-        schema = {"1": _Version1, "2": _Version2}.get(file.metadata.get("version", ""), _Version3)
+        versions = {"1": _Version1, "2": _Version2, "4": _Version4}
+        schema = versions.get(file.metadata.get("version", ""), _Version3)
         said: Any = build(file.metadata, schema, str(path), "__metadata__")
-        found = class_of(said.cell)
+        found = _own_class() if said.cell == "program" else class_of(said.cell)
         if kind and kind.family is not found.family:
             got = f"{found.family.named}, which elman.runtime.{found.family.title}.load reads"
             raise InputError(f"{path}: expected {kind.family.named}, got {got}")
@@ -150,24 +177,41 @@ def load_network(path: str | PathLike[str], kind: type[Network] | None = None, *
         for name, value in options.items():
             if value not in (None, own[name]):
                 raise InputError(f"{path}: expected {name} to be None or the file's, {own[name]!r}, got {value!r}")
+        if said.cell == "program":
+            with about(path):
+                own["program"] = _program(said.program, str(path))
         options = {name: own[name] for name in (*found.options, "residual")}
     else:
         family = family_of(shapes)
         found = NETWORKS[family.name] if family else RNN
         wanted = kind or found
         if any(options.get(name) is None for name in wanted.options):
+            advised = wanted if wanted.family.name in NETWORKS else found
             raise InputError(
                 f"{path}: expected a file that elman.save wrote, which says what the network is; for another program's "
-                f"call elman.runtime.{wanted.family.title}.load with {' and '.join(wanted.options)}"
+                f"call elman.runtime.{advised.family.title}.load with {' and '.join(advised.options)}"
             )
         options["residual"] = options.get("residual") or False
     kind = kind or found
     try:
-        read_sizes(shapes, kind.family)
+        read_sizes(shapes, kind.family_of(**options))
         return kind(file.load(), **options)
     except InputError as error:
         place = "" if str(error).startswith(f"{path}: ") else f"{path}: "
         raise InputError(f"{place}{error}") from None
+
+
+def _own_class() -> Any:
+    from elman.runtime._own import Recurrent  # here, for few files hold a program
+
+    return Recurrent
+
+
+def _program(text: str, name: str) -> Any:
+    from elman._schema import parse_json
+    from elman.cells._program import Program
+
+    return Program.from_data(parse_json(text.encode(), name))
 
 
 def require_free(path: str | PathLike[str], overwrite: bool) -> Path:

@@ -20,17 +20,17 @@ States = tuple[Array, ...]  # h, and of an LSTM c
 class StatesForm:
     """The form that the states of a network have.
 
-    The engine has h, and of an LSTM c, flat: (batch, hidden_size) of each layer and direction, behind one another.
-    Users have of each an array (num_layers * directions, batch, hidden_size), or where layers differ in width a tuple
-    of arrays (directions, batch, hidden_size), one a layer.
+    The engine has h, of an LSTM c too, of other cells all their states, flat: (batch, hidden_size) of each layer and
+    direction, behind one another. Users have of each an array (num_layers * directions, batch, hidden_size), or where
+    layers differ in width a tuple of arrays (directions, batch, hidden_size), one a layer.
 
     Args:
-        letters: of the states.
+        letters: of the states, or names.
         widths: the hidden_size of each layer.
         directions, dtype: of the network.
     """
 
-    letters: str
+    letters: Sequence[str]
     widths: tuple[int, ...]
     directions: int
     dtype: np.dtype[Any]
@@ -81,7 +81,7 @@ class StatesForm:
         """
         if len(names) == 1:
             return (self._flat(value, name, batch, words),)
-        each = _as_many(value, name, len(names), f"the pair ({', '.join(names)})")
+        each = _as_many(value, name, len(names), f"the {'pair' if len(names) == 2 else 'tuple'} ({', '.join(names)})")
         return tuple(self._flat(state, of, batch, words) for state, of in zip(each, names, strict=True))
 
     def _flat(self, value: Any, name: str, batch: int | None, words: str) -> Array:
@@ -97,7 +97,7 @@ class StatesForm:
 
 
 def from_states(states: tuple[Any, ...]) -> Any:
-    """Return states as users get them: h, or the pair (h, c)."""
+    """Return states as users get them: h, or the pair (h, c), or as many as a cell has."""
     return states if len(states) > 1 else states[0]
 
 

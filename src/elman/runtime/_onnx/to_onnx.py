@@ -10,6 +10,7 @@ import numpy as np
 
 from elman._errors import InputError, one_line
 from elman.runtime._onnx.from_onnx import require_onnx
+from elman.runtime._onnx.operators import OPERATORS
 from elman.runtime._saving import require_free
 
 if TYPE_CHECKING:
@@ -59,6 +60,10 @@ def export(model: Any, path: str | PathLike[str], *, overwrite: bool = False) ->
 
 def write_network(network: Network, path: str | PathLike[str], *, overwrite: bool) -> None:
     """Write a recurrent network: see :func:`export`."""
+    if network.family.title not in OPERATORS:
+        raise InputError(
+            "network: expected an RNN, GRU or LSTM, got a cell of one's own, for which ONNX has no operator"
+        )
     require_onnx("writing")
     from elman.runtime._onnx.writing import Graph, add_layers
 
