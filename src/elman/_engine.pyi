@@ -97,9 +97,16 @@ def backward_float64(cell: Cell, threads: int, steps: int, batch: int, batch_siz
 class NetworkFloat32:
     """A stack of layers, packed once: elman::Network of elman/network.h."""
 
+    @overload
     def __init__(self, layers: list[object], directions: int, cell: Cell, residual: bool = False, start: Annotated[NDArray[numpy.float32], dict(device='cpu', writable=False)] | None = None) -> None:
         """
         A tuple (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None) for each layer and direction.
+        """
+
+    @overload
+    def __init__(self, layers: list[object], directions: int, programs: list[Program], residual: bool = False, start: Annotated[NDArray[numpy.float32], dict(device='cpu', writable=False)] | None = None) -> None:
+        """
+        Programs, one a layer, and the tuples go on with what the program reads by unit.
         """
 
     def run(self, input: Annotated[NDArray[numpy.float32], dict(device='cpu', writable=False)], batch_sizes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, initial: tuple[object, ...] | None, output: Annotated[NDArray[numpy.float32], dict(device='cpu')], final: tuple[object, ...] | None) -> None:
@@ -136,9 +143,16 @@ class StreamFloat32:
 class NetworkFloat64:
     """A stack of layers, packed once: elman::Network of elman/network.h."""
 
+    @overload
     def __init__(self, layers: list[object], directions: int, cell: Cell, residual: bool = False, start: Annotated[NDArray[numpy.float64], dict(device='cpu', writable=False)] | None = None) -> None:
         """
         A tuple (weight_ih, weight_hh or None, bias_ih or None, bias_hh or None) for each layer and direction.
+        """
+
+    @overload
+    def __init__(self, layers: list[object], directions: int, programs: list[Program], residual: bool = False, start: Annotated[NDArray[numpy.float64], dict(device='cpu', writable=False)] | None = None) -> None:
+        """
+        Programs, one a layer, and the tuples go on with what the program reads by unit.
         """
 
     def run(self, input: Annotated[NDArray[numpy.float64], dict(device='cpu', writable=False)], batch_sizes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, initial: tuple[object, ...] | None, output: Annotated[NDArray[numpy.float64], dict(device='cpu')], final: tuple[object, ...] | None) -> None:

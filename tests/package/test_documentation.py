@@ -194,7 +194,10 @@ def test_the_programs_of_the_layers_page_run(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out.splitlines()[0] == "torch.Size([20, 3, 32]) False"
 
 
-def test_the_programs_of_the_page_of_cells_print_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_programs_of_the_page_of_cells_print_what_it_shows(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for program in blocks(DOCS / "cells.md", "python"):
         exec(program, names)
