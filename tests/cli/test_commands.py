@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from elman import save
+from elman.cells import VoltageLeaky
+from elman.runtime import Recurrent
 from tests.cli.conftest import QUICK, write_lines
 from tests.tasks.lines import LABELS, SAYINGS, TEXTS
 
@@ -208,6 +210,14 @@ def test_info_shows_what_a_network_has_besides_its_cells(elman):
     save({name: np.zeros(shape, "f") for name, shape in shapes.items()}, "rnn.safetensors", residual=True)
     said = "4 inputs, 6 and 8 units in one direction, tanh, without biases, learned initial states, residual"
     assert said in " ".join(elman("info", "rnn.safetensors").out.split())
+
+
+def test_info_shows_what_a_cell_of_ones_own_is(elman):
+    shapes = {"weight_ih_l0": (6, 4), "weight_hh_l0": (6, 6), "leak_l0": (6,)}
+    program = VoltageLeaky([0.1] * 6, noise=0).program
+    save(Recurrent({name: np.zeros(shape, "f") for name, shape in shapes.items()}, program), "own.safetensors")
+    said = "1 x 6 units in one direction, a cell of one's own (gates a; states r, v), without biases"
+    assert said in " ".join(elman("info", "own.safetensors").out.split())
 
 
 def test_what_a_model_says_cannot_command_the_terminal(elman, model):

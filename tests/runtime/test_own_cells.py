@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -130,6 +132,7 @@ def test_what_a_cell_draws_when_not_trained_is_a_part_of_what_is_saved(tmp_path:
     network = saved(layer_of(VoltageLeaky(noise=0.5), hidden_size=3), tmp_path)
     assert "noise" not in network.program.inputs
     assert "step" not in [node.operation for node in network.program.nodes]
+    assert refusal(network.program.with_numbers, {"other": 1}).startswith("other: expected one of the inputs (")
 
 
 @pytest.mark.parametrize("drawn", [None, "random"])
@@ -167,6 +170,18 @@ def test_a_network_is_what_it_was_made_of_and_pickles(tmp_path: Any) -> None:
     assert_same(pickle.loads(pickle.dumps(network))(x), network(x))
     elman.save(network, tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "own.safetensors").read_bytes()
+
+
+def test_it_runs_without_pytorch(tmp_path: Any) -> None:
+    saved(layer_of(VoltageLeaky(), hidden_size=6), tmp_path)
+    program = """
+import sys, numpy, elman
+network = elman.load("own.safetensors")
+network.stream().step(numpy.ones(4, "f4"))
+elman.save(network, "again.safetensors")
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)
 
 
 def test_other_kinds_of_file_are_named(tmp_path: Any) -> None:

@@ -101,7 +101,17 @@ class Program:
         return any(node.operation in ("gate", "gate_recurrent") for node in self.nodes)
 
     def with_numbers(self, numbers: Mapping[str, float]) -> Program:
-        """The program to which some inputs are given once and for all: by name a number for all steps and units."""
+        """The program to which some inputs are given once and for all.
+
+        Args:
+            numbers: by the input's name one for all steps, sequences and units.
+
+        Raises:
+            InputError: there is no such input.
+        """
+        for name in numbers:
+            if name not in self.inputs:
+                raise InputError(f"{name}: expected one of the inputs ({', '.join(self.inputs)}), got another name")
         return replace(
             self,
             inputs={name: kind for name, kind in self.inputs.items() if name not in numbers},

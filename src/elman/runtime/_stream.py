@@ -23,7 +23,7 @@ class Stream:
     One thread at a time may use a stream; any number of streams may share a network.
 
     Args:
-        rnn: an :class:`RNN`, :class:`GRU` or :class:`LSTM` in one direction.
+        rnn: an :class:`RNN`, :class:`GRU`, :class:`LSTM` or :class:`Recurrent` in one direction.
         batch: how many sequences are read side by side.
 
     Raises:
@@ -74,7 +74,7 @@ class Stream:
         """The states after the last step, a copy; can be set.
 
         h (num_layers, batch, hidden_size), where layers differ in width a tuple of arrays (1, batch, hidden_size), one
-        a layer; of an LSTM (h, c), each so.
+        a layer; of an LSTM (h, c), of a cell with several states of its own all of them, each so.
         """
         states = np.stack(self.rnn.states_form.empty(self.batch))
         self._stream.read_states(states)
