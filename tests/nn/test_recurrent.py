@@ -83,7 +83,9 @@ def values_and_gradients(layer: Any, x: Tensor, inputs: dict[str, Tensor], **opt
     return [*results, *torch.autograd.grad(loss, [x, *inputs.values(), *layer.parameters()])]
 
 
-@pytest.mark.parametrize("options", [{}, {"lengths": [3, 0, 5]}, {"resets": True}, {"return_states": True}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"lengths": [3, 0, 5]}, {"lengths": [0, 0, 0]}, {"resets": True}, {"return_states": True}], ids=str
+)
 @pytest.mark.parametrize("cell", LIBRARY, ids=lambda cell: type(cell).__name__)
 def test_the_engine_computes_what_pytorchs_operations_do(
     cell: Cell, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -183,6 +185,19 @@ def test_layers_go_through_copies_pickles_and_state_dicts() -> None:
     other.load_state_dict(layer.state_dict())
     assert torch.equal(other(x)[0], expected)
     assert repr(layer) == f"Recurrent({layer.cell!r}, 3, [4, 6], num_layers=2, residual=True)"
+
+
+@pytest.mark.parametrize("shape", [(0, 2, 3), (5, 0, 3)], ids=str)
+@pytest.mark.parametrize("cell", [cells.RateLeaky(), cells.VoltageLeaky(), driven()], ids=lambda c: type(c).__name__)
+def test_no_steps_and_no_sequences_have_states_too(cell: Cell, shape: tuple[int, int, int]) -> None:
+    layer = elman.nn.Recurrent(cell, 3, 4)
+    output, final, states = layer(
+        torch.zeros(shape), **given_to(cell, *shape[:2], 4, torch.float32), return_states=True
+    )
+    assert output.shape == (*shape[:2], 4)
+    assert all(state.shape == (1, shape[1], 4) for state in states_of(final))
+    assert all(state.shape == output.shape for state in states_of(states[0]))
+    output.sum().backward()
 
 
 class Asking(Cell):

@@ -19,15 +19,14 @@ _VALUES = _engine.values()
 def compiled(program: Program, units: int) -> Any:
     """``_engine.Program``, differentiated and checked, for so many hidden units."""
     lowered = lower(program, units)
-    counts = {kind: [*program.inputs.values()].count(kind) for kind in ("unit", "sequence", "step")}
     return _engine.Program(
         gates=len(program.gates),
         apart=len(program.apart),
         states=len(program.states),
         kept=lowered.kept,
-        unit_inputs=counts["unit"],
-        step_inputs=counts["step"],
-        row_inputs=counts["sequence"],
+        unit_inputs=len(program.inputs_by("unit")),
+        step_inputs=len(program.inputs_by("step")),
+        row_inputs=len(program.inputs_by("sequence")),
         constants=lowered.constants,
         forward=_numbered(lowered.forward),
         backward=_numbered(lowered.backward),

@@ -108,11 +108,10 @@ class _Writer:
         self.constants: list[float] = [] if constants is None else constants
         self.values = dict(given or {})
         self.way: Ways = ([], [])
-        of_kind = {kind: [n for n, of in program.inputs.items() if of == kind] for kind in ("unit", "sequence", "step")}
         self._names: dict[str, Sequence[str]] = {
             **dict.fromkeys(_OF_SUMS, program.gates),
             **dict.fromkeys(("state", "d_after"), program.states),
-            **of_kind,
+            **{kind: program.inputs_by(kind) for kind in ("unit", "sequence", "step")},
         }
 
     def write(self, to: Value, place: int | None) -> None:

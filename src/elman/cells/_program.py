@@ -54,7 +54,7 @@ MASKS = frozenset({"less", "less_equal", "equal"})
 MOST_NODES = 256
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Node:
     """One operation on values that come before it, or a leaf.
 
@@ -70,6 +70,17 @@ class Node:
     name: str = ""
     number: float = 0.0
 
+    @cached_property
+    def _key(self) -> tuple[Any, ...]:
+        # -0.0 equals 0.0, which is another number to divide by; NaN equals nothing
+        return self.operation, self.values, self.name, repr(self.number)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Node) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
 
 @dataclass(frozen=True)
 class Program:
@@ -78,7 +89,8 @@ class Program:
     Args:
         gates: their names in the order of their rows in the weights. Those whose two sums are taken apart come last.
         states: their names. The first is the output, and is fed back through ``weight_hh``.
-        inputs: what else the step is given, by name: ``"unit"``, ``"sequence"`` or ``"step"``.
+        inputs: what else the step is given, by name: ``"unit"``, ``"sequence"`` or ``"step"``. In the names' order,
+            whatever order they are given in: programs that are equal take the same inputs in the same places.
         nodes: in an order in which each comes after what it takes.
         results: the places of the states after the step.
     """
@@ -88,6 +100,13 @@ class Program:
     inputs: Mapping[str, str] = field(hash=False)
     nodes: tuple[Node, ...]
     results: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inputs", dict(sorted(self.inputs.items())))
+
+    def inputs_by(self, kind: str) -> list[str]:
+        """The names of the inputs of a kind, in their order."""
+        return [name for name, of in self.inputs.items() if of == kind]
 
     @cached_property
     def apart(self) -> tuple[str, ...]:
@@ -217,7 +236,10 @@ def _node(data: Any, place: int, known: Mapping[str, Sequence[str]]) -> Node:
     if operation == "units" and not arguments:
         return Node(operation)
     if operation == "number" and len(arguments) == 1 and type(arguments[0]) in (int, float):
-        return Node(operation, number=float(arguments[0]))
+        try:
+            return Node(operation, number=float(arguments[0]))
+        except OverflowError:
+            raise refuse("a number that fits into float64") from None
     if LEAVES.get(operation) and len(arguments) == 1 and arguments[0] in known[operation]:
         return Node(operation, name=arguments[0])
     raise refuse("an operation that there is, with what it takes")

@@ -59,9 +59,9 @@ class Recording:
 
     def __init__(self, nodes: Iterable[Node] = ()) -> None:
         self.nodes: list[Node] = [*nodes]
-        self._places: dict[Node | str, int] = {}
+        self._places: dict[Node, int] = {}
         for place, node in enumerate(self.nodes):
-            self._places.setdefault(_key(node), place)
+            self._places.setdefault(node, place)
 
     def add(self, operation: str, *values: Any, name: str = "", number: float = 0.0) -> Value:
         """The value of an operation, or of a leaf."""
@@ -102,14 +102,10 @@ class Recording:
         return value._place
 
     def _note(self, node: Node) -> int:
-        place = self._places.setdefault(_key(node), len(self.nodes))
+        place = self._places.setdefault(node, len(self.nodes))
         if place == len(self.nodes):
             self.nodes.append(node)
         return place
-
-
-def _key(node: Node) -> Node | str:
-    return repr(node.number) if node.operation == "number" else node  # for -0.0 equals 0.0
 
 
 class Value:

@@ -145,9 +145,7 @@ class Recurrent(Module):
                 for name, shape in zip(_WEIGHTS, shapes, strict=True):
                     exists = (self.bias or "weight" in name) and (program.is_recurrent or "hh" not in name)
                     self.register_parameter(name + of, parameter(*shape) if exists else None)
-                for name, kind in program.inputs.items():
-                    if kind != "unit":
-                        continue
+                for name in program.inputs_by("unit"):
                     if isinstance(self.cell.parameters[name], Learned):
                         self.register_parameter(name + of, parameter(width))
                     else:
@@ -165,9 +163,8 @@ class Recurrent(Module):
                 for name in _WEIGHTS:
                     if getattr(self, name + of) is not None:
                         init.uniform_(getattr(self, name + of), -bound, bound)
-                for name, kind in self.cell.program.inputs.items():
-                    if kind == "unit":
-                        self._fill(name, getattr(self, name + of), width)
+                for name in self.cell.program.inputs_by("unit"):
+                    self._fill(name, getattr(self, name + of), width)
                 for name in self._state_names if self.learn_initial_state else ():
                     init.zeros_(getattr(self, f"{name}_0{of}"))
 
@@ -217,14 +214,14 @@ class Recurrent(Module):
         layout: Layout,
     ) -> list[Tensor]:
         program, suffixes = self.cell.program, [f"_l{index}{suffix}" for suffix in self._suffixes()]
-        of_kind = {kind: [n for n, of in program.inputs.items() if of == kind] for kind in ("unit", "sequence", "step")}
+        of_units, of_steps, of_sequences = map(program.inputs_by, ("unit", "step", "sequence"))
         operands = Operands(
             rows,
             before,
             [[getattr(self, name + of) for name in _WEIGHTS] for of in suffixes],
-            [[getattr(self, name + of) for name in of_kind["unit"]] for of in suffixes],
-            [[self._of_steps(name, inputs, width, rows, layout) for name in of_kind["step"]] for _ in suffixes],
-            [[self._of_sequences(name, inputs, width, rows, layout) for name in of_kind["sequence"]] for _ in suffixes],
+            [[getattr(self, name + of) for name in of_units] for of in suffixes],
+            [[self._of_steps(name, inputs, width, rows, layout) for name in of_steps] for _ in suffixes],
+            [[self._of_sequences(name, inputs, width, rows, layout) for name in of_sequences] for _ in suffixes],
         )
         states, last = program_layer(program, width, batch_sizes, operands)
         return [states[0], *last, *(states[1:] if every else ())]

@@ -21,6 +21,7 @@ __all__ = ["Operands", "program_layer"]
 
 _forward: Any = _engine.forward
 _backward: Any = _engine.backward
+_KINDS = "unit", "step", "sequence"  # of inputs, as the engine takes them
 
 
 @dataclass
@@ -87,9 +88,8 @@ def program_layer(
 
 def _parts(call: _Call, tensors: Sequence[Any]) -> list[list[Any]]:
     """The tensors behind the states: weights and inputs by unit, step and sequence, each by direction."""
-    of_kind = [[*call.program.inputs.values()].count(kind) for kind in ("unit", "step", "sequence")]
     parts, at = [], 3
-    for count in (4, *of_kind):
+    for count in (4, *(len(call.program.inputs_by(kind)) for kind in _KINDS)):
         parts.append([*tensors[at : at + count * call.directions]])
         at += count * call.directions
     return parts
@@ -157,10 +157,8 @@ def _further(kept: Any, output: Tensor, units: int, count: int) -> list[Tensor]:
     """The states but the first after every step: what is kept of a row last."""
     if count == 1:
         return []
-    columns = kept.view(*kept.shape[:2], -1, units)[
-        :, :, 1 - count :
-    ]  # (directions, rows, states but the first, units)
-    return [of_state.transpose(0, 1).reshape(output.shape) for of_state in columns.unbind(2)]
+    columns = kept[..., kept.shape[-1] - (count - 1) * units :].split(units, -1)  # (directions, rows, units) each
+    return [of_state.transpose(0, 1).reshape(output.shape) for of_state in columns]
 
 
 def _composed(call: _Call, tensors: Sequence[Any]) -> list[Tensor]:
@@ -169,14 +167,14 @@ def _composed(call: _Call, tensors: Sequence[Any]) -> list[Tensor]:
     count = len(program.states)
     further = [others] if count < 3 else [None] * (count - 1) if others is None else [*others.unbind()]
     states = [h, *further][:count]
-    names = [[name for name, of in program.inputs.items() if of == kind] for kind in ("unit", "step", "sequence")]
+    of_unit, *others_of = map(program.inputs_by, _KINDS)
     of_directions = []
     for direction in range(call.directions):
         weights, of_units, of_steps, of_sequences = (
             part[len(part) // call.directions * direction :][: len(part) // call.directions]
             for part in _parts(call, tensors)
         )
-        step = partial(_step, program, dict(zip(names[0], of_units, strict=True)), names[1] + names[2])
+        step = partial(_step, program, dict(zip(of_unit, of_units, strict=True)), [*chain.from_iterable(others_of)])
         every, last = reference.unroll(
             step,
             x,

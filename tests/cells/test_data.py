@@ -1,0 +1,52 @@
+"""Programs as data, which strangers may have written."""
+
+import re
+from typing import Any
+
+import pytest
+
+from elman import InputError
+from elman.cells import Program
+
+DATA: dict[str, Any] = {
+    "gates": ["a"],
+    "states": ["h"],
+    "inputs": {"p": "unit", "q": "unit"},
+    "nodes": [["gate", "a"], ["unit", "p"], ["unit", "q"], ["subtract", 1, 2], ["add", 0, 3], ["number", 0.0]],
+    "results": [4],
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            {"nodes": [["number", 10**400]], "results": [0]},
+            "nodes[0]: expected a number that fits into float64, got ['number', 1000",
+        ),
+        ({"nodes": [["number", True]], "results": [0]}, "nodes[0]: expected an operation that there is"),
+        ({"nodes": [["add", 0, 0]], "results": [0]}, "nodes[0]: expected 2 places of nodes before it"),
+        ({"nodes": [["gate", ["a"]]], "results": [0]}, "nodes[0]: expected an operation that there is"),
+        ({"nodes": [["gate", "a"]] * 257}, "nodes: expected a list of 1 to 256"),
+        ({"results": [6]}, "results: expected the place of a node for each state, got [6]"),
+        ({"inputs": {"p": []}}, "inputs: expected kinds by name"),
+        ({"inputs": {1: "unit"}}, "inputs: expected a list of names"),
+        ({"gates": "a"}, "gates: expected a list of names, got 'a'"),
+        ({"states": ["a"]}, "program: expected names that are given once"),
+        ({"name": "x"}, "program: expected a dictionary of gates, inputs, nodes, results, states"),
+    ],
+)
+def test_data_of_no_program_is_refused_in_one_line(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)) as refusal:
+        Program.from_data(DATA | changed)
+    assert "\n" not in str(refusal.value)
+
+
+def test_programs_are_equal_where_they_compute_the_same() -> None:
+    program = Program.from_data(DATA)
+    other_way_round = Program.from_data(DATA | {"inputs": {"q": "unit", "p": "unit"}})
+    assert other_way_round == program
+    assert other_way_round.inputs_by("unit") == program.inputs_by("unit")
+    assert Program.from_data(DATA | {"nodes": [*DATA["nodes"][:5], ["number", -0.0]]}) != program
+    of_nan = DATA | {"nodes": [*DATA["nodes"][:5], ["number", float("nan")]]}
+    assert Program.from_data(of_nan) == Program.from_data(of_nan)
