@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from elman import InputError
-from elman.cells import Cell, CellError, Value, fma, learned, tanh, where
+from elman.cells import Cell, CellError, Elman, RateLeaky, Value, fma, learned, log, tanh, where
 
 
 class Leaky(Cell):
@@ -88,6 +88,11 @@ def test_numbers_of_numpy_stand_beside_values() -> None:
         (lambda self, a, h: where(a, a, h), "a comparison to choose by"),
         (lambda self, a, h: tanh("a"), "expected values of the cell or numbers, got 'a'"),
         (lambda self, a, h: a + "h", "values of the cell and numbers, got 'h'"),
+        (lambda self, a, h: where(a != h, a, h), "a step has no !=: where(a == b, that, this)"),
+        (lambda self, a, h: where((a > 0) & (h > 0), a, h), "comparisons and the functions of elman.cells"),
+        (lambda self, a, h: where(True, a, h), "where: expected a comparison to choose by, got True"),
+        (lambda self, a, h: a * 10**400, "multiply: expected numbers that it is defined for, got 1000"),
+        (lambda self, a, h: a * log(-1.0), "log: expected numbers that it is defined for, got -1.0"),
     ],
 )
 def test_what_cannot_be_recorded_is_refused_with_its_line(step: Any, message: str) -> None:
@@ -99,9 +104,9 @@ def test_what_cannot_be_recorded_is_refused_with_its_line(step: Any, message: st
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        (lambda self, a, h: a > h, "Wrong.step: expected to return a value (h)"),
+        (lambda self, a, h: a > h, "Wrong.step: expected to return a value (h), got a comparison"),
         (lambda self, a, h: 1.0, "Wrong.step: expected to return a value (h)"),
-        (lambda self, a, h: (a, h), "Wrong.step: expected to return a value (h)"),
+        (lambda self, a, h: (a, h), "Wrong.step: expected to return a value (h), got 2 values"),
         (lambda self, a, h, q: a, "q is no gate, state or input; give it as Wrong(q=…)"),
         (lambda self, h: h, "Wrong.step: expected to take a, got h"),
     ],
@@ -130,8 +135,52 @@ def test_a_step_of_too_many_operations_is_refused() -> None:
         ({"leak": "much"}, "leak: expected a number, values or learned(…), got 'much'"),
         ({"leak": None}, "leak: expected a number, values or learned(…), got None"),
         ({"leak": True}, "leak: expected a number, values or learned(…), got True"),
+        ({"leak": 1j}, "leak: expected a number, values or learned(…), got 1j"),
+        ({"leak": {}}, "leak: expected a number, values or learned(…), got {}"),
+        ({"leak": [[1.0], [1.0, 2.0]]}, "leak: expected a number, values or learned(…), got [[1.0], [1.0, 2.0]]"),
+        ({"leak": learned("much")}, "leak: expected a number, values or learned(…), got learned('much')"),
+        ({"leak": torch.nn.Parameter(torch.ones(4))}, "leak: expected learned(…) around what is learned"),
     ],
 )
 def test_parameters_that_do_not_fit_are_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         Leaky(**given)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"gates": "rest"}, "Wrong.gates: expected a tuple of names, as in gates = (\"a\",), got 'rest'"),
+        ({"gates": (*"bcdefgijk",)}, "Wrong.step: gates: expected from 1 to 8, got 9"),
+        ({"states": (*"hvwxy",)}, "Wrong.step: states: expected from 1 to 4, got 5"),
+        ({"step_inputs": ("lengths",)}, "lengths: expected another name for an input"),
+        ({"sequence_inputs": ("h_0",)}, "h_0: expected another name for an input"),
+    ],
+)
+def test_a_cell_that_no_layer_can_have_is_refused_when_it_is_made(attributes: dict[str, Any], message: str) -> None:
+    cell = type("Wrong", (Cell,), attributes)
+    names = [*cell.gates, *cell.states, *cell.step_inputs, *cell.sequence_inputs]
+    states = ", ".join(cell.states)
+    step = eval(f"lambda self, {', '.join(names)}: ({'+'.join(names)}, {states})[:{len(cell.states)}]")
+    with pytest.raises(InputError, match=re.escape(message)):
+        type("Wrong", (cell,), {"step": step})()
+
+
+def test_numbers_of_numpy_become_a_part_of_the_program() -> None:
+    assert Leaky(leak=np.float32(0.25)).program == Leaky(leak=0.25).program
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Elman("elu", gamma=1), "gamma: expected alpha of elu"),
+        (lambda: Elman("tanh", alpha=1), "alpha: expected no constants of tanh"),
+        (lambda: Elman("elu", alpha="1"), "alpha: expected a number, got '1'"),
+        (lambda: Elman("elo"), "activation: expected one of tanh, relu"),
+        (lambda: RateLeaky(0.0), "leak: expected a number above 0, got 0.0"),
+        (lambda: RateLeaky(noise=-1), "noise: expected a number of 0 or more, got -1"),
+    ],
+)
+def test_what_the_librarys_cells_do_not_have_is_refused(make: Any, message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        make()

@@ -200,6 +200,23 @@ def test_no_steps_and_no_sequences_have_states_too(cell: Cell, shape: tuple[int,
     output.sum().backward()
 
 
+@pytest.mark.parametrize("cell", LIBRARY, ids=lambda cell: type(cell).__name__)
+def test_every_cell_of_the_library_goes_through_a_pickle(cell: Cell) -> None:
+    assert pickle.loads(pickle.dumps(cell)).program == cell.program
+
+
+def test_a_cell_too_deep_to_keep_all_its_values_computes_them_again() -> None:
+    class Deep(Cell):
+        def step(self, a: Any, h: Any) -> Any:
+            for _ in range(50):
+                a = tanh(a + h)
+            return a
+
+    layer = elman.nn.Recurrent(Deep(), 3, 4, dtype=torch.float64)
+    x = torch.randn(3, 2, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: layer(x)[0], x)
+
+
 class Asking(Cell):
     step_inputs, sequence_inputs = ("noise",), ("mask",)
 

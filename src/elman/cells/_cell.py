@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from elman._errors import InputError, shown
+from elman.cells._engine import compiled
 from elman.cells._program import MOST_NODES, Program
-from elman.cells._values import Gate, Recording
+from elman.cells._values import Gate, Recording, Value
 
 __all__ = ["Cell", "Learned", "learned"]
 
@@ -20,6 +24,9 @@ class Learned:
     """See :func:`learned`."""
 
     initial: Any
+
+    def __repr__(self) -> str:
+        return f"learned({shown(self.initial)})"
 
 
 def learned(initial: Any) -> Learned:
@@ -72,13 +79,20 @@ class Cell:
     def __init__(self, **parameters: Any) -> None:
         self.parameters: Mapping[str, Any] = parameters
         for name, value in parameters.items():
-            if isinstance(value, bool | str | None.__class__):
+            initial = value.initial if isinstance(value, Learned) else value
+            if not _are_numbers(initial):
                 raise InputError(f"{name}: expected a number, values or learned(…), got {shown(value)}")
+            if getattr(initial, "requires_grad", False):
+                raise InputError(f"{name}: expected learned(…) around what is learned, got a tensor with a gradient")
         _ = self.program
 
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={shown(value)}" for name, value in self.parameters.items())
         return f"{type(self).__name__}({given})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # pickled by class: the program is what its step says then
+        return {name: value for name, value in self.__dict__.items() if name != "program"}
 
     def draw(self, name: str, empty: Any, training: bool) -> Any:
         """What an input is that nobody gives: None, unless a subclass draws it.
@@ -99,26 +113,35 @@ class Cell:
         recording = Recording()
         arguments = {name: self._argument(recording, name) for name in self._argument_names()}
         after = self.step(**arguments)
-        after = after if isinstance(after, tuple) else (after,)
+        after = (*after,) if isinstance(after, tuple | list) else (after,)
         title = f"{type(self).__name__}.step"
         if len(after) != len(self.states) or not all(recording.holds(value) for value in after):
             expected = "a value" if len(self.states) == 1 else f"{len(self.states)} values"
-            raise InputError(f"{title}: expected to return {expected} ({', '.join(self.states)}), got {shown(after)}")
+            raise InputError(f"{title}: expected to return {expected} ({', '.join(self.states)}), got {_said(after)}")
         nodes, results = recording.reached_from(after)
         if len(nodes) > MOST_NODES:
             raise InputError(f"{title}: expected at most {MOST_NODES} operations, got {len(nodes)}")
         taken = {node.name for node in nodes if node.operation in ("gate_input", "gate_recurrent")}
         inputs = {name: self._kind(name) for name in arguments if self._kind(name)}
-        return Program(
+        program = Program(
             gates=(*(g for g in self.gates if g not in taken), *(g for g in self.gates if g in taken)),
             states=tuple(self.states),
             inputs=inputs,
             nodes=nodes,
             results=results,
         )
+        try:
+            compiled(program, 1)
+        except ValueError as error:  # of too many gates, say
+            raise InputError(f"{title}: {error}") from None
+        return program
 
     def _argument_names(self) -> list[str]:
         title = type(self).__name__
+        for kind in ("gates", "states", "step_inputs", "sequence_inputs"):
+            if isinstance(getattr(self, kind), str):
+                expected = f'a tuple of names, as in {kind} = ("a",)'
+                raise InputError(f"{title}.{kind}: expected {expected}, got {getattr(self, kind)!r}")
         known = [*self.gates, *self.states, *self.step_inputs, *self.sequence_inputs, *self.parameters]
         taken = inspect.signature(self.step).parameters
         names = [name for name, argument in taken.items() if name in known or argument.default is argument.empty]
@@ -146,6 +169,23 @@ class Cell:
             return "step"
         if name in self.sequence_inputs:
             return "sequence"
-        if name in self.parameters and not isinstance(self.parameters[name], int | float):
+        if name in self.parameters and not isinstance(self.parameters[name], Real):
             return "unit"
         return ""
+
+
+def _are_numbers(values: Any) -> bool:
+    if hasattr(values, "is_complex"):  # a tensor
+        return not values.is_complex()
+    try:
+        array = np.asarray(values)
+    except ValueError:  # lists of several lengths
+        return False
+    return array.dtype.kind in "iuf" or (array.dtype.kind == "b" and array.ndim > 0)
+
+
+def _said(values: Sequence[Any]) -> str:
+    """What a step has returned."""
+    if len(values) > 1:
+        return f"{len(values)} values"
+    return "a comparison" if isinstance(values[0], Value) else shown(values[0])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
+from numbers import Real
 from typing import Any
 
-from elman._errors import InputError, listed, shown
+from elman._errors import InputError, shown
 from elman.cells._cell import Cell, learned
 from elman.cells._values import (
     Value,
@@ -52,10 +54,15 @@ ACTIVATIONS: Mapping[str, Callable[..., Any]] = {
 }
 
 
-def _activation(name: Any) -> Callable[..., Any]:
-    if not isinstance(name, str) or name not in ACTIVATIONS:
-        raise InputError(f"activation: expected one of {listed(ACTIVATIONS)}, got {shown(name)}")
-    return ACTIVATIONS[name]
+def _checked(activation: Any) -> str:
+    # its name, for functions go into no pickle
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        raise InputError(f"activation: expected one of {', '.join(ACTIVATIONS)}, got {shown(activation)}")
+    return activation
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real)
 
 
 class Elman(Cell):
@@ -70,14 +77,37 @@ class Elman(Cell):
     """
 
     def __init__(self, activation: str = "tanh", **constants: float) -> None:
-        self._f, self._constants = _activation(activation), constants
+        self._activation, self._constants = _checked(activation), constants
+        known = [*inspect.signature(ACTIVATIONS[activation]).parameters][1:]
+        for name, value in constants.items():
+            if name not in known:
+                raise InputError(f"{name}: expected {' and '.join(known) or 'no constants'} of {activation}")
+            if not _is_number(value):
+                raise InputError(f"{name}: expected a number, got {shown(value)}")
         super().__init__()
 
     def step(self, a: Value) -> Any:
-        return self._f(a, **self._constants)
+        return ACTIVATIONS[self._activation](a, **self._constants)
 
 
-class RateLeaky(Cell):
+class _Leaky(Cell):
+    """What the leaky units share."""
+
+    def __init__(self, leak: Any = 0.2, activation: str = "relu", noise: float = 0.0) -> None:
+        if _is_number(leak) and not leak > 0:
+            raise InputError(f"leak: expected a number above 0, got {shown(leak)}")
+        if not _is_number(noise) or not 0 <= noise < float("inf"):
+            raise InputError(f"noise: expected a number of 0 or more, got {shown(noise)}")
+        self._activation, self._sigma = _checked(activation), noise
+        if noise:
+            self.step_inputs = ("noise",)
+        super().__init__(leak=leak)
+
+    def draw(self, name: str, empty: Any, training: bool) -> Any:
+        return empty.normal_() if training else empty.zero_()
+
+
+class RateLeaky(_Leaky):
     r"""A leaky unit by its rate: :math:`h_t = (1 - \alpha) h_{t-1} + \alpha f(a_t + \sqrt{2 / \alpha}\, \sigma \xi_t)`.
 
     With :math:`a_t = W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh}`: rates are fed back and leak themselves.
@@ -91,22 +121,13 @@ class RateLeaky(Cell):
     neuroscientists: a primer", 2020).
     """
 
-    def __init__(self, leak: Any = 0.2, activation: str = "relu", noise: float = 0.0) -> None:
-        self._f, self._sigma = _activation(activation), noise
-        if noise:
-            self.step_inputs = ("noise",)
-        super().__init__(leak=leak)
-
     def step(self, a: Value, h: Value, leak: Any, noise: Any = None) -> Any:
         if noise is not None:
             a = a + sqrt(2.0 / leak) * self._sigma * noise
-        return (1.0 - leak) * h + leak * self._f(a)
-
-    def draw(self, name: str, empty: Any, training: bool) -> Any:
-        return empty.normal_() if training else empty.zero_()
+        return (1.0 - leak) * h + leak * ACTIVATIONS[self._activation](a)
 
 
-class VoltageLeaky(Cell):
+class VoltageLeaky(_Leaky):
     r"""A leaky unit by its voltage: :math:`v_t = (1 - \alpha) v_{t-1} + \alpha a_t + \sqrt{2 \alpha}\, \sigma \xi_t`,
     :math:`r_t = f(v_t)`.
 
@@ -124,20 +145,11 @@ class VoltageLeaky(Cell):
 
     states = ("r", "v")
 
-    def __init__(self, leak: Any = 0.2, activation: str = "relu", noise: float = 0.0) -> None:
-        self._f, self._sigma = _activation(activation), noise
-        if noise:
-            self.step_inputs = ("noise",)
-        super().__init__(leak=leak)
-
     def step(self, a: Value, v: Value, leak: Any, noise: Any = None) -> Any:
         v = (1.0 - leak) * v + leak * a
         if noise is not None:
             v = v + sqrt(2.0 * leak) * self._sigma * noise
-        return self._f(v), v
-
-    def draw(self, name: str, empty: Any, training: bool) -> Any:
-        return empty.normal_() if training else empty.zero_()
+        return ACTIVATIONS[self._activation](v), v
 
 
 class IndRNN(Cell):
@@ -151,11 +163,11 @@ class IndRNN(Cell):
     """
 
     def __init__(self, recurrent: Any = learned(1.0), activation: str = "relu") -> None:  # noqa: B008
-        self._f = _activation(activation)
+        self._activation = _checked(activation)
         super().__init__(recurrent=recurrent)
 
     def step(self, a: Any, h: Value, recurrent: Any) -> Any:
-        return self._f(fma(recurrent, h, a.input))
+        return ACTIVATIONS[self._activation](fma(recurrent, h, a.input))
 
 
 def _normalised(x: Value, gain: Any, shift: Any) -> Any:
@@ -171,11 +183,11 @@ class LayerNormRNN(Cell):
     """
 
     def __init__(self, activation: str = "tanh") -> None:
-        self._f = _activation(activation)
+        self._activation = _checked(activation)
         super().__init__(gain=learned(1.0), shift=learned(0.0))
 
     def step(self, a: Value, gain: Any, shift: Any) -> Any:
-        return self._f(_normalised(a, gain, shift))
+        return ACTIVATIONS[self._activation](_normalised(a, gain, shift))
 
 
 class LayerNormGRU(Cell):

@@ -28,6 +28,7 @@ _KINDS = {
 }
 # Costly enough to be kept for BPTT, not computed again.
 _COSTLY = frozenset({"divide", "exp", "log", "sqrt", "tanh", "sigma", "softplus", "sum_units"})
+MOST_KEPT = 32  # of the engine: where it is not enough, all that can be is computed again
 _OF_SUMS = frozenset({"gate", "gate_input", "gate_recurrent"})
 
 
@@ -59,7 +60,9 @@ def lower(program: Program, units: int) -> Lowered:
     wanted = {value for node in nodes[count:] for value in node.values if value < count} | set(
         gradients.of_leaves.values()
     )
-    kept = _kept(program.nodes, wanted, after.keys())
+    kept = _kept(program.nodes, wanted, after.keys(), _COSTLY)
+    if len(kept) > MOST_KEPT:
+        kept = _kept(program.nodes, wanted, after.keys(), frozenset({"sum_units"}))
 
     forward = _Writer(program, nodes, units)
     for state, place in enumerate(program.results):
@@ -78,13 +81,13 @@ def lower(program: Program, units: int) -> Lowered:
     return Lowered(len(kept), forward.constants, forward.way, backward.way)
 
 
-def _kept(nodes: Sequence[Node], wanted: Iterable[int], after: Set[int]) -> list[int]:
+def _kept(nodes: Sequence[Node], wanted: Iterable[int], after: Set[int], costly: Set[str]) -> list[int]:
     """The places that the forward pass keeps, so that all that is wanted can be had of them and the states."""
     wanted = {*wanted}
     kept: list[int] = []
     at_hand: set[int] = set()  # can be had without, or of what is kept
     for place, node in enumerate(nodes):
-        is_cheap = node.operation not in _OF_SUMS | _COSTLY and at_hand.issuperset(node.values)
+        is_cheap = node.operation not in _OF_SUMS | costly and at_hand.issuperset(node.values)
         if place in after or is_cheap:
             at_hand.add(place)
         elif place in wanted:

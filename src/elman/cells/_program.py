@@ -52,6 +52,9 @@ LEAVES = {
 
 MASKS = frozenset({"less", "less_equal", "equal"})
 MOST_NODES = 256
+_OF_LAYERS = frozenset({"self", "input", "hx", "lengths", "resets", "return_states"}) | frozenset(
+    {"weight_ih", "weight_hh", "bias_ih", "bias_hh"}
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +106,10 @@ class Program:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", dict(sorted(self.inputs.items())))
+        for name in _OF_LAYERS.union(f"{state}_0" for state in self.states).intersection(self.inputs):
+            raise InputError(
+                f"{name}: expected another name for an input, for layers have an argument or weights of it"
+            )
 
     def inputs_by(self, kind: str) -> list[str]:
         """The names of the inputs of a kind, in their order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 import sys
@@ -45,7 +46,7 @@ class CellError(TypeError):
 
     def __init__(self, message: str) -> None:
         frame = sys._getframe(1)
-        while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
+        while frame.f_back is not None and frame.f_code.co_filename.startswith((_OURS, functools.__file__)):
             frame = frame.f_back
         super().__init__(f"{Path(frame.f_code.co_filename).name}, line {frame.f_lineno}: {message}")
 
@@ -89,13 +90,15 @@ class Recording:
         return tuple(moved), tuple(places[result._place] for result in results)
 
     def _place(self, operation: str, position: int, value: Any) -> int:
+        is_choice = operation == "select" and position == 0
         if not isinstance(value, Value):
+            if is_choice:
+                raise CellError(f"where: expected a comparison to choose by, got {shown(value)}")
             if not isinstance(value, Real):
                 raise CellError(f"{operation}: expected values of the cell and numbers, got {shown(value)}")
-            return self._note(Node("number", number=float(value)))
+            return self._note(Node("number", number=_computed(operation, float, value)))
         if value._recording is not self:
             raise CellError(f"{operation}: expected values of this step, got one of another")
-        is_choice = operation == "select" and position == 0
         if (self.nodes[value._place].operation in MASKS) != is_choice:
             expected = "a comparison to choose by" if is_choice else "values, which a comparison is none of (see where)"
             raise CellError(f"{operation}: expected {expected}")
@@ -177,6 +180,9 @@ class Value:
     def __eq__(self, other: Any) -> Value:  # type: ignore[override]
         return self._recording.add("equal", self, other)
 
+    def __ne__(self, other: Any) -> Any:
+        raise CellError("a step has no !=: where(a == b, that, this) instead of where(a != b, this, that)")
+
     def __bool__(self) -> bool:
         raise CellError("a step cannot branch on values, which differ by unit and row: where(condition, this, that)")
 
@@ -184,6 +190,7 @@ class Value:
         raise CellError(_ONLY_OURS)
 
     __float__ = __int__ = __index__ = __iter__ = __len__ = __array__ = __getitem__ = _refuse
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __invert__ = __round__ = _refuse
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __matmul__ = __rmatmul__ = __rpow__ = _refuse
 
     @classmethod
@@ -236,8 +243,15 @@ def _function(operation: str, *values: Any) -> Any:
         if isinstance(value, Value):
             return value._recording.add(operation, *values)
     if operation in _OF_NUMBERS and all(isinstance(value, Real) for value in values):
-        return _OF_NUMBERS[operation](*map(float, values))  # no unit's: computed at once
+        return _computed(operation, _OF_NUMBERS[operation], *map(float, values))  # no unit's: computed at once
     raise CellError(f"{operation}: expected values of the cell or numbers, got {shown(values[0])}")
+
+
+def _computed(operation: str, function: Callable[..., Any], *numbers: Any) -> Any:
+    try:
+        return function(*numbers)
+    except (ArithmeticError, ValueError) as error:
+        raise CellError(f"{operation}: expected numbers that it is defined for, got {shown(numbers[0])}") from error
 
 
 _OF_NUMBERS: dict[str, Callable[..., Any]] = {
