@@ -5,6 +5,7 @@ import pickle
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -217,6 +218,15 @@ def test_a_cell_too_deep_to_keep_all_its_values_computes_them_again() -> None:
     assert torch.autograd.gradcheck(lambda x: layer(x)[0], x)
 
 
+def test_sizes_may_be_numpys() -> None:
+    layer = elman.nn.Recurrent(cells.RateLeaky(), np.int64(3), np.int64(4), np.int64(2))
+    assert repr(layer) == "Recurrent(RateLeaky(leak=0.2), 3, 4, num_layers=2)"
+    assert [type(size) for size in (layer.input_size, layer.hidden_size, layer.num_layers)] == [int] * 3
+
+
+NOISE = {"noise": torch.zeros(5, 2, 4), "mask": torch.zeros(2, 4)}
+
+
 class Asking(Cell):
     step_inputs, sequence_inputs = ("noise",), ("mask",)
 
@@ -234,6 +244,15 @@ class Asking(Cell):
             "mask: expected (2, 4), one a sequence, got (4,)",
         ),
         (lambda m, x: m(x, gain=x), "gain: expected no such argument, Asking has no such input"),
+        (lambda m, x: m(x.double()), "input: expected torch.float32, as the parameters, got torch.float64"),
+        (lambda m, x: m(x, torch.zeros(1, 2, 4).double(), **NOISE), "h_0: expected torch.float32, as the input"),
+        (lambda m, x: elman.nn.Recurrent(GRU, 3, 4), "cell: expected a Cell, as in Leaky(leak=0.2), got type"),
+        (lambda m, x: elman.nn.Recurrent(GRU(), 3, None), "hidden_size: expected an integer above 0, or one for each"),
+        (lambda m, x: elman.nn.Recurrent(GRU(), 3, 4.0), "hidden_size: expected an integer above 0, or one for each"),
+        (lambda m, x: elman.nn.Recurrent(GRU(), 3, "44"), "or one for each layer, got '44'"),
+        (lambda m, x: elman.nn.Recurrent(GRU(), 3, 4, 0), "num_layers: expected an integer above 0, got 0"),
+        (lambda m, x: elman.nn.Recurrent(GRU(), 3, 4, "2"), "num_layers: expected an integer above 0, got '2'"),
+        (lambda m, x: elman.nn.Recurrent(GRU(), 3, 4, dropout="a"), "dropout: expected a probability from 0 to 1"),
         (lambda m, x: m(x.int()), "input: expected floating-point numbers, got torch.int32"),
         (lambda m, x: m(x[..., :2]), "input: expected 3 features, got (5, 2, 2)"),
         (lambda m, x: m(x, torch.zeros(1, 3, 4)), "h_0: expected (1, 2, 4), got (1, 3, 4)"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor
 from torch.nn import Module, Parameter, init
 from torch.nn.utils.rnn import PackedSequence
 
+from elman import _gate
+from elman._errors import shown
 from elman.cells import Cell, Learned
 from elman.nn import _general
 from elman.nn._layouts import Layout
@@ -86,17 +89,23 @@ class Recurrent(Module):
         super().__init__()
         if not isinstance(cell, Cell):
             raise TypeError(f"cell: expected a Cell, as in Leaky(leak=0.2), got {type(cell).__name__}")
-        widths = (hidden_size,) * (num_layers or 1) if isinstance(hidden_size, int) else (*hidden_size,)
-        if not widths or any(type(width) is not int or width < 1 for width in widths):
-            raise ValueError(f"hidden_size: expected an integer above 0, or one for each layer, got {hidden_size}")
-        if num_layers is not None and num_layers != len(widths):
+        has_widths = isinstance(hidden_size, list | tuple)
+        widths: list[Any] = [*hidden_size] if isinstance(hidden_size, list | tuple) else [hidden_size]
+        if not widths or not all(map(_counts, widths)):
+            raise ValueError(
+                f"hidden_size: expected an integer above 0, or one for each layer, got {shown(hidden_size)}"
+            )
+        if num_layers is not None and not _counts(num_layers):
+            raise ValueError(f"num_layers: expected an integer above 0, got {shown(num_layers)}")
+        if has_widths and num_layers not in (None, len(widths)):
             raise ValueError(f"num_layers: expected {len(widths)}, the widths of hidden_size, got {num_layers}")
-        if type(input_size) is not int or input_size < 0:
-            raise ValueError(f"input_size: expected an integer of 0 or more, got {input_size}")
-        if isinstance(dropout, bool) or not 0 <= dropout <= 1:
-            raise ValueError(f"dropout: expected a probability from 0 to 1, got {dropout}")
-        self.cell, self.input_size, self.num_layers = cell, input_size, len(widths)
-        self.hidden_size = hidden_size if isinstance(hidden_size, int) else widths
+        if not _counts(input_size, at_least=0):
+            raise ValueError(f"input_size: expected an integer of 0 or more, got {shown(input_size)}")
+        if not _is_number(dropout) or not 0 <= dropout <= 1:
+            raise ValueError(f"dropout: expected a probability from 0 to 1, got {shown(dropout)}")
+        self.hidden_size: int | tuple[int, ...] = tuple(map(int, widths)) if has_widths else int(widths[0])
+        self.cell, self.input_size = cell, int(input_size)
+        self.num_layers = int(num_layers or len(widths))
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, float(dropout), bidirectional
         self.learn_initial_state, self.residual = learn_initial_state, residual
         self._register(device, dtype)
@@ -125,6 +134,9 @@ class Recurrent(Module):
         """Refuse an input of other sizes."""
         if not torch.is_floating_point(input):
             raise ValueError(f"input: expected floating-point numbers, got {input.dtype}")
+        dtype = self.weight_ih_l0.dtype
+        if input.dtype != dtype and not _gate.is_autocast():
+            raise ValueError(f"input: expected {dtype}, as the parameters, got {input.dtype}")
         if input.dim() != (3 if batch_sizes is None else 2) or input.shape[-1] != self.input_size:
             raise ValueError(f"input: expected {self.input_size} features, got {tuple(input.shape)}")
 
@@ -213,6 +225,9 @@ class Recurrent(Module):
         every: bool,
         layout: Layout,
     ) -> list[Tensor]:
+        for name, state in zip(self._state_names, before, strict=True):
+            if state is not None and state.dtype != rows.dtype and not _gate.is_autocast():
+                raise ValueError(f"{name}_0: expected {rows.dtype}, as the input, got {state.dtype}")
         program, suffixes = self.cell.program, [f"_l{index}{suffix}" for suffix in self._suffixes()]
         of_units, of_steps, of_sequences = map(program.inputs_by, ("unit", "step", "sequence"))
         operands = Operands(
@@ -252,6 +267,14 @@ class Recurrent(Module):
         if drawn is None:
             raise TypeError(f"{name}: expected to be given, for {type(self.cell).__name__} does not draw it")
         return drawn
+
+
+def _counts(number: Any, at_least: int = 1) -> bool:
+    return _is_number(number, Integral) and int(number) >= at_least
+
+
+def _is_number(number: Any, kind: type = Real) -> bool:
+    return isinstance(number, kind) and not isinstance(number, bool)
 
 
 def _said(given: Any) -> str:
