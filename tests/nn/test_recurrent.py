@@ -224,7 +224,25 @@ def test_sizes_may_be_numpys() -> None:
     assert [type(size) for size in (layer.input_size, layer.hidden_size, layer.num_layers)] == [int] * 3
 
 
+def pack(x: Tensor, lengths: list[int]) -> Any:
+    return pack_padded_sequence(x, lengths, enforce_sorted=False)
+
+
 NOISE = {"noise": torch.zeros(5, 2, 4), "mask": torch.zeros(2, 4)}
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning", "ignore::DeprecationWarning")  # dynamo's
+def test_a_compiled_model_runs_the_engine_at_the_layer() -> None:
+    layer = elman.nn.Recurrent(driven(), 3, 4)
+    compiled: Any = torch.compile(lambda x, **inputs: layer(2 * x, **inputs)[0].relu(), backend="eager")
+    for steps in (5, 300):  # steps that are written out one by one would take minutes
+        x, inputs = torch.randn(steps, 2, 3), given_to(layer.cell, steps, 2, 4, torch.float32)
+        output, expected = compiled(x, **inputs), layer(2 * x, **inputs)[0].relu()
+        assert torch.equal(output, expected)
+        for one, other in zip(
+            *(torch.autograd.grad(y.sum(), [*layer.parameters()]) for y in (output, expected)), strict=True
+        ):
+            assert torch.equal(one, other)
 
 
 class Asking(Cell):
@@ -242,6 +260,10 @@ class Asking(Cell):
         (
             lambda m, x: m(x, noise=torch.zeros(5, 2, 4), mask=torch.zeros(4)),
             "mask: expected (2, 4), one a sequence, got (4,)",
+        ),
+        (
+            lambda m, x: m(pack(x, [2, 5]), noise=pack(torch.zeros(5, 2, 4), [5, 2]), mask=torch.zeros(2, 4)),
+            "noise: expected to be packed as the input is, got other lengths or another order",
         ),
         (lambda m, x: m(x, gain=x), "gain: expected no such argument, Asking has no such input"),
         (lambda m, x: m(x.double()), "input: expected torch.float32, as the parameters, got torch.float64"),

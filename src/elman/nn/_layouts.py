@@ -62,6 +62,12 @@ class Packed:
     def rows(self) -> tuple[Tensor, Tensor | None]:
         return self.input.data, self.input.batch_sizes.contiguous()
 
+    def is_like(self, other: PackedSequence) -> bool:
+        """Whether the same rows of the same sequences stand in the same places of another."""
+        orders = self.input.sorted_indices, other.sorted_indices
+        ours, theirs = (torch.arange(self.batch) if order is None else order.cpu() for order in orders)
+        return torch.equal(self.input.batch_sizes, other.batch_sizes) and torch.equal(ours, theirs)
+
     def beside(self, others: PackedSequence) -> Tensor:
         return others.data
 

@@ -16,7 +16,7 @@ from elman import _gate
 from elman._errors import shown
 from elman.cells import Cell, Learned
 from elman.nn import _general
-from elman.nn._layouts import Layout
+from elman.nn._layouts import Layout, Packed
 from elman.ops._program import Operands, program_layer
 
 __all__ = ["Recurrent"]
@@ -250,6 +250,8 @@ class Recurrent(Module):
         of_rows = given.data if isinstance(given, PackedSequence) else given
         if not isinstance(of_rows, Tensor) or of_rows.shape != expected:
             raise ValueError(f"{name}: expected {expected}, as the input lies, got {_said(of_rows)}")
+        if isinstance(given, PackedSequence) and not (isinstance(layout, Packed) and layout.is_like(given)):
+            raise ValueError(f"{name}: expected to be packed as the input is, got other lengths or another order")
         return layout.beside(given).to(rows.dtype)
 
     def _of_sequences(self, name: str, inputs: dict[str, Any], width: int, rows: Tensor, layout: Layout) -> Tensor:

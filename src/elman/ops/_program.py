@@ -69,6 +69,14 @@ def program_layer(
         The states after every step, each shaped as the input with ``directions * units`` features, and the last ones,
         ``(directions, batch, units)`` each.
     """
+    # the compiler would write out all steps: it breaks the graph here instead, and the engine runs
+    run = _outside_graphs if torch.compiler.is_dynamo_compiling() else _program_layer
+    return run(program, units, batch_sizes, operands)
+
+
+def _program_layer(
+    program: Program, units: int, batch_sizes: Tensor | None, operands: Operands
+) -> tuple[list[Tensor], list[Tensor]]:
     x, (h, *others) = operands.input, operands.states
     if others and all(state is None for state in others):
         others = [None]
@@ -84,6 +92,10 @@ def program_layer(
         results = _composed(call, tensors)
     count = len(program.states)
     return [*results[:count]], [*results[count:]]
+
+
+_disable: Any = getattr(torch, "_disable_dynamo", lambda function: function)  # PyTorch's own, which may be renamed
+_outside_graphs: Any = _disable(_program_layer)
 
 
 def _parts(call: _Call, tensors: Sequence[Any]) -> list[list[Any]]:
