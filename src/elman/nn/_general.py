@@ -158,6 +158,8 @@ def _given(layer: Layer, hx: Any, layout: Layout, is_batched: bool) -> list[_Sta
             of_layers = state.split(directions)
         for index, (of_layer, width) in enumerate(zip(of_layers, widths, strict=True)):
             _check(f"{name} of layer {index}", of_layer, (directions, *of_batch, width))
+            if of_layer.dtype != layout.dtype and of_layer.device.type == "cpu" and not _gate.is_autocast():
+                raise ValueError(f"{name}: expected {layout.dtype}, as the input, got {of_layer.dtype}")
         states.append([x if is_batched else x.unsqueeze(1) for x in of_layers])
     return [[*of_layer] for of_layer in zip(*states, strict=True)]
 

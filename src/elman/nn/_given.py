@@ -40,7 +40,11 @@ def on_cpu(given: _Given) -> npt.NDArray[Any]:
     try:
         return given.numpy(force=True)
     except RuntimeError:  # within a transform of functions, which makes its own of what is read
+        pass
+    try:
         return np.array(given.tolist()).reshape(given.shape)
+    except RuntimeError:
+        raise ValueError("lengths, resets: expected the same for all members of a vmap, got some for each") from None
 
 
 def _checked(name: str, given: Any, kind: str, shape: tuple[int, ...], expected: str) -> _Given:

@@ -24,6 +24,9 @@ class Layout(Protocol):
     def shape(self) -> torch.Size:
         """Of the input but for its features."""
 
+    @property
+    def dtype(self) -> torch.dtype: ...
+
     def rows(self) -> tuple[Tensor, Tensor | None]:
         """What a layer runs over, and of packed rows those of each step."""
 
@@ -58,6 +61,10 @@ class Packed:
     @property
     def shape(self) -> torch.Size:
         return self.input.data.shape[:-1]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.input.data.dtype
 
     def rows(self) -> tuple[Tensor, Tensor | None]:
         return self.input.data, self.input.batch_sizes.contiguous()

@@ -225,9 +225,6 @@ class Recurrent(Module):
         every: bool,
         layout: Layout,
     ) -> list[Tensor]:
-        for name, state in zip(self._state_names, before, strict=True):
-            if state is not None and state.dtype != rows.dtype and not _gate.is_autocast():
-                raise ValueError(f"{name}_0: expected {rows.dtype}, as the input, got {state.dtype}")
         program, suffixes = self.cell.program, [f"_l{index}{suffix}" for suffix in self._suffixes()]
         of_units, of_steps, of_sequences = map(program.inputs_by, ("unit", "step", "sequence"))
         operands = Operands(

@@ -78,6 +78,10 @@ class Padded:
     def shape(self) -> torch.Size:
         return self.input.shape[:-1]
 
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.input.dtype
+
     def rows(self) -> tuple[Tensor, Tensor | None]:
         rows = self.beside(self.input)
         return rows, None if rows.dim() == 3 else self.pieces.batch_sizes  # type: ignore[union-attr]
