@@ -110,7 +110,7 @@ def test_copies_of_every_kind_compute_the_same(cell: str, added: dict[str, Any],
     assert [
         x.shape for x in flat(from_meta(torch.ones(5, 2, 3, device="meta"), lengths=[5, 2], return_states=True))
     ] == [x.shape for x in expected]
-    from_meta.load_state_dict(torch.load(buffer), assign=True)
+    from_meta.load_state_dict(torch.load(buffer, weights_only=True), assign=True)
     skipped = torch.nn.utils.skip_init(
         type(layer), 3, **added, **{"nonlinearity": cell} if cell in ("tanh", "relu") else {}
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -100,7 +100,7 @@ class Program:
 
     gates: tuple[str, ...]
     states: tuple[str, ...]
-    inputs: Mapping[str, str] = field(hash=False)
+    inputs: Mapping[str, str]
     nodes: tuple[Node, ...]
     results: tuple[int, ...]
 
@@ -110,6 +110,13 @@ class Program:
             raise InputError(
                 f"{name}: expected another name for an input, for layers have an argument or weights of it"
             )
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.gates, self.states, self.nodes, self.results))
+
+    def __hash__(self) -> int:
+        return self._hash  # asked for at every call of a layer
 
     def inputs_by(self, kind: str) -> list[str]:
         """The names of the inputs of a kind, in their order."""

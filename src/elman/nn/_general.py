@@ -128,6 +128,8 @@ def _layout(layer: Layer, input: Any, lengths: Any, resets: Any) -> tuple[Layout
 
 def _pieces(ends: Any, flags: Any, steps: int, batch: int, batch_first: bool) -> Pieces | None:
     """The pieces of a padded batch, None where they are its sequences as they are."""
+    if ends is None and flags is None and steps:
+        return None
     ends = np.full((batch,), steps) if ends is None else on_cpu(ends)
     flags = None if flags is None or not flags.any() else on_cpu(flags).T
     if flags is None and steps and (ends == steps).all():

@@ -235,8 +235,8 @@ class Recurrent(Module):
             [[self._of_steps(name, inputs, width, rows, layout) for name in of_steps] for _ in suffixes],
             [[self._of_sequences(name, inputs, width, rows, layout) for name in of_sequences] for _ in suffixes],
         )
-        states, last = program_layer(program, width, batch_sizes, operands)
-        return [states[0], *last, *(states[1:] if every else ())]
+        states, last = program_layer(program, width, batch_sizes, operands, every)
+        return [states[0], *last, *states[1:]]
 
     def _of_steps(self, name: str, inputs: dict[str, Any], width: int, rows: Tensor, layout: Layout) -> Tensor:
         if inputs.get(name) is None:

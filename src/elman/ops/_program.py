@@ -52,10 +52,11 @@ class _Call:
     units: int
     directions: int
     batch_sizes: Tensor | None
+    shown: int  # how many of the states are returned after every step: the first, or all
 
 
 def program_layer(
-    program: Program, units: int, batch_sizes: Tensor | None, operands: Operands
+    program: Program, units: int, batch_sizes: Tensor | None, operands: Operands, every: bool
 ) -> tuple[list[Tensor], list[Tensor]]:
     """One layer of a recurrent network whose cell is a program, in one or two directions.
 
@@ -64,18 +65,19 @@ def program_layer(
         units: hidden ones.
         batch_sizes: for packed input the rows of each step, ``(steps)``, int64, contiguous, never growing.
         operands: what it runs on.
+        every: whether to return all states after every step, and not the output alone.
 
     Returns:
-        The states after every step, each shaped as the input with ``directions * units`` features, and the last ones,
-        ``(directions, batch, units)`` each.
+        The output, with ``every`` all states after every step, each shaped as the input with ``directions * units``
+        features, and the last ones, ``(directions, batch, units)`` each.
     """
     # the compiler would write out all steps: it breaks the graph here instead, and the engine runs
     run = _outside_graphs if torch.compiler.is_dynamo_compiling() else _program_layer
-    return run(program, units, batch_sizes, operands)
+    return run(program, units, batch_sizes, operands, every)
 
 
 def _program_layer(
-    program: Program, units: int, batch_sizes: Tensor | None, operands: Operands
+    program: Program, units: int, batch_sizes: Tensor | None, operands: Operands, every: bool
 ) -> tuple[list[Tensor], list[Tensor]]:
     x, (h, *others) = operands.input, operands.states
     if others and all(state is None for state in others):
@@ -85,13 +87,16 @@ def _program_layer(
         others = [torch.stack([zeros if state is None else state for state in others])]
     groups = (operands.weights, operands.unit, operands.step, operands.sequence)
     tensors = [x, h, *(others or [None]), *chain.from_iterable(map(chain.from_iterable, groups))]
-    call = _Call(program, units, len(operands.weights), None if batch_sizes is None else batch_sizes.clone())
+    sizes = None if batch_sizes is None else batch_sizes.clone()
+    call = _Call(program, units, len(operands.weights), sizes, len(program.states) if every else 1)
     if x.dtype in DTYPES and are_plain(tensors) and nothing_intercepts():
-        results = _Layer.apply(call, *tensors)  # type: ignore[no-untyped-call]
+        if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in tensors):
+            results = _Layer.apply(call, *tensors)  # type: ignore[no-untyped-call]
+        else:
+            results, _ = _run(call, tensors, False)
     else:
         results = _composed(call, tensors)
-    count = len(program.states)
-    return [*results[:count]], [*results[count:]]
+    return [*results[: call.shown]], [*results[call.shown :]]
 
 
 _disable: Any = getattr(torch, "_disable_dynamo", lambda function: function)  # PyTorch's own, which may be renamed
@@ -107,28 +112,32 @@ def _parts(call: _Call, tensors: Sequence[Any]) -> list[list[Any]]:
     return parts
 
 
+def _run(call: _Call, tensors: Sequence[Any], keeps: bool) -> tuple[tuple[Tensor, ...], Any]:
+    """The states after every step and the last ones, by the engine, and what it keeps."""
+    weights, *inputs = _parts(call, tensors)
+    program, count = compiled(call.program, call.units), len(call.program.states)
+    of_call = program, torch.get_num_threads(), call.directions
+    (output, h_n, *c_n), kept = _forward(
+        *of_call, *tensors[:3], call.batch_sizes, weights, call.units, keeps or call.shown > 1, *map(_dense, inputs)
+    )
+    last = [*c_n] if count < 3 else [*c_n[0].unbind()]
+    return (output, *_further(kept, output, call.units, call.shown), h_n, *last), kept
+
+
 class _Layer(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: _Call, *tensors: Tensor | None) -> tuple[Tensor, ...]:
-        weights, *inputs = _parts(call, tensors)
-        program, count = compiled(call.program, call.units), len(call.program.states)
-        keeps = any(ctx.needs_input_grad)
-        of_call = program, torch.get_num_threads(), call.directions
-        (output, h_n, *c_n), kept = _forward(
-            *of_call, *tensors[:3], call.batch_sizes, weights, call.units, keeps or count > 1, *map(_dense, inputs)
-        )
-        if keeps:
-            ctx.save_for_backward(*tensors, output, kept)
+        results, kept = _run(call, tensors, True)
+        ctx.save_for_backward(*tensors, results[0], kept)
         ctx.call = call
         ctx.set_materialize_grads(False)
-        last = [*c_n] if count < 3 else [*c_n[0].unbind()]
-        return output, *_further(kept, output, call.units, count), h_n, *last
+        return results
 
     @staticmethod
     def backward(ctx: Any, *d_results: Tensor | None) -> tuple[Tensor | None, ...]:
         *tensors, output, kept = ctx.saved_tensors
         call, needed = ctx.call, ctx.needs_input_grad[1:]
-        count = len(call.program.states)
+        count = call.shown
         d_output, d_h_n, d_others = d_results[0], d_results[count], d_results[count + 1 :]
         # what comes to other states than the output on the way has no place in the engine
         in_engine = not torch.is_grad_enabled() and nothing_intercepts() and all(d is None for d in d_results[1:count])
@@ -199,7 +208,8 @@ def _composed(call: _Call, tensors: Sequence[Any]) -> list[Tensor]:
         )
         of_directions.append((every, last))
     of_every, of_last = ([*zip(*parts, strict=True)] for parts in zip(*of_directions, strict=True))
-    return [*(torch.cat(of_state, -1) for of_state in of_every), *(torch.stack(of_state) for of_state in of_last)]
+    shown = (torch.cat(of_state, -1) for of_state in of_every[: call.shown])
+    return [*shown, *(torch.stack(of_state) for of_state in of_last)]
 
 
 def _step(
