@@ -99,6 +99,7 @@ void make(elman::Network<T>* self, nb::list layers, int directions, elman::Cell 
   require(!own || length(programs.size()) == count, "programs: expected one for each layer");
   const T* of_start = contiguous(start, states * units, "start: expected a state of every layer");
   std::vector<const T* const*> unit_pointers;
+  unit_pointers.reserve(of_units.size());
   for (const std::vector<const T*>& inputs : of_units) unit_pointers.push_back(inputs.data());
   const Released released;
   new (self) elman::Network<T>(all.data(), count, directions, cell,
