@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from elman import reference
 from elman.ops._kept import joined
 
-__all__ = ["composed", "differentiable_backward", "gradients_by_equations"]
+__all__ = ["composed", "differentiable_backward", "differentiated", "gradients_by_equations"]
 
 
 def gradients_by_equations(
@@ -50,16 +51,28 @@ def differentiable_backward(
     One step, input ``(batch, features)`` without batch sizes, has its states for results, a layer its output and them;
     ``d_results`` may be more.
     """
+    every_c = len(d_results) == 4 and d_results[3] is not None
+    run = partial(composed, batch_sizes=batch_sizes, cell=cell, directions=directions, every_c=every_c)
+    return differentiated(run, lambda: [*map(joined, given, originals)], d_results, needed)
+
+
+def differentiated(
+    run: Callable[..., Sequence[Tensor]],
+    make_aliases: Callable[[], Sequence[Tensor | None]],
+    d_results: Sequence[Tensor | None],
+    needed: Sequence[bool],
+) -> list[Tensor | None]:
+    """The gradients of what ``run`` computes of aliases, in such a way that PyTorch can differentiate them again.
+
+    An alias each of what it is given, lest a tensor that is given twice gets the gradient of both its uses twice.
+    """
     create_graph = torch.is_grad_enabled()
     with torch.enable_grad():
-        # an alias each, lest a tensor that is passed twice gets the gradient of both its uses twice
-        aliases = [*map(joined, given, originals)]
-        every_c = len(d_results) == 4 and d_results[3] is not None
-        results = composed(*aliases, batch_sizes=batch_sizes, cell=cell, directions=directions, every_c=every_c)
-        wanted = [pair for pair in zip(results, d_results, strict=False) if pair[1] is not None]
+        aliases = make_aliases()
+        wanted = [pair for pair in zip(run(*aliases), d_results, strict=False) if pair[1] is not None]
         gradients = torch.autograd.grad(
             [result for result, _ in wanted],
-            [tensor for tensor, need in zip(aliases, needed, strict=True) if need],
+            [alias for alias, need in zip(aliases, needed, strict=True) if need and alias is not None],
             [gradient for _, gradient in wanted],
             create_graph=create_graph,
             allow_unused=True,

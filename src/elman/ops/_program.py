@@ -16,6 +16,7 @@ from elman._gate import DTYPES, are_plain, nothing_intercepts
 from elman.cells._engine import compiled
 from elman.cells._evaluation import evaluate
 from elman.cells._program import Node, Program
+from elman.ops._differentiable import differentiated
 
 __all__ = ["Operands", "program_layer"]
 
@@ -243,21 +244,12 @@ def _differentiated(
     call: _Call, tensors: Sequence[Any], d_results: Sequence[Tensor | None], needed: Sequence[bool]
 ) -> list[Tensor | None]:
     """The gradients by operations that PyTorch can differentiate again."""
-    create_graph = torch.is_grad_enabled()
-    with torch.enable_grad():
-        # an alias each, lest a tensor that is given twice gets the gradient of both its uses twice
-        aliases: list[Any] = [
-            x if x is None else x.view_as(x) if create_graph else x.detach().requires_grad_(need)
+    goes_on = torch.is_grad_enabled()
+
+    def aliases() -> list[Any]:
+        return [
+            x if x is None else x.view_as(x) if goes_on else x.detach().requires_grad_(need)
             for x, need in zip(tensors, needed, strict=True)
         ]
-        results = _composed(call, aliases)
-        wanted = [(result, d) for result, d in zip(results, d_results, strict=True) if d is not None]
-        gradients = torch.autograd.grad(
-            [result for result, _ in wanted],
-            [x for x, need in zip(aliases, needed, strict=True) if need],
-            [d for _, d in wanted],
-            create_graph=create_graph,
-            allow_unused=True,
-        )
-    remaining = iter(gradients)
-    return [next(remaining) if need else None for need in needed]
+
+    return differentiated(lambda *given: _composed(call, given), aliases, d_results, needed)
