@@ -15,6 +15,8 @@ FLAGS = {
 
 def compiled_engine() -> Path | None:
     """The static library that a build of this checkout has left, where it is not older than its sources."""
-    sources = [path.stat().st_mtime for path in (ROOT / "engine").rglob("*") if path.suffix in (".h", ".cpp", ".txt")]
+    folder = ROOT / "engine"
+    files = [path for path in folder.rglob("*") if path.suffix in (".h", ".cpp", ".txt")]
+    sources = [path.stat().st_mtime for path in files if folder / "bindings" not in path.parents]  # of no part in it
     found = [path for path in ROOT.glob("build/cp*/engine/libelman_engine.a") if path.stat().st_mtime > max(sources)]
     return next(iter(found), None)
