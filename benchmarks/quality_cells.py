@@ -29,7 +29,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Figures:
-    """The mean of a measure over seeds, its standard error, and the mean of the seconds of training."""
+    """The mean of a measure over seeds, its standard error, and the mean of the processor's seconds of training."""
 
     mean: float
     error: float
@@ -62,7 +62,8 @@ def measure(
         if (task.name, seed, cell) not in done:
             figures = run(task, ["--cell", cell, "--seed", seed])
             quality = {name: figures[name] for name in task.measures}
-            rows.append({"task": task.name, "seed": seed, "cell": cell, **quality, "seconds": figures["train_seconds"]})
+            seconds = figures["processor_seconds"]
+            rows.append({"task": task.name, "seed": seed, "cell": cell, **quality, "seconds": seconds})
             print(json.dumps(rows[-1]), file=sys.stderr)
             kept.parent.mkdir(parents=True, exist_ok=True)
             kept.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
@@ -70,7 +71,7 @@ def measure(
 
 
 def table(rows: Sequence[Row], tasks: Sequence[Task], words: Sequence[str] = ENGLISH) -> str:
-    """Return each task's first measure and the seconds of training, means over seeds, as a table of Markdown.
+    """Return each task's first measure and the processor's seconds of training, means over seeds, in Markdown.
 
     The last column says which of the other cells is the furthest ahead of the default, by how many standard errors of
     the difference, and how many times as long its training takes.
