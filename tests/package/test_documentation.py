@@ -28,6 +28,7 @@ PUBLIC_MODULES = [
     "elman.cells",
     "elman.cli",
     "elman.nn",
+    "elman.nn.init",
     "elman.ops",
     "elman.reference",
     "elman.runtime",
