@@ -29,7 +29,9 @@ SCHEMES = {
 NEVER_SEEN = "Überraschung"
 
 
-def tagger(scheme="BIO", *, cell="rnn", character_size=3, layers=1, bidirectional=True, ngram=2, tokens="word", seed=0):
+def tagger(
+    scheme="BIO", *, cell="rnn", character_size=3, layers=1, bidirectional=True, ngram=2, seed=0, transitions=True
+):
     others = {
         "cell": cell,
         "hidden_size": 8,
@@ -39,7 +41,7 @@ def tagger(scheme="BIO", *, cell="rnn", character_size=3, layers=1, bidirectiona
         "ngram_rows": 7,
     }
     network = TaggerSizes(embedding_size=5, character_size=character_size, **others)
-    read = TaggerSettings(SCHEMES[scheme], scheme, tokens, {}, network, NEWEST)
+    read = TaggerSettings(SCHEMES[scheme], scheme, "word", {}, network, NEWEST, transitions)
     vocabularies = {"words": Vocabulary(["to", "rome", "我", "é"]), "characters": Vocabulary("tromeR我")}
     generator = np.random.default_rng(seed)
     shapes = read.shapes({name: len(vocabulary) for name, vocabulary in vocabularies.items()})
@@ -106,8 +108,26 @@ def test_in_one_direction_nothing_that_follows_matters(ngram):
         assert (model.predict_proba([sentence[:end]])[0] == whole[:end]).all()
 
 
-def test_the_logarithms_are_those_of_the_tags_chosen():
+def test_a_tag_is_chosen_by_what_it_follows_too():
     model, sentence = tagger("plain"), ["to", "Rome", NEVER_SEEN]
+    tensors = {**model.tensors(), "transitions": np.full((4, 4), -99, np.float32)}
+    for pair in ((3, 2), (2, 0), (0, 1), (1, 3)):  # the start, VERB, NOUN, O, the end
+        tensors["transitions"][pair] = 0
+    led = SequenceTagger(model.settings, tensors, model.vocabularies)
+    assert led.predict([sentence]) == [["VERB", "NOUN", "O"]]
+    assert (led.predict_proba([sentence])[0] == model.predict_proba([sentence])[0]).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
+def test_whatever_transitions_a_damaged_file_holds_tags_are_well_formed(value):
+    model = tagger()
+    tensors = {**model.tensors(), "transitions": np.full((6, 6), value, np.float32)}
+    for tags in SequenceTagger(model.settings, tensors, model.vocabularies).predict([["to", "Rome", "to"], ["我"]]):
+        assert first_fault(tags, "BIO") is None
+
+
+def test_the_logarithms_are_those_of_the_tags_chosen():
+    model, sentence = tagger("plain", transitions=False), ["to", "Rome", NEVER_SEEN]
     [tagged], [rows] = model.tag([sentence]), model.predict_proba([sentence])
     assert tagged.tags == [model.tags[number] for number in rows.argmax(1)]
     assert np.allclose(np.exp(tagged.logarithms), rows.max(1))

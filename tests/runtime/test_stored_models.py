@@ -11,7 +11,7 @@ import elman
 MODELS = Path(__file__).parents[1] / "models"
 SAID = {
     name: said
-    for file in ("kinds_1.json", "cells.json")
+    for file in ("kinds_1.json", "cells.json", "sequence_tagger_2.json")
     for name, said in json.loads((MODELS / file).read_text(encoding="utf-8")).items()
 }
 
@@ -23,8 +23,9 @@ def test_a_classifier_of_sequences_says_what_it_said(name):
     np.testing.assert_allclose(probabilities, said["probabilities"], atol=1e-6)
 
 
-def test_a_tagger_says_what_it_said():
-    said, model = SAID["sequence_tagger_1"], elman.load(MODELS / "sequence_tagger_1")
+@pytest.mark.parametrize("name", ["sequence_tagger_1", "sequence_tagger_2"])
+def test_a_tagger_says_what_it_said(name):
+    said, model = SAID[name], elman.load(MODELS / name)
     assert model.predict(said["sentences"]) == said["tags"]
     for probabilities, expected in zip(model.predict_proba(said["sentences"]), said["probabilities"], strict=True):
         np.testing.assert_allclose(probabilities, expected, atol=1e-6)

@@ -13,7 +13,7 @@ from elman.runtime._linear import log_softmax
 from elman.runtime._tagger.tags import encode_spans, first_fault, tag_spans
 from elman.tasks import InputError, SequenceTagger
 from elman.tasks._tagger.metrics import tagging_report
-from elman.tasks._tagger.training import TaggingTask
+from elman.tasks._tagger.training import TaggingTask, transition_logarithms
 from elman.tasks._training import Observer
 from tests.tasks.sentences import SENTENCES, TAGS
 
@@ -48,6 +48,13 @@ def test_it_learns_places_and_days_and_words_never_seen(fitted):
     probabilities = fitted.predict_proba([sentence, []])
     assert [rows.shape for rows in probabilities] == [(6, 4), (0, 4)]
     assert np.allclose(probabilities[0].sum(1), 1)
+
+
+def test_transitions_are_likelier_than_chance_where_they_were_seen_more_often():
+    logarithms = transition_logarithms(np.array([0, 1, 1, 1, 0]), np.array([3, 2]), 2)
+    counts = np.array([[0, 1, 1], [1, 1, 1], [1, 1, 0]]) + 0.1  # from 0, from 1, from the start; to the end last
+    after, anywhere = counts / counts.sum(1, keepdims=True), counts.sum(0) / counts.sum()
+    np.testing.assert_allclose(logarithms, np.log(after) - np.log(anywhere))
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])

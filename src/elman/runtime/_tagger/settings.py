@@ -41,7 +41,10 @@ class TaggerSizes(CountedNgrams, Recurrent):
 
 @dataclass(frozen=True)
 class TaggerSettings:
-    """The tags, what they are written in, how a text becomes tokens, what the training file's columns were called."""
+    """The tags, what they are written in, how a text becomes tokens, what the training file's columns were called.
+
+    ``transitions``: whether it is known how often a tag follows another, which older models have not counted.
+    """
 
     tags: list[str]
     scheme: Scheme
@@ -49,6 +52,7 @@ class TaggerSettings:
     columns: dict[str, str]
     network: TaggerSizes
     segmentation: Segmentation = field(default=OLDER, metadata=UNSAID)
+    transitions: bool = field(default=False, metadata=UNSAID)
 
     @property
     def kind_of_tokens(self) -> str:
@@ -70,10 +74,12 @@ class TaggerSettings:
             "character_embedding.weight": (sizes["characters"], width),
             **network.spelling.shapes(width, "character_rnn."),
         }
+        around = len(self.tags) + 1
         return {
             "embedding.weight": (sizes["words"], network.embedding_size),
             **(of_characters if width else {}),
             **network.ngram_shapes(len(self.tags)),
             **network.shapes(network.input_size),
             **linear_shapes("output", network.features, len(self.tags)),
+            **({"transitions": (around, around)} if self.transitions else {}),
         }

@@ -16,7 +16,7 @@ from elman.runtime._recurrent import hidden_states
 from elman.runtime._tagger.sentences import EncodedSentences, SentenceBatch
 from elman.runtime._tagger.settings import TaggerSettings
 from elman.runtime._tagger.tags import PLAIN, Span, marked, transitions
-from elman.runtime._tagger.viterbi import likeliest_path
+from elman.runtime._tagger.viterbi import finite, likeliest_path
 from elman.runtime._tagger.words import Token, split
 from elman.runtime._trace.trace import Trace, directions_of, layer_states, require_few
 from elman.runtime._trained import TrainedModel
@@ -42,15 +42,21 @@ class SequenceTagger(TrainedModel):
         h_1 … h_n = RNN([embedding(w_1), c_1] … [embedding(w_n), c_n])
         scores_t = W h_t + b + sum_k ngrams(w_t-k+1 … w_t) + ngrams(w_t … w_t+k-1)
 
-    Tags that mark spans are the likeliest of all that are well-formed. A sentence's are the same alone and in any
-    batch. Immutable: threads may share one.
+    Its tags are the likeliest sequence by these scores and by how often a tag follows another, of all that are
+    well-formed if they mark spans::
+
+        y_1 … y_n = argmax sum_t log softmax(scores_t)[y_t] + transitions[y_t-1, y_t]
+
+    A sentence's are the same alone and in any batch. Immutable: threads may share one.
 
     Args:
         settings: the tags, what they are written in, how a text becomes tokens, the network's sizes.
         tensors: the parameters by name: ``embedding.weight`` (words, embedding_size), ``character_embedding.weight``
             (characters, character_size) and ``character_rnn.*`` unless ``character_size`` is 0, ``ngrams.weight``
             (ngram_rows, tags) unless ``ngram`` is 1, ``rnn.*`` as ``rnn`` takes them,
-            ``output.weight`` (tags, directions * hidden_size), ``output.bias`` (tags,).
+            ``output.weight`` (tags, directions * hidden_size), ``output.bias`` (tags,), and ``transitions``
+            (tags + 1, tags + 1) if the settings say so: from a tag (rows) to another (columns), the last is what is
+            around a sentence.
         vocabularies: ``words`` and ``characters``, those known.
 
     Attributes:
@@ -78,6 +84,8 @@ class SequenceTagger(TrainedModel):
         self._output = Linear(self._tensors["output.weight"], self._tensors["output.bias"])
         self._ngrams = self._tensors.get("ngrams.weight")
         self._transitions = transitions(settings.tags, settings.scheme)
+        if settings.transitions:
+            self._transitions += finite(self._tensors["transitions"])
 
     def predict(self, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
         """Return the tags of each sentence.

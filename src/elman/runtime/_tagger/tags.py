@@ -137,10 +137,14 @@ def first_fault(tags: Sequence[str], scheme: str) -> int | None:
     return next((place for place, pair in enumerate(pairs) if not _may_follow(*pair, scheme)), None)
 
 
-def transitions(tags: Sequence[str], scheme: str) -> NDArray[np.bool_]:
-    """Return whether a tag (columns) may follow another (rows), (tags + 1, tags + 1); the last are start and end."""
+def transitions(tags: Sequence[str], scheme: str) -> NDArray[np.float64]:
+    """Return 0 where a tag (columns) may follow another (rows), else minus infinity.
+
+    Returns:
+        (tags + 1, tags + 1); the last row and column are the start and the end of a sentence.
+    """
     around = [*tags, OUTSIDE]
-    return np.array([[_may_follow(previous, tag, scheme) for tag in around] for previous in around])
+    return np.array([[0.0 if _may_follow(tag, after, scheme) else -np.inf for after in around] for tag in around])
 
 
 def _marks_span(tag: str) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, from_numpy, nn
 from torch.nn.functional import cross_entropy, dropout
 from torch.nn.utils.rnn import PackedSequence
@@ -27,9 +28,11 @@ from elman.tasks._training import Task
 if TYPE_CHECKING:
     from elman.tasks.sequence_tagger import SequenceTagger
 
-__all__ = ["TaggingNetwork", "TaggingTask"]
+__all__ = ["TaggingNetwork", "TaggingTask", "transition_logarithms"]
 
 NGRAM_DROPOUT = 0.5
+TRANSITION_WEIGHT = 0.3  # beside the scores, which know most of it
+UNSEEN = 0.1  # times that every transition is taken for seen beside those it was
 UNKNOWN_RATE = 0.1  # of words taken for unknown, to learn what their characters and neighbours say
 FEW = 500  # sentences: which epoch they like best is chance, and the last, as the learning rate has fallen, is better
 
@@ -47,7 +50,12 @@ class TaggingNetwork(nn.Module):
         words, characters: how many of each are known.
         dropout: share of the features forgotten, of what the network over sentences reads and of its states.
         engine: whose recurrent layers.
+
+    Attributes:
+        transitions: counted, not learned: see :func:`transition_logarithms`.
     """
+
+    transitions: Tensor
 
     def __init__(self, settings: TaggerSettings, words: int, characters: int, *, dropout: float, engine: str) -> None:
         super().__init__()
@@ -62,6 +70,8 @@ class TaggingNetwork(nn.Module):
         self.dropout, self.ngram, self.ngrams = dropout, network.ngram, None
         if network.ngram > 1:
             self.ngrams = NgramScores(network.ngram_rows, len(settings.tags), dropout=NGRAM_DROPOUT, gain=1.0)
+        around = len(settings.tags) + 1
+        self.register_buffer("transitions", torch.zeros(around, around, dtype=single))
 
     def forward(self, batch: SentenceBatch) -> Tensor:
         """Return the scores, (rows, tags), of packed sentences."""
@@ -96,6 +106,8 @@ class TaggingTask(Task):
         known, sides = (tagger.words_, tagger.characters_), self.settings.network.sides
         self.encoded, self.held = (EncodedSentences(s, *known, sides=sides) for s in (sentences, held))
         self.labels, self.held_labels = self._numbers(tags), self._numbers(self.held_tags)
+        counted = transition_logarithms(self.labels, self.encoded.lengths, len(self.settings.tags))
+        self.network.transitions.copy_(from_numpy(TRANSITION_WEIGHT * counted))
 
     def batches(self, epoch: int) -> list[list[int]]:
         self.epoch = epoch
@@ -131,7 +143,7 @@ class TaggingTask(Task):
             return [self.epoch]
         return [scores["validation_f1"], -scores["validation_loss"]]
 
-    def _numbers(self, tags: Sentences) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def _numbers(self, tags: Sentences) -> NDArray[np.int64]:
         places = {tag: number for number, tag in enumerate(self.settings.tags)}
         return np.array([places[tag] for sentence in tags for tag in sentence], dtype=np.int64)
 
@@ -141,7 +153,26 @@ def _settings(tagger: "SequenceTagger") -> TaggerSettings:
     rows = ngram_table_rows(tagger.data_["tokens"], len(known)) if tagger.ngram_ > 1 else 1
     chosen = {"character_size": tagger.character_size_, "ngram": tagger.ngram_, "ngram_rows": rows}
     sizes = tagger._sizes(TaggerSizes, **chosen)
-    return TaggerSettings(known, scheme, tokens, {}, sizes, NEWEST)
+    return TaggerSettings(known, scheme, tokens, {}, sizes, NEWEST, transitions=True)
+
+
+def transition_logarithms(numbers: NDArray[np.int64], lengths: NDArray[np.int64], tags: int) -> NDArray[np.float64]:
+    """Return how much likelier a tag is after another than anywhere, by how often it was seen: the logarithms.
+
+    Args:
+        numbers: (tokens,) of the tags of all sentences.
+        lengths: (sentences,) their tokens, one or more each.
+        tags: how many there are.
+
+    Returns:
+        (tags + 1, tags + 1), from rows to columns; the last row and column are the start and the end of a sentence.
+    """
+    ends = np.cumsum(lengths)
+    around = np.insert(numbers, np.append(0, ends), tags)  # one mark between two sentences is the end and the start
+    counts = np.full((tags + 1, tags + 1), UNSEEN)
+    np.add.at(counts, (around[:-1], around[1:]), 1)
+    expected = np.outer(counts.sum(1), counts.sum(0)) / counts.sum()
+    return np.log(counts / expected)  # type: ignore[no-any-return]
 
 
 def _embedding(tokens: int, size: int) -> nn.Embedding:
