@@ -29,6 +29,7 @@ PUBLIC_MODULES = [
     "elman.cli",
     "elman.nn",
     "elman.nn.init",
+    "elman.nn.parametrizations",
     "elman.ops",
     "elman.reference",
     "elman.runtime",

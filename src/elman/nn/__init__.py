@@ -16,6 +16,7 @@ with TORCH.needed_by(__name__):
 from elman import _gate, ops
 from elman.nn import _dynamo, _fx, _pytorch
 from elman.nn import init as init
+from elman.nn import parametrizations as parametrizations
 from elman.nn._convert import convert
 from elman.nn._in_torch import in_torch, install, uninstall
 from elman.nn._onnx import follow_onnx, onnx_translations
