@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 import textwrap
+from importlib import import_module
 
 import pytest
 import torch
 
 import elman.nn
+from elman.cells import Elman
 
 # Blocks of memory are mapped one by one and unmapped when they are freed: reading one too late ends the process.
 MAPPED = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
@@ -112,3 +114,23 @@ def test_work_for_all_of_pytorchs_threads_starts_no_others() -> None:
         assert 0 < len(set(os.listdir("/proc/self/task")) - of_pytorch) < 8
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(("wanted", "expected"), [(1, 1), (3, 3), (64, 4)])
+def test_the_layers_use_no_more_threads_than_there_are_processors(wanted, expected, monkeypatch):
+    monkeypatch.setattr("elman._gate._processors", 4)
+    monkeypatch.setattr("torch.get_num_threads", lambda: wanted)
+    given = []
+
+    def note(place, name, at):
+        call = getattr(import_module(place), name)
+        monkeypatch.setattr(f"{place}.{name}", lambda *passed: (given.append(passed[at]), call(*passed))[1])
+
+    for name in ("_forward", "_backward"):
+        note("elman.ops._calls", name, 1)
+        note("elman.ops._linear", name, 0)
+        note("elman.ops._program", name, 1)
+    for layer in (elman.nn.RNN(3, 5), elman.nn.Linear(3, 5), elman.nn.Recurrent(Elman(), 3, 5)):
+        output = layer(torch.randn(7, 3))
+        (output if isinstance(output, torch.Tensor) else output[0]).sum().backward()
+    assert given == [expected] * 6

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from elman import _engine
 from elman._cells import FAMILIES
+from elman._gate import threads
 from elman.ops._flops import profiler, tell_products
 
 __all__ = ["backward", "forward"]
@@ -34,8 +34,7 @@ def forward(
 
     The latter is None where the cell keeps nothing, and without ``keeps``.
     """
-    code, threads = _CELLS[cell], torch.get_num_threads()
-    results = _forward(code, threads, directions, input, h_0, c_0, batch_sizes, weights, hidden_size, keeps)
+    results = _forward(_CELLS[cell], threads(), directions, input, h_0, c_0, batch_sizes, weights, hidden_size, keeps)
     if profiler._is_profiler_enabled:
         each = len(weights) // directions
         tell_products(input, weights[::each])
@@ -69,10 +68,9 @@ def backward(
         tell_products(input, matrices[::2], needed[0] + needed[3])
         states = next(rows for rows in (output, d_output, d_c_n) if rows is not None)
         tell_products(states, matrices[1::2], 1 + needed[4])
-    code, threads = _CELLS[cell], torch.get_num_threads()
     return _backward(  # type: ignore[no-any-return]
-        code,
-        threads,
+        _CELLS[cell],
+        threads(),
         directions,
         input,
         h_0,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from elman import _engine
-from elman._gate import are_plain, nothing_intercepts
+from elman._gate import are_plain, nothing_intercepts, threads
 from elman.ops._flops import profiler, tell_products
 from elman.ops._kept import joined, keep, originals
 
@@ -39,7 +39,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 def _run(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if profiler._is_profiler_enabled:
         tell_products(input, [weight])
-    return _forward(torch.get_num_threads(), input, weight, bias)  # type: ignore[no-any-return]
+    return _forward(threads(), input, weight, bias)  # type: ignore[no-any-return]
 
 
 class _Linear(torch.autograd.Function):
@@ -58,8 +58,7 @@ class _Linear(torch.autograd.Function):
         input, weight, *of_originals = ctx.saved_tensors
         needed = ctx.needs_input_grad
         if are_plain([d_output, input, weight]) and nothing_intercepts() and not torch.is_grad_enabled():
-            threads = torch.get_num_threads()
-            gradients = _backward(threads, d_output, input, weight, ctx.in_features, needed)
+            gradients = _backward(threads(), d_output, input, weight, ctx.in_features, needed)
             if profiler._is_profiler_enabled:
                 tell_products(gradients[0], [weight])
                 tell_products(input, [gradients[1]])

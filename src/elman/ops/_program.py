@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from elman import _engine, reference
-from elman._gate import DTYPES, are_plain, nothing_intercepts
+from elman._gate import DTYPES, are_plain, nothing_intercepts, threads
 from elman.cells._engine import compiled
 from elman.cells._evaluation import evaluate
 from elman.cells._program import Node, Program
@@ -117,7 +117,7 @@ def _run(call: _Call, tensors: Sequence[Any], keeps: bool) -> tuple[tuple[Tensor
     """The states after every step and the last ones, by the engine, and what it keeps."""
     weights, *inputs = _parts(call, tensors)
     program, count = compiled(call.program, call.units), len(call.program.states)
-    of_call = program, torch.get_num_threads(), call.directions
+    of_call = program, threads(), call.directions
     (output, h_n, *c_n), kept = _forward(
         *of_call, *tensors[:3], call.batch_sizes, weights, call.units, keeps or call.shown > 1, *map(_dense, inputs)
     )
@@ -147,7 +147,7 @@ class _Layer(torch.autograd.Function):
         weights, *inputs = _parts(call, tensors)
         return None, *_backward(
             compiled(call.program, call.units),
-            torch.get_num_threads(),
+            threads(),
             call.directions,
             *tensors[:3],
             call.batch_sizes,

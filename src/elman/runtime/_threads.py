@@ -3,6 +3,7 @@
 import os
 
 from elman import _engine
+from elman._processors import processors
 from elman.runtime._arrays import as_count
 
 __all__ = ["get_num_threads", "set_num_threads"]
@@ -31,10 +32,7 @@ def _at_first() -> int:
     wanted = os.environ.get("ELMAN_NUM_THREADS", "")
     if wanted:
         return as_count(int(wanted) if wanted.isdecimal() else wanted, "ELMAN_NUM_THREADS", MOST)
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS
-        return os.cpu_count() or 1
+    return processors()
 
 
 _engine.set_num_threads(_at_first())
