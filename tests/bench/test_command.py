@@ -4,9 +4,11 @@ from pathlib import Path
 import pytest
 
 from elman.bench import _contenders
+from elman.cli._bench import _threads
 from tests.bench.reports import whole_report
 from tests.cli.conftest import elman  # noqa: F401
 
+OF_THREADS = "expected integers from 1 to 3 with commas between, as there are 3 processors"
 QUICK = ("--shape", "3,1,2,4", "--rounds", "2", "--seconds", "0.001", "--threads", "1")
 
 
@@ -44,8 +46,9 @@ def test_a_table_on_standard_output_and_all_rounds_in_a_file(elman, monkeypatch)
         (["--cell", "GRU"], "--cell: expected one of rnn, gru, lstm, got 'GRU'"),
         (["--what", "inference,speed"], "--what: expected one of inference, training, step, got 'speed'"),
         (["--peer", "keras"], "--peer: expected one of torch, jax, onnxruntime, openvino, numba, onednn, got 'keras'"),
-        (["--threads", "0"], "--threads: expected integers from 1 to 4096 with commas between, got '0'"),
-        (["--threads", "1,x"], "--threads: expected integers from 1 to 4096 with commas between, got '1,x'"),
+        (["--threads", "0"], f"--threads: {OF_THREADS}, got '0'"),
+        (["--threads", "1,x"], f"--threads: {OF_THREADS}, got '1,x'"),
+        (["--threads", "4,8"], f"--threads: {OF_THREADS}, got '4,8'"),
         (["--rounds", "0"], "--rounds: expected an integer of at least 1, got 0"),
         (["--seconds", "0"], "--seconds: expected a number above 0 and up to 60, got 0.0"),
         (["--seconds", "nan"], "--seconds: expected a number above 0 and up to 60, got nan"),
@@ -53,9 +56,20 @@ def test_a_table_on_standard_output_and_all_rounds_in_a_file(elman, monkeypatch)
         (["--json", "none/x"], "none/x: expected a place in a folder that exists, there is no none"),
     ],
 )
-def test_wrong_options_are_refused_in_one_line(elman, words, said):  # noqa: F811
+def test_wrong_options_are_refused_in_one_line(elman, words, said, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("elman._processors.processors", lambda: 3)
     done = elman("bench", *words)
     assert (done.code, done.out, done.err) == (2, "", f"elman: {said}\n")
+
+
+def test_more_threads_than_there_are_processors_are_left_out(monkeypatch, capsys):
+    monkeypatch.setattr("elman._processors.processors", lambda: 3)
+    assert _threads("8,2,1,4") == [1, 2]
+    assert capsys.readouterr() == ("", "elman: --threads: 4, 8 left out, there are 3 processors\n")
+    assert (_threads("3"), _threads(None)) == ([3], [1, 2])
+    monkeypatch.setattr("elman._processors.processors", lambda: 1)
+    assert _threads(None) == [1]
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])

@@ -5,7 +5,7 @@ import pytest
 
 from elman.bench._cases import Case, Shape
 from elman.bench._report import Report, Timing, geometric_mean
-from elman.bench._table import WIDTH, as_text
+from elman.bench._table import WIDTH, as_text, show
 from tests.bench.reports import MACHINE, whole_report
 
 SHAPE = Shape(100, 1, 8, 8)
@@ -90,9 +90,25 @@ def test_the_table_shows_best_round_median_threads_best_peer_and_share():
         "100,1,8,8     3.00  1.28/1 12345/1  9644.53x  0.10",  # 2 * 100 * 8 * 16 flops in 1.28 µs: 20 Gflop/s of 207
         "              3.50    1.78   12346     torch",
     ]
-    assert "\n\nbest peer / ours: the time of the fastest other library over ours; what Python calls" in text
+    assert "\n\nbest peer / ours: the time of the fastest other library over ours\nof sgemm: our rate" in text
     assert "inference, torch / ours: geometric mean 9644.53x, 1 shape of 50 steps and more" in text
     assert "float32 matrix product 207 Gflop/s (MKL 90, OpenBLAS 207); copy 9.2 GB/s" in text
+
+
+def test_a_table_of_each_number_of_threads_and_what_more_of_them_bring(capsys):
+    show(small_report(elman_layer=(6.0, 4.0), torch=(9.0, 10.0)), by_threads=True)
+    text = capsys.readouterr().out
+    head, *lines = text.partition("RNN inference by threads: ")[2].splitlines()
+    assert head == "µs a call, best of 2 rounds; below, times as fast as on 1"
+    assert [line.rstrip() for line in lines[:6]] == [
+        "steps,batch, elman       best peer",
+        "input,hidden layer torch    / ours",
+        "100,1,8,8     6.00  9.00     1.50x",
+        "  1 thread                   torch",
+        "              4.00  10.0     2.50x",
+        "  2 threads  1.50x 0.90x     torch",
+    ]
+    assert "inference, 2 threads over 1: geometric mean 1.50x, 1 shape of 50 steps and more" in text
 
 
 def test_a_peer_that_failed_somewhere_leaves_a_gap():

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from elman._errors import OptionError
 
-__all__ = ["OURS", "PEERS", "Contender", "peers_of"]
+__all__ = ["NAMES", "OURS", "PEERS", "Contender", "peers_of"]
 
 
 class Contender(NamedTuple):
@@ -57,6 +57,8 @@ PEERS = (
     _known("numba", "numba", "scipy"),
     _known("onednn", "onednn-cpu-gomp", "onednn-devel-cpu-gomp", native=True),
 )
+
+NAMES = [contender.name for contender in (*OURS, *PEERS)]  # in the order of tables and pictures
 
 
 def peers_of(names: list[str]) -> list[Contender]:

@@ -1,13 +1,13 @@
 """What the figures are of: the machine and the versions of all that takes part."""
 
-import os
 import platform
 from collections.abc import Iterable
 from pathlib import Path
 
+from elman._processors import processors
 from elman.bench._contenders import Contender
 
-__all__ = ["cores", "describe", "versions"]
+__all__ = ["describe", "versions"]
 
 
 def describe() -> dict[str, str | int]:
@@ -17,15 +17,10 @@ def describe() -> dict[str, str | int]:
     return {
         "processor": _processor(),
         "architecture": platform.machine(),
-        "cores": cores(),
+        "cores": processors(),
         "system": f"{platform.system()} {platform.release()}",
         "instruction_set": _engine.instruction_set(),
     }
-
-
-def cores() -> int:
-    """Return how many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def versions(contenders: Iterable[Contender]) -> dict[str, str]:

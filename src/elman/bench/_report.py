@@ -110,10 +110,16 @@ class Report:
         """The cell of the run; of older files it is the plain one."""
         return FAMILIES[self.settings.get("cell", "rnn")]
 
-    def rows(self) -> list[Row]:
-        """Return a row for each case, in the order in which they were measured."""
+    def rows(self, threads: int | None = None) -> list[Row]:
+        """Return a row for each case, in the order in which they were measured.
+
+        Args:
+            threads: of these numbers alone; None: of each contender's best.
+        """
         found: dict[Case, dict[str, list[Timing]]] = {}
         for timing in self.timings:
+            if threads not in (None, timing.threads):
+                continue
             by_name = found.setdefault(Case(timing.kind, timing.shape, self.family.name), {})
             by_name.setdefault(timing.contender, []).append(timing)
         fastest = {case: {name: _fastest(each) for name, each in of.items()} for case, of in found.items()}

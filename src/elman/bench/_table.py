@@ -3,73 +3,71 @@
 from collections.abc import Iterator
 from itertools import groupby
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from elman._figures import counted
+from elman.bench._by_threads import by_threads, gains
 from elman.bench._cases import KINDS
-from elman.bench._contenders import OURS, PEERS
+from elman.bench._columns import comparison, microseconds, names_in, table_of
 from elman.bench._report import LONG, Report, Row, geometric_mean
 
 __all__ = ["WIDTH", "as_text", "show"]
 
 WIDTH = 100  # holds the table of all contenders
-NAMES = [contender.name for contender in (*OURS, *PEERS)]
-HEADS = {"onnxruntime": "onnx-\nruntime", "openvino": "open-\nvino"} | {
-    our.name: our.name.replace(" ", "\n") for our in OURS
-}
-HOW_TO_READ = (
-    "best peer / ours: the time of the fastest other library over ours; what Python calls beside the",
-    "layer or the runtime, oneDNN, called from C++ and without autograd, beside the engine as well",
-    "of sgemm: our rate as a share of the machine's matrix product, measured in the same run",
-    "",
-)
 
 
-def show(report: Report) -> None:
-    """Print it on standard output."""
+def show(report: Report, by_threads: bool = False) -> None:
+    """Print it on standard output: sentences as wide as the terminal, tables as wide as they are.
+
+    Args:
+        report: what was measured.
+        by_threads: whether to show the times on each number of threads as well.
+    """
     console = Console(highlight=False)
-    if not console.is_terminal or console.width < WIDTH:
-        console = Console(highlight=False, width=WIDTH)
-    console.print(_group(report))
+    width = console.width if console.is_terminal else WIDTH
+    console = Console(highlight=False, width=max(width, WIDTH))
+    for part in _parts(report, width, by_threads):
+        console.print(part, width=None if isinstance(part, Table) else width)
 
 
 def as_text(report: Report) -> str:
     """Return it without colours."""
     console = Console(width=WIDTH, no_color=True, color_system=None, force_terminal=False)
     with console.capture() as captured:
-        console.print(_group(report))
+        console.print(*_parts(report, WIDTH), sep="\n")
     return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
-def _group(report: Report) -> Group:
+def _parts(report: Report, width: int, of_threads: bool = False) -> list[Text | Table]:
     rows = report.rows()
-    parts: list[Text | Table] = [_head(report)]
-    for kind in KINDS:
-        of_kind = [row for row in rows if row.case.kind == kind]
-        if of_kind:
-            parts += [_legend(kind, report), _table(of_kind, report)]
-    notes = [*HOW_TO_READ, *_means(rows), *_missing(report), *_failures(report)]
-    return Group(*parts, Text("\n".join(["", *notes])))
+    parts: list[Text | Table] = [_head(report, width)]
+    kinds = [kind for kind in KINDS if any(row.case.kind == kind for row in rows)]
+    for kind in kinds:
+        parts += [_legend(kind, report), _table([row for row in rows if row.case.kind == kind], report)]
+    for kind in kinds if of_threads else ():
+        parts += by_threads(kind, report)
+    notes = [*_how_to_read(rows), *_means(rows), *(gains(kinds, report) if of_threads else ())]
+    return [*parts, Text("\n".join(["", *notes, *_missing(report), *_failures(report)]))]
 
 
-def _head(report: Report) -> Text:
+def _head(report: Report, width: int) -> Text:
     machine, rates = report.machine, report.machine["rates"]
     lines = [
         f"{machine['processor']}, {machine['architecture']}, {machine['cores']} cores, {machine['system']}",
         f"instruction set {machine['instruction_set']}; float32 matrix product {report.gflops:.0f} Gflop/s "
         f"(MKL {rates['torch']:.0f}, OpenBLAS {rates['numpy']:.0f}); copy {rates['copy']:.1f} GB/s",
-        *_wrapped([f"{package} {version}" for package, version in report.versions.items()]),
+        *_wrapped([f"{package} {version}" for package, version in report.versions.items()], width),
     ]
     return Text("\n".join(lines))
 
 
-def _wrapped(parts: list[str]) -> list[str]:
-    """Return lines of the parts with commas between, none longer than the table."""
+def _wrapped(parts: list[str], width: int) -> list[str]:
+    """Return lines of the parts with commas between, none wider than that."""
     lines = [parts[0]]
     for part in parts[1:]:
-        if len(lines[-1]) + len(part) + 3 > WIDTH:
+        if len(lines[-1]) + len(part) + 3 > width:
             lines[-1] += ","
             lines.append(part)
         else:
@@ -88,16 +86,11 @@ def _legend(kind: str, report: Report) -> Text:
 
 
 def _table(rows: list[Row], report: Report) -> Table:
-    names = [name for name in NAMES if any(name in row.timings for row in rows)]
-    table = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False, header_style="")
-    table.add_column("steps,batch,\ninput,hidden", no_wrap=True)
-    for name in names:
-        table.add_column(HEADS.get(name, f"\n{name}"), justify="right", no_wrap=True)
-    for head in ("best peer\n/ ours", "of\nsgemm"):
-        table.add_column(head, justify="right", no_wrap=True)
+    names = names_in(rows)
+    table = table_of(names, "best peer\n/ ours", "of\nsgemm")
     for row in rows:
         cells = [_cell(row, name, report) for name in names]
-        table.add_row(str(row.case.shape), *cells, _comparison(row), _share(row, report))
+        table.add_row(str(row.case.shape), *cells, comparison(row), _share(row, report))
     return table
 
 
@@ -109,30 +102,21 @@ def _cell(row: Row, name: str, report: Report) -> Text:
     mark = f"/{threads}" if threads != max(report.settings["threads"]) else ""
     peer = row.best_peer
     style = "bold" if timing in (row.ours, peer, peer and row.beside(peer.contender)) else ""
-    return Text.assemble((_number(timing.best) + mark, style), "\n", (_number(timing.median), "dim"))
-
-
-def _number(microseconds: float) -> str:
-    """Return three figures or more, in at most five characters."""
-    value, unit = microseconds, ""
-    if value >= 99_999.5:
-        value, unit = value / 1e3, "ms"
-    if value >= 999.5 and unit:
-        value, unit = value / 1e3, "s"
-    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}{unit}"
-
-
-def _comparison(row: Row) -> Text:
-    ratio, peer = row.ratio(), row.best_peer
-    if not ratio or not peer:
-        return Text("-")
-    return Text.assemble((f"{ratio:.2f}x", "green" if ratio >= 1 else "red"), "\n", (peer.contender, "dim"))
+    return Text.assemble((microseconds(timing.best) + mark, style), "\n", (microseconds(timing.median), "dim"))
 
 
 def _share(row: Row, report: Report) -> str:
     if not row.ours or row.case.kind == "step":
         return ""
     return f"{row.case.flops / row.ours.best / 1e3 / report.gflops:.2f}"
+
+
+def _how_to_read(rows: list[Row]) -> Iterator[str]:
+    beside = "what Python calls beside the layer or the runtime, oneDNN, called from C++ and without autograd, beside"
+    like = f"; {beside} the engine as well" if any("onednn" in row.timings for row in rows) else ""
+    yield f"best peer / ours: the time of the fastest other library over ours{like}"
+    yield "of sgemm: our rate as a share of the machine's matrix product, measured in the same run"
+    yield ""
 
 
 def _means(rows: list[Row]) -> Iterator[str]:

@@ -25,7 +25,8 @@ def add_bench(commands: Commands) -> None:
     add("--shape", metavar="STEPS,BATCH,INPUT,HIDDEN", action="append", help=shape)
     peer = "torch, jax, onnxruntime, openvino, numba or onednn (default: all that are installed); may be repeated"
     add("--peer", metavar="NAME", action="append", help=peer)
-    add("--threads", metavar="N", help="One number, or several of which the best counts (default: 1,2)")
+    threads = "One number, or several of which the best counts, each in a table besides (default: 1,2)"
+    add("--threads", metavar="N,…", help=threads)
     add("--rounds", metavar="N", type=integer, default=11, help="Of each contender at each shape")
     add("--seconds", metavar="S", type=number, default=0.02, help="Length of a round")
     add("--json", metavar="FILE", type=Path, help="Where to write all rounds, the machine and the versions")
@@ -59,7 +60,7 @@ def bench(options: Namespace) -> int:
         from elman.bench._plot import plot
 
         plot(options.plot, report)
-    show(report)
+    show(report, by_threads=options.threads is not None and len(threads) > 1)
     ours = {our.name for our in OURS}
     return 1 if ours & ({failure.contender for failure in report.failures} | report.missing.keys()) else 0
 
@@ -70,14 +71,21 @@ def _split(given: list[str] | None) -> list[str]:
 
 def _threads(text: str | None) -> list[int]:
     from elman._errors import OptionError
-    from elman.bench._machine import cores
-    from elman.runtime._threads import MOST
+    from elman._figures import counted
+    from elman._processors import processors
 
+    most = processors()
     if text is None:
-        return sorted({1, min(2, cores())})
-    if not all(word.isdecimal() and 1 <= int(word) <= MOST for word in text.split(",")):
-        raise OptionError("threads", f"integers from 1 to {MOST} with commas between", text)
-    return sorted(set(map(int, text.split(","))))
+        return sorted({1, min(2, most)})
+    wanted = sorted({int(word) if word.isdecimal() else 0 for word in text.split(",")})
+    able = [number for number in wanted if number <= most]
+    if not able or able[0] < 1:
+        there = f"as there {'is' if most == 1 else 'are'} {counted(most, 'processor')}"
+        raise OptionError("threads", f"integers from 1 to {most} with commas between, {there}", text)
+    if able != wanted:
+        left = ", ".join(map(str, wanted[len(able) :]))
+        print(f"elman: --threads: {left} left out, there are {counted(most, 'processor')}", file=sys.stderr)
+    return able
 
 
 @contextmanager
