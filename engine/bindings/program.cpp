@@ -77,20 +77,22 @@ void define_program(nb::module_& m) {
   nb::class_<elman::Program>(m, "Program", "A cell of one's own, checked: elman/program.h.")
       .def(
           "__init__",
-          [](elman::Program* self, int gates, int apart, int states, int kept, int unit_inputs, int step_inputs,
-             int row_inputs, std::vector<double> constants, const Lists& forward, const Lists& backward) {
-            new (self) elman::Program(elman::ProgramText{gates, apart, states, kept, unit_inputs, step_inputs,
+          [](elman::Program* self, int gates, int apart, int states, int fed_back, int kept, int unit_inputs,
+             int step_inputs, int row_inputs, std::vector<double> constants, const Lists& forward,
+             const Lists& backward) {
+            new (self) elman::Program(elman::ProgramText{gates, apart, states, fed_back, kept, unit_inputs, step_inputs,
                                                          row_inputs, std::move(constants), list_of(forward, "forward"),
                                                          list_of(backward, "backward")});
           },
-          nb::kw_only(), "gates"_a = 1, "apart"_a = 0, "states"_a = 1, "kept"_a = 0, "unit_inputs"_a = 0,
-          "step_inputs"_a = 0, "row_inputs"_a = 0, "constants"_a = std::vector<double>(), "forward"_a,
-          "backward"_a = Lists(),
+          nb::kw_only(), "gates"_a = 1, "apart"_a = 0, "states"_a = 1, "fed_back"_a = 0, "kept"_a = 0,
+          "unit_inputs"_a = 0, "step_inputs"_a = 0, "row_inputs"_a = 0, "constants"_a = std::vector<double>(),
+          "forward"_a, "backward"_a = Lists(),
           "A list is (instructions, outputs): [(operation, argument, ...), ...] and [(to, from), ...].\n\n"
           "Raises ValueError for what cannot be run.")
       .def_prop_ro("gates", [](const elman::Program& self) { return self.text().gates; })
       .def_prop_ro("apart", [](const elman::Program& self) { return self.text().apart; })
       .def_prop_ro("states", [](const elman::Program& self) { return self.text().states; })
+      .def_prop_ro("fed_back", [](const elman::Program& self) { return self.text().fed_back; })
       .def_prop_ro(
           "kept", [](const elman::Program& self) { return self.text().kept; },
           "What the lists say is kept; with the states but h, what `kept` of forward holds of a unit.")

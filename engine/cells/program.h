@@ -18,6 +18,7 @@ struct ProgramCell {
   int kept() const { return plan->sizes.kept; }
   int deltas() const { return gates() + apart(); }
   int unit_inputs() const { return plan->unit_inputs; }
+  int fed_back() const { return plan->fed_back; }
   bool carries_hidden() const { return plan->carries_hidden; }
 };
 
@@ -37,7 +38,7 @@ auto input_of_program(const Call& call, const Schedule& schedule, Kind kind, int
   return reading(schedule.at(rows, step, row), rows.row_stride);
 }
 
-// A state but h of rows that have no step before.
+// A state but the first of rows that have no step before.
 template <class Call, class T>
 Operand<T> initial_cells(const Call& call, int state, std::int64_t row, const T* zeros, std::int64_t units) {
   if (!call.initial_cell_state) return reading(zeros, 0);

@@ -26,6 +26,7 @@ struct SizedCell : C {
   static constexpr int kept() { return kKept; }
   static constexpr int deltas() { return kDeltas; }
   static constexpr int unit_inputs() { return 0; }
+  static constexpr int fed_back() { return 0; }
   static constexpr bool carries_hidden() { return kCarriesHidden; }
 };
 

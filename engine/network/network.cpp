@@ -25,8 +25,8 @@ std::vector<Program> copies(const Program* const* programs, int layers) {
   for (int layer = 0; programs && layer < layers; ++layer) {
     ProgramText text = programs[layer]->text();
     const ProgramText& first = programs[0]->text();
-    if (text.gates != first.gates || text.states != first.states || text.unit_inputs != first.unit_inputs ||
-        text.step_inputs || text.row_inputs) {
+    if (text.gates != first.gates || text.states != first.states || text.fed_back != first.fed_back ||
+        text.unit_inputs != first.unit_inputs || text.step_inputs || text.row_inputs) {
       throw std::invalid_argument("programs: expected as many gates, states and unit inputs of each, and no others");
     }
     text.backward = {};

@@ -165,6 +165,7 @@ void describe(const Program& program, Plan& plan) {
   plan.sizes = sizes(program);
   plan.unit_inputs = text.unit_inputs;
   plan.row_inputs = text.row_inputs;
+  plan.fed_back = text.fed_back;
   plan.constants = text.constants.data();
   plan.carries_hidden = false;
   for (const Output& output : text.backward.outputs) {
@@ -176,7 +177,7 @@ void describe(const Program& program, Plan& plan) {
 
 CellSizes sizes(const Program& program) {
   const ProgramText& text = program.text();
-  // all states but h are kept too, behind the rest
+  // all states but the first are kept too, behind the rest
   return {"program", text.gates, text.apart, text.states, text.kept + text.states - 1, false};
 }
 

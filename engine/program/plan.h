@@ -26,6 +26,7 @@ struct Plan {
 
   CellSizes sizes;
   int unit_inputs, row_inputs;
+  int fed_back;
   int registers;
   int instruction_count, place_count;
   bool takes_whole_rows;  // a value hangs on all units of its row

@@ -171,6 +171,7 @@ const ProgramText& checked(const ProgramText& text) {
   limit("gates", text.gates, 1, kMostGates);
   limit("apart", text.apart, 0, text.gates);
   limit("states", text.states, 1, kMostStates);
+  limit("fed_back", text.fed_back, 0, text.states - 1);
   limit("kept", text.kept, 0, kMostKeptValues);
   limit("unit_inputs", text.unit_inputs, 0, kMostUnitInputs);
   limit("step_inputs", text.step_inputs, 0, kMostStepInputs);

@@ -160,8 +160,12 @@ class BackwardPass {
       if (row < continuing) later[row - first] = recurrent_delta(chunk_.position(iteration + 1) + row);
       if (units.begin > 0) continue;  // whoever has the first notes where the row's other factors lie
       chunk_.inputs[at] = schedule_.at(call_.input, step, row);
-      chunk_.previous[at] =
-          row < before ? schedule_.at(call_.output, schedule_.step(iteration - 1), row) : initial(row);
+      if (cell_.fed_back() > 0) {
+        chunk_.previous[at] = further_state(cell_.fed_back(), iteration, row).data;
+      } else {
+        chunk_.previous[at] =
+            row < before ? schedule_.at(call_.output, schedule_.step(iteration - 1), row) : initial(row);
+      }
       chunk_.d_inputs[at] = call_.d_input.data ? schedule_.at(call_.d_input, step, row) : nullptr;
     }
 
@@ -181,10 +185,15 @@ class BackwardPass {
         store(deltas + row * chunk_.row_distance + column, lanes, Cell::template differentiate<T>(gradient, output));
       }
     };
-    multiply<T, kBlock>(later, 1, continuing - first, recurrent_weights_.slice(units.begin, units.end),
-                        vector_by_vector(finish), iteration);
-    for (std::int64_t row = larger(first, continuing); row < end; ++row) {
-      const T* d_final = call_.d_final_state ? call_.d_final_state + row * hidden_size_ : zeros_;
+    const Packed<T> weights = recurrent_weights_.slice(units.begin, units.end);
+    if (cell_.fed_back() > 0) {
+      multiply<T, kBlock>(later, 1, continuing - first, weights, vector_by_vector(adds_to_cells(first)), iteration);
+    } else {
+      multiply<T, kBlock>(later, 1, continuing - first, weights, vector_by_vector(finish), iteration);
+    }
+    for (std::int64_t row = cell_.fed_back() > 0 ? first : larger(first, continuing); row < end; ++row) {
+      const bool is_last = row >= continuing && call_.d_final_state;
+      const T* d_final = is_last ? call_.d_final_state + row * hidden_size_ : zeros_;
       for (std::int64_t column = units.begin; column < units.end; column += kLanes<T>) {
         const int lanes = static_cast<int>(smaller(kLanes<T>, units.end - column));
         finish(row - first, column - units.begin, lanes, load(d_final + column, 1, lanes));
@@ -194,19 +203,46 @@ class BackwardPass {
 
   // dh_0 = W_hh^T d_1 of the rows whose first step this is.
   void differentiate_initial(std::int64_t iteration, std::int64_t first, std::int64_t last) {
-    if (!call_.d_initial_state) return;
+    if (!call_.d_initial_state && cell_.fed_back() == 0) return;
     first = larger(first, schedule_.rows_of(iteration - 1));
     const std::int64_t end = smaller(schedule_.rows_of(iteration), last);
     if (first >= end) return;
     const T* from[tuning::kMostRowsOfGroup];
     for (std::int64_t row = first; row < end; ++row)
       from[row - first] = recurrent_delta(chunk_.position(iteration) + row);
+    if (cell_.fed_back() > 0) {
+      multiply<T, kBlock>(from, 1, end - first, recurrent_weights_, vector_by_vector(adds_to_cells(first)));
+      for (std::int64_t i = first * hidden_size_; call_.d_initial_state && i < end * hidden_size_; ++i) {
+        call_.d_initial_state[i] = cell_.carries_hidden() ? hidden_[i] : T(0);
+      }
+      return;
+    }
     multiply<T, kBlock>(from, 1, end - first, recurrent_weights_,
                         vector_by_vector([&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
                           const std::ptrdiff_t at = (first + row) * hidden_size_ + column;
                           if (cell_.carries_hidden()) sums += load(hidden_ + at, 1, lanes);
                           store(call_.d_initial_state + at, lanes, sums);
                         }));
+  }
+
+  // What W_hh^T d gives of the rows from `first` on, to a program's state that is fed back and not the output.
+  auto adds_to_cells(std::int64_t first) const {
+    T* const to = cells_ + (cell_.fed_back() - 1) * cells_apart_ + first * hidden_size_;
+    return [this, to](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
+      T* const at = to + row * hidden_size_ + column;
+      store(at, lanes, load(at, 1, lanes) + sums);
+    };
+  }
+
+  // A further state of a program before a step, from a row on, of rows that all have a step before this one, or none.
+  Operand<T> further_state(int state, std::int64_t iteration, std::int64_t row) const {
+    if (row >= schedule_.rows_of(iteration - 1)) {
+      return initial_cells(call_, state, row, zeros_, hidden_size_);
+    }
+    const std::int64_t elements = cell_.kept() * hidden_size_;
+    const Rows<const T> all{call_.kept, schedule_.batch() * elements, elements, 1};
+    const std::int64_t field = (cell_.kept() - cell_.states() + state) * hidden_size_;
+    return reading(schedule_.at(all, schedule_.step(iteration - 1), row) + field, elements);
   }
 
   // The deltas of a row's units of a cell with several gates.
@@ -279,8 +315,7 @@ class BackwardPass {
           return reading(schedule_.at(call_.output, step, begin), call_.output.row_stride);
         case Kind::state:
           if (index == 0 && is_first) return reading(initial(begin), call_.initial_state ? hidden_size_ : 0);
-          if (is_first) return initial_cells(call_, index, begin, zeros_, hidden_size_);
-          if (index > 0) return field(schedule_.step(iteration - 1), kept_of_states + index);
+          if (index > 0) return further_state(index, iteration, begin);
           return reading(schedule_.at(call_.output, schedule_.step(iteration - 1), begin), call_.output.row_stride);
         case Kind::d_new_state:
           if (index == 0) return {arriving + (begin - first) * hidden_size_, hidden_size_, 1};

@@ -199,15 +199,20 @@ class ForwardPass {
     const T* from[tuning::kMostRowsOfGroup];
     T* to[tuning::kMostRowsOfGroup];
     for (std::int64_t row = first; row < end; ++row) {
-      from[row - first] = row < before ? schedule_.at(call_.output, schedule_.step(iteration - 1), row) : initial(row);
+      if (cell_.fed_back() > 0) {
+        from[row - first] = further_state(cell_.fed_back(), iteration, row).data;
+      } else {
+        from[row - first] =
+            row < before ? schedule_.at(call_.output, schedule_.step(iteration - 1), row) : initial(row);
+      }
       to[row - first] = schedule_.at(call_.output, step, row);
     }
     const Packed<T> weights = recurrent_weights_.slice(units.begin, units.end);
     if constexpr (Cell::kIsProgram) {
       add_recurrent(from, sums, end - first, iteration);
       const std::int64_t cut = larger(first, smaller(before, end));
-      run_program(iteration, first, cut, first, from, sums, runner);
-      run_program(iteration, cut, end, first, from, sums, runner);
+      run_program(iteration, first, cut, first, sums, runner);
+      run_program(iteration, cut, end, first, sums, runner);
       return finish_program(iteration, first, end);
     } else if constexpr (Cell::kThroughOutput) {
       multiply<T, kBlock>(
@@ -263,17 +268,30 @@ class ForwardPass {
         iteration);
   }
 
+  // Where a further state of a program is stepped in place, from a row on.
+  Operand<T> cells(int state, std::int64_t row) const {
+    return {cells_ + (state - 1) * cells_apart_ + row * hidden_size_, hidden_size_, 1};
+  }
+
+  // A further state of a program before a step, from a row on, of rows that all have a step before this one, or none.
+  Operand<T> further_state(int state, std::int64_t iteration, std::int64_t row) const {
+    if (!call_.kept) return cells(state, row);
+    if (row >= schedule_.rows_of(iteration - 1)) {
+      return initial_cells(call_, state, row, weights_.zeros, hidden_size_);
+    }
+    const std::int64_t field = (cell_.kept() - cell_.states() + state) * hidden_size_;
+    return reading<T>(schedule_.at(kept_rows(), schedule_.step(iteration - 1), row) + field,
+                      cell_.kept() * hidden_size_);
+  }
+
   // Of rows that all have a step before this one, or none.
   [[gnu::noinline]] void run_program(std::int64_t iteration, std::int64_t begin, std::int64_t end, std::int64_t first,
-                                     const T* const* from, T* sums, const Interpreter<T>& interpreter) const {
+                                     T* sums, const Interpreter<T>& interpreter) const {
     if (begin >= end) return;
     const std::int64_t step = schedule_.step(iteration), elements = cell_.kept() * hidden_size_;
     const bool is_first = begin >= schedule_.rows_of(iteration - 1);
     T* const own_sums = sums + (begin - first) * width();
     T* const kept = call_.kept ? schedule_.at(kept_rows(), step, begin) : nullptr;
-    const auto cells = [&](int state) {
-      return Operand<T>{cells_ + (state - 1) * cells_apart_ + begin * hidden_size_, hidden_size_, 1};
-    };
     const auto field = [&](int index) { return Operand<T>{kept + index * hidden_size_, elements, 1}; };
     const int kept_of_states = cell_.kept() - cell_.states();  // the field of state s is behind it, s fields
     interpreter.run(end - begin, [&](Kind kind, int index) -> Operand<T> {
@@ -283,16 +301,12 @@ class ForwardPass {
         case Kind::from_hidden: return {own_sums + (cell_.apart() + index) * hidden_size_, width(), 1};
         case Kind::new_state:
           if (index == 0) return {schedule_.at(call_.output, step, begin), call_.output.row_stride, 1};
-          return kept ? field(kept_of_states + index) : cells(index);
+          return kept ? field(kept_of_states + index) : cells(index, begin);
         case Kind::kept: return field(index);
         case Kind::state:
-          if (index == 0 && !is_first) return reading(from[begin - first], call_.output.row_stride);
-          if (index == 0) return reading(from[begin - first], call_.initial_state ? hidden_size_ : 0);
-          if (!kept) return cells(index);
-          if (is_first) return initial_cells(call_, index, begin, weights_.zeros, hidden_size_);
-          return reading(
-              schedule_.at(kept_rows(), schedule_.step(iteration - 1), begin) + (kept_of_states + index) * hidden_size_,
-              elements);
+          if (index > 0) return further_state(index, iteration, begin);
+          if (is_first) return reading(initial(begin), call_.initial_state ? hidden_size_ : 0);
+          return reading<T>(schedule_.at(call_.output, schedule_.step(iteration - 1), begin), call_.output.row_stride);
         default: return input_of_program(call_, schedule_, kind, index, step, begin, hidden_size_);
       }
     });

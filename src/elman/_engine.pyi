@@ -22,7 +22,7 @@ def values() -> dict[str, int]:
 class Program:
     """A cell of one's own, checked: elman/program.h."""
 
-    def __init__(self, *, gates: int = 1, apart: int = 0, states: int = 1, kept: int = 0, unit_inputs: int = 0, step_inputs: int = 0, row_inputs: int = 0, constants: Sequence[float] = [], forward: tuple[Sequence[Sequence[int]], Sequence[tuple[int, int]]], backward: tuple[Sequence[Sequence[int]], Sequence[tuple[int, int]]] = ([], [])) -> None:
+    def __init__(self, *, gates: int = 1, apart: int = 0, states: int = 1, fed_back: int = 0, kept: int = 0, unit_inputs: int = 0, step_inputs: int = 0, row_inputs: int = 0, constants: Sequence[float] = [], forward: tuple[Sequence[Sequence[int]], Sequence[tuple[int, int]]], backward: tuple[Sequence[Sequence[int]], Sequence[tuple[int, int]]] = ([], [])) -> None:
         """
         A list is (instructions, outputs): [(operation, argument, ...), ...] and [(to, from), ...].
 
@@ -37,6 +37,9 @@ class Program:
 
     @property
     def states(self) -> int: ...
+
+    @property
+    def fed_back(self) -> int: ...
 
     @property
     def kept(self) -> int:

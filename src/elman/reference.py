@@ -131,6 +131,7 @@ def unroll(
     reverse: bool,
     units: int,
     step_inputs: Sequence[Tensor] = (),
+    fed_back: int = 0,
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Take one step after another, of any cell: what :func:`layer` is made of.
 
@@ -141,6 +142,7 @@ def unroll(
         weight_hh: as :func:`layer`'s; ``None`` of a cell that feeds nothing back: then v is zeros.
         units: hidden_size.
         step_inputs: arrays that lie as the input does.
+        fed_back: which of the states ``weight_hh`` multiplies.
 
     Returns:
         The states after every step, each shaped as the output, and each row's last ones, (batch, hidden_size).
@@ -152,7 +154,7 @@ def unroll(
         rows = x_t.shape[0]
         before = [state[:rows] for state in states]
         u = linear(x_t, weight_ih, bias_ih)
-        v = torch.zeros_like(u) if weight_hh is None else linear(before[0], weight_hh, bias_hh)
+        v = torch.zeros_like(u) if weight_hh is None else linear(before[fed_back], weight_hh, bias_hh)
         after = step(u, v, *before, *others)
         states = [torch.cat([new, old[rows:]]) for new, old in zip(after, states, strict=True)]
         outputs.append(after)

@@ -33,6 +33,10 @@ DATA: dict[str, Any] = {
         ({"inputs": {1: "unit"}}, "inputs: expected a list of names"),
         ({"gates": "a"}, "gates: expected a list of names, got 'a'"),
         ({"states": ["a"]}, "program: expected names that are given once"),
+        ({"fed_back": 1}, "results: expected the place of a node for each state, got [4]"),
+        ({"fed_back": 2, "results": [4, 4, 4]}, "fed_back: expected one of 1 states, or behind them, got 2"),
+        ({"fed_back": True, "results": [4, 4]}, "fed_back: expected one of 1 states, or behind them, got True"),
+        ({"fed_back": -1}, "fed_back: expected one of 1 states, or behind them, got -1"),
         ({"name": "x"}, "program: expected a dictionary of gates, inputs, nodes, results, states"),
     ],
 )
@@ -40,6 +44,16 @@ def test_data_of_no_program_is_refused_in_one_line(changed: dict[str, Any], mess
     with pytest.raises(InputError, match=re.escape(message)) as refusal:
         Program.from_data(DATA | changed)
     assert "\n" not in str(refusal.value)
+
+
+def test_what_is_fed_back_is_a_state_once_its_mask_is_1() -> None:
+    masked = {"inputs": {"m": "sequence"}, "nodes": [["gate", "a"], ["sequence", "m"], ["multiply", 1, 0]]}
+    program = Program.from_data(DATA | masked | {"results": [0, 2], "fed_back": 1})
+    assert (program.carried, program.fed_back) == (("h", "fed back"), 1)
+    assert Program.from_data(program.to_data()) == program
+    plain, other = program.with_numbers({"m": 1.0}), program.with_numbers({"m": 0.5})
+    assert (plain.results, plain.fed_back) == ((0,), 0)
+    assert (other.results, other.fed_back) == ((0, 2), 1)
 
 
 def test_programs_are_equal_where_they_compute_the_same() -> None:

@@ -275,6 +275,7 @@ FINE = ([(OPERATION["tanh"], the("sum"))], [(the("new_state"), 0)])
         ({"gates": 9}, "gates: expected from 1 to 8, got 9"),
         ({"apart": 2}, "apart: expected from 0 to 1, got 2"),
         ({"states": 5}, "states: expected from 1 to 4, got 5"),
+        ({"fed_back": 1}, "fed_back: expected from 0 to 0, got 1"),
         ({"kept": -1}, "kept: expected from 0 to 32, got -1"),
         ({"unit_inputs": 17}, "unit_inputs: expected from 0 to 16, got 17"),
         ({"step_inputs": 2**30}, "step_inputs: expected from 0 to 8, got 1073741824"),

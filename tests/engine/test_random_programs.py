@@ -60,7 +60,8 @@ def programs(draw) -> dict:
     sizes = {
         "gates": gates,
         "apart": draw(st.integers(0, gates)),
-        "states": draw(st.integers(1, 3)),
+        "states": (states := draw(st.integers(1, 3))),
+        "fed_back": draw(st.integers(0, states - 1)),
         "kept": draw(st.integers(0, 3)),
         **{f"{kind}_inputs": draw(st.integers(0, 2)) for kind in ("unit", "step", "row")},
     }
@@ -96,6 +97,7 @@ def evaluate(lists: Lists, known: dict[int, Array]) -> dict[tuple[str, int], Arr
 def by_lists(this: ProgramCase, text: dict) -> dict[str, Array]:
     """The loops over steps, forward and backward, over rows of values."""
     units, gates, states, added = this.hidden_size, text["gates"], text["states"], text["gates"] - text["apart"]
+    fed_back = text["fed_back"]
     sizes = [this.batch] * this.steps if this.batch_sizes is None else this.batch_sizes.tolist()
     ranges = [slice(first, end) for first, end in pairwise([0, *np.cumsum(sizes).tolist()])]
     order = range(len(ranges))[:: -1 if this.reverse else 1]
@@ -117,7 +119,7 @@ def by_lists(this: ProgramCase, text: dict) -> dict[str, Array]:
         before = state[:, :count].copy()
         u, v = (
             x[at] @ this.input_weights.T + this.input_bias,
-            before[0] @ this.recurrent_weights.T + this.recurrent_bias,
+            before[fed_back] @ this.recurrent_weights.T + this.recurrent_bias,
         )
         known = inputs(at, count) | {the("state", i): before[i] for i in range(states)}
         for gate, (of_input, of_hidden) in enumerate(zip(np.split(u, gates, 1), np.split(v, gates, 1), strict=True)):
@@ -149,10 +151,10 @@ def by_lists(this: ProgramCase, text: dict) -> dict[str, Array]:
             d_v[at, column] = back["d_sum" if gate < added else "d_from_hidden", gate]
         for i in range(states):
             d_state[i, :count] = back.get(("d_state", i), 0)
-        d_state[0, :count] += d_v[at] @ this.recurrent_weights
+        d_state[fed_back, :count] += d_v[at] @ this.recurrent_weights
         d_x[at] = d_u[at] @ this.input_weights
         d_w_ih += d_u[at].T @ x[at]
-        d_w_hh += d_v[at].T @ before[0]
+        d_w_hh += d_v[at].T @ before[fed_back]
         for i, each in enumerate(d_of["unit"]):
             each += back["d_unit_input", i].sum(0)
         for i, each in enumerate(d_of["step"]):

@@ -128,7 +128,7 @@ struct Forward {
                       // ones are or (steps, batch), of kept * hidden_size elements (see cells.h), written, contiguous;
                       // null: not wanted; not read of a cell that keeps nothing
   const Program* program = nullptr;      // null: the cell is `cell`. Its kept * hidden_size elements a row are those of
-                                         // its kept and of all states but h, and its further states are "cell states":
+                                         // its kept and of all states but the first, its "cell states":
   std::ptrdiff_t cell_states_apart = 0;  // where there are several, the elements from one to the next; else not read
   ProgramInputs<T> inputs = {};          // of the program
 };

@@ -2,8 +2,8 @@
 // over steps and rows, and runs the two lists of instructions between.
 //
 // The first gates take a_g = (W_ih x_t + (b_ih + b_hh)) + W_hh h_{t-1}, the last ones, those apart, both of
-// u_g = W_ih x_t + b_ih and v_g = W_hh h_{t-1} + b_hh. h is the first state: the output, and what is fed back through
-// W_hh.
+// u_g = W_ih x_t + b_ih and v_g = W_hh h_{t-1} + b_hh. h is the state that is fed back. The first state is the output,
+// and fed back unless another is.
 //
 // Every value is one number a row and unit. An instruction i of a list gives the value `result` i; its arguments are
 // results of instructions before it, constants, or what the list may read:
@@ -11,18 +11,16 @@
 //     forward   sum (a_g); from_input, from_hidden (u_g, v_g of the gates apart); state (before the step); unit_input,
 //               step_input, row_input
 //     backward  state (before the step), new_state (after it), unit_input, step_input, row_input, kept, and
-//     d_new_state:
-//               dL/d(state after the step), of h with what came through W_hh
+//               d_new_state, which is dL/d(state after the step), of h with what came through W_hh
 //
 // A list's outputs say which value becomes what:
 //
 //     forward   each new_state, and each kept: what the backward list reads
-//     backward  d_sum of each gate, of those apart d_from_input and d_from_hidden; d_state, what goes to the step
-//     before
-//               past W_hh, of each state but h, of which it may be left out; and, where they may be asked for,
-//               d_unit_input, d_step_input and d_row_input
+//     backward  d_sum of each gate, of those apart d_from_input and d_from_hidden; d_state, what goes past W_hh to the
+//               step before, of each state but the first, of which it may be left out; and, where they may be asked
+//               for, d_unit_input, d_step_input and d_row_input
 //
-// The engine keeps h (it is the output) and all other states for the backward list by itself.
+// The engine keeps the first state (it is the output) and all others for the backward list by itself.
 //
 // Results. All operations round once; division and sqrt are IEEE's, exp and log off by less than a unit in the last
 // place, tanh and sigma the cells' own. row_sum adds the units of a row by 16 running sums from zero, sum j of the
@@ -123,6 +121,7 @@ struct ProgramText {
   int gates = 1;        // 1 to kMostGates: blocks of hidden_size rows in W_ih, W_hh and the biases
   int apart = 0;        // 0 to gates, the last of them
   int states = 1;       // 1 to kMostStates, h among them
+  int fed_back = 0;     // 0 to states - 1: h, what W_hh multiplies
   int kept = 0;         // 0 to kMostKeptValues
   int unit_inputs = 0;  // 0 to kMostUnitInputs arrays (hidden_size)
   int step_inputs = 0;  // 0 to kMostStepInputs arrays (steps, batch, hidden_size), or packed

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from numbers import Real
 from typing import Any
 
@@ -48,7 +48,8 @@ class Cell:
     Attributes:
         gates: names. Each is ``W_ih x + b_ih + W_hh h + b_hh`` with rows of its own in the weights; its ``.input`` and
             ``.recurrent`` are the two parts, each with its bias. Gates whose parts are used come last in the weights.
-        states: names, ``("h",)`` unless said otherwise. The first is the output, and is fed back through ``W_hh``.
+        states: names, ``("h",)`` unless said otherwise. The first is the output.
+        fed_back: the name of the state that is fed back through ``W_hh``: the output unless said otherwise.
         step_inputs: names of what is given for each step, sequence and unit, such as noise.
         sequence_inputs: names of what is given for each sequence and unit, such as a dropout mask.
 
@@ -71,6 +72,7 @@ class Cell:
 
     gates: tuple[str, ...] = ("a",)
     states: tuple[str, ...] = ("h",)
+    fed_back: str = ""
     step_inputs: tuple[str, ...] = ()
     sequence_inputs: tuple[str, ...] = ()
 
@@ -87,8 +89,15 @@ class Cell:
         _ = self.program
 
     def __repr__(self) -> str:
-        given = ", ".join(f"{name}={shown(value)}" for name, value in self.parameters.items())
-        return f"{type(self).__name__}({given})"
+        said: dict[str, Any] = {}
+        for name, argument in inspect.signature(type(self)).parameters.items():
+            given = self.parameters.get(name, getattr(self, name, argument.default))
+            if argument.kind is argument.VAR_KEYWORD:
+                said |= given if isinstance(given, Mapping) else {}
+            elif name in self.parameters or shown(given) != shown(argument.default):
+                said[name] = given
+        words = (f"{name}={value if isinstance(value, Cell) else shown(value)}" for name, value in said.items())
+        return f"{type(self).__name__}({', '.join(words)})"
 
     def __getstate__(self) -> dict[str, Any]:
         # pickled by class: the program is what its step says then
@@ -108,33 +117,52 @@ class Cell:
     @cached_property
     def program(self) -> Program:
         """What ``step`` does, as data."""
-        if not hasattr(type(self), "step"):
-            raise InputError(f"{type(self).__name__}: expected a step, as in def step(self, a, h)")
-        recording = Recording()
-        arguments = {name: self._argument(recording, name) for name in self._argument_names()}
-        after = self.step(**arguments)
-        after = (*after,) if isinstance(after, tuple | list) else (after,)
-        title = f"{type(self).__name__}.step"
-        if len(after) != len(self.states) or not all(recording.holds(value) for value in after):
-            expected = "a value" if len(self.states) == 1 else f"{len(self.states)} values"
-            raise InputError(f"{title}: expected to return {expected} ({', '.join(self.states)}), got {_said(after)}")
+        recording, title = Recording(), f"{type(self).__name__}.step"
+        after = self._after(recording)
+        fed_back = self._fed_back_index()
+        fed = self._feed(after[fed_back], partial(self._argument, recording))
+        if fed is not after[fed_back]:
+            after, fed_back = (*after, fed), len(after)
         nodes, results = recording.reached_from(after)
         if len(nodes) > MOST_NODES:
             raise InputError(f"{title}: expected at most {MOST_NODES} operations, got {len(nodes)}")
         taken = {node.name for node in nodes if node.operation in ("gate_input", "gate_recurrent")}
-        inputs = {name: self._kind(name) for name in arguments if self._kind(name)}
+        names = (*self.step_inputs, *self.sequence_inputs, *self.parameters)
         program = Program(
             gates=(*(g for g in self.gates if g not in taken), *(g for g in self.gates if g in taken)),
             states=tuple(self.states),
-            inputs=inputs,
+            inputs={name: self._kind(name) for name in names if self._kind(name)},
             nodes=nodes,
             results=results,
+            fed_back=fed_back,
         )
         try:
             compiled(program, 1)
         except ValueError as error:  # of too many gates, say
             raise InputError(f"{title}: {error}") from None
         return program
+
+    def _after(self, recording: Recording) -> tuple[Value, ...]:
+        """The states after a step."""
+        if not hasattr(type(self), "step"):
+            raise InputError(f"{type(self).__name__}: expected a step, as in def step(self, a, h)")
+        after = self.step(**{name: self._argument(recording, name) for name in self._argument_names()})
+        after = (*after,) if isinstance(after, tuple | list) else (after,)
+        if len(after) != len(self.states) or not all(recording.holds(value) for value in after):
+            expected = "a value" if len(self.states) == 1 else f"{len(self.states)} values"
+            expected += f" ({', '.join(self.states)})"
+            raise InputError(f"{type(self).__name__}.step: expected to return {expected}, got {_said(after)}")
+        return after
+
+    def _fed_back_index(self) -> int:
+        if self.fed_back and self.fed_back not in self.states:
+            expected = f"expected one of {', '.join(self.states)}"
+            raise InputError(f"{type(self).__name__}.fed_back: {expected}, got {shown(self.fed_back)}")
+        return [*self.states].index(self.fed_back) if self.fed_back else 0
+
+    def _feed(self, state: Any, argument: Callable[[str], Any]) -> Any:
+        """What ``W_hh`` multiplies, of the state that is fed back and what the cell is given: symbols, or tensors."""
+        return state
 
     def _argument_names(self) -> list[str]:
         title = type(self).__name__

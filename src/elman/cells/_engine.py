@@ -22,7 +22,8 @@ def compiled(program: Program, units: int) -> Any:
     return _engine.Program(
         gates=len(program.gates),
         apart=len(program.apart),
-        states=len(program.states),
+        states=len(program.results),
+        fed_back=program.fed_back,
         kept=lowered.kept,
         unit_inputs=len(program.inputs_by("unit")),
         step_inputs=len(program.inputs_by("step")),

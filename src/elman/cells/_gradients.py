@@ -62,7 +62,7 @@ def differentiate(program: Program) -> Gradients:
         if gradient is not None:
             gradients[place] = gradients[place] + gradient if place in gradients else gradient
 
-    for name, result in zip(program.states, program.results, strict=True):
+    for name, result in zip(program.carried, program.results, strict=True):
         add(result, recording.add("d_after", name=name))
     of_leaves = {}
     for place in reversed(range(len(program.nodes))):

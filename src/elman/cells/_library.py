@@ -26,6 +26,8 @@ from elman.cells._values import (
 
 __all__ = [
     "ACTIVATIONS",
+    "GRU",
+    "LSTM",
     "CoupledLSTM",
     "Elman",
     "IndRNN",
@@ -77,7 +79,7 @@ class Elman(Cell):
     """
 
     def __init__(self, activation: str = "tanh", **constants: float) -> None:
-        self._activation, self._constants = _checked(activation), constants
+        self.activation, self.constants = _checked(activation), constants
         known = [*inspect.signature(ACTIVATIONS[activation]).parameters][1:]
         for name, value in constants.items():
             if name not in known:
@@ -87,7 +89,43 @@ class Elman(Cell):
         super().__init__()
 
     def step(self, a: Value) -> Any:
-        return ACTIVATIONS[self._activation](a, **self._constants)
+        return ACTIVATIONS[self.activation](a, **self.constants)
+
+
+class GRU(Cell):
+    r"""PyTorch's GRU: :math:`r, z = \sigma(a)`, :math:`n = \tanh(u_n + r \odot v_n)`,
+    :math:`h_t = (1 - z) \odot n + z \odot h_{t-1}`.
+
+    The numbers of :class:`elman.nn.GRU`, to the bit, which is faster; here for :class:`Zoneout`,
+    :class:`RecurrentDropout` and cells made from it.
+
+    Source: K. Cho et al., "Learning phrase representations using RNN encoder-decoder for statistical machine
+    translation" (2014), with the reset behind the product, as PyTorch's.
+    """
+
+    gates = ("r", "z", "n")
+
+    def step(self, r: Any, z: Any, n: Any, h: Value) -> Any:
+        n = tanh(fma(sigma(r), n.recurrent, n.input))
+        return fma(sigma(z), h - n, n)
+
+
+class LSTM(Cell):
+    r"""PyTorch's LSTM: :math:`c_t = \sigma(a_f) \odot c_{t-1} + \sigma(a_i) \odot \tanh(a_g)`,
+    :math:`h_t = \sigma(a_o) \odot \tanh(c_t)`.
+
+    The numbers of :class:`elman.nn.LSTM`, to the bit, which is faster; here for :class:`Zoneout`,
+    :class:`RecurrentDropout` and cells made from it.
+
+    Source: S. Hochreiter and J. Schmidhuber, "Long short-term memory" (1997); F. Gers et al. (2000), whose forget gate
+    it has.
+    """
+
+    gates, states = ("i", "f", "g", "o"), ("h", "c")
+
+    def step(self, i: Any, f: Any, g: Any, o: Any, c: Any) -> Any:
+        c = fma(sigma(f), c, sigma(i) * tanh(g))
+        return sigma(o) * tanh(c), c
 
 
 class _Leaky(Cell):
@@ -98,7 +136,7 @@ class _Leaky(Cell):
             raise InputError(f"leak: expected a number above 0, got {shown(leak)}")
         if not _is_number(noise) or not 0 <= noise < float("inf"):
             raise InputError(f"noise: expected a number of 0 or more, got {shown(noise)}")
-        self._activation, self._sigma = _checked(activation), noise
+        self.activation, self.noise = _checked(activation), noise
         if noise:
             self.step_inputs = ("noise",)
         super().__init__(leak=leak)
@@ -123,8 +161,8 @@ class RateLeaky(_Leaky):
 
     def step(self, a: Value, h: Value, leak: Any, noise: Any = None) -> Any:
         if noise is not None:
-            a = a + sqrt(2.0 / leak) * self._sigma * noise
-        return (1.0 - leak) * h + leak * ACTIVATIONS[self._activation](a)
+            a = a + sqrt(2.0 / leak) * self.noise * noise
+        return (1.0 - leak) * h + leak * ACTIVATIONS[self.activation](a)
 
 
 class VoltageLeaky(_Leaky):
@@ -148,8 +186,8 @@ class VoltageLeaky(_Leaky):
     def step(self, a: Value, v: Value, leak: Any, noise: Any = None) -> Any:
         v = (1.0 - leak) * v + leak * a
         if noise is not None:
-            v = v + sqrt(2.0 * leak) * self._sigma * noise
-        return ACTIVATIONS[self._activation](v), v
+            v = v + sqrt(2.0 * leak) * self.noise * noise
+        return ACTIVATIONS[self.activation](v), v
 
 
 class IndRNN(Cell):
@@ -163,11 +201,11 @@ class IndRNN(Cell):
     """
 
     def __init__(self, recurrent: Any = learned(1.0), activation: str = "relu") -> None:  # noqa: B008
-        self._activation = _checked(activation)
+        self.activation = _checked(activation)
         super().__init__(recurrent=recurrent)
 
     def step(self, a: Any, h: Value, recurrent: Any) -> Any:
-        return ACTIVATIONS[self._activation](fma(recurrent, h, a.input))
+        return ACTIVATIONS[self.activation](fma(recurrent, h, a.input))
 
 
 def _normalised(x: Value, gain: Any, shift: Any) -> Any:
@@ -183,11 +221,11 @@ class LayerNormRNN(Cell):
     """
 
     def __init__(self, activation: str = "tanh") -> None:
-        self._activation = _checked(activation)
+        self.activation = _checked(activation)
         super().__init__(gain=learned(1.0), shift=learned(0.0))
 
     def step(self, a: Value, gain: Any, shift: Any) -> Any:
-        return ACTIVATIONS[self._activation](_normalised(a, gain, shift))
+        return ACTIVATIONS[self.activation](_normalised(a, gain, shift))
 
 
 class LayerNormGRU(Cell):

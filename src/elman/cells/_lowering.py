@@ -75,7 +75,7 @@ def lower(program: Program, units: int) -> Lowered:
     plain = len(program.gates) - len(program.apart)
     required = [("sum", gate) for gate in range(plain)]
     required += [(kind, gate) for kind in ("from_input", "from_hidden") for gate in range(plain, len(program.gates))]
-    required += [("state", state) for state in range(1, len(program.states))]
+    required += [("state", state) for state in range(1, len(program.results))]
     for kind, which in sorted({*required, *of_leaves}):
         backward.write((f"d_{kind}", which), of_leaves.get((kind, which)))
     return Lowered(len(kept), forward.constants, forward.way, backward.way)
@@ -113,7 +113,7 @@ class _Writer:
         self.way: Ways = ([], [])
         self._names: dict[str, Sequence[str]] = {
             **dict.fromkeys(_OF_SUMS, program.gates),
-            **dict.fromkeys(("state", "d_after"), program.states),
+            **dict.fromkeys(("state", "d_after"), program.carried),
             **{kind: program.inputs_by(kind) for kind in ("unit", "sequence", "step")},
         }
 

@@ -52,6 +52,7 @@ LEAVES = {
 
 MASKS = frozenset({"less", "less_equal", "equal"})
 MOST_NODES = 256
+_FED_BACK = "fed back"  # no state's name
 _OF_LAYERS = frozenset({"self", "input", "hx", "lengths", "resets", "return_states"}) | frozenset(
     {"weight_ih", "weight_hh", "bias_ih", "bias_hh"}
 )
@@ -91,11 +92,12 @@ class Program:
 
     Args:
         gates: their names in the order of their rows in the weights. Those whose two sums are taken apart come last.
-        states: their names. The first is the output, and is fed back through ``weight_hh``.
+        states: their names. The first is the output.
         inputs: what else the step is given, by name: ``"unit"``, ``"sequence"`` or ``"step"``. In the names' order,
             whatever order they are given in: programs that are equal take the same inputs in the same places.
         nodes: in an order in which each comes after what it takes.
-        results: the places of the states after the step.
+        results: the places of the states after the step, and behind them of what is fed back where it is none of them.
+        fed_back: which of the results ``weight_hh`` multiplies at the step after.
     """
 
     gates: tuple[str, ...]
@@ -103,6 +105,7 @@ class Program:
     inputs: Mapping[str, str]
     nodes: tuple[Node, ...]
     results: tuple[int, ...]
+    fed_back: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", dict(sorted(self.inputs.items())))
@@ -113,7 +116,7 @@ class Program:
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.gates, self.states, self.nodes, self.results))
+        return hash((self.gates, self.states, self.nodes, self.results, self.fed_back))
 
     def __hash__(self) -> int:
         return self._hash  # asked for at every call of a layer
@@ -121,6 +124,11 @@ class Program:
     def inputs_by(self, kind: str) -> list[str]:
         """The names of the inputs of a kind, in their order."""
         return [name for name, of in self.inputs.items() if of == kind]
+
+    @cached_property
+    def carried(self) -> tuple[str, ...]:
+        """The names of what goes to the step after: the results'."""
+        return (*self.states, _FED_BACK)[: len(self.results)]
 
     @cached_property
     def apart(self) -> tuple[str, ...]:
@@ -145,16 +153,24 @@ class Program:
         for name in numbers:
             if name not in self.inputs:
                 raise InputError(f"{name}: expected one of the inputs ({', '.join(self.inputs)}), got another name")
-        return replace(
-            self,
-            inputs={name: kind for name, kind in self.inputs.items() if name not in numbers},
-            nodes=tuple(
-                Node("number", number=float(numbers[node.name]))
-                if node.operation in ("unit", "sequence", "step") and node.name in numbers
-                else node
-                for node in self.nodes
-            ),
+        nodes = tuple(
+            Node("number", number=float(numbers[node.name]))
+            if node.operation in ("unit", "sequence", "step") and node.name in numbers
+            else node
+            for node in self.nodes
         )
+        inputs = {name: kind for name, kind in self.inputs.items() if name not in numbers}
+        return replace(self, inputs=inputs, nodes=nodes)._without_masks()
+
+    def _without_masks(self) -> Program:
+        """The same where what is fed back is a state times 1: that state."""
+        if len(self.results) == len(self.states):
+            return self
+        *states, last = self.results
+        factors = [value for value in self.nodes[last].values if self.nodes[value] != Node("number", number=1.0)]
+        if self.nodes[last].operation != "multiply" or len(factors) != 1 or states.count(factors[0]) != 1:
+            return self
+        return replace(self, results=(*states,), fed_back=states.index(factors[0]))
 
     def to_data(self) -> dict[str, Any]:
         """Lists, dictionaries, strings and numbers alone."""
@@ -164,6 +180,7 @@ class Program:
             "inputs": dict(self.inputs),
             "nodes": [[node.operation, *_arguments(node)] for node in self.nodes],
             "results": [*self.results],
+            **({"fed_back": self.fed_back} if self.fed_back else {}),
         }
 
     @classmethod
@@ -174,7 +191,7 @@ class Program:
             InputError: it is none of these; the place and what was expected there are named.
         """
         fields = {"gates", "states", "inputs", "nodes", "results"}
-        if not isinstance(data, dict) or set(data) != fields:
+        if not isinstance(data, dict) or {*data} - {"fed_back"} != fields:
             raise InputError(f"program: expected a dictionary of {', '.join(sorted(fields))}, got {shown(data)}")
         gates, states = (_names(data[field], field) for field in ("gates", "states"))
         inputs = data["inputs"]
@@ -185,10 +202,12 @@ class Program:
         nodes = data["nodes"]
         if not isinstance(nodes, list) or not 0 < len(nodes) <= MOST_NODES:
             raise InputError(f"nodes: expected a list of 1 to {MOST_NODES}, got {shown(nodes)}")
-        results = data["results"]
+        results, fed_back = data["results"], data.get("fed_back", 0)
+        if not _is_place(fed_back, [*states, _FED_BACK]):
+            raise InputError(f"fed_back: expected one of {len(states)} states, or behind them, got {shown(fed_back)}")
         if (
             not isinstance(results, list)
-            or len(results) != len(states)
+            or len(results) != max(len(states), fed_back + 1)
             or not all(_is_place(r, nodes) for r in results)
         ):
             raise InputError(f"results: expected the place of a node for each state, got {shown(results)}")
@@ -201,6 +220,7 @@ class Program:
             dict(inputs),
             tuple(_node(node, place, known) for place, node in enumerate(nodes)),
             tuple(results),
+            fed_back,
         )
         program._check()
         return program

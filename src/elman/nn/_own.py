@@ -225,18 +225,36 @@ class Recurrent(Module):
         every: bool,
         layout: Layout,
     ) -> list[Tensor]:
+        if _gate.is_autocast() and self.weight_ih_l0.dtype is torch.float32:  # of its dtype are the results alone
+            lower = torch.get_autocast_dtype("cpu")
+            with torch.autocast("cpu", enabled=False):
+                before = [None if state is None else state.float() for state in before]
+                results = self._run_layer(inputs, index, width, rows.float(), batch_sizes, before, every, layout)
+            return [result.to(lower) for result in results]
         program, suffixes = self.cell.program, [f"_l{index}{suffix}" for suffix in self._suffixes()]
         of_units, of_steps, of_sequences = map(program.inputs_by, ("unit", "step", "sequence"))
+        by_step = [[self._of_steps(name, inputs, width, rows, layout) for name in of_steps] for _ in suffixes]
+        by_sequence = [
+            [self._of_sequences(name, inputs, width, rows, layout) for name in of_sequences] for _ in suffixes
+        ]
         operands = Operands(
             rows,
-            before,
+            [*before, *self._further(before, dict(zip(of_sequences, zip(*by_sequence, strict=True), strict=True)))],
             [[getattr(self, name + of) for name in _WEIGHTS] for of in suffixes],
             [[getattr(self, name + of) for name in of_units] for of in suffixes],
-            [[self._of_steps(name, inputs, width, rows, layout) for name in of_steps] for _ in suffixes],
-            [[self._of_sequences(name, inputs, width, rows, layout) for name in of_sequences] for _ in suffixes],
+            by_step,
+            by_sequence,
         )
         states, last = program_layer(program, width, batch_sizes, operands, every)
         return [states[0], *last, *states[1:]]
+
+    def _further(self, before: list[Tensor | None], by_sequence: dict[str, tuple[Tensor, ...]]) -> list[Tensor | None]:
+        """What is fed back at the first step, where the program is handed it beside the states."""
+        cell = self.cell
+        if len(cell.program.results) == len(before):
+            return []
+        state = before[cell._fed_back_index()]
+        return [None if state is None else cell._feed(state, lambda name: torch.stack(by_sequence[name]))]
 
     def _of_steps(self, name: str, inputs: dict[str, Any], width: int, rows: Tensor, layout: Layout) -> Tensor:
         if inputs.get(name) is None:

@@ -121,7 +121,7 @@ class Padded:
         others = expanded(at_resets, self.batch) if given is None else given
         if others is None:
             others = final.new_zeros(final.shape[0], self.batch, final.shape[2])
-        return others.index_copy(1, self.pieces.running.to(final.device), final)
+        return others.to(final.dtype).index_copy(1, self.pieces.running.to(final.device), final)
 
     def back(self, rows: Tensor) -> Tensor:
         if self.pieces is None or self.pieces.is_whole:

@@ -31,7 +31,7 @@ class Operands:
 
     Args:
         input: ``(steps, batch, input_size)``, or packed ``(rows, input_size)``.
-        states: of the program, ``(directions, batch, hidden_size)`` each; None counts as zeros.
+        states: what the program is handed, ``(directions, batch, hidden_size)`` each; None counts as zeros.
         weights: for each direction ``weight_ih``, ``weight_hh`` or None of a cell that feeds nothing back, and
             ``bias_ih`` and ``bias_hh`` or None.
         unit: for each direction what is given for each unit, ``(hidden_size)`` each.
@@ -97,7 +97,7 @@ def _program_layer(
             results, _ = _run(call, tensors, False)
     else:
         results = _composed(call, tensors)
-    return [*results[: call.shown]], [*results[call.shown :]]
+    return [*results[: call.shown]], [*results[call.shown :][: len(program.states)]]
 
 
 _disable: Any = getattr(torch, "_disable_dynamo", lambda function: function)  # PyTorch's own, which may be renamed
@@ -116,13 +116,13 @@ def _parts(call: _Call, tensors: Sequence[Any]) -> list[list[Any]]:
 def _run(call: _Call, tensors: Sequence[Any], keeps: bool) -> tuple[tuple[Tensor, ...], Any]:
     """The states after every step and the last ones, by the engine, and what it keeps."""
     weights, *inputs = _parts(call, tensors)
-    program, count = compiled(call.program, call.units), len(call.program.states)
+    program, count = compiled(call.program, call.units), len(call.program.results)
     of_call = program, threads(), call.directions
     (output, h_n, *c_n), kept = _forward(
         *of_call, *tensors[:3], call.batch_sizes, weights, call.units, keeps or call.shown > 1, *map(_dense, inputs)
     )
     last = [*c_n] if count < 3 else [*c_n[0].unbind()]
-    return (output, *_further(kept, output, call.units, call.shown), h_n, *last), kept
+    return (output, *_further(kept, output, call)[: call.shown - 1], h_n, *last), kept
 
 
 class _Layer(torch.autograd.Function):
@@ -175,18 +175,19 @@ def _together(states: Sequence[Tensor | None]) -> Tensor | None:
     return torch.stack([torch.zeros_like(given[0]) if state is None else state for state in states])
 
 
-def _further(kept: Any, output: Tensor, units: int, count: int) -> list[Tensor]:
+def _further(kept: Any, output: Tensor, call: _Call) -> list[Tensor]:
     """The states but the first after every step: what is kept of a row last."""
-    if count == 1:
+    if call.shown == 1:
         return []
-    columns = kept[..., kept.shape[-1] - (count - 1) * units :].split(units, -1)  # (directions, rows, units) each
+    width = (len(call.program.results) - 1) * call.units
+    columns = kept[..., kept.shape[-1] - width :].split(call.units, -1)  # (directions, rows, units) each
     return [of_state.transpose(0, 1).reshape(output.shape) for of_state in columns]
 
 
 def _composed(call: _Call, tensors: Sequence[Any]) -> list[Tensor]:
     """The same by PyTorch's operations."""
     program, (x, h, others) = call.program, tensors[:3]
-    count = len(program.states)
+    count = len(program.results)
     further = [others] if count < 3 else [None] * (count - 1) if others is None else [*others.unbind()]
     states = [h, *further][:count]
     of_unit, *others_of = map(program.inputs_by, _KINDS)
@@ -205,6 +206,7 @@ def _composed(call: _Call, tensors: Sequence[Any]) -> list[Tensor]:
             *weights,
             reverse=direction == 1,
             units=call.units,
+            fed_back=program.fed_back,
             step_inputs=[*of_steps, *(_by_step(given, call, x) for given in of_sequences)],
         )
         of_directions.append((every, last))
@@ -219,7 +221,7 @@ def _step(
     from_input, from_hidden = (
         dict(zip(program.gates, sums.chunk(len(program.gates), -1), strict=True)) for sums in (u, v)
     )
-    given = dict(zip((*program.states, *names), others, strict=True)) | of_units
+    given = dict(zip((*program.carried, *names), others, strict=True)) | of_units
 
     def leaf(node: Node) -> Tensor:
         if node.operation == "gate":

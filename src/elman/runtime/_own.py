@@ -77,6 +77,8 @@ class Recurrent(Network):
         others = [name for name, kind in program.inputs.items() if kind != "unit"]
         if others:
             raise InputError(f"program: expected a number for {', '.join(others)}, which with_numbers gives")
+        if len(program.results) > len(program.states):
+            raise InputError("program: expected one of its states to be fed back, got another value")
         self.program, self.family = program, family_of_program(program)
         super().__init__(parameters, "", batch_first, residual)
 
