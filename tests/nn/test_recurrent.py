@@ -13,25 +13,9 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 import elman.nn
 from elman import cells
-from elman.cells import Cell, Elman, Value, fma, learned, sigma, tanh
+from elman.cells import GRU, LSTM, Cell, Elman, Value, learned, sigma, tanh
 from elman.cells._library import ACTIVATIONS
 from elman.ops import _program
-
-
-class GRU(Cell):
-    gates = ("r", "z", "n")
-
-    def step(self, r: Any, z: Any, n: Any, h: Any) -> Any:
-        n = tanh(fma(sigma(r), n.recurrent, n.input))
-        return fma(sigma(z), h - n, n)
-
-
-class LSTM(Cell):
-    gates, states = ("i", "f", "g", "o"), ("h", "c")
-
-    def step(self, i: Any, f: Any, g: Any, o: Any, c: Any) -> Any:
-        c = fma(sigma(f), c, sigma(i) * tanh(g))
-        return sigma(o) * tanh(c), c
 
 
 class Driven(Cell):
@@ -43,6 +27,16 @@ class Driven(Cell):
     def step(self, a: Any, b: Any, h: Any, v: Any, noise: Any, mask: Any, leak: Any, scale: Any) -> Any:
         v = (1 - leak) * v + leak * (a.input + sigma(b) * a.recurrent) + 0.1 * noise
         return mask * tanh(v) * scale, v, h - v
+
+
+class FedBack(Cell):
+    """The rate is fed back, the voltage is the output, and both are read."""
+
+    states, fed_back = ("v", "w", "r"), "r"
+
+    def step(self, a: Any, v: Any, w: Any, r: Any) -> Any:
+        v = 0.7 * v + 0.3 * a - 0.1 * w
+        return v, w + 0.1 * r, tanh(v + 0.5 * r)
 
 
 def driven() -> Driven:
@@ -62,7 +56,16 @@ LIBRARY = [
     cells.MinimalGatedUnit(),
     cells.PeepholeLSTM(),
     cells.CoupledLSTM(),
+    GRU(),
+    LSTM(),
     driven(),
+    FedBack(),
+]
+WRAPPED = [
+    cells.Zoneout(GRU(), 0.3),
+    cells.RecurrentDropout(LSTM(), 0.3),
+    cells.Zoneout(cells.RecurrentDropout(cells.VoltageLeaky(learned(0.1), noise=0.05), 0.3), {"v": 0.2}),
+    cells.RecurrentDropout(FedBack(), 0.3),
 ]
 
 
@@ -87,7 +90,7 @@ def values_and_gradients(layer: Any, x: Tensor, inputs: dict[str, Tensor], **opt
 @pytest.mark.parametrize(
     "options", [{}, {"lengths": [3, 0, 5]}, {"lengths": [0, 0, 0]}, {"resets": True}, {"return_states": True}], ids=str
 )
-@pytest.mark.parametrize("cell", LIBRARY, ids=lambda cell: type(cell).__name__)
+@pytest.mark.parametrize("cell", LIBRARY + WRAPPED, ids=lambda cell: type(cell).__name__)
 def test_the_engine_computes_what_pytorchs_operations_do(
     cell: Cell, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,7 +127,9 @@ def test_programs_of_built_in_cells_have_their_bits(kind: Any, dtype: torch.dtyp
         torch.testing.assert_close(one, other, rtol=1e-4 if dtype == torch.float32 else 1e-11, atol=1e-5)
 
 
-@pytest.mark.parametrize("cell", [cells.LayerNormLSTM(), cells.VoltageLeaky(), GRU()], ids=lambda c: type(c).__name__)
+@pytest.mark.parametrize(
+    "cell", [cells.LayerNormLSTM(), cells.VoltageLeaky(), GRU(), *WRAPPED], ids=lambda c: type(c).__name__
+)
 def test_a_sequence_has_the_same_bits_however_it_is_run(cell: Cell) -> None:
     layer = elman.nn.Recurrent(cell, 5, 37, batch_first=True).eval()
     x, lengths = torch.randn(11, 13, 5), torch.tensor([13, 2, 7, 1, 9, 13, 4, 5, 6, 3, 8])
@@ -175,6 +180,23 @@ def test_noise_is_drawn_while_training_and_not_after() -> None:
     assert torch.equal(layer(x)[0], layer(x)[0])
 
 
+@pytest.mark.parametrize("cell", [cells.RateLeaky(), WRAPPED[1]], ids=lambda c: type(c).__name__)
+def test_under_autocast_the_results_alone_are_of_its_dtype(cell: Cell) -> None:
+    layer = elman.nn.Recurrent(cell, 3, 4).eval()
+    x, before = torch.randn(5, 2, 3), torch.randn(1, 2, 4)
+    state = before if len(cell.states) == 1 else (before, before)
+    for given in (x, x.bfloat16()):
+        with torch.autocast("cpu", torch.bfloat16):
+            output, final, states = layer(given, state, lengths=[5, 0], return_states=True)
+        expected, expected_final = layer(given.float(), state, lengths=[5, 0])
+        assert torch.equal(output, expected.bfloat16())
+        assert torch.equal(states_of(states[0])[0], output)
+        for one, other in zip(states_of(final), states_of(expected_final), strict=True):
+            assert torch.equal(one, other.bfloat16())
+        gradients = torch.autograd.grad(output.float().sum(), [*layer.parameters()])
+        assert {d.dtype for d in gradients} == {torch.float32}
+
+
 def test_layers_go_through_copies_pickles_and_state_dicts() -> None:
     layer = elman.nn.Recurrent(cells.LayerNormGRU(), 3, [4, 6], residual=True)
     x = torch.randn(5, 2, 3)
@@ -189,7 +211,9 @@ def test_layers_go_through_copies_pickles_and_state_dicts() -> None:
 
 
 @pytest.mark.parametrize("shape", [(0, 2, 3), (5, 0, 3)], ids=str)
-@pytest.mark.parametrize("cell", [cells.RateLeaky(), cells.VoltageLeaky(), driven()], ids=lambda c: type(c).__name__)
+@pytest.mark.parametrize(
+    "cell", [cells.RateLeaky(), cells.VoltageLeaky(), driven(), *WRAPPED], ids=lambda c: type(c).__name__
+)
 def test_no_steps_and_no_sequences_have_states_too(cell: Cell, shape: tuple[int, int, int]) -> None:
     layer = elman.nn.Recurrent(cell, 3, 4)
     output, final, states = layer(

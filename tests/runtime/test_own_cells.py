@@ -13,7 +13,20 @@ import torch
 import elman
 from elman import _engine
 from elman._safetensors import TensorFile, write_tensors
-from elman.cells import Cell, IndRNN, LayerNormLSTM, Program, RateLeaky, VoltageLeaky, learned, sigma, tanh
+from elman.cells import (
+    LSTM,
+    Cell,
+    IndRNN,
+    LayerNormLSTM,
+    Program,
+    RateLeaky,
+    RecurrentDropout,
+    VoltageLeaky,
+    Zoneout,
+    learned,
+    sigma,
+    tanh,
+)
 from tests.runtime.refusals import refusal
 
 
@@ -31,12 +44,25 @@ class Driven(Cell):
         return empty.bernoulli_(0.5) if training else empty.fill_(name == "mask")
 
 
+class FedBack(Cell):
+    """The rate is fed back, the voltage is the output."""
+
+    states, fed_back = ("v", "r"), "r"
+
+    def step(self, a: Any, v: Any) -> Any:
+        v = 0.7 * v + 0.3 * a
+        return v, tanh(v)
+
+
 CELLS = [
     RateLeaky(0.2),
     VoltageLeaky(learned(0.1), noise=0.05),
     IndRNN(),
     LayerNormLSTM(),
     Driven(leak=learned(0.3)),
+    FedBack(),
+    RecurrentDropout(Zoneout(LSTM(), {"h": 0.05, "c": 0.5}), 0.3),
+    Zoneout(RecurrentDropout(VoltageLeaky(learned(0.1), noise=0.05), 0.5), 0.1),
 ]
 SHAPES: dict[str, dict[str, Any]] = {
     "plain": {"hidden_size": 19, "bias": False},
@@ -228,6 +254,9 @@ DATA: dict[str, Any] = {"gates": ["a"], "states": ["h"], "inputs": {"leak": "uni
         {"inputs": {"other": "unit"}},
         {"inputs": {}},
         {"more": 1},
+        {"fed_back": 1, "results": [3, 2]},
+        {"fed_back": 2},
+        {"fed_back": 0.0},
         {"nodes": [*NODES, ["log", 3]] + [["exp", 4 + i] for i in range(251)], "results": [255, 0]},
     ],
     ids=str,

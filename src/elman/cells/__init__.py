@@ -5,6 +5,8 @@ The engine multiplies, loops, differentiates and streams; a cell says what becom
 
 from elman.cells._cell import Cell, Learned, learned
 from elman.cells._library import (
+    GRU,
+    LSTM,
     CoupledLSTM,
     Elman,
     IndRNN,
@@ -35,8 +37,11 @@ from elman.cells._values import (
     tanh,
     where,
 )
+from elman.cells._wrappers import RecurrentDropout, Zoneout
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "Cell",
     "CellError",
     "CoupledLSTM",
@@ -51,8 +56,10 @@ __all__ = [
     "PeepholeLSTM",
     "Program",
     "RateLeaky",
+    "RecurrentDropout",
     "Value",
     "VoltageLeaky",
+    "Zoneout",
     "exp",
     "fma",
     "learned",
