@@ -1,4 +1,4 @@
-"""The programs of the tutorial and the recipes, what they print, and the pages that show it.
+"""The programs of the tutorial, the recipes and the page of neuroscience, what they print, and the pages that show it.
 
 Run as a program this rewrites the outputs shown in the pages: ``python -m tests.tutorial.pages``.
 """
@@ -16,6 +16,8 @@ PROGRAMS = sorted((ROOT / "examples" / "tutorial").glob("[0-9]*.py"))
 PAGES = [ROOT / "docs" / "tutorial.md", ROOT / "docs" / "tutorial.zh.md"]
 RECIPES = [ROOT / "examples" / "recipes" / name for name in ("lengths.py", "initial_state.py")]
 RECIPES_PAGES = [ROOT / "docs" / "recipes.md", ROOT / "docs" / "recipes.zh.md"]
+DECISION = ROOT / "examples" / "recipes" / "perceptual_decision.py"
+NEUROSCIENCE_PAGES = [ROOT / "docs" / "neuroscience.md", ROOT / "docs" / "neuroscience.zh.md"]
 
 SHOWN = re.compile(r"(```console\n\$ python examples/\w+/(\S+)\n)(.*?)(^```$)", re.DOTALL | re.MULTILINE)
 EXCERPT = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -30,7 +32,7 @@ def output_of(program: Path, *arguments: str) -> str:
 
 
 if __name__ == "__main__":
-    outputs = {program.name: output_of(program) for program in (*PROGRAMS, *RECIPES)}
-    for page in (*PAGES, *RECIPES_PAGES):
+    outputs = {program.name: output_of(program) for program in (*PROGRAMS, *RECIPES, DECISION)}
+    for page in (*PAGES, *RECIPES_PAGES, *NEUROSCIENCE_PAGES):
         text = page.read_text(encoding="utf-8")
         page.write_text(SHOWN.sub(lambda m: m[1] + outputs[m[2]] + m[4], text), encoding="utf-8")

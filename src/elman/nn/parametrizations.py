@@ -64,7 +64,7 @@ def connectivity(module: Module, mask: Any, name: str = "weight_hh*") -> Module:
     Args:
         module: a recurrent layer or cell, or any module with matrices of this name.
         mask: booleans, or zeros and ones, ``(to, from)``: for ``weight_hh`` ``(hidden_size, hidden_size)``, the same
-            for each gate, or shaped as the weights. PsychRNN's ``rec_connectivity``, nn4n's ``sparsity_masks``.
+            for each gate, or shaped as the weights. PsychRNN's ``rec_connectivity``.
         name: a pattern that the names of the weights match; ``"weight_ih_l0"`` for what the input is connected to.
 
     Raises:
@@ -82,7 +82,7 @@ def connectivity(module: Module, mask: Any, name: str = "weight_hh*") -> Module:
 
 
 def orthogonal(module: Module, name: str = "weight_hh*") -> Module:
-    r"""Recurrent weights that stay orthogonal, those of each gate: gradients through them neither vanish nor explode.
+    r"""Recurrent weights that stay orthogonal, those of each gate: their product changes the length of no state.
 
     .. math::
         W = B \exp(V - V^T), \qquad V \text{ lower triangular}
@@ -135,7 +135,8 @@ def spectral_radius(module: Module, bound: float = 1.0, name: str = "weight_hh*"
 
 
 def spectral_norm(module: Module, bound: float = 1.0, name: str = "weight_hh*") -> Module:
-    r"""Weights, each gate's, whose largest singular value is at most a bound: no state grows by more than that.
+    r"""Weights, each gate's, whose largest singular value is at most a bound: their product makes a state longer
+    by no more than this factor.
 
     .. math::
         W = \min(1, b / \sigma_1(V)) \, V
