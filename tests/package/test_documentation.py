@@ -196,14 +196,15 @@ def test_the_programs_of_the_layers_page_run(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out.splitlines()[0] == "torch.Size([20, 3, 32]) False"
 
 
-def test_the_programs_of_the_page_of_cells_print_what_it_shows(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("page", [DOCS / "cells.md", DOCS / "library.md"], ids=lambda page: page.name)
+def test_the_programs_of_the_pages_of_cells_print_what_they_show(
+    page: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    for program in blocks(DOCS / "cells.md", "python"):
+    for program in blocks(page, "python"):
         exec(program, names)
-    assert capsys.readouterr().out == "".join(blocks(DOCS / "cells.md", "text"))
+    assert capsys.readouterr().out == "".join(blocks(page, "text"))
 
 
 def test_the_stubs_of_the_engine_are_its_own(tmp_path: Path) -> None:

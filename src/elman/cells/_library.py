@@ -148,7 +148,8 @@ class _Leaky(Cell):
 class RateLeaky(_Leaky):
     r"""A leaky unit by its rate: :math:`h_t = (1 - \alpha) h_{t-1} + \alpha f(a_t + \sqrt{2 / \alpha}\, \sigma \xi_t)`.
 
-    With :math:`a_t = W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh}`: rates are fed back and leak themselves.
+    With :math:`a_t = W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh}`: rates are fed back and leak themselves. With tanh
+    it is the unit of leaky echo state networks.
 
     Args:
         leak: :math:`\alpha = \Delta t / \tau`: a number, one for each unit, or ``learned(…)``.
