@@ -40,9 +40,9 @@ class _Wrapper(Cell):
 
 class Zoneout(_Wrapper):
     r"""Each unit of each state keeps its former value with a probability, at every step anew:
-    :math:`s_t = d_t \odot s_{t-1} + (1 - d_t) \odot \tilde s_t`.
+    :math:`s_t = d_t \odot s_{t-1} + (1 - d_t) \odot s^*_t`.
 
-    With :math:`\tilde s_t` the states that the cell inside gives, of an LSTM each of h and c by itself, and
+    With :math:`s^*_t` the states that the cell inside gives, of an LSTM each of h and c by itself, and
     :math:`d_t` ones with probability p and else zeros while training, by PyTorch's generator; otherwise p itself, the
     expected value. A layer may be given them: ``layer(x, zoneout_h=mask)``, as noise is.
 
