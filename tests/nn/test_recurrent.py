@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 import elman.nn
 from elman import cells
-from elman.cells import GRU, LSTM, Cell, Elman, Value, learned, sigma, tanh
+from elman.cells import GRU, LSTM, Cell, Elman, Value, learned, sigma, tanh, where
 from elman.cells._library import ACTIVATIONS
 from elman.ops import _program
 
@@ -240,6 +240,21 @@ def test_a_cell_too_deep_to_keep_all_its_values_computes_them_again() -> None:
     layer = elman.nn.Recurrent(Deep(), 3, 4, dtype=torch.float64)
     x = torch.randn(3, 2, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: layer(x)[0], x)
+
+
+def test_what_only_chooses_has_a_gradient_of_zero() -> None:
+    class Choosing(Cell):
+        step_inputs, sequence_inputs = ("noise",), ("mask",)
+
+        def step(self, a: Any, h: Any, threshold: Any, noise: Any, mask: Any) -> Any:
+            return where(a + noise > threshold, where(mask > 0, a, h), h)
+
+    layer = elman.nn.Recurrent(Choosing(threshold=learned(0.1)), 3, 4)
+    inputs = given_to(layer.cell, 5, 2, 4, torch.float32)
+    layer(torch.randn(5, 2, 3), **inputs)[0].sum().backward()
+    for tensor in (layer.threshold_l0, *inputs.values()):
+        assert tensor.grad is not None
+        assert not tensor.grad.any()
 
 
 def test_sizes_may_be_numpys() -> None:

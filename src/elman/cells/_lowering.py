@@ -76,6 +76,10 @@ def lower(program: Program, units: int) -> Lowered:
     required = [("sum", gate) for gate in range(plain)]
     required += [(kind, gate) for kind in ("from_input", "from_hidden") for gate in range(plain, len(program.gates))]
     required += [("state", state) for state in range(1, len(program.results))]
+    # what a step takes and makes nothing of has a gradient too: zero
+    required += [
+        (_KINDS[kind], i) for kind in ("unit", "sequence", "step") for i in range(len(program.inputs_by(kind)))
+    ]
     for kind, which in sorted({*required, *of_leaves}):
         backward.write((f"d_{kind}", which), of_leaves.get((kind, which)))
     return Lowered(len(kept), forward.constants, forward.way, backward.way)
