@@ -3,6 +3,7 @@
 import functools
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from fuzz.rule import REFUSED, attempt
 
 VERSION_1 = {"format": "elman rnn", "version": "1", "nonlinearity": "relu", "batch_first": "false"}
 PROGRAMS = {"layer norm": LayerNormGRU().program, "leaky": VoltageLeaky(learned(0.1)).program}
+PROGRAMS["fed back"] = replace(PROGRAMS["leaky"], fed_back=1)
 # the first arguments of Sizes, and learned; dtype; cell; residual, where the file says so
 NETWORKS: list[tuple[Any, ...]] = [
     ((2, (3,), False, True), False, "f4", None, None),
@@ -33,6 +35,7 @@ NETWORKS: list[tuple[Any, ...]] = [
     ((2, (2, 3), True, False), True, "f8", "lstm", "false"),
     ((2, (3,), False, True), False, "f4", "leaky", "false"),
     ((2, (3, 2), True, True), True, "f8", "layer norm", "true"),
+    ((2, (3,), False, True), False, "f4", "fed back", "false"),
 ]
 
 
@@ -128,6 +131,7 @@ def seeds() -> dict[str, bytes]:
         "raw_learned_of_two_widths": sound(7),
         "raw_program": sound(8),
         "raw_program_of_two_directions": sound(9),
+        "raw_program_fed_back": sound(10),
         "header": b"H" + one[8 : 8 + length] + b"\n" + one[8 + length :],
         "header_claims": b"H" + json.dumps(claims).encode() + b"\n",
         "edit": b"E\0\0\0\0\0\0\0",
