@@ -52,7 +52,7 @@ def test_what_is_fed_back_is_a_state_once_its_mask_is_1() -> None:
     assert (program.carried, program.fed_back) == (("h", "fed back"), 1)
     assert Program.from_data(program.to_data()) == program
     plain, other = program.with_numbers({"m": 1.0}), program.with_numbers({"m": 0.5})
-    assert (plain.results, plain.fed_back) == ((0,), 0)
+    assert (plain.results, plain.fed_back, len(plain.nodes)) == ((0,), 0, 1)
     assert (other.results, other.fed_back) == ((0, 2), 1)
 
 

@@ -151,7 +151,7 @@ def test_wrapped_cells_do_what_their_loops_say(
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("wrapped", [name for name in WRAPPED if name != "plain"])
+@pytest.mark.parametrize("wrapped", ["zoneout of dropout", "dropout"])
 def test_gradients_are_those_of_finite_differences(wrapped: str) -> None:
     torch.manual_seed(0)
     layer = elman.nn.Recurrent(WRAPPED[wrapped](LSTM()), 2, UNITS, bidirectional=True, dtype=torch.float64)
@@ -163,8 +163,8 @@ def test_gradients_are_those_of_finite_differences(wrapped: str) -> None:
         output, final = layer(x, (h, c), **masks, lengths=[3, 2])
         return output, *final
 
-    assert torch.autograd.gradcheck(run, (x, *hx, *layer.parameters()))
-    assert torch.autograd.gradgradcheck(run, (x, *hx))
+    assert torch.autograd.gradcheck(run, (x, *hx, *layer.parameters()), fast_mode=True)
+    assert torch.autograd.gradgradcheck(run, (x, *hx, *layer.parameters()), fast_mode=True)
 
 
 def test_seeds_draw_the_same_masks_again_and_evaluation_draws_none() -> None:

@@ -170,7 +170,8 @@ class Program:
         factors = [value for value in self.nodes[last].values if self.nodes[value] != Node("number", number=1.0)]
         if self.nodes[last].operation != "multiply" or len(factors) != 1 or states.count(factors[0]) != 1:
             return self
-        return replace(self, results=(*states,), fed_back=states.index(factors[0]))
+        nodes = self.nodes[: max(states) + 1]  # without the mask, which came behind them
+        return replace(self, nodes=nodes, results=(*states,), fed_back=states.index(factors[0]))
 
     def to_data(self) -> dict[str, Any]:
         """Lists, dictionaries, strings and numbers alone."""
