@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, prune
 
 import elman.nn
 from elman.cells import CoupledLSTM, IndRNN, MinimalGatedUnit, PeepholeLSTM, RateLeaky
@@ -162,6 +162,22 @@ def test_parametrized_weights_are_set_through_their_parametrization() -> None:
     torch.testing.assert_close(rnn.weight_hh_l0, before)
     with pytest.raises(ValueError, match="tensor: expected a parameter, got what is computed from others"):
         init.identity_(rnn.weight_hh_l0)
+
+
+def test_weights_that_hooks_compute_are_refused() -> None:
+    pruned = elman.nn.GRU(3, 5)
+    prune.l1_unstructured(pruned, "weight_hh_l0", amount=0.4)
+    with pytest.raises(ValueError, match="weight_hh_l0: expected a parameter, got what pruning or other hooks compute"):
+        init.spectral_radius_(pruned, 0.9)
+    prune.remove(pruned, "weight_hh_l0")
+    assert (init.spectral_radius_(pruned, 0.9).weight_hh_l0 == 0).sum() == round(0.4 * 75)
+
+
+def test_pytorchs_layers_are_known_while_ours_stand_in_their_place() -> None:
+    theirs = torch.nn.LSTM(3, 4)
+    with elman.nn.in_torch():
+        init.gate_bias_(theirs, "f", 2.0)
+    assert biases_of(theirs)[4:8].tolist() == [2.0] * 4
 
 
 def test_weights_without_memory_stay_so() -> None:

@@ -1,7 +1,8 @@
 """``RNN``, ``GRU`` and ``LSTM``, their cells, and ``Linear``: ``torch.nn``'s, on the engine of this library.
 
 Whatever the engine does not take (other devices and dtypes, transforms, wrong arguments) goes to PyTorch's own
-implementation, whose results, warnings and errors are therefore the same to the letter.
+implementation, whose results, warnings and errors are therefore the same to the letter. ``elman.nn.init`` sets what
+their weights begin with, ``elman.nn.parametrizations`` what holds of them while they learn.
 """
 
 from __future__ import annotations

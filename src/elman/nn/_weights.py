@@ -14,6 +14,7 @@ from torch.nn.utils import parametrize
 
 from elman._cells import FAMILIES
 from elman._errors import listed, shown
+from elman.nn import _pytorch
 from elman.nn._own import Recurrent
 
 __all__ = ["assign", "built_in_family", "matrices", "number", "parameter_names", "recurrent_modules"]
@@ -42,6 +43,9 @@ def matrices(module: Module, name: str) -> list[tuple[Module, str, int]]:
     if not found:
         known = listed(sorted({own for _, own in there})) or "it has none"
         raise ValueError(f"name: expected to match a matrix of the {type(module).__name__} ({known}), got {name!r}")
+    for owner, own, _ in found:
+        if isinstance(owner.__dict__.get(computed := own.rpartition("_")[0]), Tensor):
+            raise ValueError(f"{computed}: expected a parameter, got what pruning or other hooks compute from {own}")
     return found
 
 
@@ -65,7 +69,7 @@ def parameter_names(module: Any) -> list[str]:
 
 def built_in_family(module: Module) -> str:
     """The name of the family of PyTorch's layers and cells, and of ours, that a module is of; "" if of none."""
-    kinds = ((getattr(torch.nn, family.title + of), name) for name, family in FAMILIES.items() for of in ("", "Cell"))
+    kinds = ((getattr(_pytorch, family.title + of), name) for name, family in FAMILIES.items() for of in ("", "Cell"))
     return next((name for kind, name in kinds if isinstance(module, kind)), "")
 
 
