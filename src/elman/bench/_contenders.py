@@ -4,8 +4,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 from elman._errors import OptionError
+from elman.bench._own import Own
 
-__all__ = ["NAMES", "OURS", "PEERS", "Contender", "peers_of"]
+__all__ = ["NAMES", "OURS", "PEERS", "Contender", "ours_of", "peers_of"]
 
 
 class Contender(NamedTuple):
@@ -17,12 +18,14 @@ class Contender(NamedTuple):
             a problem and a number of threads, and yields variants.
         packages: what is to be installed.
         native: it is called as from C++: without autograd, and without what a call from Python costs.
+        patience: seconds for an answer.
     """
 
     name: str
     module: str
     packages: tuple[str, ...]
     native: bool = False
+    patience: int = 300  # a compilation may take a while
 
     def missing(self) -> str | None:
         """Say what is to be installed; None if nothing is."""
@@ -58,17 +61,33 @@ PEERS = (
     _known("onednn", "onednn-cpu-gomp", "onednn-devel-cpu-gomp", native=True),
 )
 
-NAMES = [contender.name for contender in (*OURS, *PEERS)]  # in the order of tables and pictures
+# Of a cell of the user's own.
+OWN_LAYER = Contender("elman layer", "elman.bench.peers.own_layer", ("torch",))
+OWN_RUNTIME = Contender("elman runtime", "elman.bench.peers.own_runtime", ("numpy",))
+OWN_PEERS = (
+    Contender("torch", "elman.bench.peers.own_torch", ("torch",)),
+    Contender("torch.compile", "elman.bench.peers.own_compile", ("torch",), patience=120),
+    Contender("jax", "elman.bench.peers.own_jax", ("jax",)),
+)
+NAMES = list(dict.fromkeys(each.name for each in (*OURS, *PEERS[:1], *OWN_PEERS, *PEERS)))  # as in tables and pictures
 
 
-def peers_of(names: list[str]) -> list[Contender]:
+def ours_of(own: Own | None) -> tuple[Contender, ...]:
+    """Return ours, the layer first; the runtime only runs cells that are given nothing for a step or sequence."""
+    if not own:
+        return OURS
+    return (OWN_LAYER, OWN_RUNTIME) if {*own.program.inputs.values()} <= {"unit"} else (OWN_LAYER,)
+
+
+def peers_of(names: list[str], own: Own | None = None) -> list[Contender]:
     """Return the peers of these names, all of them if there are none.
 
     Raises:
         OptionError: there is no such peer.
     """
-    known = {peer.name: peer for peer in PEERS}
+    peers = OWN_PEERS if own else PEERS
+    known = {peer.name: peer for peer in peers}
     for name in names:
         if name not in known:
             raise OptionError("peer", f"one of {', '.join(known)}", name)
-    return [peer for peer in PEERS if peer.name in (names or known)]
+    return [peer for peer in peers if peer.name in (names or known)]

@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
 
 from elman.bench._cases import Case
-from elman.bench._contenders import OURS, Contender
+from elman.bench._contenders import Contender, ours_of
 from elman.bench._machine import describe, versions
 from elman.bench._problem import draw
 from elman.bench._process import Failed, Process
@@ -33,12 +34,15 @@ def measure(
     Raises:
         ImportError: the layer cannot be imported, beside which all is measured.
     """
-    settings = {"cell": cases[0].cell if cases else "rnn", "rounds": rounds, "seconds": seconds, "threads": threads}
+    own = cases[0].own if cases else None
+    ours = ours_of(own)
+    settings: dict[str, Any] = {"cell": own.title if own else cases[0].cell if cases else "rnn"}
+    settings |= {"rounds": rounds, "seconds": seconds, "threads": threads} | ({"own": own.to_data()} if own else {})
     missing = {peer.name: needed for peer in peers if (needed := peer.missing())}
-    present = [*OURS, *(peer for peer in peers if peer.name not in missing)]
+    present = [*ours, *(peer for peer in peers if peer.name not in missing)]
     report = Report(describe() | {"rates": {}}, versions(present), settings, missing)
     with ExitStack() as stack:
-        rater = stack.enter_context(Process(OURS[0], max(threads)))  # asked for the rates and the right results
+        rater = stack.enter_context(Process(ours[0], max(threads)))  # asked for the rates and the right results
         processes = [stack.enter_context(Process(contender, number)) for contender in present for number in threads]
         for process in processes:  # all at once
             process.start()

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from elman._pictures import INK, MUTED, blank, tidy, write_picture
-from elman.bench._contenders import OURS, PEERS
+from elman.bench._contenders import OURS
 from elman.bench._report import LONG, Report, Row
 
 __all__ = ["finish", "plot"]
@@ -12,8 +12,18 @@ __all__ = ["finish", "plot"]
 PANEL = 3.6, 3.2  # inches
 MANY = 2000  # times the least value: too many for values between the powers of ten
 OWN = [contender.name for contender in OURS]
-PALETTE = ("#c2410c", "#f59e0b", "#a16207", "#1d4ed8", "#7c3aed", "#0f766e", "#65a30d", "#db2777", "#475569")
-COLOURS = dict(zip((contender.name for contender in (*OURS, *PEERS)), PALETTE, strict=True))
+COLOURS = {
+    "elman layer": "#c2410c",
+    "elman runtime": "#f59e0b",
+    "elman engine": "#a16207",
+    "torch": "#1d4ed8",
+    "torch.compile": "#0891b2",
+    "jax": "#7c3aed",
+    "onnxruntime": "#0f766e",
+    "openvino": "#65a30d",
+    "numba": "#db2777",
+    "onednn": "#475569",
+}
 
 
 def plot(path: Path, report: Report) -> None:

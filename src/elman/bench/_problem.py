@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elman.bench._cases import Case
+from elman.bench._own import Own
 
 __all__ = ["Array", "Problem", "Results", "difference", "draw", "in_order"]
 
 Array = NDArray[Any]
 Results = dict[str, Array]
-TOLERANCE = 1e-4  # of the largest right number: float32 errs by 1e-6, bfloat16 by 1e-2
+TOLERANCE, OF_LARGEST = 1e-4, "the largest number"  # float32 errs by 1e-6, bfloat16 by 1e-2
+OF_ALL = 1e-2  # the root of the sum of squares
 
 
 class Problem(NamedTuple):
@@ -25,6 +27,8 @@ class Problem(NamedTuple):
         weight_ih, weight_hh: (gates * hidden_size, input_size), (gates * hidden_size, hidden_size).
         bias_ih, bias_hh: (gates * hidden_size,).
         d_output: (steps, batch, hidden_size), what comes back in training.
+        inputs: what else a cell of the user's own is given, by name: (hidden_size,) for each unit, (batch, hidden_size)
+            for each sequence, (steps, batch, hidden_size) for each step.
     """
 
     case: Case
@@ -35,6 +39,13 @@ class Problem(NamedTuple):
     bias_ih: Array
     bias_hh: Array
     d_output: Array
+    inputs: Results
+
+    @property
+    def own(self) -> Own:
+        """The user's own cell, where it is one."""
+        assert self.case.own
+        return self.case.own
 
     @property
     def bias(self) -> Array:
@@ -64,8 +75,25 @@ class Problem(NamedTuple):
 
     @property
     def parameters(self) -> Results:
-        """The parameters by PyTorch's names in a layer."""
-        return {f"{name}_l0": getattr(self, name) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+        """The parameters by PyTorch's names in a layer, with what a cell is given for each unit."""
+        family = self.case.family
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh") if family.is_recurrent else ("weight_ih", "bias_ih")
+        arrays = {name: getattr(self, name) for name in names}
+        arrays |= {name: self.inputs[name] for name in family.unit_inputs}
+        return {f"{name}_l0": array for name, array in arrays.items()}
+
+    @property
+    def learnable(self) -> Results:
+        """The input and the parameters that are learned, by name."""
+        fixed = self.fixed
+        named = {name.removesuffix("_l0"): array for name, array in self.parameters.items()}
+        return {"input": self.x} | {name: array for name, array in named.items() if name not in fixed}
+
+    @property
+    def fixed(self) -> Results:
+        """What else a cell of the user's own is given."""
+        learned = self.case.own.learned if self.case.own else ()
+        return {name: array for name, array in self.inputs.items() if name not in learned}
 
     def state(self, convert: Callable[[Array], Any]) -> Any:
         """Return the state as PyTorch passes it: one array, or a pair, each converted."""
@@ -91,6 +119,11 @@ def draw(case: Case) -> Problem:
     def uniform(*shape: int) -> Array:
         return random.uniform(-bound, bound, shape).astype(np.float32)
 
+    def given(own: Own, name: str, kind: str) -> Array:
+        if kind == "unit":
+            return np.ones(hidden_size, np.float32) * np.array(own.units[name], np.float32)
+        return normal(*((steps,) if kind == "step" else ()), batch, hidden_size)
+
     scale = np.float32(case.kind == "step")
     return Problem(
         case,
@@ -101,18 +134,31 @@ def draw(case: Case) -> Problem:
         uniform(rows),
         uniform(rows),
         normal(steps, batch, hidden_size),
+        {name: given(case.own, name, kind) for name, kind in case.own.program.inputs.items()} if case.own else {},
     )
 
 
-def difference(found: Results, right: Results) -> str | None:
-    """Say in what results differ from the right ones; None if they don't."""
+def difference(found: Results, right: Results, has_kinks: bool = False) -> str | None:
+    """Say in what results differ from the right ones; None if they don't.
+
+    Args:
+        found: results by name.
+        right: those that have to be found.
+        has_kinks: of a formula where rounding may lead to another slope: a few numbers may be off then, and what counts
+            is how far all of them are together.
+    """
     for name, expected in right.items():
         if name not in found:
             return f"{name}: expected, got none"
         values = np.asarray(found[name], np.float64)
         if values.shape != expected.shape:
             return f"{name}: expected the shape {expected.shape}, got {values.shape}"
-        error = np.abs(values - expected).max() / (np.abs(expected).max() or 1.0)
-        if not error <= TOLERANCE:
-            return f"{name}: expected an error of at most {TOLERANCE:.0e} of the largest number, got {error:.0e}"
+        size, most, of = (np.linalg.norm, OF_ALL, "all numbers") if has_kinks else (_largest, TOLERANCE, OF_LARGEST)
+        error = size(values - expected) / (size(expected) or 1.0)
+        if not error <= most:
+            return f"{name}: expected an error of at most {most:.0e} of {of}, got {error:.0e}"
     return None
+
+
+def _largest(values: Array) -> float:
+    return float(np.abs(values).max())

@@ -13,7 +13,6 @@ from elman.bench._contenders import Contender
 
 __all__ = ["Failed", "Process"]
 
-PATIENCE = 300  # seconds for an answer; a compilation may take a while
 THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -100,9 +99,10 @@ class Process:
             self._process = None
 
     def _answer(self) -> Any:
-        if not self._connection.poll(PATIENCE):
+        patience = self.contender.patience
+        if not self._connection.poll(patience):
             self.close()
-            raise Failed(f"no answer within {PATIENCE} s")
+            raise Failed(f"no answer within {patience} s")
         try:
             how, what = self._connection.recv()
         except (EOFError, OSError):

@@ -10,6 +10,7 @@ from typing import Any
 from elman._cells import FAMILIES, Family
 from elman.bench._cases import Case, Shape
 from elman.bench._contenders import OURS, PEERS
+from elman.bench._own import Own
 
 __all__ = ["FORMAT", "LONG", "Failure", "Report", "Row", "Timing", "geometric_mean"]
 
@@ -94,7 +95,7 @@ class Report:
         machine: see :func:`elman.bench._machine.describe`, and the best of all ``rates``: see
             :func:`elman.bench._rates.rates`.
         versions: of every package that took part.
-        settings: ``cell``, ``rounds``, ``seconds`` of each, ``threads``.
+        settings: ``cell``, ``rounds``, ``seconds`` of each, ``threads``; ``own`` of a cell of the user's own.
         missing: what to install for each peer that is not there, or why it cannot be imported.
     """
 
@@ -108,7 +109,13 @@ class Report:
     @property
     def family(self) -> Family:
         """The cell of the run; of older files it is the plain one."""
-        return FAMILIES[self.settings.get("cell", "rnn")]
+        return self.own.family if self.own else FAMILIES[self.settings.get("cell", "rnn")]
+
+    @property
+    def own(self) -> Own | None:
+        """The user's own cell, if it is the run's."""
+        data = self.settings.get("own")
+        return Own.from_data(self.settings["cell"], data) if data else None
 
     def rows(self, threads: int | None = None) -> list[Row]:
         """Return a row for each case, in the order in which they were measured.
@@ -117,10 +124,11 @@ class Report:
             threads: of these numbers alone; None: of each contender's best.
         """
         found: dict[Case, dict[str, list[Timing]]] = {}
+        own, name = self.own, self.family.name
         for timing in self.timings:
             if threads not in (None, timing.threads):
                 continue
-            by_name = found.setdefault(Case(timing.kind, timing.shape, self.family.name), {})
+            by_name = found.setdefault(Case(timing.kind, timing.shape, name, own), {})
             by_name.setdefault(timing.contender, []).append(timing)
         fastest = {case: {name: _fastest(each) for name, each in of.items()} for case, of in found.items()}
         return [Row(case, {name: each for name, each in of.items() if each}) for case, of in fastest.items()]

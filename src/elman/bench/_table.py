@@ -48,7 +48,7 @@ def _parts(report: Report, width: int, of_threads: bool = False) -> list[Text | 
         parts += [_legend(kind, report), _table([row for row in rows if row.case.kind == kind], report)]
     for kind in kinds if of_threads else ():
         parts += by_threads(kind, report)
-    notes = [*_how_to_read(rows), *_means(rows), *(gains(kinds, report) if of_threads else ())]
+    notes = [*_how_to_read(rows, report), *_means(rows), *(gains(kinds, report) if of_threads else ())]
     return [*parts, Text("\n".join(["", *notes, *_missing(report), *_failures(report)]))]
 
 
@@ -111,10 +111,12 @@ def _share(row: Row, report: Report) -> str:
     return f"{row.case.flops / row.ours.best / 1e3 / report.gflops:.2f}"
 
 
-def _how_to_read(rows: list[Row]) -> Iterator[str]:
+def _how_to_read(rows: list[Row], report: Report) -> Iterator[str]:
     beside = "what Python calls beside the layer or the runtime, oneDNN, called from C++ and without autograd, beside"
     like = f"; {beside} the engine as well" if any("onednn" in row.timings for row in rows) else ""
     yield f"best peer / ours: the time of the fastest other library over ours{like}"
+    if report.own:
+        yield "torch: a loop over the steps; torch.compile: that loop, compiled; jax: lax.scan over them, jitted"
     yield "of sgemm: our rate as a share of the machine's matrix product, measured in the same run"
     yield ""
 
@@ -123,7 +125,7 @@ def _means(rows: list[Row]) -> Iterator[str]:
     """Yield a line for each kind and opponent."""
     for kind in KINDS:
         long = [row for row in rows if row.case.kind == kind and row.case.shape.steps >= LONG]
-        for name, peer in (("best peer", None), ("torch", "torch")):
+        for name, peer in (("best peer", None), ("torch", "torch"), ("torch.compile", "torch.compile")):
             ratios = {row.case.shape: ratio for row in long if (ratio := row.ratio(peer))}
             if ratios:
                 least = min(ratios, key=lambda shape: ratios[shape])

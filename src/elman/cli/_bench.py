@@ -19,11 +19,14 @@ BENCH = Extra("bench", ("torch", "rich"))
 def add_bench(commands: Commands) -> None:
     summary = "Time the layer and the runtime beside other libraries, each result checked."
     add = add_command(commands, "bench", summary, bench, BENCH).options.add_argument
-    add("--cell", metavar="CELL", default="rnn", help="rnn, gru or lstm")
+    add("--cell", metavar="CELL", help="rnn, gru or lstm (default: rnn)")
+    own = "A cell of your own: mycell.py, or mycell.py:NAME, mycell.py:Leaky(leak=0.2). The file is run"
+    add("--cell-file", metavar="FILE", help=own)
     add("--what", metavar="KIND", action="append", help="inference, training or step (default: all); may be repeated")
-    shape = "Of a layer and its input; may be repeated (default: 11 shapes)"
+    shape = "Of a layer and its input; may be repeated (default: 11 shapes, 3 for a cell of your own)"
     add("--shape", metavar="STEPS,BATCH,INPUT,HIDDEN", action="append", help=shape)
-    peer = "torch, jax, onnxruntime, openvino, numba or onednn (default: all that are installed); may be repeated"
+    peer = "torch, jax, onnxruntime, openvino, numba or onednn (default: all that are installed); may be repeated. "
+    peer += "Beside a cell of your own torch, a loop over the steps, torch.compile, of that loop, or jax"
     add("--peer", metavar="NAME", action="append", help=peer)
     threads = "One number, or several of which the best counts, each in a table besides (default: 1,2)"
     add("--threads", metavar="N,…", help=threads)
@@ -40,10 +43,15 @@ def bench(options: Namespace) -> int:
     from elman.bench._cases import Shape, cases_of
     from elman.bench._contenders import OURS, peers_of
     from elman.bench._measuring import measure
+    from elman.bench._own import load
     from elman.bench._table import show
 
-    cases = cases_of(_split(options.what), [Shape.parse(text) for text in options.shape or ()], options.cell)
-    peers, threads = peers_of(_split(options.peer)), _threads(options.threads)
+    if options.cell is not None and options.cell_file is not None:
+        raise OptionError("cell_file", "--cell or --cell-file, not both", options.cell_file)
+    own = load(options.cell_file) if options.cell_file is not None else None
+    shapes = [Shape.parse(text) for text in options.shape or ()]
+    cases = cases_of(_split(options.what), shapes, options.cell or "rnn", own)
+    peers, threads = peers_of(_split(options.peer), own), _threads(options.threads)
     if options.rounds < 1:
         raise OptionError("rounds", "an integer of at least 1", options.rounds)
     if not 0 < options.seconds <= 60:
