@@ -18,11 +18,12 @@ import timeit
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from rounds import KINDS, beside, by_threads, call_of, in_turns, pair
+from rounds import KINDS, Call, beside, by_threads, call_of, in_turns, pair
 from scaling import growth
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
@@ -68,8 +69,62 @@ def calls() -> Iterator[Row]:
     found = in_turns("inference", calls)
     yield Row.at_most("one call of the layer, inference_mode", "3,1,2,4", found["elman"], "µs", 8, found["torch"])
     yield Row.at_most("one call of the runtime", "3,1,2,4", found["runtime"], "µs", 2.5)
-    found = beside("training", layers, x)
+    calls = {name: call_of("training", layer, x) for name, layer in layers.items()}
+    found = in_turns("training", calls | {"empty": _empty_call(layers["elman"], x)})
     yield Row.at_most("forward and backward", "3,1,2,4", found["elman"], "µs", 50, found["torch"])
+    over = found["elman"] / found["empty"]
+    what = f"forward and backward over {found['empty']:.0f} µs of an empty Function"
+    yield Row.at_most(what, "3,1,2,4", over, "x", 1.5)
+
+
+class _Empty(torch.autograd.Function):
+    """What PyTorch's autograd takes for a layer that computes nothing: tensors kept, results and gradients made."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, *parameters: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        ctx.save_for_backward(x, *parameters)
+        ctx.set_materialize_grads(False)
+        steps, batch, _ = x.shape
+        hidden_size = len(parameters[-1])
+        return x.new_empty(steps, batch, hidden_size), x.new_empty(1, batch, hidden_size)
+
+    @staticmethod
+    def backward(ctx: Any, *d_results: Any) -> tuple[torch.Tensor, ...]:
+        return tuple(map(torch.empty_like, ctx.saved_tensors))
+
+
+def _empty_call(layer: torch.nn.RNNBase, x: torch.Tensor) -> Call:
+    leaves, d_output = [x.clone().requires_grad_(), *layer.parameters()], torch.randn(*x.shape[:2], layer.hidden_size)
+
+    def train() -> object:
+        output, _ = _Empty.apply(*leaves)  # type: ignore[no-untyped-call]
+        return torch.autograd.grad(output, leaves, d_output)
+
+    return train
+
+
+def cold() -> Iterator[Row]:
+    """A call after 8 MB of other data have passed the caches, beside one after another."""
+    steps, batch, size = 100, 32, 64
+    layer, x = elman.nn.RNN(size, size), torch.randn(steps, batch, size)
+    other = np.zeros(1 << 20)  # 8 MB
+
+    def pass_other() -> None:
+        np.add(other, 1, out=other)
+
+    for kind in KINDS:
+        call = call_of(kind, layer, x)
+        best = {}
+        with torch.inference_mode(kind == "inference"):
+            for name, before in (("warm", call), ("cold", pass_other)):
+                best[name] = min(fmean(_after(before, call) for _ in range(10)) for _ in range(20))
+        at = _joined((steps, batch, size, size))
+        yield Row.at_most(f"a cold call over a warm one, {kind}", at, best["cold"] / best["warm"], "x", 1.3)
+
+
+def _after(before: Call, call: Call) -> float:
+    before()
+    return timeit.timeit(call, number=1)
 
 
 def cells() -> Iterator[Row]:
@@ -110,6 +165,7 @@ def _stream(title: str, input_size: int, hidden_size: int, most: float) -> Row:
     return Row.at_most("stream.step(x, out=y)", f"1,1,{input_size},{hidden_size}", best * 1e6, "µs", most)
 
 
+LEAST_GAINS = {"inference": 1.75, "training": 1.6}
 BUSY = ((100, 16, 128, 128), (200, 16, 40, 128), (100, 32, 128, 128), (100, 32, 256, 256), (100, 64, 512, 512))
 ODD = (
     (1, 1, 4, 6), (3, 1, 2, 4), (100, 1, 32, 64), (1000, 1, 16, 32), (100, 1, 128, 256), (30, 1, 300, 650),
@@ -122,7 +178,7 @@ def threads() -> Iterator[Row]:
     """Two threads beside one, with the same layer and numbers."""
     for kind in KINDS:
         for shape in BUSY:
-            yield Row.at_least(f"2 threads over 1, {kind}", _joined(shape), _gain(kind, shape), 1.8)
+            yield Row.at_least(f"2 threads over 1, {kind}", _joined(shape), _gain(kind, shape), LEAST_GAINS[kind])
         gain, shape = min((_gain(kind, shape), shape) for shape in ODD)
         never_slower = 0.97  # but for noise
         yield Row.at_least(f"2 threads over 1, {kind}", f"least of others: {_joined(shape)}", gain, never_slower)
@@ -222,7 +278,7 @@ Group = Callable[[], Iterator[Row]]
 
 def groups_of(cell: str) -> dict[str, Group]:
     if cell == "rnn":
-        each = calls, cells, streams, threads, memory, packed, bidirectional, doubles, commands
+        each = calls, cold, cells, streams, threads, memory, packed, bidirectional, doubles, commands
         return {group.__name__: group for group in each}
     gated = gated_cells, gated_streams, gated_memory, gated_packed
     return {group.__name__.removeprefix("gated_"): partial(group, FAMILIES[cell].title) for group in gated}
