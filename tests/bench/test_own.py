@@ -41,6 +41,13 @@ GATED = """
 from elman.cells import *
 cell = LayerNormGRU()
 plain = IndRNN()
+masked = RecurrentDropout(LSTM(), 0.25)
+class Voltage(Cell):
+    states, fed_back = ("v", "r"), "r"
+    def step(self, a, v):
+        v = 0.9 * v + 0.1 * a
+        return v, tanh(v)
+voltage = Voltage()
 """
 
 CELLS = (
@@ -49,6 +56,8 @@ CELLS = (
     "everything.py",
     "gated.py:cell",
     "gated.py:plain",
+    "gated.py:masked",
+    "gated.py:voltage",
 )
 
 
@@ -164,6 +173,7 @@ def test_numbers_that_are_not_finite_are_told():
         solve(draw(case))
 
 
+OF_GATED = "cell, plain, masked, voltage"
 OF_ONE = "expected FILE:NAME of a Cell in it, or FILE:NAME(…) of one with its values"
 
 
@@ -177,7 +187,7 @@ OF_ONE = "expected FILE:NAME of a Cell in it, or FILE:NAME(…) of one with its 
         ("a.py", "import none_such", "a.py, line 1: ModuleNotFoundError: No module named 'none_such'"),
         ("a.py", "x = 1\nx = (", "a.py, line 2: '(' was never closed"),
         ("a.py", "\nexit(3)", "a.py, line 2: SystemExit: 3"),
-        ("gated.py", None, "--cell-file: expected gated.py:NAME with one of cell, plain, got 'gated.py'"),
+        ("gated.py", None, f"--cell-file: expected gated.py:NAME with one of {OF_GATED}, got 'gated.py'"),
         ("leaky.py", None, "leaky.py: Leaky.step: leak is no gate, state or input; give it as Leaky(leak=…)"),
         ("leaky.py:tanh", None, f"--cell-file: {OF_ONE}, got 'leaky.py:tanh'"),
         ("leaky.py:", None, f"--cell-file: {OF_ONE}, got 'leaky.py:'"),

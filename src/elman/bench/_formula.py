@@ -51,7 +51,7 @@ def _leaf(operation: str, name: str, number: float, program: Program) -> str:
     if operation == "units":
         return "u[0].shape[-1]"
     if operation == "state":
-        return f"states[{program.states.index(name)}]"
+        return f"states[{program.carried.index(name)}]"
     if name in program.gates:
         of = program.gates.index(name)
         return {"gate": f"u[{of}] + v[{of}]", "gate_input": f"u[{of}]", "gate_recurrent": f"v[{of}]"}[operation]

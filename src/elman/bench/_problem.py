@@ -48,6 +48,11 @@ class Problem(NamedTuple):
         return self.case.own
 
     @property
+    def carried(self) -> tuple[Array, ...]:
+        """The states, and behind them what is fed back where it is none of them, which a cell is handed beside them."""
+        return (*self.states, *[self.states[0]] * (len(self.own.program.results) - len(self.states)))
+
+    @property
     def bias(self) -> Array:
         """Both biases in one: their sum; of gates that keep them apart ``bias_ih``, and after all ``bias_hh``."""
         family = self.case.family

@@ -12,6 +12,7 @@ from elman.bench._formula import Step, function_of
 from elman.bench._problem import Problem, Results
 from elman.bench._variant import Variant
 from elman.bench.peers.jax import WAYS
+from elman.cells import Program
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": jnp.abs,
@@ -30,13 +31,19 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 def outputs(
-    learnable: dict[str, Any], fixed: dict[str, Any], states: Any, cell: Step, kinds: Any, unroll: int, at_once: bool
+    learnable: dict[str, Any],
+    fixed: dict[str, Any],
+    states: Any,
+    cell: Step,
+    program: Program,
+    unroll: int,
+    at_once: bool,
 ) -> Any:
     """Return the output (steps, batch, hidden_size)."""
     given = learnable | fixed
     gates = given["weight_ih"].shape[0] // states[0].shape[-1]
-    of_steps = {name: given[name] for name, kind in kinds.items() if kind == "step"}
-    others = {name: given[name] for name, kind in kinds.items() if kind != "step"}
+    of_steps = {name: given[name] for name in program.inputs_by("step")}
+    others = {name: value for name, value in given.items() if name not in of_steps}
 
     def project(x: Any) -> Any:
         return x @ given["weight_ih"].T + given["bias_ih"]
@@ -45,7 +52,11 @@ def outputs(
         x_t, inputs = at_step
         u = jnp.split(x_t if at_once else project(x_t), gates, -1)
         is_recurrent = "weight_hh" in given
-        v = jnp.split(states[0] @ given["weight_hh"].T + given["bias_hh"], gates, -1) if is_recurrent else ()
+        v = (
+            jnp.split(states[program.fed_back] @ given["weight_hh"].T + given["bias_hh"], gates, -1)
+            if is_recurrent
+            else ()
+        )
         states = cell(u, v, states, others | inputs)
         return states, states[0]
 
@@ -60,7 +71,7 @@ def gradients(learnable: dict[str, Any], fixed: Any, states: Any, d_output: Any,
 
 def inference(problem: Problem, threads: int) -> Iterator[Variant]:
     for name, compiled in _ways(problem, outputs):
-        call = partial(_done, compiled, *jax.device_put((problem.learnable, problem.fixed, problem.states)))
+        call = partial(_done, compiled, *jax.device_put((problem.learnable, problem.fixed, problem.carried)))
         yield Variant(name, call, lambda found: {"output": np.asarray(found)})
 
 
@@ -68,7 +79,7 @@ step = inference
 
 
 def training(problem: Problem, threads: int) -> Iterator[Variant]:
-    given = jax.device_put((problem.learnable, problem.fixed, problem.states, problem.d_output))
+    given = jax.device_put((problem.learnable, problem.fixed, problem.carried, problem.d_output))
     for name, compiled in _ways(problem, gradients):
         yield Variant(name, partial(_done, compiled, *given), _read)
 
@@ -76,7 +87,7 @@ def training(problem: Problem, threads: int) -> Iterator[Variant]:
 def _ways(problem: Problem, run: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
     cell = function_of(problem.own.program, FUNCTIONS)
     for name, options in WAYS.items():
-        yield name, jax.jit(partial(run, cell=cell, kinds=problem.own.program.inputs, **options))
+        yield name, jax.jit(partial(run, cell=cell, program=problem.own.program, **options))
 
 
 def _done(compiled: Any, *given: Any) -> Any:

@@ -42,12 +42,13 @@ def step_of(problem: Problem) -> Step:
     return function_of(problem.own.program, FUNCTIONS)
 
 
-def outputs(step: Step, kinds: Mapping[str, str], states: list[Tensor], tensors: Tensors) -> Tensor:
+def outputs(step: Step, kinds: Mapping[str, str], fed_back: int, states: list[Tensor], tensors: Tensors) -> Tensor:
     """Return the output (steps, batch, hidden_size).
 
     Args:
         step: the cell.
         kinds: of its inputs, by name.
+        fed_back: which of the states is multiplied.
         states: before the first step, (batch, hidden_size) each.
         tensors: the input, weights, biases, and the cell's inputs, by name.
     """
@@ -59,7 +60,7 @@ def outputs(step: Step, kinds: Mapping[str, str], states: list[Tensor], tensors:
     for t, u in enumerate(zip(*(part.unbind() for part in from_input), strict=True)):
         v: tuple[Tensor, ...] = ()
         if "weight_hh" in tensors:
-            from_hidden = linear(states[0], tensors["weight_hh"], tensors["bias_hh"])
+            from_hidden = linear(states[fed_back], tensors["weight_hh"], tensors["bias_hh"])
             v = (from_hidden,) if gates == 1 else from_hidden.chunk(gates, -1)
         states = [*step(u, v, states, others | {name: each[t] for name, each in of_steps.items()})]
         found.append(states[0])
@@ -79,7 +80,8 @@ def training(problem: Problem, threads: int) -> Iterator[Variant]:
 
 def inference_by(problem: Problem, run: Callable[..., Tensor]) -> Variant:
     given = {name: torch.from_numpy(array) for name, array in (problem.learnable | problem.fixed).items()}
-    call = partial(run, step_of(problem), problem.own.program.inputs, _states(problem), given)
+    program = problem.own.program
+    call = partial(run, step_of(problem), program.inputs, program.fed_back, _states(problem), given)
     return Variant("", call, lambda found: {"output": found.numpy()}, torch.inference_mode)
 
 
@@ -88,10 +90,10 @@ def training_by(problem: Problem, run: Callable[..., Tensor], dtype: torch.dtype
     leaves = {name: torch.from_numpy(array).to(dtype).requires_grad_() for name, array in problem.learnable.items()}
     given = leaves | {name: torch.from_numpy(array).to(dtype) for name, array in problem.fixed.items()}
     states, d_output = [state.to(dtype) for state in _states(problem)], torch.from_numpy(problem.d_output).to(dtype)
-    cell, kinds = step_of(problem), problem.own.program.inputs
+    cell, program = step_of(problem), problem.own.program
 
     def call() -> tuple[Tensor, tuple[Tensor, ...]]:
-        output = run(cell, kinds, states, given)
+        output = run(cell, program.inputs, program.fed_back, states, given)
         return output, torch.autograd.grad(output, [*leaves.values()], d_output)
 
     def read(found: tuple[Tensor, tuple[Tensor, ...]]) -> Results:
@@ -103,4 +105,4 @@ def training_by(problem: Problem, run: Callable[..., Tensor], dtype: torch.dtype
 
 
 def _states(problem: Problem) -> list[Tensor]:
-    return [torch.from_numpy(state) for state in problem.states]
+    return [torch.from_numpy(state) for state in problem.carried]
