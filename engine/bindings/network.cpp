@@ -12,6 +12,7 @@
 #include "bindings/arrays.h"
 #include "bindings/buffer.h"
 #include "bindings/module.h"
+#include "bindings/places.h"
 #include "bindings/released.h"
 #include "bindings/sizes.h"
 #include "bindings/stream.h"
@@ -99,6 +100,8 @@ elman::Rows<T> rows(const Array<T>& array) {
   return {array.data(), last == 2 ? array.stride(0) : 0, array.stride(last - 1), array.stride(last)};
 }
 
+using PlaceNumbers = nb::ndarray<const std::int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
 // A tuple of h and the further states, of `size` elements each; null for what is not given.
 using Tuple = std::optional<nb::typed<nb::tuple, nb::object, nb::ellipsis>>;
 
@@ -124,10 +127,12 @@ struct States {
 
 template <class T>
 void run(const elman::Network<T>& network, Array<const T> input, std::optional<BatchSizes> batch_sizes,
-         const Tuple& initial, Array<T> output, const Tuple& final) {
+         const Tuple& initial, Array<T> output, const Tuple& final, const std::optional<PlaceNumbers>& places) {
   const bool packed = batch_sizes.has_value();
   const std::int64_t width = network.output_size();
-  require(input.ndim() == (packed ? 2 : 3) && output.ndim() == input.ndim(), "input: expected other dimensions");
+  require(packed || !places, "places: expected batch_sizes beside them");
+  require(input.ndim() == (packed && !places ? 2 : 3) && output.ndim() == input.ndim(),
+          "input: expected other dimensions");
   for (std::size_t i = 0; i + 1 < input.ndim(); ++i) {
     require(input.shape(i) == output.shape(i), "output: expected as many rows as the input has");
   }
@@ -135,12 +140,21 @@ void run(const elman::Network<T>& network, Array<const T> input, std::optional<B
   require(length(input.shape(last)) == network.input_size(), "input: expected input_size features");
   require(length(output.shape(last)) == width && output.stride(last) == 1, "output: expected other features");
 
-  elman::Sequence sequence{length(input.shape(0)), packed ? 0 : length(input.shape(1)), nullptr, false};
+  elman::Sequence sequence{length(input.shape(0)), last == 2 ? length(input.shape(1)) : 1, nullptr, false};
+  std::int64_t all_rows = sequence.steps * sequence.batch;
   std::vector<std::int64_t> sizes;
-  if (packed) {
-    sizes = checked_copy(*batch_sizes, length(input.shape(0)));
-    sequence = {length(sizes.size()), sizes.empty() ? 0 : sizes.front(), sizes.data(), false};
+  Places among;
+  if (places) {
+    sizes.assign(batch_sizes->data(), batch_sizes->data() + batch_sizes->size());
+    const std::int64_t left = rows_left(sizes, all_rows);
+    require(!sizes.empty() && left >= 0 && length(places->shape(0)) == sizes.front() && places->shape(1) == 2,
+            "places: expected a step and a row for each packed sequence");
+    among = Places(places->data(), sizes, sequence.steps, sequence.batch);
+    all_rows -= left;
+  } else if (packed) {
+    sizes = checked_copy(*batch_sizes, all_rows);
   }
+  if (packed) sequence = {length(sizes.size()), sizes.empty() ? 0 : sizes.front(), sizes.data(), false};
   const std::int64_t size = sequence.batch * network.state_size();
   const States<const T> before(initial, network.states(), size, "initial: expected other sizes");
   const States<T> after(final, network.states(), size, "final: expected other sizes");
@@ -151,12 +165,15 @@ void run(const elman::Network<T>& network, Array<const T> input, std::optional<B
     cells_after.resize(after.cells.size() * static_cast<std::size_t>(size));
   }
   const bool together = network.states() > 2;
+  elman::Rows<const T> from = rows(input);
+  elman::Rows<T> to = rows(output);
+  from.places = to.places = among.data();
   const typename elman::Network<T>::Run call{
       .sequence = sequence,
       .threads = threads.load(std::memory_order_relaxed),
-      .input = rows(input),
+      .input = from,
       .initial_states = before.hidden,
-      .output = rows(output),
+      .output = to,
       .final_states = after.hidden,
       .initial_cell_states = before.cells.empty() ? nullptr
                              : together           ? cells_before.data()
@@ -165,9 +182,9 @@ void run(const elman::Network<T>& network, Array<const T> input, std::optional<B
                            : together          ? cells_after.data()
                                                : after.cells[0],
   };
-  const std::int64_t rows_of_step = packed ? 1 : sequence.batch;
-  const ReleasedIf released(is_worth_the_gil(multiplications(network, length(input.shape(0)), rows_of_step)));
+  const ReleasedIf released(is_worth_the_gil(multiplications(network, all_rows, 1)));
   network.run(call);
+  among.fill_padding(to, width);
   for (std::size_t i = 0; together && i < after.cells.size(); ++i) {
     std::copy_n(call.final_cell_states + static_cast<std::int64_t>(i) * size, size, after.cells[i]);
   }
@@ -242,8 +259,10 @@ void define(nb::module_& m, const char* network, const char* stream) {
            "start"_a.noconvert().none() = nb::none(),
            "Programs, one a layer, and the tuples go on with what the program reads by unit.")
       .def("run", &run<T>, "input"_a.noconvert(), "batch_sizes"_a.noconvert().none(), "initial"_a.noconvert().none(),
-           "output"_a.noconvert(), "final"_a.noconvert().none(),
+           "output"_a.noconvert(), "final"_a.noconvert().none(), "places"_a.noconvert().none() = nb::none(),
            "Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `final`.\n\n"
+           "With `places`, the step and the row at which each packed sequence begins, they lie among padded rows; the "
+           "others of `output` are set to zeros.\n\n"
            "`initial` and `final` are (h_0,) and (h_n,), of an LSTM (h_0, c_0) and (h_n, c_n), each of all layers.")
       .def("run_plain", &run_plain<T>, "x"_a.none(), "h_0"_a.none(), "batch_first"_a,
            "The common call of elman.runtime's networks, which makes its results; None where arguments are none that "

@@ -1,5 +1,5 @@
-// Padded batches cut into pieces: where each piece's rows lie among the padded ones, longest pieces first, and rows
-// moved there and back.
+// Padded batches cut into pieces: where each piece lies among the padded rows, longest pieces first, and rows moved
+// there and back.
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 
@@ -14,7 +14,7 @@
 namespace {
 
 using Tuple = nb::typed<nb::tuple, nb::object, nb::ellipsis>;
-using Numbers = nb::ndarray<nb::numpy, std::int64_t, nb::ndim<1>>;
+using Numbers = nb::ndarray<nb::numpy, std::int64_t>;
 using Lengths = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Flags = nb::ndarray<const bool, nb::ndim<2>, nb::device::cpu>;
 
@@ -22,20 +22,25 @@ struct Piece {
   std::int64_t sequence, start, length, place;
 };
 
-Numbers array(std::vector<std::int64_t> numbers) {
+// Of one dimension, or of rows of so many columns.
+Numbers array(std::vector<std::int64_t> numbers, std::size_t columns = 0) {
   auto* const kept = new std::vector<std::int64_t>(std::move(numbers));
   const nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<std::int64_t>*>(p); });
+  if (columns > 0) return Numbers(kept->data(), {kept->size() / columns, columns}, owner);
   return Numbers(kept->data(), {kept->size()}, owner);
 }
 
 std::vector<Piece> pieces_of(const Lengths& lengths, const std::optional<Flags>& resets, std::int64_t steps) {
   std::vector<Piece> pieces;
+  const bool* const flags = resets ? resets->data() : nullptr;
+  const std::int64_t sequence_stride = resets ? resets->stride(0) : 0, step_stride = resets ? resets->stride(1) : 0;
   for (std::int64_t sequence = 0; sequence < length(lengths.shape(0)); ++sequence) {
     const std::int64_t end = lengths.data()[sequence];
     require(0 <= end && end <= steps, "lengths: expected 0 to steps");
+    const bool* const own = flags + sequence * sequence_stride;
     std::int64_t start = 0;
-    for (std::int64_t step = 1; resets && step < end; ++step) {
-      if (!resets->data()[sequence * resets->stride(0) + step * resets->stride(1)]) continue;
+    for (std::int64_t step = 1; flags && step < end; ++step) {
+      if (!own[step * step_stride]) continue;
       pieces.push_back({sequence, start, step - start, 0});
       start = step;
     }
@@ -56,47 +61,35 @@ std::vector<std::int64_t> place_and_count(std::vector<Piece>& pieces, std::int64
   return longer;
 }
 
-Tuple cut(Lengths lengths, std::optional<Flags> resets, std::int64_t steps, std::int64_t sequence_stride,
-          std::int64_t step_stride) {
+Tuple cut(Lengths lengths, std::optional<Flags> resets, std::int64_t steps) {
   const std::int64_t batch = length(lengths.shape(0));
   require(!resets || (length(resets->shape(0)) == batch && length(resets->shape(1)) == steps),
           "resets: expected (batch, steps)");
   std::vector<Piece> pieces = pieces_of(lengths, resets, steps);
   std::vector<std::int64_t> batch_sizes = place_and_count(pieces, steps);
-  std::vector<std::int64_t> offsets;
-  std::int64_t rows = 0;
-  for (const std::int64_t size : batch_sizes) {
-    offsets.push_back(rows);
-    rows += size;
-  }
-  std::vector<std::int64_t> index(static_cast<std::size_t>(rows));
-  std::vector<std::int64_t> carried_on, of_sequence, last, running;
+  std::vector<std::int64_t> places(2 * pieces.size());
+  std::vector<std::int64_t> carried_on, last;
   bool is_whole = length(pieces.size()) == batch;
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     const Piece& piece = pieces[i];
-    const std::int64_t first = piece.sequence * sequence_stride + piece.start * step_stride;
-    for (std::int64_t age = 0; age < piece.length; ++age) {
-      index[static_cast<std::size_t>(offsets[static_cast<std::size_t>(age)] + piece.place)] = first + age * step_stride;
-    }
+    const std::size_t at = 2 * static_cast<std::size_t>(piece.place);
+    places[at] = piece.start;
+    places[at + 1] = piece.sequence;
     if (piece.start == 0 && !(resets && resets->data()[piece.sequence * resets->stride(0)])) {
       carried_on.push_back(piece.place);
-      of_sequence.push_back(piece.sequence);
     }
-    if (i + 1 == pieces.size() || pieces[i + 1].sequence != piece.sequence) {
-      last.push_back(piece.place);
-      running.push_back(piece.sequence);
-    }
+    if (i + 1 == pieces.size() || pieces[i + 1].sequence != piece.sequence) last.push_back(piece.place);
     is_whole &= piece.length == steps;
   }
-  return nb::make_tuple(array(std::move(index)), array(std::move(batch_sizes)), array(std::move(carried_on)),
-                        array(std::move(of_sequence)), array(std::move(last)), array(std::move(running)), is_whole);
+  return nb::make_tuple(array(std::move(places), 2), array(std::move(batch_sizes)), array(std::move(carried_on)),
+                        array(std::move(last)), is_whole);
 }
 
 // Where the rows of an index lie in a tensor (first, second, features).
 template <class T>
-class Places {
+class Index {
  public:
-  Places(const TensorView& numbers, const TensorView& index)
+  Index(const TensorView& numbers, const TensorView& index)
       : numbers_(numbers), index_(index.data<const std::int64_t>()), count_(index.size(0)) {
     require(numbers.dimensions() == 3, "expected 3 dimensions");
     require(index.holds<std::int64_t>() && index.dimensions() == 1 && index.is_contiguous(),
@@ -142,7 +135,7 @@ nb::object take_rows(nb::handle input, const TensorView& index) {
   const TensorView& x = *operands.find(operands.add(input, false));
   operands.settle();
   require(x.size(-1) == features, "input: expected as many features as before");
-  const Places<const T> from(x, index);
+  const Index<const T> from(x, index);
   T* row = Result<T>(output).data();
   const ReleasedIf released(gives_up_gil);
   for (std::int64_t at = 0; at < from.count(); ++at, row += features) {
@@ -166,7 +159,7 @@ nb::object put_rows(nb::handle rows, const TensorView& index, std::int64_t first
   operands.settle();
   require(x.has_shape({index.size(0), features}), "rows: expected as many as the index has");
   const Result<T> to_output(output);
-  const Places<T> to(*to_output.view(), index);
+  const Index<T> to(*to_output.view(), index);
   std::vector<bool> is_put(static_cast<std::size_t>(first * second));
   const ReleasedIf released(gives_up_gil);
   for (std::int64_t at = 0; at < to.count(); ++at) {
@@ -182,12 +175,11 @@ nb::object put_rows(nb::handle rows, const TensorView& index, std::int64_t first
 }  // namespace
 
 void define_pieces(nb::module_& m) {
-  m.def("cut", &cut, "lengths"_a.noconvert(), "resets"_a.none(), "steps"_a, "sequence_stride"_a, "step_stride"_a,
+  m.def("cut", &cut, "lengths"_a.noconvert(), "resets"_a.none(), "steps"_a,
         "Cut a padded batch into pieces, each from a sequence's first step or a reset to its end or the next reset.\n\n"
-        "`lengths` (batch), `resets` (batch, steps) or None; the strides are the padded rows from a sequence to the "
-        "next and from a step to the next. The result: where each packed row lies among the padded ones; the rows of "
-        "each packed step; the pieces that begin with what came in, and their sequences; the last piece of each "
-        "sequence that has any, and these sequences; whether each sequence is one piece of all steps.");
+        "`lengths` (batch), `resets` (batch, steps) or None. The result: the step and the sequence at which each piece "
+        "begins, longest pieces first; the rows of each packed step; the pieces that begin with what came in; the last "
+        "piece of each sequence that has any; whether each sequence is one piece of all steps.");
   m.def(
       "take_rows",
       [](nb::handle input, nb::handle index) {

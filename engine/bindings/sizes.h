@@ -17,20 +17,21 @@ inline void require(bool holds, const char* message) {
   if (!holds) throw std::invalid_argument(message);
 }
 
-// Whether the steps of a packed batch have `rows` rows in all. No sum of sizes that are not sizes can wrap around.
-inline bool has_rows(const std::int64_t* batch_sizes, std::int64_t steps, std::int64_t rows) {
-  for (std::int64_t t = 0; t < steps; ++t) {
-    if (batch_sizes[t] < 0 || batch_sizes[t] > rows) return false;
-    rows -= batch_sizes[t];
+// Of `rows`, those that the steps of a packed batch leave; below 0 where they have more. No sum of sizes that are not
+// sizes can wrap around.
+inline std::int64_t rows_left(const std::vector<std::int64_t>& batch_sizes, std::int64_t rows) {
+  for (const std::int64_t size : batch_sizes) {
+    if (size < 0 || size > rows) return -1;
+    rows -= size;
   }
-  return rows == 0;
+  return rows;
 }
 
 // The rows of each step, which come to `rows` in all, copied: another thread may write to the array once they are
 // checked.
 inline std::vector<std::int64_t> checked_copy(const std::int64_t* batch_sizes, std::int64_t steps, std::int64_t rows) {
   std::vector<std::int64_t> copy(batch_sizes, batch_sizes + steps);
-  require(has_rows(copy.data(), steps, rows), "batch_sizes: expected a sum of as many as there are rows");
+  require(rows_left(copy, rows) == 0, "batch_sizes: expected a sum of as many as there are rows");
   return copy;
 }
 

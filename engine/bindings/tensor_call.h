@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "bindings/places.h"
 #include "bindings/tensors.h"
 #include "elman/engine.h"
 #include "program/plan.h"
@@ -44,10 +45,11 @@ struct AnyCell {
   }
 };
 
-// A sequence: (steps, batch, features), packed (rows, features), or one step (batch, features).
+// A sequence: (steps, batch, features), packed (rows, features), or one step (batch, features). With places it is
+// packed and its rows lie among padded ones.
 class Call {
  public:
-  Call(const TensorView& input, nb::handle batch_sizes, int directions, std::int64_t units)
+  Call(const TensorView& input, nb::handle batch_sizes, nb::handle places, int directions, std::int64_t units)
       : directions_(directions), units_(units) {
     require(directions == 1 || directions == 2, "directions: expected 1 or 2");
     require(input.dimensions() == 2 || input.dimensions() == 3, "input: expected 2 or 3 dimensions");
@@ -56,7 +58,9 @@ class Call {
     features_ = input.size(-1);
     rows_ = input.size(-2);
     steps_ = is_padded_ ? input.size(0) : 1;
-    if (!batch_sizes.is_none()) read(batch_sizes);
+    all_rows_ = steps_ * rows_;
+    if (!batch_sizes.is_none()) read(batch_sizes, !places.is_none());
+    if (!places.is_none()) read_places(places);
   }
 
   elman::Sequence sequence(int direction) const {
@@ -66,8 +70,8 @@ class Call {
   std::int64_t features() const { return features_; }
   std::int64_t width() const { return directions_ * units_; }
   double work(int gates) const {  // multiplications
-    return static_cast<double>(steps_) * static_cast<double>(rows_) * static_cast<double>(width()) *
-           static_cast<double>(features_ + units_) * gates;
+    return static_cast<double>(all_rows_) * static_cast<double>(width()) * static_cast<double>(features_ + units_) *
+           gates;
   }
   bool is_one_step() const { return is_one_step_; }
 
@@ -90,13 +94,13 @@ class Call {
 
   // What the forward pass keeps: each direction's rows behind those of the other.
   nb::object fresh_kept(nb::handle like, int kept) const {
-    return like.attr(torch->new_empty)(directions_, all_rows(), kept * units_);
+    return like.attr(torch->new_empty)(directions_, all_rows_, kept * units_);
   }
   template <class T>
   T* kept(const TensorView* numbers, int kept, int direction) const {
     if (!numbers) return nullptr;
-    require(numbers->has_shape({directions_, all_rows(), kept * units_}), "kept: expected what the forward pass kept");
-    return numbers->data<T>() + direction * all_rows() * kept * units_;
+    require(numbers->has_shape({directions_, all_rows_, kept * units_}), "kept: expected what the forward pass kept");
+    return numbers->data<T>() + direction * all_rows_ * kept * units_;
   }
 
   // From feature `first` on, of `width`; none where there is no tensor.
@@ -106,7 +110,14 @@ class Call {
     require(is_padded_ ? numbers->has_shape({steps_, rows_, width}) : numbers->has_shape({rows_, width}),
             "expected rows of another shape");
     const std::ptrdiff_t feature = numbers->stride(-1);
-    return {numbers->data<T>() + first * feature, is_padded_ ? numbers->stride(0) : 0, numbers->stride(-2), feature};
+    return {numbers->data<T>() + first * feature, is_padded_ ? numbers->stride(0) : 0, numbers->stride(-2), feature,
+            places_.data()};
+  }
+
+  // Zeros where a new tensor's rows are no sequence's.
+  template <class T>
+  void fill_padding(const TensorView* numbers, std::int64_t width) const {
+    places_.fill_padding(rows<T>(numbers, width, 0), width);
   }
 
   // Those of a direction among contiguous states; null where there is no tensor.
@@ -145,21 +156,38 @@ class Call {
   }
 
  private:
-  void read(nb::handle batch_sizes) {
+  void read(nb::handle batch_sizes, bool has_places) {
     TensorView sizes;
-    require(!is_padded_ && TensorView::read(batch_sizes, sizes) && sizes.holds<std::int64_t>() &&
+    require(is_padded_ == has_places && TensorView::read(batch_sizes, sizes) && sizes.holds<std::int64_t>() &&
                 sizes.dimensions() == 1 && sizes.size(0) > 0 && sizes.is_contiguous(),
             "batch_sizes: expected those of packed rows, int64, contiguous");
-    batch_sizes_ = checked_copy(sizes.data<const std::int64_t>(), sizes.size(0), rows_);
+    const auto* const numbers = sizes.data<const std::int64_t>();
+    if (!has_places) {
+      batch_sizes_ = checked_copy(numbers, sizes.size(0), all_rows_);
+      return;
+    }
+    batch_sizes_.assign(numbers, numbers + sizes.size(0));
+    const std::int64_t left = rows_left(batch_sizes_, all_rows_);
+    require(left >= 0, "batch_sizes: expected no more rows than are padded");
+    all_rows_ -= left;
   }
 
-  std::int64_t all_rows() const { return steps_ * rows_; }
+  void read_places(nb::handle places) {
+    TensorView view;
+    require(!batch_sizes_.empty() && TensorView::read(places, view) && view.holds<std::int64_t>() &&
+                view.has_shape({batch(), 2}) && view.is_contiguous(),
+            "places: expected a step and a row for each packed sequence, int64, contiguous");
+    places_ = Places(view.data<const std::int64_t>(), batch_sizes_, steps_, rows_);
+  }
+
   std::int64_t batch() const { return batch_sizes_.empty() ? rows_ : batch_sizes_.front(); }
 
   int directions_;
   std::int64_t units_, features_, rows_, steps_;  // rows of a step, or all that are packed
+  std::int64_t all_rows_;                         // that a step takes
   bool is_padded_, is_one_step_;
   std::vector<std::int64_t> batch_sizes_;
+  Places places_;
 };
 
 constexpr std::size_t kMostInputs = elman::kMostUnitInputs + elman::kMostStepInputs + elman::kMostRowInputs;

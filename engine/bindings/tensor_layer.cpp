@@ -15,9 +15,9 @@ using Tuple = nb::typed<nb::tuple, nb::object, nb::ellipsis>;
 
 template <class T, bool has_program>
 nb::tuple forward(const TensorView& x, const AnyCell& cell, int threads, int directions, nb::handle input,
-                  nb::handle h_0, nb::handle c_0, nb::handle batch_sizes, nb::list weights, std::int64_t units,
-                  bool keeps) {
-  const Call sizes(x, batch_sizes, directions, units);
+                  nb::handle h_0, nb::handle c_0, nb::handle batch_sizes, nb::handle places, nb::list weights,
+                  std::int64_t units, bool keeps) {
+  const Call sizes(x, batch_sizes, places, directions, units);
   const elman::CellSizes of_cell = cell.sizes();
   const int further = of_cell.states - 1;
   const std::int64_t gate_rows = of_cell.gates * units;
@@ -73,6 +73,7 @@ nb::tuple forward(const TensorView& x, const AnyCell& cell, int threads, int dir
     for (int direction = 0; direction < directions; ++direction) {
       elman::forward(calls[static_cast<std::size_t>(direction)]);
     }
+    sizes.template fill_padding<T>(to_output.view(), sizes.width());
   }
   if (sizes.is_one_step()) {
     return nb::make_tuple(c_n.is_none() ? nb::make_tuple(output) : nb::make_tuple(output, c_n), kept);
@@ -82,10 +83,10 @@ nb::tuple forward(const TensorView& x, const AnyCell& cell, int threads, int dir
 
 template <class T, bool has_program>
 nb::tuple backward(const TensorView& x, const AnyCell& cell, int threads, int directions, nb::handle input,
-                   nb::handle h_0, nb::handle c_0, nb::handle batch_sizes, nb::list matrices, std::int64_t units,
-                   nb::handle output, nb::handle kept, nb::handle d_output, nb::handle d_h_n, nb::handle d_c_n,
-                   nb::tuple needed, bool with_deltas) {
-  const Call sizes(x, batch_sizes, directions, units);
+                   nb::handle h_0, nb::handle c_0, nb::handle batch_sizes, nb::handle places, nb::list matrices,
+                   std::int64_t units, nb::handle output, nb::handle kept, nb::handle d_output, nb::handle d_h_n,
+                   nb::handle d_c_n, nb::tuple needed, bool with_deltas) {
+  const Call sizes(x, batch_sizes, places, directions, units);
   const elman::CellSizes of_cell = cell.sizes();
   const int further = of_cell.states - 1;
   const std::int64_t gate_rows = of_cell.gates * units;
@@ -190,6 +191,7 @@ nb::tuple backward(const TensorView& x, const AnyCell& cell, int threads, int di
     for (int direction = 0; direction < directions; ++direction) {
       elman::backward(calls[static_cast<std::size_t>(direction)]);
     }
+    sizes.template fill_padding<T>(d_input.view(), features);
     // where the biases have equal gradients, no two parameters may share one
     for (std::size_t bias = 0; is_one_bias && bias < biases.size(); bias += 2) {
       if (biases[bias] && biases[bias + 1]) std::copy_n(biases[bias], gate_rows, biases[bias + 1]);
@@ -209,21 +211,21 @@ TensorView viewed(nb::handle input) {
 }
 
 Tuple forward_tensors(elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0, nb::handle c_0,
-                      nb::handle batch_sizes, List weights, std::int64_t hidden_size, bool keeps) {
+                      nb::handle batch_sizes, List weights, std::int64_t hidden_size, bool keeps, nb::handle places) {
   const TensorView x = viewed(input);
   const auto f = x.holds<double>() ? &forward<double, false> : &forward<float, false>;
-  return Tuple(
-      f(x, AnyCell{.cell = cell}, threads, directions, input, h_0, c_0, batch_sizes, weights, hidden_size, keeps));
+  return Tuple(f(x, AnyCell{.cell = cell}, threads, directions, input, h_0, c_0, batch_sizes, places, weights,
+                 hidden_size, keeps));
 }
 
 Tuple backward_tensors(elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0, nb::handle c_0,
                        nb::handle batch_sizes, List matrices, std::int64_t hidden_size, nb::handle output,
                        nb::handle kept, nb::handle d_output, nb::handle d_h_n, nb::handle d_c_n, Tuple needed,
-                       bool deltas) {
+                       bool deltas, nb::handle places) {
   const TensorView x = viewed(input);
   const auto f = x.holds<double>() ? &backward<double, false> : &backward<float, false>;
-  return Tuple(f(x, AnyCell{.cell = cell}, threads, directions, input, h_0, c_0, batch_sizes, matrices, hidden_size,
-                 output, kept, d_output, d_h_n, d_c_n, needed, deltas));
+  return Tuple(f(x, AnyCell{.cell = cell}, threads, directions, input, h_0, c_0, batch_sizes, places, matrices,
+                 hidden_size, output, kept, d_output, d_h_n, d_c_n, needed, deltas));
 }
 
 AnyCell any_cell(const elman::Program& program, nb::handle unit_inputs, nb::handle step_inputs, nb::handle row_inputs) {
@@ -236,7 +238,7 @@ Tuple forward_program(const elman::Program& program, int threads, int directions
   const TensorView x = viewed(input);
   const auto f = x.holds<double>() ? &forward<double, true> : &forward<float, true>;
   return Tuple(f(x, any_cell(program, unit_inputs, step_inputs, row_inputs), threads, directions, input, h_0, c_0,
-                 batch_sizes, weights, hidden_size, keeps));
+                 batch_sizes, nb::none(), weights, hidden_size, keeps));
 }
 
 Tuple backward_program(const elman::Program& program, int threads, int directions, nb::handle input, nb::handle h_0,
@@ -246,20 +248,21 @@ Tuple backward_program(const elman::Program& program, int threads, int direction
   const TensorView x = viewed(input);
   const auto f = x.holds<double>() ? &backward<double, true> : &backward<float, true>;
   return Tuple(f(x, any_cell(program, unit_inputs, step_inputs, row_inputs), threads, directions, input, h_0, c_0,
-                 batch_sizes, matrices, hidden_size, output, kept, d_output, d_h_n, d_c_n, needed, deltas));
+                 batch_sizes, nb::none(), matrices, hidden_size, output, kept, d_output, d_h_n, d_c_n, needed, deltas));
 }
 
 }  // namespace
 
 void define_tensor_layer(nb::module_& m) {
   m.def("forward", &forward_tensors, "cell"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(), "c_0"_a.none(),
-        "batch_sizes"_a.none(), "weights"_a, "hidden_size"_a, "keeps"_a,
+        "batch_sizes"_a.none(), "weights"_a, "hidden_size"_a, "keeps"_a, "places"_a.none() = nb::none(),
         "One layer over tensors: (what elman.ops.layer returns, what the backward pass needs besides).\n\n"
         "Of one step the state alone, of a cell with two states both. The second is None where the cell keeps nothing, "
-        "and without `keeps`.");
+        "and without `keeps`. With `places`, the step and the row at which each sequence of batch_sizes begins, the "
+        "rows lie among padded ones: see elman::Rows. The other rows of what comes back are zeros.");
   m.def("backward", &backward_tensors, "cell"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(), "c_0"_a.none(),
         "batch_sizes"_a.none(), "matrices"_a, "hidden_size"_a, "output"_a.none(), "kept"_a.none(), "d_output"_a.none(),
-        "d_h_n"_a.none(), "d_c_n"_a.none(), "needed"_a, "deltas"_a = false,
+        "d_h_n"_a.none(), "d_c_n"_a.none(), "needed"_a, "deltas"_a = false, "places"_a.none() = nb::none(),
         "The gradients of input, h_0, c_0 and weights; None for those that are not needed.\n\n"
         "`matrices` are the weights without the biases. With `deltas` those of every row come last, (directions, rows, "
         "features): see elman::Backward.");

@@ -7,6 +7,7 @@
 
 #include "dispatch/sequence.h"
 #include "program/plan.h"
+#include "recurrence/schedule.h"
 #include "threads/workspace.h"
 
 namespace elman {
@@ -35,16 +36,16 @@ std::vector<Program> copies(const Program* const* programs, int layers) {
   return all;
 }
 
-// Adds rows of `width` features to others.
+// Adds rows of `width` features to others, or copies them there.
 template <class T>
-void add(const Sequence& sequence, std::int64_t width, const Rows<const T>& from, const Rows<T>& to) {
-  const bool packed = sequence.batch_sizes != nullptr;
-  const std::int64_t steps = packed ? 1 : sequence.steps, rows = packed ? total_rows(sequence) : sequence.batch;
-  for (std::int64_t t = 0; t < steps; ++t) {
-    for (std::int64_t i = 0; i < rows; ++i) {
-      const T* read = from.data + t * from.step_stride + i * from.row_stride;
-      T* written = to.data + t * to.step_stride + i * to.row_stride;
-      for (std::int64_t j = 0; j < width; ++j) written[j] += read[j];
+void put(bool adds, const Sequence& sequence, std::int64_t width, const Rows<const T>& from, const Rows<T>& to) {
+  std::vector<std::int64_t> offsets(static_cast<std::size_t>(sequence.batch_sizes ? sequence.steps : 0));
+  const Schedule schedule(sequence, fill_offsets(sequence, offsets.data()));
+  for (std::int64_t t = 0; t < sequence.steps; ++t) {
+    for (std::int64_t i = 0; i < schedule.rows(t); ++i) {
+      const T* read = schedule.at(from, t, i);
+      T* written = schedule.at(to, t, i);
+      for (std::int64_t j = 0; j < width; ++j) written[j] = adds ? written[j] + read[j] : read[j];
     }
   }
 }
@@ -98,7 +99,10 @@ Network<T>::Network(const Weights<T>* weights, int layers, int directions, Cell 
 template <class T>
 void Network<T>::run(const Run& call) const {
   if (!check(call.sequence)) return;
-  const std::int64_t batch = call.sequence.batch, rows = layers() > 1 ? total_rows(call.sequence) : 0;
+  // a program's output has no places: it is put there
+  const bool puts_output = call.output.places && !programs_.empty();
+  const int outputs = layers() - (puts_output ? 0 : 1);  // that are kept here
+  const std::int64_t batch = call.sequence.batch, rows = outputs > 0 ? total_rows(call.sequence) : 0;
   const std::int64_t widest = *std::max_element(widths_.begin(), widths_.end());
   const bool has_cells = states() > 1;
   const bool starts = !start_.empty() && !(call.initial_states && (call.initial_cell_states || !has_cells));
@@ -107,7 +111,7 @@ void Network<T>::run(const Run& call) const {
   const std::int64_t spread = starts ? states() * apart : 0;
   const WorkspaceUse of_layers(Slot::layers);
   T* memory = nullptr;
-  if (rows > 0 || starts) memory = workspace_of<T>(Slot::layers, between * (layers() > 2 ? 2 : 1) + spread);
+  if (rows > 0 || starts) memory = workspace_of<T>(Slot::layers, between * (outputs > 1 ? 2 : 1) + spread);
   const T *initial = call.initial_states, *initial_cells = call.initial_cell_states;
   if (starts) {
     write_start(batch, memory);
@@ -121,7 +125,7 @@ void Network<T>::run(const Run& call) const {
   for (int layer = 0; layer < layers(); ++layer) {
     const std::int64_t units = hidden_size(layer), width = directions_ * units;
     Rows<T> output = call.output;
-    if (layer < layers() - 1) output = {memory + layer % 2 * between, batch * width, width, 1};
+    if (layer < outputs) output = {memory + layer % 2 * between, batch * width, width, 1};
     for (int direction = 0; direction < directions_; ++direction, before += units) {
       const int index = layer * directions_ + direction;
       Sequence sequence = call.sequence;
@@ -146,9 +150,10 @@ void Network<T>::run(const Run& call) const {
           .inputs = inputs(layer, direction),
       });
     }
-    if (adds(layer)) add(call.sequence, width, input, output);
-    input = {output.data, output.step_stride, output.row_stride, 1};
+    if (adds(layer)) put(true, call.sequence, width, input, output);
+    input = {output.data, output.step_stride, output.row_stride, 1, output.places};
   }
+  if (puts_output) put(false, call.sequence, output_size(), input, call.output);
 }
 
 template <class T>

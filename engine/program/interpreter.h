@@ -38,7 +38,7 @@ class Interpreter {
     unit_step_ = plan.takes_whole_rows ? units : smaller(units, kUnits);
     row_step_ = larger(1, kElements / unit_step_);
     for (std::int64_t i = 0; i < plan.place_count; ++i) {
-      const Place& place = plan.places[i];
+      const PlannedPlace& place = plan.places[i];
       if (place.kind == Kind::result) {
         operands_[i] = {layout[places.registers] + place.index * block_size(plan, units), width(plan, units), 1};
       } else if (place.kind == Kind::constant) {

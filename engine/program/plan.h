@@ -14,7 +14,7 @@ struct PlannedInstruction {
   std::uint16_t to, from[3];  // places
 };
 
-struct Place {
+struct PlannedPlace {
   Kind kind;  // a result is a register
   std::uint16_t index;
 };
@@ -33,7 +33,7 @@ struct Plan {
   bool carries_hidden;    // h has a way to the step after besides W_hh
   const double* constants;
   PlannedInstruction instructions[kMostPlanned];
-  Place places[kMostPlaces];
+  PlannedPlace places[kMostPlaces];
 };
 
 // Which outputs a call asks for, bit i for number i of its kind.

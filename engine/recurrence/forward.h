@@ -160,6 +160,7 @@ class ForwardPass {
       if (rows + end - first > kChunkRows) break;
       for (std::int64_t row = first; row < end; ++row, ++rows) {
         from[rows] = schedule_.at(call_.input, step, row);
+        if (call_.input.places) prefetch(from[rows], weights_.input_size);
         to[rows] = sums_at(step, row, sums_of(chunk, iteration - begin, last - first), first);
       }
     }

@@ -44,6 +44,10 @@ class Schedule {
   template <class T>
   T* at(const Rows<T>& rows, std::int64_t step, std::int64_t row) const {
     if (!rows.data) return nullptr;  // input of no features
+    if (rows.places) {
+      const Place& place = rows.places[row];
+      return rows.data + (place.step + step) * rows.step_stride + place.row * rows.row_stride;
+    }
     const std::ptrdiff_t before = offsets_ ? offsets_[step] * rows.row_stride : step * rows.step_stride;
     return rows.data + before + row * rows.row_stride;
   }

@@ -112,9 +112,11 @@ class NetworkFloat32:
         Programs, one a layer, and the tuples go on with what the program reads by unit.
         """
 
-    def run(self, input: Annotated[NDArray[numpy.float32], dict(device='cpu', writable=False)], batch_sizes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, initial: tuple[object, ...] | None, output: Annotated[NDArray[numpy.float32], dict(device='cpu')], final: tuple[object, ...] | None) -> None:
+    def run(self, input: Annotated[NDArray[numpy.float32], dict(device='cpu', writable=False)], batch_sizes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, initial: tuple[object, ...] | None, output: Annotated[NDArray[numpy.float32], dict(device='cpu')], final: tuple[object, ...] | None, places: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None) -> None:
         """
         Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `final`.
+
+        With `places`, the step and the row at which each packed sequence begins, they lie among padded rows; the others of `output` are set to zeros.
 
         `initial` and `final` are (h_0,) and (h_n,), of an LSTM (h_0, c_0) and (h_n, c_n), each of all layers.
         """
@@ -158,9 +160,11 @@ class NetworkFloat64:
         Programs, one a layer, and the tuples go on with what the program reads by unit.
         """
 
-    def run(self, input: Annotated[NDArray[numpy.float64], dict(device='cpu', writable=False)], batch_sizes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, initial: tuple[object, ...] | None, output: Annotated[NDArray[numpy.float64], dict(device='cpu')], final: tuple[object, ...] | None) -> None:
+    def run(self, input: Annotated[NDArray[numpy.float64], dict(device='cpu', writable=False)], batch_sizes: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, initial: tuple[object, ...] | None, output: Annotated[NDArray[numpy.float64], dict(device='cpu')], final: tuple[object, ...] | None, places: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None) -> None:
         """
         Run over (steps, batch, input_size), or packed (rows, input_size), into `output` and `final`.
+
+        With `places`, the step and the row at which each packed sequence begins, they lie among padded rows; the others of `output` are set to zeros.
 
         `initial` and `final` are (h_0,) and (h_n,), of an LSTM (h_0, c_0) and (h_n, c_n), each of all layers.
         """
@@ -215,11 +219,11 @@ def softmax(scores: Annotated[NDArray[numpy.float64], dict(shape=(None, None), o
     The probabilities of each row of scores, or their logarithms: elman/softmax.h.
     """
 
-def cut(lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], resets: Annotated[NDArray[numpy.bool_], dict(shape=(None, None), device='cpu', writable=False)] | None, steps: int, sequence_stride: int, step_stride: int) -> tuple[object, ...]:
+def cut(lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], resets: Annotated[NDArray[numpy.bool_], dict(shape=(None, None), device='cpu', writable=False)] | None, steps: int) -> tuple[object, ...]:
     """
     Cut a padded batch into pieces, each from a sequence's first step or a reset to its end or the next reset.
 
-    `lengths` (batch), `resets` (batch, steps) or None; the strides are the padded rows from a sequence to the next and from a step to the next. The result: where each packed row lies among the padded ones; the rows of each packed step; the pieces that begin with what came in, and their sequences; the last piece of each sequence that has any, and these sequences; whether each sequence is one piece of all steps.
+    `lengths` (batch), `resets` (batch, steps) or None. The result: the step and the sequence at which each piece begins, longest pieces first; the rows of each packed step; the pieces that begin with what came in; the last piece of each sequence that has any; whether each sequence is one piece of all steps.
     """
 
 def take_rows(input: object, index: object) -> object:
@@ -278,11 +282,11 @@ def admits(input: object | None, h_0: object | None, c_0: object | None, weights
     """
 
 @overload
-def forward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, weights: list[object], hidden_size: int, keeps: bool) -> tuple[object, ...]:
+def forward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, weights: list[object], hidden_size: int, keeps: bool, places: object | None = None) -> tuple[object, ...]:
     """
     One layer over tensors: (what elman.ops.layer returns, what the backward pass needs besides).
 
-    Of one step the state alone, of a cell with two states both. The second is None where the cell keeps nothing, and without `keeps`.
+    Of one step the state alone, of a cell with two states both. The second is None where the cell keeps nothing, and without `keeps`. With `places`, the step and the row at which each sequence of batch_sizes begins, the rows lie among padded ones: see elman::Rows. The other rows of what comes back are zeros.
     """
 
 @overload
@@ -294,7 +298,7 @@ def forward(program: Program, threads: int, directions: int, input: object, h_0:
     """
 
 @overload
-def backward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...], deltas: bool = False) -> tuple[object, ...]:
+def backward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...], deltas: bool = False, places: object | None = None) -> tuple[object, ...]:
     """
     The gradients of input, h_0, c_0 and weights; None for those that are not needed.
 

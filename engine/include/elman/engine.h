@@ -47,16 +47,25 @@ struct Sequence {
   bool reverse = false;                       // from the last step to the first, each row from its own last one
 };
 
+// Where a packed sequence begins among padded rows, in which its steps follow one another.
+struct Place {
+  std::int64_t step = 0;
+  std::int64_t row = 0;
+};
+
 // Rows of features, one row a step and sequence: the element of step t, row i, feature j of padded rows is
 // data[t * step_stride + i * row_stride + j * feature_stride]. Strides count elements; where they are read from, any
 // value goes, 0 and negative too; rows that are written may not overlap. Packed rows are all `row_stride` apart, the
-// rows of a step behind those of the step before, and step_stride is not read.
+// rows of a step behind those of the step before, and step_stride is not read; unless they have places among padded
+// ones, whose other rows are neither read nor written.
 template <class T>
 struct Rows {
   T* data = nullptr;  // null for rows of no features, and where the use says so
   std::ptrdiff_t step_stride = 0;
   std::ptrdiff_t row_stride = 0;
   std::ptrdiff_t feature_stride = 1;
+  const Place* places = nullptr;  // (batch), of a packed sequence; null: none. A program's output and step inputs
+                                  // have none
 };
 
 // A layer's weights as PyTorch lays them out; all read, none kept.

@@ -36,7 +36,10 @@ def run(
 
     ``run_layer`` runs one of its layers, where its cell is not PyTorch's.
     """
-    layout, is_batched, cuts = _layout(layer, input, lengths, resets)
+    # masks of dropout are drawn over packed rows, and a cell of one's own runs over those alone
+    drops = len(layer._widths) > 1 and layer.dropout and layer.training
+    in_place = run_layer is None and not drops and _gate.nothing_intercepts()
+    layout, is_batched, cuts = _layout(layer, input, lengths, resets, in_place)
     given = _given(layer, hx, layout, is_batched)
     if (
         run_layer is None
@@ -44,10 +47,10 @@ def run(
         and not (layout.pieces or cuts or return_states or layer._additions)
     ):
         return None
-    rows, batch_sizes = layout.rows()
+    rows, batch_sizes, places = layout.rows()
     final, states = [], []
     for index, width in enumerate(layer._widths):
-        if index and layer.dropout and layer.training:
+        if index and drops:
             rows = dropout(rows, layer.dropout, True)
         at_resets = _learned(layer, index)
         pairs = [*zip(given[index], at_resets, strict=True)]
@@ -55,7 +58,9 @@ def run(
         if run_layer:
             output, *after = run_layer(index, width, rows, batch_sizes, before, return_states, layout)
         else:
-            output, *after = _run_layer(layer, index, width, rows, batch_sizes, before, return_states, cuts, at_resets)
+            output, *after = _run_layer(
+                layer, index, width, rows, batch_sizes, places, before, return_states, cuts, at_resets
+            )
         every = [output, *after[len(before) :]]  # h, of an LSTM c too
         final.append([layout.end(x, *pair) for x, pair in zip(after[: len(before)], pairs, strict=True)])
         rows = output + rows if layer.residual and index and output.shape == rows.shape else output
@@ -72,14 +77,14 @@ def _as_asked(
         return x if is_batched else x.squeeze(1)
 
     kinds = [tuple(map(one, of_layers)) for of_layers in zip(*final, strict=True)]  # h_n, of an LSTM c_n
-    h_n = [of_layers if layer._has_widths else torch.cat(of_layers) for of_layers in kinds]
+    h_n = [x if layer._has_widths else x[0] if len(x) == 1 else torch.cat(x) for x in kinds]
     results = one(output), h_n[0] if len(h_n) == 1 else tuple(h_n)
     if states is None:
         return results
     return *results, tuple(one(x[0]) if len(x) == 1 else tuple(map(one, x)) for x in states)
 
 
-def _layout(layer: Layer, input: Any, lengths: Any, resets: Any) -> tuple[Layout, bool, _Cuts]:
+def _layout(layer: Layer, input: Any, lengths: Any, resets: Any, in_place: bool) -> tuple[Layout, bool, _Cuts]:
     """Where the rows lie, whether they are a batch's, and by what a layer has to cut them itself."""
     if layer.proj_size:
         raise ValueError(
@@ -123,18 +128,16 @@ def _layout(layer: Layer, input: Any, lengths: Any, resets: Any) -> tuple[Layout
         given = {"lengths": ends, "resets": flags}
         cuts = {name: torch.as_tensor(cut) for name, cut in given.items() if cut is not None}
         return Padded(x, batch_first, None), is_batched, cuts
-    return Padded(x, batch_first, _pieces(ends, flags, steps, batch, batch_first)), is_batched, {}
+    return Padded(x, batch_first, _pieces(ends, flags, steps, batch), in_place), is_batched, {}
 
 
-def _pieces(ends: Any, flags: Any, steps: int, batch: int, batch_first: bool) -> Pieces | None:
+def _pieces(ends: Any, flags: Any, steps: int, batch: int) -> Pieces | None:
     """The pieces of a padded batch, None where they are its sequences as they are."""
     if ends is None and flags is None and steps:
         return None
     ends = np.full((batch,), steps) if ends is None else on_cpu(ends)
-    flags = None if flags is None or not flags.any() else on_cpu(flags).T
-    if flags is None and steps and (ends == steps).all():
-        return None
-    return cut(ends, flags, steps, (steps, 1) if batch_first else (1, batch))
+    pieces = cut(ends, None if flags is None else on_cpu(flags).T, steps)
+    return None if steps and pieces.is_whole and len(pieces.carried_on) == batch else pieces
 
 
 def _given(layer: Layer, hx: Any, layout: Layout, is_batched: bool) -> list[_States]:
@@ -194,6 +197,7 @@ def _run_layer(
     width: int,
     rows: Tensor,
     batch_sizes: Tensor | None,
+    places: Tensor | None,
     before: _States,
     every_c: bool,
     cuts: _Cuts,
@@ -208,13 +212,12 @@ def _run_layer(
     sizes = layer._gates, rows.shape[-1], width, 1, layer.bidirectional, layer.bias
     given = rows, batch_sizes, h_0, c_0, weights, width, cell, directions
     if _gate.nothing_intercepts() and _gate.admits(rows, h_0, c_0, weights, *sizes):
-        return [*ops.layer(*given, every_c=every_c)]
+        return [*ops.layer(*given, every_c=every_c, places=places)]
     if cuts:
         h_reset, c_reset = (*at_resets, None)[:2]
         return [*_operators.layer(*given, every_c=every_c, **cuts, h_reset=h_reset, c_reset=c_reset)]
     admits, run, _ = layer._road(rows)
     if admits is not None and admits(rows, h_0, c_0, weights, *sizes):
         return [*run(*given, every_c=every_c)]
-    return composed(
-        rows, h_0, c_0, *weights, batch_sizes=batch_sizes, cell=cell, directions=directions, every_c=every_c
-    )
+    options: dict[str, Any] = {"batch_sizes": batch_sizes, "cell": cell, "directions": directions}
+    return composed(rows, h_0, c_0, *weights, **options, every_c=every_c, places=places)

@@ -27,8 +27,8 @@ class Layout(Protocol):
     @property
     def dtype(self) -> torch.dtype: ...
 
-    def rows(self) -> tuple[Tensor, Tensor | None]:
-        """What a layer runs over, and of packed rows those of each step."""
+    def rows(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """What a layer runs over, of packed rows those of each step, and their places where they lie among others."""
 
     def beside(self, others: Any) -> Tensor:
         """Other features of the same rows, which lie as the input does, as a layer runs over them."""
@@ -66,8 +66,8 @@ class Packed:
     def dtype(self) -> torch.dtype:
         return self.input.data.dtype
 
-    def rows(self) -> tuple[Tensor, Tensor | None]:
-        return self.input.data, self.input.batch_sizes.contiguous()
+    def rows(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        return self.input.data, self.input.batch_sizes.contiguous(), None
 
     def is_like(self, other: PackedSequence) -> bool:
         """Whether the same rows of the same sequences stand in the same places of another."""
@@ -93,4 +93,5 @@ class Packed:
         return final if order is None else final.index_select(1, order)
 
     def back(self, rows: Tensor) -> PackedSequence:
-        return self.input._replace(data=rows)
+        _, *others = self.input  # no _replace: of that the compiler makes an empty one
+        return PackedSequence(rows, *others)

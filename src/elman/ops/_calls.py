@@ -29,12 +29,15 @@ def forward(
     batch_sizes: Tensor | None,
     weights: list[Tensor],
     keeps: bool,
+    places: Tensor | None = None,
 ) -> tuple[tuple[Tensor, ...], Tensor | None]:
     """The output and the final states, of one step the states alone; and what the backward pass needs besides.
 
-    The latter is None where the cell keeps nothing, and without ``keeps``.
+    The latter is None where the cell keeps nothing, and without ``keeps``; its rows are packed though ``places`` say
+    where those of the others lie.
     """
-    results = _forward(_CELLS[cell], threads(), directions, input, h_0, c_0, batch_sizes, weights, hidden_size, keeps)
+    of_call = _CELLS[cell], threads(), directions
+    results = _forward(*of_call, input, h_0, c_0, batch_sizes, weights, hidden_size, keeps, places)
     if profiler._is_profiler_enabled:
         each = len(weights) // directions
         tell_products(input, weights[::each])
@@ -58,6 +61,7 @@ def backward(
     d_c_n: Tensor | None,
     needed: Sequence[bool],
     deltas: bool = False,
+    places: Tensor | None = None,
 ) -> tuple[Tensor | None, ...]:
     """The gradients that are ``needed``, of input, h_0, c_0 and weights; None for the others.
 
@@ -85,4 +89,5 @@ def backward(
         d_c_n,
         needed,
         deltas,
+        places,
     )

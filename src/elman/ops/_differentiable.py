@@ -11,6 +11,7 @@ from torch import Tensor
 
 from elman import reference
 from elman.ops._kept import joined
+from elman.ops._rows import index_of, put, take
 
 __all__ = ["composed", "differentiable_backward", "differentiated", "gradients_by_equations"]
 
@@ -44,6 +45,7 @@ def differentiable_backward(
     directions: int,
     d_results: Sequence[Tensor | None],
     needed: Sequence[bool],
+    places: Tensor | None = None,
 ) -> list[Tensor | None]:
     """What the engine computes, by operations that PyTorch can differentiate again.
 
@@ -52,7 +54,7 @@ def differentiable_backward(
     ``d_results`` may be more.
     """
     every_c = len(d_results) == 4 and d_results[3] is not None
-    run = partial(composed, batch_sizes=batch_sizes, cell=cell, directions=directions, every_c=every_c)
+    run = partial(composed, batch_sizes=batch_sizes, cell=cell, directions=directions, every_c=every_c, places=places)
     return differentiated(run, lambda: [*map(joined, given, originals)], d_results, needed)
 
 
@@ -90,12 +92,20 @@ def composed(
     cell: str,
     directions: int,
     every_c: bool = False,
+    places: Tensor | None = None,
 ) -> list[Tensor]:
     """What :func:`elman.ops.layer` returns, or :func:`elman.ops.step`, composed of PyTorch's operations."""
     each = len(weights) // directions
     none = [None] * (4 - each)
     if batch_sizes is None and input.dim() == 2:
         return [*reference.layer(input.unsqueeze(0), None, h_0, c_0, *weights, *none, cell=cell, reverse=False)[1:]]
+    if batch_sizes is not None and places is not None:
+        sizes, index = input.shape[:2], index_of(batch_sizes, places, input.shape[1])
+        options: dict[str, Any] = {"cell": cell, "directions": directions, "every_c": every_c}
+        output, *others = composed(take(input, index), h_0, c_0, *weights, batch_sizes=batch_sizes, **options)
+        if every_c:
+            others[-1] = put(others[-1], index, *sizes)
+        return [put(output, index, *sizes), *others]
     of_directions = [
         reference.layer(
             input,
@@ -110,6 +120,6 @@ def composed(
         )
         for direction in range(directions)
     ]
-    output, *states = zip(*of_directions, strict=True)
+    outputs, *states = zip(*of_directions, strict=True)
     cells = [torch.cat(states.pop(), -1)] if every_c else []
-    return [torch.cat(output, -1), *map(torch.stack, states), *cells]
+    return [torch.cat(outputs, -1), *map(torch.stack, states), *cells]

@@ -14,13 +14,15 @@ from elman._gate import are_plain, nothing_intercepts
 from elman.ops._calls import backward, forward
 from elman.ops._differentiable import differentiable_backward
 from elman.ops._kept import keep, originals
+from elman.ops._rows import index_of, put
 
 __all__ = ["cells_of", "layer"]
 
 _requires_grad = attrgetter("requires_grad")
 _copies: Any = _engine.copies
-# cell, directions, hidden size, of packed input the rows of each step, whether the output is batch first, and every_c
-_Call = tuple[str, int, int, Tensor | None, bool, bool]
+# cell, directions, hidden size, of packed input the rows of each step, whether the output is batch first, every_c, and
+# the places
+_Call = tuple[str, int, int, Tensor | None, bool, bool, Tensor | None]
 
 
 def layer(
@@ -34,6 +36,7 @@ def layer(
     directions: int,
     output_batch_first: bool = False,
     every_c: bool = False,
+    places: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
     """One layer of a recurrent network in one or two directions.
 
@@ -48,13 +51,17 @@ def layer(
         directions: 1, or 2 for a reverse direction beside the forward one.
         output_batch_first: returns the output as ``(batch, steps, features)``: no view, for PyTorch's is none.
         every_c: of an LSTM, returns all its cell states. What comes back through them goes by PyTorch's operations.
+        places: ``(packed sequences, 2)``, int64, contiguous: the input is ``(steps, batch, input_size)``, of which the
+            packed rows of ``batch_sizes`` are read alone, each packed sequence's from this step of that sequence on.
+            None two may lie on one place, and from a sequence's first step to its last no row may be missing. The other
+            rows of what comes back, gradients too, are zeros.
 
     Returns:
         The output, shaped as the input with ``directions * hidden_size`` features, h_n
         ``(directions, batch, hidden_size)``, of an LSTM c_n, shaped as h_n, and with ``every_c`` the c_t of every step,
         shaped as the output would be without ``output_batch_first``.
     """
-    call = cell, directions, hidden_size, batch_sizes, output_batch_first, every_c
+    call = cell, directions, hidden_size, batch_sizes, output_batch_first, every_c, places
     if torch.is_grad_enabled() and (
         any(map(_requires_grad, (*weights, input)))
         or (h_0 is not None and h_0.requires_grad)
@@ -70,10 +77,13 @@ def layer(
 def _run(
     call: _Call, input: Tensor, h_0: Tensor | None, c_0: Tensor | None, weights: list[Tensor], keeps: bool = False
 ) -> tuple[tuple[Tensor, ...], Tensor | None]:
-    cell, directions, hidden_size, batch_sizes, _, every_c = call
-    results, kept = forward(cell, directions, hidden_size, input, h_0, c_0, batch_sizes, weights, keeps)
+    cell, directions, hidden_size, batch_sizes, _, every_c, places = call
+    results, kept = forward(cell, directions, hidden_size, input, h_0, c_0, batch_sizes, weights, keeps, places)
     if every_c:
-        results = *results, cells_of(kept, hidden_size).view(results[0].shape)
+        cells = cells_of(kept, hidden_size)
+        if batch_sizes is not None and places is not None:
+            cells = put(cells, index_of(batch_sizes, places, input.shape[1]), *input.shape[:2])
+        results = *results, cells.view(results[0].shape)
     return results, kept
 
 
@@ -94,7 +104,7 @@ class _Layer(torch.autograd.Function):
     def forward(
         ctx: Any, call: _Call, input: Tensor, h_0: Tensor | None, c_0: Tensor | None, *weights: Tensor
     ) -> tuple[Tensor, ...]:
-        _, directions, _, batch_sizes, output_batch_first, _ = call
+        _, directions, _, batch_sizes, output_batch_first, *_ = call
         matrices, biases = _apart(weights, directions)
         aliases, computed, leaves = keep((input, h_0, c_0, *matrices))
         x, h_before, c_before, *of_weights = aliases
@@ -122,7 +132,7 @@ class _Layer(torch.autograd.Function):
         if d_output is None and d_h_n is None and d_c_n is None and d_every_c is None:
             return None, *[None] * len(needed)
         call, leaves, biases, numbers, writes = ctx.kept
-        cell, directions, hidden_size, batch_sizes, output_batch_first, _ = call
+        cell, directions, hidden_size, batch_sizes, output_batch_first, _, places = call
         if output_batch_first and d_output is not None:
             d_output = d_output.transpose(0, 1)
         input, h_0, c_0, *matrices = aliases = saved[: len(leaves)]
@@ -146,6 +156,7 @@ class _Layer(torch.autograd.Function):
                 directions,
                 (d_output, d_h_n, d_c_n, d_every_c),
                 needed,
+                places,
             )
         if writes:
             (output, *_), _ = _run(call, input, h_0, c_0, _together(matrices, as_they_were))
@@ -164,6 +175,7 @@ class _Layer(torch.autograd.Function):
             d_h_n,
             d_c_n,
             needed,
+            places=places,
         )
 
 

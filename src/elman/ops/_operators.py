@@ -115,7 +115,7 @@ def _layer(
         run = partial(_layer_of, weights=weights, cell=cell, directions=directions, every_c=every_c)
         given = [(h_0, h_reset), (c_0, c_reset)][: len(_FAMILY_OF[cell].states)]
         if is_whole:
-            output, *states = run(input, batch_sizes, h_0, c_0)
+            output, *states = run(input, batch_sizes, None, h_0, c_0)
         else:
             output, *states = _in_pieces(input, lengths, resets, given, run)
         states, cells = states[: len(given)], states[len(given) :]
@@ -129,6 +129,7 @@ def _both(input: Tensor, states: Sequence[Tensor]) -> Sequence[Tensor]:
 def _layer_of(
     input: Tensor,
     batch_sizes: Tensor | None,
+    places: Tensor | None,
     h_0: Tensor | None,
     c_0: Tensor | None = None,
     *,
@@ -139,11 +140,10 @@ def _layer_of(
 ) -> Sequence[Tensor]:
     """What :func:`elman.ops.layer` returns, for any tensors."""
     if _is_the_engines([input, h_0, c_0, *weights]) and nothing_intercepts():
-        units = weights[1].shape[1]
-        return layer_eagerly(input, batch_sizes, h_0, c_0, weights, units, cell, directions, every_c=every_c)
-    return composed(
-        input, h_0, c_0, *weights, batch_sizes=batch_sizes, cell=cell, directions=directions, every_c=every_c
-    )
+        given = input, batch_sizes, h_0, c_0, weights, weights[1].shape[1], cell, directions
+        return layer_eagerly(*given, every_c=every_c, places=places)
+    options: dict[str, Any] = {"batch_sizes": batch_sizes, "cell": cell, "directions": directions}
+    return composed(input, h_0, c_0, *weights, **options, every_c=every_c, places=places)
 
 
 def _in_pieces(
@@ -158,7 +158,7 @@ def _in_pieces(
     ends = np.full(batch, steps) if lengths is None else lengths.numpy(force=True)
     check_lengths(ends, steps)
     flags = None if resets is None else resets.numpy(force=True).T
-    padded = Padded(input, False, cut(ends, flags, steps, (1, batch)))
+    padded = Padded(input, False, cut(ends, flags, steps), in_place=True)
     output, *others = run(*padded.rows(), *(padded.begin(*of) for of in states))
     final = [padded.end(x, *of) for x, of in zip(others[: len(states)], states, strict=True)]
     return [padded.back(output), *final, *map(padded.back, others[len(states) :])]

@@ -6,49 +6,45 @@ The pieces are sorted by length and packed, so that nothing of the padding is re
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from elman import _engine
-from elman.ops._rows import put, take
+from elman.ops._rows import index_of, put, take
 
 _Array = npt.NDArray[Any]
+_cut: Any = _engine.cut
 
 __all__ = ["Padded", "Pieces", "check_lengths", "cut", "expanded"]
 
 
-@dataclass(frozen=True)
-class Pieces:
+class Pieces(NamedTuple):
     """The pieces of a batch, longest first."""
 
-    index: Tensor  # (rows,): where each packed row lies among the padded ones
-    batch_sizes: Tensor  # (steps of the longest piece)
-    carried_on: Tensor  # the pieces that begin with what came in, and
-    of_sequence: Tensor  # the sequences which these are
-    last: Tensor  # the last piece of each sequence that has any, and
-    running: Tensor  # these sequences
+    places: _Array  # (pieces, 2): the step and the sequence at which each begins
+    batch_sizes: _Array  # (steps of the longest piece)
+    carried_on: _Array  # the pieces that begin with what came in
+    last: _Array  # the last piece of each sequence that has any
     is_whole: bool  # each sequence is one piece from the first step to the last
 
-    @property
-    def count(self) -> int:
-        return int(self.batch_sizes[0]) if len(self.batch_sizes) else 0
+    def sequences(self, which: _Array | slice) -> Tensor:
+        """Of which they are pieces."""
+        return torch.from_numpy(self.places[which, 1])
 
 
-def cut(lengths: _Array, resets: _Array | None, steps: int, strides: tuple[int, int]) -> Pieces:
+def cut(lengths: _Array, resets: _Array | None, steps: int) -> Pieces:
     """Cut a batch into pieces, whose order is that of ``pack_padded_sequence``.
 
     Args:
         lengths: (batch), int64.
         resets: (batch, steps), boolean, or None for none.
         steps: of the padded batch.
-        strides: how many padded rows there are from a sequence to the next, and from a step to the next.
     """
-    *arrays, is_whole = _engine.cut(lengths, resets, steps, *strides)
-    index, batch_sizes, carried_on, of_sequence, last, running = map(torch.from_numpy, arrays)
-    return Pieces(index, batch_sizes, carried_on, of_sequence, last, running, bool(is_whole))
+    return Pieces(*_cut(lengths, resets, steps))
 
 
 def check_lengths(lengths: _Array, steps: int) -> None:
@@ -64,11 +60,17 @@ class Padded:
 
     Args:
         input: (steps, batch, features), or (batch, steps, features) with ``batch_first``.
+        in_place: a layer finds the pieces where they lie, and leaves what comes of them there; else they are packed.
     """
 
     input: Tensor
     batch_first: bool
     pieces: Pieces | None
+    in_place: bool = False
+
+    def __post_init__(self) -> None:
+        self._is_cut = self.pieces is not None and not self.pieces.is_whole
+        self._is_packed = self._is_cut and not (self.in_place and len(self.pieces.places))  # type: ignore[union-attr]
 
     @property
     def batch(self) -> int:
@@ -82,51 +84,64 @@ class Padded:
     def dtype(self) -> torch.dtype:
         return self.input.dtype
 
-    def rows(self) -> tuple[Tensor, Tensor | None]:
-        rows = self.beside(self.input)
-        return rows, None if rows.dim() == 3 else self.pieces.batch_sizes  # type: ignore[union-attr]
+    def rows(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        rows, pieces = self.beside(self.input), self.pieces
+        if pieces is None or not self._is_cut or not len(pieces.places):
+            return rows, None, None
+        places = None if self._is_packed else torch.from_numpy(pieces.places)
+        return rows, torch.from_numpy(pieces.batch_sizes), places
 
     def beside(self, padded: Tensor) -> Tensor:
-        if self.pieces is None or self.pieces.is_whole:
-            return padded.transpose(0, 1) if self.batch_first else padded
-        rows = take(padded, self.pieces.index)
+        padded = self._turned(padded)
+        if not self._is_packed:
+            return padded
+        rows = take(padded, self._index)
         # one step of no rows where there is none: so that what comes of it has gradients, zeros
         return rows if len(rows) else rows.unsqueeze(0)
 
     def of_pieces(self, of_sequences: Tensor) -> Tensor:
-        if self.pieces is None or self.pieces.is_whole:
+        if self.pieces is None or not self._is_cut:
             return of_sequences
-        first, columns = self.pieces.index[: self.pieces.count], self.shape[1]
-        sequences = first.div(columns, rounding_mode="floor") if self.batch_first else first % columns
-        return of_sequences.index_select(0, sequences.to(of_sequences.device))
+        return of_sequences.index_select(0, self.pieces.sequences(slice(None)).to(of_sequences.device))
 
     def begin(self, given: Tensor | None, at_resets: Tensor | None) -> Tensor | None:
-        count = self.batch if self.pieces is None else self.pieces.count
+        pieces = self.pieces
+        if pieces is None:
+            return expanded(at_resets, self.batch) if given is None else given
+        others = expanded(at_resets, len(pieces.places))
         if given is None:
-            return expanded(at_resets, count)
-        if self.pieces is None:
-            return given
-        others = expanded(at_resets, count)
+            return others
         if others is None:
-            others = given.new_zeros(given.shape[0], count, given.shape[2])
-        carried_on, of_sequence = self.pieces.carried_on.to(given.device), self.pieces.of_sequence.to(given.device)
-        return others.index_copy(1, carried_on, given.index_select(1, of_sequence))
+            others = given.new_zeros(given.shape[0], len(pieces.places), given.shape[2])
+        sequences = pieces.sequences(pieces.carried_on).to(given.device)
+        carried_on = torch.from_numpy(pieces.carried_on).to(given.device)
+        return others.index_copy(1, carried_on, given.index_select(1, sequences))
 
     def end(self, final: Tensor, given: Tensor | None, at_resets: Tensor | None) -> Tensor:
-        if self.pieces is None or self.pieces.is_whole:
+        if self.pieces is None or not self._is_cut:
             return final
-        final = final.index_select(1, self.pieces.last.to(final.device))
-        if len(self.pieces.running) == self.batch:
+        final = final.index_select(1, torch.from_numpy(self.pieces.last).to(final.device))
+        if len(self.pieces.last) == self.batch:
             return final
         others = expanded(at_resets, self.batch) if given is None else given
         if others is None:
             others = final.new_zeros(final.shape[0], self.batch, final.shape[2])
-        return others.to(final.dtype).index_copy(1, self.pieces.running.to(final.device), final)
+        sequences = self.pieces.sequences(self.pieces.last).to(final.device)
+        return others.to(final.dtype).index_copy(1, sequences, final)
 
     def back(self, rows: Tensor) -> Tensor:
-        if self.pieces is None or self.pieces.is_whole:
-            return rows.transpose(0, 1) if self.batch_first else rows
-        return put(rows.reshape(-1, rows.shape[-1]), self.pieces.index, *self.input.shape[:2])
+        if self._is_packed:
+            rows = put(rows.reshape(-1, rows.shape[-1]), self._index, *self._turned(self.input).shape[:2])
+        return self._turned(rows)
+
+    def _turned(self, padded: Tensor) -> Tensor:
+        """From as the input lies to steps first, and back."""
+        return padded.transpose(0, 1) if self.batch_first else padded
+
+    @cached_property
+    def _index(self) -> Tensor:
+        places, batch_sizes, *_ = self.pieces  # type: ignore[misc]
+        return index_of(batch_sizes, places, self.batch)
 
 
 def expanded(state: Tensor | None, count: int) -> Tensor | None:

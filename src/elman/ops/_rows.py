@@ -9,11 +9,18 @@ from torch import Tensor
 
 from elman import _engine
 from elman._gate import DTYPES, is_plain, nothing_intercepts
+from elman._places import places_of_rows
 
-__all__ = ["put", "take"]
+__all__ = ["index_of", "put", "take"]
 
 _take_rows: Any = _engine.take_rows
 _put_rows: Any = _engine.put_rows
+
+
+def index_of(batch_sizes: Any, places: Any, batch: int) -> Tensor:
+    """Where each packed row lies among the padded rows of so many sequences side by side: see :mod:`elman._places`."""
+    steps, sequences = places_of_rows(batch_sizes, places)
+    return torch.from_numpy(steps * int(batch) + sequences)
 
 
 def take(padded: Tensor, index: Tensor) -> Tensor:

@@ -13,9 +13,7 @@ from elman import _engine
 from elman._cells import Family
 from elman._errors import InputError, shown
 from elman.runtime._arrays import Array, as_array, as_flags, as_lengths, require_out
-from elman.runtime._packing import Packing
 from elman.runtime._parameters import as_parameters, parameter_names, read_sizes, state_names, unit_names
-from elman.runtime._pieces import Pieces
 from elman.runtime._states import States, StatesForm
 from elman.runtime._stream import Stream
 
@@ -185,7 +183,8 @@ class Network:
         Returns:
             The output (rows, directions * hidden_size), packed alike, and h_n, of an LSTM (h_n, c_n).
         """
-        output, final = self._run_rows(rows, batch_sizes, None)
+        output, final = np.empty((len(rows), self.output_size), self.dtype), self.states_form.empty(batch_sizes[0])
+        self._network.run(rows, batch_sizes, None, output, final)
         return output, self.states_form.given(final, int(batch_sizes[0]))
 
     @property
@@ -226,8 +225,8 @@ class Network:
             return array[:, None]
         return array.swapaxes(0, 1) if self.batch_first else array
 
-    def _pieces(self, x: Array, lengths: Any, resets: Any) -> Pieces | None:
-        """Return the pieces that lengths and resets make of the sequences; None where each is one, from end to end."""
+    def _pieces(self, x: Array, lengths: Any, resets: Any) -> tuple[Any, ...] | None:
+        """Return the pieces that lengths and resets cut the sequences into; None where each is one, from end to end."""
         steps, batch = self._by_step(x).shape[:2]
         own, flags = np.full(batch, steps), np.zeros((steps, batch), bool)
         if lengths is not None:
@@ -239,40 +238,37 @@ class Network:
                 )
             given = as_flags(resets, "resets", x.shape[:-1], "that of x without its features")
             flags = self._by_step(given[..., None])[..., 0]
-        return Pieces.of(own, flags) if flags.any() or (own < steps).any() or not steps else None
+        if steps and not flags.any() and (own == steps).all():
+            return None
+        return _engine.cut(np.ascontiguousarray(own), flags.T, steps)
 
-    def _run_pieces(self, pieces: Pieces, x: Array, initial: States | None, output: Array, final: States) -> None:
-        packing, batch, blocks = Packing.of(pieces.lengths), x.shape[1], self.states_form.blocks
-        rows, anew, last = (each[packing.order] for each in (pieces.rows, pieces.anew, pieces.last))
+    def _run_pieces(
+        self, pieces: tuple[Any, ...], x: Array, initial: States | None, output: Array, final: States
+    ) -> None:
+        places, batch_sizes, carried_on, last, _ = pieces
+        sequences, batch, count = places[:, 1], x.shape[1], len(places)
+        blocks = self.states_form.blocks
         for flat, given in zip(final, self.start if initial is None else initial, strict=True):
             of_given = blocks(given, 1 if initial is None else batch)
             for after, before in zip(blocks(flat, batch), of_given, strict=True):
                 after[...] = before  # what it stays for a sequence of no steps
-        output[...] = 0
-        if not len(rows):
+        if not count:
+            output[...] = 0
             return
         begin = None  # from the start
         if initial is not None:
-            begin = tuple(
-                np.concatenate(
-                    [
-                        np.where(anew[:, None], start, before[:, rows]).reshape(-1)
-                        for start, before in zip(blocks(of_start, 1), blocks(given, batch), strict=True)
-                    ]
-                )
-                for of_start, given in zip(self.start, initial, strict=True)
-            )
-        places = packing.steps + pieces.starts[packing.places], pieces.rows[packing.places]
-        output[places], ends = self._run_rows(x[places], packing.batch_sizes, begin)
+            begin = self.states_form.empty(count)
+            for flat, of_start, given in zip(begin, self.start, initial, strict=True):
+                for block, start, before in zip(
+                    blocks(flat, count), blocks(of_start, 1), blocks(given, batch), strict=True
+                ):
+                    block[...] = start
+                    block[:, carried_on] = before[:, sequences[carried_on]]
+        ends = self.states_form.empty(count)
+        self._network.run(x, batch_sizes, begin, output, ends, places)
         for flat, of_ends in zip(final, ends, strict=True):
-            for after, end in zip(blocks(flat, batch), blocks(of_ends, len(rows)), strict=True):
-                after[:, rows[last]] = end[:, last]
-
-    def _run_rows(self, rows: Array, batch_sizes: Array, initial: States | None) -> tuple[Array, States]:
-        """Run over packed sequences from flat states to flat states."""
-        output, final = np.empty((len(rows), self.output_size), self.dtype), self.states_form.empty(batch_sizes[0])
-        self._network.run(rows, batch_sizes, initial, output, final)
-        return output, final
+            for after, end in zip(blocks(flat, batch), blocks(of_ends, count), strict=True):
+                after[:, sequences[last]] = end[:, last]
 
     def __repr__(self) -> str:
         options = [

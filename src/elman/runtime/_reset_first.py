@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from elman._places import places_of_rows
 from elman.runtime._arrays import Array
 from elman.runtime._linear import Linear
 from elman.runtime._rnn import GRU
@@ -62,7 +63,22 @@ class _Engine:
     def run_plain(self, *_: Any) -> None:
         """Leave all calls to be checked in Python."""
 
-    def run(self, x: Array, batch_sizes: Array | None, initial: States | None, output: Array, final: States) -> None:
+    def run(
+        self,
+        x: Array,
+        batch_sizes: Array | None,
+        initial: States | None,
+        output: Array,
+        final: States,
+        places: Array | None = None,
+    ) -> None:
+        if places is not None:
+            at = places_of_rows(batch_sizes, places)
+            rows = np.empty((len(at[0]), output.shape[-1]), output.dtype)
+            self.run(x[at], batch_sizes, initial, rows, final)
+            output[...] = 0
+            output[at] = rows
+            return
         sizes = [x.shape[1]] * len(x) if batch_sizes is None else batch_sizes.tolist()
         if initial is None:
             self.begin(final[0], sizes[0])
