@@ -78,7 +78,7 @@ def orthogonal_(
 
     Args:
         tensor: weights, ``(gates * hidden_size, features)``, or a module.
-        gain: g.
+        gain: what they are multiplied by, g.
         generator: draws the matrices. Default: PyTorch's own.
         name: of a module, a pattern that the names of its weights match; ``"weight_*"`` for input weights too, which
             come to orthogonal columns or rows.
@@ -113,7 +113,7 @@ def identity_(tensor: Weights, gain: float = 1.0, *, name: str = "weight_hh*", g
 
     Args:
         tensor: ``weight_hh``, ``(gates * hidden_size, hidden_size)``, or a module.
-        gain: g.
+        gain: what they are multiplied by, g.
         name: of a module, a pattern that the names of its weights match.
         gates: of a tensor, how many. Default: as often as there are ``hidden_size`` rows.
 
