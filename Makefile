@@ -76,31 +76,32 @@ fuzz: $(INSTALLED)
 	$(BIN)/python -m fuzz --seconds $(SECONDS)
 
 # Speed beside the other libraries: some ten minutes a cell on an idle machine of 2 cores, CELL='gru lstm' for some,
-# ROUNDS=5 for all three in less than half an hour. What is measured lies in benchmarks/results, and is written into
-# benchmarks/RESULTS.md and the README.
+# ROUNDS=5 for all three in less than half an hour. What is measured lies in benchmarks/results, by the instruction set
+# that the engine uses on this kind of processor, and is written into benchmarks/RESULTS.md and the README.
 PEERS := .venv-benchmark
 CELL ?= rnn gru lstm
 ROUNDS ?= 11
 # A kernel that the environment forces on OpenBLAS would be no measure of the machine.
 MEASURE := env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PEERS)/bin
 RESULTS := benchmarks/results
+KIND = $(shell $(PEERS)/bin/python -c 'from elman import _engine; print(_engine.instruction_set())')
 
 benchmark: $(PEERS)/installed
 	for cell in $(CELL); do \
-		$(MEASURE)/elman bench --cell $$cell --rounds $(ROUNDS) --json $(RESULTS)/table-$$cell.json \
-			--plot docs/images/speed-$$cell.png --overwrite || exit; \
+		$(MEASURE)/elman bench --cell $$cell --rounds $(ROUNDS) --json $(RESULTS)/table-$$cell-$(KIND).json \
+			--plot docs/images/speed-$$cell-$(KIND).png --overwrite || exit; \
 	done
 	$(PEERS)/bin/python benchmarks/results.py
 
 # How the layer scales: some six minutes.
 scaling: $(PEERS)/installed
-	$(MEASURE)/python benchmarks/scaling.py --json $(RESULTS)/scaling.json
+	$(MEASURE)/python benchmarks/scaling.py --json $(RESULTS)/scaling-$(KIND).json
 	$(PEERS)/bin/python benchmarks/results.py
 
 # What else its speed is held to: some five minutes.
 targets: $(PEERS)/installed
 	for cell in $(CELL); do \
-		$(MEASURE)/python benchmarks/targets.py --cell $$cell --json $(RESULTS)/targets-$$cell.json || exit; \
+		$(MEASURE)/python benchmarks/targets.py --cell $$cell --json $(RESULTS)/targets-$$cell-$(KIND).json || exit; \
 	done
 	$(PEERS)/bin/python benchmarks/results.py
 

@@ -1,7 +1,9 @@
 """Writes what was measured into RESULTS.md and the README, English and Chinese.
 
-    python benchmarks/results.py        reads as much as there is of benchmarks/results: a table and targets a cell
+    python benchmarks/results.py        reads as much as there is of benchmarks/results
 
+For each kind of processor, which is known by the instruction set that the engine used: a table and targets a cell, and
+how the layer scales.
 ``make benchmark``, ``make scaling`` and ``make targets`` measure, and then call this.
 """
 
@@ -9,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from elman._cells import FAMILIES, Family
 from elman.bench._report import LONG, Report, Row, geometric_mean
@@ -17,16 +19,37 @@ from elman.bench._table import as_text
 
 HERE = Path(__file__).parent
 PAGE, MEASURED = HERE / "RESULTS.md", HERE / "results"
-# A README for each language, with its headings of the table of speed.
+TITLES = {"avx512": "AVX-512", "avx2": "AVX2", "neon": "NEON"}  # of kinds of processors
+
+
+class Words(NamedTuple):
+    """The headings of a README's tables of speed, in its language."""
+
+    kind: str
+    sizes: str
+    inference: str
+    training: str
+    peer: str
+    mean: str
+
+
 READMES = {
-    HERE.parent / "README.md": (
+    HERE.parent / "README.md": Words(
+        "{title} ({processor}, {cores} cores)",
         "steps, batch, input, hidden",
         "inference",
         "training",
         "best peer",
         "{}, geometric mean",
     ),
-    HERE.parent / "README.zh.md": ("步数、批、输入、隐藏单元", "推理", "训练", "最快的其他库", "{}，几何平均"),
+    HERE.parent / "README.zh.md": Words(
+        "{title}（{processor}，{cores} 核）",
+        "步数、批、输入、隐藏单元",
+        "推理",
+        "训练",
+        "最快的其他库",
+        "{}，几何平均",
+    ),
 }
 BLOCK = re.compile(r"(<!-- speed:.*?-->\n).*?(<!-- end of speed -->)", re.DOTALL)
 KINDS = ("inference", "training")
@@ -47,20 +70,25 @@ numba are called with arrays of their own. oneDNN is called from C++ and knows n
 of ours, `elman engine` included, which is the engine's forward and backward pass without autograd. Read the ratios,
 taken side by side in one run: `best peer / ours` is how many times as long the best other library takes, and
 `of sgemm` is our rate as a share of the machine's own matrix product in the same run.
+
+Each kind of processor has the latest run on one of its kind.
 """
+NO_ENGINE = "The engine alone was not timed in this run: oneDNN stands beside the layer and the runtime.\n"
 
 
 def main() -> None:
-    reports = [Report.from_json(text) for cell in FAMILIES if (text := _read(f"table-{cell}.json"))]
+    kinds = {kind: _reports(kind) for kind in _kinds()}
     parts = [HEAD]
-    for report in reports:
-        parts += _section(report)
-    if scaling := _read("scaling.json"):
-        parts.append("\n".join(_scaling(json.loads(scaling))))
+    for kind, reports in kinds.items():
+        for report in reports:
+            parts += _section(kind, report)
+    for kind in kinds:
+        if scaling := _read(f"scaling-{kind}.json"):
+            parts.append("\n".join(_scaling(kind, json.loads(scaling))))
     PAGE.write_text("\n".join(parts), encoding="utf-8")
     for readme, words in READMES.items():
         before, first, last, after = BLOCK.split(readme.read_text(encoding="utf-8"))
-        headline = "\n".join(_headline(reports, *words))
+        headline = "\n".join(line for reports in kinds.values() for line in _headline(reports, words))
         readme.write_text("".join([before, first, headline, last, after]), encoding="utf-8")
 
 
@@ -69,21 +97,37 @@ def _read(name: str) -> str | None:
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
-def _section(report: Report) -> Iterator[str]:
-    """Yield the parts about a cell: the table, the picture, what else it is held to."""
-    family = report.family
-    yield f"### {family.title}\n\n```\n{as_text(report)}```\n"
-    yield f"![{family.title}: time a step against hidden size](../docs/images/speed-{family.name}.png)\n"
-    if targets := _read(f"targets-{family.name}.json"):
+def _kinds() -> list[str]:
+    """Return the kinds of processors on which there are tables, the narrowest vectors first."""
+    found = {path.stem.split("-")[2] for path in MEASURED.glob("table-*-*.json")}
+    return sorted(found, key=lambda kind: (kind not in TITLES, len(kind), kind))
+
+
+def _reports(kind: str) -> list[Report]:
+    return [Report.from_json(text) for cell in FAMILIES if (text := _read(f"table-{cell}-{kind}.json"))]
+
+
+def _section(kind: str, report: Report) -> Iterator[str]:
+    """Yield the parts about a cell on a kind of processor: the table, the picture, what else it is held to."""
+    family, title = report.family, f"{report.family.title}, {TITLES.get(kind, kind)}"
+    yield f"### {title}\n\n```\n{as_text(report)}```\n"
+    if not any(timing.contender == "elman engine" for timing in report.timings):
+        yield NO_ENGINE
+    yield f"![{title}: time a step against hidden size](../docs/images/speed-{family.name}-{kind}.png)\n"
+    if targets := _read(f"targets-{family.name}-{kind}.json"):
         yield "\n".join(_targets(family, json.loads(targets)))
 
 
-def _headline(reports: list[Report], sizes: str, inference: str, training: str, peer: str, mean: str) -> Iterator[str]:
-    """Yield the lines of the README's table: the long shapes, ours, and how many times as long others take.
+def _headline(reports: list[Report], words: Words) -> Iterator[str]:
+    """Yield the lines of a table of the README: the long shapes, ours, and how many times as long others take.
 
     Of cells after the first the means alone.
     """
-    yield f"| {sizes} | {inference} | {peer} | torch | {training} | {peer} | torch |"
+    machine = reports[0].machine
+    yield words.kind.format(title=TITLES.get(machine["instruction_set"], machine["instruction_set"]), **machine)
+    yield ""
+    peer = words.peer
+    yield f"| {words.sizes} | {words.inference} | {peer} | torch | {words.training} | {peer} | torch |"
     yield "|---|---|---|---|---|---|---|"
     for report in reports:
         rows = {(row.case.kind, row.case.shape): row for row in report.rows() if row.case.shape.steps >= LONG}
@@ -95,7 +139,7 @@ def _headline(reports: list[Report], sizes: str, inference: str, training: str, 
             for kind in KINDS
             for cell in ("", *(f"**{_figure(_mean(rows, kind, other))}x**" for other in (None, "torch")))
         ]
-        yield f"| {mean.format(report.family.title)} | {' | '.join(means)} |"
+        yield f"| {words.mean.format(report.family.title)} | {' | '.join(means)} |"
     yield ""
 
 
@@ -134,9 +178,10 @@ def _targets(family: Family, results: dict[str, Any]) -> Iterator[str]:
     yield ""
 
 
-def _scaling(results: dict[str, Any]) -> Iterator[str]:
-    """Yield the picture and the tables of the scaling study."""
-    yield f"## How it scales\n\n{_machine(results)}\n\n![the scaling study](../docs/images/scaling.png)\n"
+def _scaling(kind: str, results: dict[str, Any]) -> Iterator[str]:
+    """Yield the picture and the tables of the scaling study on a kind of processor."""
+    yield f"## How it scales, {TITLES.get(kind, kind)}\n\n{_machine(results)}\n"
+    yield f"![the scaling study](../docs/images/scaling-{kind}.png)\n"
     for series in results["series"]:
         kinds = [kind for kind in KINDS if kind in series["points"][0]]
         heads = [f"{kind}: {name}" for kind in kinds for name in ("elman", "torch")]

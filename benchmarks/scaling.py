@@ -2,7 +2,7 @@
 
 Each layer is timed on one thread and on two, of which the better counts.
 
-python benchmarks/scaling.py --json benchmarks/results/scaling.json     measures, some six minutes
+python benchmarks/scaling.py --json benchmarks/results/scaling-avx2.json     measures, some six minutes
 python benchmarks/scaling.py --json … --draw                            draws anew what was measured
 """
 
@@ -22,7 +22,7 @@ from elman.bench._machine import describe, versions
 from elman.bench._plot import finish
 
 HERE = Path(__file__).parent
-PICTURE = HERE.parent / "docs/images/scaling.png"
+PICTURES = HERE.parent / "docs/images"
 
 
 class Series(NamedTuple):
@@ -118,7 +118,7 @@ def draw(results: dict[str, Any]) -> None:
         finish(panel)
     rest.set_axis_off()
     rest.legend(*panels[0].get_legend_handles_labels(), loc="center left", frameon=False)
-    figure.savefig(PICTURE)
+    figure.savefig(PICTURES / f"scaling-{results['machine']['instruction_set']}.png")
 
 
 def main() -> None:

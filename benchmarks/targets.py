@@ -3,7 +3,7 @@
     python benchmarks/targets.py                                         all of the RNN, some four minutes
     python benchmarks/targets.py --cell gru                              of another cell, half a minute
     python benchmarks/targets.py --only packed --only memory             some
-    python benchmarks/targets.py --json benchmarks/results/targets-rnn.json
+    python benchmarks/targets.py --json benchmarks/results/targets-rnn-avx2.json
 
 Ours and PyTorch's take turns in one process, each on its better number of threads; figures are best rounds, or ratios
 of them.

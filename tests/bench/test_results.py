@@ -28,12 +28,16 @@ def test_results_are_written_into_the_page_and_the_readme(tmp_path, monkeypatch)
     for readme in readmes:
         readme.write_text("a\n<!-- speed: b -->\nold\n<!-- end of speed -->\nc\n")
     for cell in ("rnn", "lstm"):
-        (tmp_path / f"table-{cell}.json").write_text(whole_report(cell=cell).to_json())
+        (tmp_path / f"table-{cell}-avx512.json").write_text(whole_report(cell=cell).to_json())
     results.main()
     page = tmp_path / "PAGE"
     assert "\n100,64,512,512" in page.read_text()
-    assert [line for line in page.read_text().splitlines() if line.startswith("###")] == ["### RNN", "### LSTM"]
-    assert "![LSTM: time a step against hidden size](../docs/images/speed-lstm.png)" in page.read_text()
+    assert [line for line in page.read_text().splitlines() if line.startswith("###")] == [
+        "### RNN, AVX-512",
+        "### LSTM, AVX-512",
+    ]
+    assert "![LSTM, AVX-512: time a step against hidden size](../docs/images/speed-lstm-avx512.png)" in page.read_text()
+    assert results.NO_ENGINE not in page.read_text()
     assert "What else" not in page.read_text()
     tables = []
     for readme in readmes:
@@ -43,6 +47,9 @@ def test_results_are_written_into_the_page_and_the_readme(tmp_path, monkeypatch)
         assert "old" not in table
         tables.append(table)
     english, chinese = tables
+    assert english[:2] == ["AVX-512 (AMD EPYC 9R14, 2 cores)", ""]
+    assert chinese[:2] == ["AVX-512（AMD EPYC 9R14，2 核）", ""]
+    english, chinese = english[2:], chinese[2:]
     assert english[1:-2] == chinese[1:-2]
     assert english[0].startswith("| steps, batch, input, hidden | inference | best peer | torch | training |")
     assert chinese[0].startswith("| 步数、批、输入、隐藏单元 | 推理 | 最快的其他库 | torch | 训练 |")
@@ -51,15 +58,34 @@ def test_results_are_written_into_the_page_and_the_readme(tmp_path, monkeypatch)
         assert theirs.startswith(f"| {cell}，几何平均 |")
         assert ours.split(" | ")[1:] == theirs.split(" | ")[1:]
 
-    (tmp_path / "targets-lstm.json").write_text(json.dumps(MEASURED | {"rows": [TARGET]}))
-    (tmp_path / "scaling.json").write_text(json.dumps(MEASURED | {"series": [SERIES]}))
+    (tmp_path / "targets-lstm-avx512.json").write_text(json.dumps(MEASURED | {"rows": [TARGET]}))
+    (tmp_path / "scaling-avx512.json").write_text(json.dumps(MEASURED | {"series": [SERIES]}))
     before = [readme.read_text(encoding="utf-8") for readme in readmes]
     results.main()
     assert "\nWhat else the speed of LSTM is held to: AMD EPYC" in page.read_text()
     assert "| a call | 3,1,2,4 | 7.89 µs | 41.0 µs | ≤ 8 µs | met |" in page.read_text()
     assert "| steps | inference: elman | inference: torch | training: elman | training: torch |" in page.read_text()
     assert "| 10 | 1.00 | 9.00 | 2.00 | 30.0 |" in page.read_text()
+    assert "\n## How it scales, AVX-512\n" in page.read_text()
     assert [readme.read_text(encoding="utf-8") for readme in readmes] == before
+
+
+def test_each_kind_of_processor_has_a_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "MEASURED", tmp_path)
+    monkeypatch.setattr(results, "PAGE", tmp_path / "PAGE")
+    readme = tmp_path / "README.md"
+    monkeypatch.setattr(results, "READMES", {readme: next(iter(results.READMES.values()))})
+    readme.write_text("<!-- speed: -->\n<!-- end of speed -->")
+    for kind in ("avx512", "avx2"):
+        report = whole_report()
+        report.machine |= {"instruction_set": kind, "processor": f"one with {kind}"}
+        report.timings = [each for each in report.timings if each.contender != "elman engine" or kind == "avx512"]
+        (tmp_path / f"table-rnn-{kind}.json").write_text(report.to_json())
+    results.main()
+    named = [line for line in readme.read_text().splitlines() if "one with" in line]
+    assert named == ["AVX2 (one with avx2, 2 cores)", "AVX-512 (one with avx512, 2 cores)"]
+    _, avx2, avx512 = (tmp_path / "PAGE").read_text().split("\n### ")
+    assert (results.NO_ENGINE in avx2, results.NO_ENGINE in avx512) == (True, False)
 
 
 def test_the_readmes_have_a_place_for_results_and_show_the_same():
