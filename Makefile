@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 ENGINE := $(shell find engine -name '*.h' -o -name '*.cpp' -o -name CMakeLists.txt)
 
 .PHONY: demo demo-all plan test test-slow test-aarch64 test-versions lint lint-python lint-format lint-tidy format \
-	wheel sanitize account fuzz benchmark scaling targets stubs docs clean
+	wheel sanitize account fuzz benchmark scaling targets history stubs docs clean
 .DEFAULT_GOAL := test
 
 # An environment's engine is built in one place, so that only what has changed is compiled again.
@@ -104,6 +104,11 @@ targets: $(PEERS)/installed
 		$(MEASURE)/python benchmarks/targets.py --cell $$cell --json $(RESULTS)/targets-$$cell-$(KIND).json || exit; \
 	done
 	$(PEERS)/bin/python benchmarks/results.py
+
+# A line of benchmarks/history.jsonl for this commit on this kind of processor, and the picture of all: two minutes on an
+# idle machine.
+history: $(PEERS)/installed
+	$(MEASURE)/python benchmarks/history.py
 
 $(PEERS)/installed: $(PEERS)/bin/python benchmarks/requirements.txt pyproject.toml constraints.txt CMakeLists.txt $(ENGINE)
 	$(PEERS)/bin/python -m pip install --quiet --constraint constraints.txt --requirement benchmarks/requirements.txt \

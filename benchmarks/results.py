@@ -73,6 +73,15 @@ taken side by side in one run: `best peer / ours` is how many times as long the 
 
 Each kind of processor has the latest run on one of its kind.
 """
+HISTORY = """\
+## From commit to commit
+
+`make history` adds a line to [history.jsonl](history.jsonl): for each cell what PyTorch takes over what ours takes,
+and our share of the machine's matrix product, at 100,1,32,64, 100,32,64,64 and 100,32,256,256. The picture shows the
+geometric means.
+
+![ratios and shares of each commit, a column for each kind of processor](../docs/images/history.png)
+"""
 NO_ENGINE = "The engine alone was not timed in this run: oneDNN stands beside the layer and the runtime.\n"
 
 
@@ -85,6 +94,7 @@ def main() -> None:
     for kind in kinds:
         if scaling := _read(f"scaling-{kind}.json"):
             parts.append("\n".join(_scaling(kind, json.loads(scaling))))
+    parts.append(HISTORY)
     PAGE.write_text("\n".join(parts), encoding="utf-8")
     for readme, words in READMES.items():
         before, first, last, after = BLOCK.split(readme.read_text(encoding="utf-8"))
