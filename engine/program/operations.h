@@ -12,9 +12,7 @@ struct Operations {
   using V = Vector<T>;
   using Bits = typename VectorOf<T>::Bits;
 
-  static V absolute(V a) noexcept {
-    return reinterpret_cast<V>(reinterpret_cast<Bits>(a) & ~reinterpret_cast<Bits>(broadcast(T(-0.0))));
-  }
+  static V absolute(V a) noexcept { return from_bits<T>(bits_of<T>(a) & ~bits_of<T>(broadcast(T(-0.0)))); }
   static V minimum(V a, V b) noexcept { return a != a ? a : a < b ? a : b; }
   static V maximum(V a, V b) noexcept { return a != a ? a : a > b ? a : b; }
   static V less(V a, V b) noexcept { return a < b ? broadcast(T(1)) : V{}; }

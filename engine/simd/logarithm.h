@@ -42,17 +42,14 @@ struct LogarithmBits {
   using C = LogarithmConstants<T>;
 
   static V normal(V x) noexcept { return x < C::kSmallest ? x * C::kScale : x; }
-  static Bits shifted(V x) noexcept { return reinterpret_cast<Bits>(x) + (C::kOne - C::kRootOfHalf); }
+  static Bits shifted(V x) noexcept { return bits_of<T>(x) + (C::kOne - C::kRootOfHalf); }
 
   static V exponent(V x) noexcept {
-    const V biased =
-        reinterpret_cast<V>((shifted(normal(x)) >> C::kMantissaBits) | reinterpret_cast<Bits>(broadcast(C::kIntegers)));
+    const V biased = from_bits<T>((shifted(normal(x)) >> C::kMantissaBits) | bits_of<T>(broadcast(C::kIntegers)));
     const V k = biased - C::kBias;
     return x < C::kSmallest ? k - T(C::kMantissaBits) : k;
   }
-  static V fraction(V x) noexcept {
-    return reinterpret_cast<V>((shifted(normal(x)) & C::kMantissa) + C::kRootOfHalf) - T(1);
-  }
+  static V fraction(V x) noexcept { return from_bits<T>((shifted(normal(x)) & C::kMantissa) + C::kRootOfHalf) - T(1); }
 
   static V result(V x, V logarithm) noexcept {
     const V zeros{};

@@ -31,8 +31,7 @@ struct SigmaBits {
   static constexpr T kRound = TanhConstants<T>::kRound;
 
   static V half_magnitude(V x) noexcept {  // at most kLargestHalf; NaN stays
-    const V half = reinterpret_cast<V>(reinterpret_cast<Bits>(x) & ~reinterpret_cast<Bits>(broadcast(T(-0.0)))) *
-                   broadcast(T(0.5));
+    const V half = from_bits<T>(bits_of<T>(x) & ~bits_of<T>(broadcast(T(-0.0)))) * broadcast(T(0.5));
     return half > C::kLargestHalf ? broadcast(C::kLargestHalf) : half;
   }
 

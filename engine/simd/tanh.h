@@ -98,23 +98,23 @@ struct TanhBits {
   using C = TanhConstants<T>;
 
   static V magnitude(V x) noexcept {  // at most kLargest
-    const V magnitude = reinterpret_cast<V>(reinterpret_cast<Bits>(x) & ~sign());
+    const V magnitude = from_bits<T>(bits_of<T>(x) & ~sign());
     return magnitude > C::kLargest ? broadcast(C::kLargest) : magnitude;  // NaN compares false and stays
   }
 
   // 2^-n for n + kRound
   static V scale(V shifted) noexcept {
-    const Bits exponent = reinterpret_cast<Bits>(shifted) << C::kMantissaBits;
-    return reinterpret_cast<V>(reinterpret_cast<Bits>(broadcast(T(1))) - exponent);
+    const Bits exponent = bits_of<T>(shifted) << C::kMantissaBits;
+    return from_bits<T>(bits_of<T>(broadcast(T(1))) - exponent);
   }
 
   static V result(V x, V magnitude, V tanh) noexcept {
     tanh = magnitude < C::kSmallest ? magnitude : tanh;  // whose last bits the corrections do not reach
-    return reinterpret_cast<V>(reinterpret_cast<Bits>(tanh) | (reinterpret_cast<Bits>(x) & sign()));
+    return from_bits<T>(bits_of<T>(tanh) | (bits_of<T>(x) & sign()));
   }
 
  private:
-  static Bits sign() noexcept { return reinterpret_cast<Bits>(broadcast(T(-0.0))); }
+  static Bits sign() noexcept { return bits_of<T>(broadcast(T(-0.0))); }
 };
 
 // then(shifted, scale, first, inverse, correction) of magnitudes m that are not negative: e^{-2m} / (1 + e^{-2m}) is

@@ -33,6 +33,16 @@ using Vector = typename VectorOf<T>::Values;
 template <class T>
 inline constexpr int kLanes = ELMAN_VECTOR_BYTES / static_cast<int>(sizeof(T));
 
+template <class T>
+[[gnu::always_inline]] inline typename VectorOf<T>::Bits bits_of(Vector<T> value) noexcept {
+  return reinterpret_cast<typename VectorOf<T>::Bits>(value);
+}
+
+template <class T>
+[[gnu::always_inline]] inline Vector<T> from_bits(typename VectorOf<T>::Bits bits) noexcept {
+  return reinterpret_cast<Vector<T>>(bits);
+}
+
 inline float fused_multiply_add(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline double fused_multiply_add(double a, double b, double c) { return __builtin_fma(a, b, c); }
 

@@ -1,0 +1,144 @@
+"""One recurrent layer by the kernels for GPUs and by the engine, whose bits they must have."""
+
+import random
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from elman._cells import FAMILIES
+from elman.ops import _calls as engine
+from elman.ops._cuda import _calls as kernels
+
+GATES = {cell: len(family.gates) for family in FAMILIES.values() for cell in family.modes.values()}
+
+
+@dataclass(frozen=True)
+class Case:
+    """The sizes of a layer, and what of its arguments is there."""
+
+    cell: str
+    steps: int  # of packed input at most
+    batch: int
+    input_size: int
+    hidden_size: int
+    directions: int = 1
+    bias: bool = True
+    states: bool = True
+    packed: bool = False
+    seed: int = 0
+
+
+def random_case(seed: int, hidden_sizes: list[int], steps: list[int], batches: list[int]) -> Case:
+    choose = random.Random(seed)
+    return Case(
+        cell=choose.choice([*GATES]),
+        steps=choose.choice(steps),
+        batch=choose.choice(batches),
+        input_size=choose.choice([0, 1, 2, 15, 16, 17, 40, 70]),
+        hidden_size=choose.choice(hidden_sizes),
+        directions=choose.choice([1, 2]),
+        bias=choose.random() < 0.7,
+        states=choose.random() < 0.6,
+        packed=choose.random() < 0.5,
+        seed=seed,
+    )
+
+
+@dataclass
+class Arguments:
+    """The tensors of a case; c and what belongs to it None where the cell has none."""
+
+    input: Tensor
+    h_0: Tensor | None
+    c_0: Tensor | None
+    batch_sizes: Tensor | None
+    weights: list[Tensor]
+    d_output: Tensor
+    d_h_n: Tensor | None
+    d_c_n: Tensor | None
+
+
+def arguments(case: Case) -> Arguments:
+    """PyTorch's initial weights over normal numbers."""
+    generator = torch.Generator().manual_seed(case.seed)
+    units, rows = case.hidden_size, GATES[case.cell] * case.hidden_size
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    def weights(*shape: int) -> Tensor:
+        return (torch.rand(*shape, generator=generator) * 2 - 1) / units**0.5
+
+    batch_sizes, leading = None, (case.steps, case.batch)
+    if case.packed:
+        lengths = torch.randint(1, case.steps + 1, (case.batch,), generator=generator)
+        batch_sizes = torch.stack([(lengths > step).sum() for step in range(int(lengths.max()))])
+        leading = (int(batch_sizes.sum()),)
+    shapes = [(rows, case.input_size), (rows, units), *([(rows,)] * 2 if case.bias else [])] * case.directions
+    of_states = case.directions, case.batch, units
+    has_c = case.cell == "lstm"
+
+    def state(wanted: bool = True) -> Tensor | None:
+        return normal(*of_states) if case.states and wanted else None
+
+    return Arguments(
+        input=normal(*leading, case.input_size),
+        h_0=state(),
+        c_0=state(has_c),
+        batch_sizes=batch_sizes,
+        weights=[weights(*shape) for shape in shapes],
+        d_output=normal(*leading, case.directions * units),
+        d_h_n=state(),
+        d_c_n=state(has_c),
+    )
+
+
+def assert_same_bits(result: Tensor | None, expected: Tensor | None, what: object) -> None:
+    assert (result is None) == (expected is None), what
+    if result is None or expected is None:
+        return
+    assert result.shape == expected.shape, what
+    result, expected = result.detach().cpu(), expected.detach()
+    differing = int((result.contiguous().view(torch.int32) != expected.contiguous().view(torch.int32)).sum())
+    assert not differing, f"{differing} of {result.numel()} bits differ: {what}"
+
+
+def assert_engine_agrees(launcher: kernels.Launcher, case: Case, device: str = "cpu") -> None:
+    """Outputs, final states, what is kept and every gradient."""
+    given = arguments(case)
+
+    def there(x: Tensor | None) -> Tensor | None:
+        return None if x is None else x.to(device)
+
+    sizes = case.cell, case.directions, case.hidden_size
+    start = given.input, given.h_0, given.c_0
+    start_there = *map(there, start), given.batch_sizes
+    weights_there = [x.to(device) for x in given.weights]
+    expected, kept = engine.forward(*sizes, *start, given.batch_sizes, given.weights, True)
+    results, kept_there = kernels.forward(launcher, *sizes, *start_there, weights_there, True)
+    unkept, _ = kernels.forward(launcher, *sizes, *start_there, weights_there, False)
+    names = ("output", "h_n", "c_n")
+    for name, one, without, other in zip(names, results, unkept, expected, strict=False):
+        assert_same_bits(one, other, (name, case))
+        assert_same_bits(without, other, (name, "nothing kept", case))
+    if kept is not None:
+        assert kept_there is not None
+        assert_same_bits(kept_there.flatten(), kept.flatten(), ("kept", case))
+
+    matrices = [x for x in given.weights if x.dim() == 2]
+    needed = (True, given.h_0 is not None, given.c_0 is not None, *[True] * len(given.weights))
+    arriving = given.d_output, given.d_h_n, given.d_c_n
+    gradients = engine.backward(*sizes, *start, given.batch_sizes, matrices, expected[0], kept, *arriving, needed)
+    found = kernels.backward(
+        launcher,
+        *sizes,
+        *start_there,
+        [x for x in weights_there if x.dim() == 2],
+        results[0],
+        kept_there,
+        *map(there, arriving),
+        needed,
+    )
+    for place, (one, other) in enumerate(zip(found, gradients, strict=True)):
+        assert_same_bits(one, other, (f"gradient {place}", case))

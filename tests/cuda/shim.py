@@ -1,0 +1,106 @@
+"""The kernels of ``engine/cuda`` compiled as C++, for machines without a GPU: the same source, the same bits."""
+
+import ctypes
+import hashlib
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from elman.ops._cuda._calls import Kernel
+from elman.ops._cuda._plan import Limits
+from tests.engine.compiler import COMPILER, ROOT
+
+HERE = Path(__file__).parent
+CELLS = ("tanh", "relu", "gru", "lstm")
+STEPS = {"forward_steps": "ForwardArguments", "backward_steps": "BackwardArguments"}
+OTHERS = {
+    "multiply_tiles": "ProductArguments",
+    "sum_gradients": "GradientArguments",
+    "add_groups": "GroupArguments",
+}
+FAULTS = {
+    1: "there is no such kernel",
+    2: "some threads wait at a barrier that others do not reach",
+    3: "it writes behind its shared memory",
+}
+HOPPER = Limits(shared_bytes=227 << 10, multiprocessors=132)
+
+
+def kernels() -> dict[str, str]:
+    """All kernels that a launch may name, and the struct that each takes."""
+    of_steps = {
+        f"{name}<{cell}_cell,{rows},{held}>": arguments
+        for name, arguments in STEPS.items()
+        for cell in CELLS
+        for rows in (1, 2)
+        for held in (2, 4, 8)
+    }
+    return of_steps | OTHERS
+
+
+def build() -> Path:
+    """The library, compiled anew only where a source has changed since: 5 s of processor time."""
+    sources = [*sorted((ROOT / "engine").rglob("*.h")), *sorted(HERE.glob("*.*"))]
+    key = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    folder = ROOT / "build" / "cuda_threads"
+    library = folder / f"{key}.so"
+    if library.exists():
+        return library
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = (f'  X("{name}", {arguments}, {name.replace("<", "<elman::")})' for name, arguments in kernels().items())
+    includes = [HERE, *(ROOT / "engine" / folder for folder in ("cuda/scalar", ".", "include"))]
+    fused = ["-mfma"] if platform.machine() in ("x86_64", "AMD64") else []
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        (Path(temporary) / "kernels.h").write_text("#define KERNELS \\\n" + " \\\n".join(lines) + "\n")
+        made = Path(temporary) / "library.so"
+        subprocess.run(
+            [
+                *(COMPILER, "-std=c++20", "-O1", *fused, "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC"),
+                *("-Wall", "-Wextra", "-Wshadow", "-Wno-unknown-pragmas", "-Werror"),
+                *(f"-I{folder}" for folder in (temporary, *includes)),
+                *(HERE / "cuda_threads.cpp", "-o", made),
+            ],
+            check=True,
+        )
+        os.replace(made, library)
+    return library
+
+
+class Shim:
+    """A launcher for tensors of the CPU.
+
+    Args:
+        limits: of the device that it stands for.
+        backwards: whether the threads of a block take turns from the last to the first. What both orders agree on
+            lacks no barrier that either would show.
+    """
+
+    def __init__(self, limits: Limits = HOPPER, backwards: bool = False) -> None:
+        self.of_device, self.backwards = limits, backwards
+        self.launched: list[str] = []
+        self.library = ctypes.CDLL(str(build()))
+
+    def limits(self, device: torch.device) -> Limits:
+        return self.of_device
+
+    @contextmanager
+    def on(self, device: torch.device) -> Iterator[int]:
+        yield 0
+
+    def launch(
+        self, kernel: Kernel, grid: tuple[int, int, int], threads: int, shared_bytes: int, arguments: bytes
+    ) -> None:
+        assert kernels()[kernel.function] == kernel.arguments
+        assert 0 < threads <= kernel.threads <= 1024
+        assert shared_bytes <= max(self.of_device.shared_bytes, 64 << 10)  # which every device has
+        self.launched.append(kernel.function)
+        fault = self.library.launch(
+            kernel.function.encode(), *grid, threads, shared_bytes, arguments, ctypes.c_bool(self.backwards)
+        )
+        assert fault == 0, f"{kernel.function}: {FAULTS[fault]}"
