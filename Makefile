@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 ENGINE := $(shell find engine -name '*.h' -o -name '*.cpp' -o -name CMakeLists.txt)
 
-.PHONY: demo demo-all plan test test-slow test-aarch64 test-versions lint lint-python lint-format lint-tidy format \
-	wheel sanitize account fuzz benchmark scaling targets history stubs docs clean
+.PHONY: demo demo-all plan test test-slow test-cuda test-cuda-compile test-aarch64 test-versions lint lint-python lint-format \
+	lint-tidy format wheel sanitize account fuzz benchmark scaling targets history stubs docs clean
 .DEFAULT_GOAL := test
 
 # An environment's engine is built in one place, so that only what has changed is compiled again.
@@ -27,6 +27,16 @@ test: $(INSTALLED) lint
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow --timeout 3600
+
+# What only a machine with an NVIDIA GPU can show: tools/cuda_check.sh also measures.
+test-cuda: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --editable '.[cuda]' $(BUILD)
+	$(BIN)/python -m pytest -m gpu tests/cuda
+
+# All kernels for GPUs compiled for all architectures, which needs none: five minutes of processor time.
+test-cuda-compile: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt 'cuda-bindings>=12.8,<14' 'nvidia-cuda-nvrtc>=13,<14'
+	$(BIN)/python -m pytest -n auto -m 'slow or not slow' tests/cuda/test_compiler.py tests/cuda/test_device.py
 
 test-aarch64: $(INSTALLED)
 	VENV=$(VENV) sh tools/test_aarch64.sh

@@ -1,4 +1,4 @@
-"""One profile for hypothesis, one starting state of PyTorch for every test, slow tests only when asked for."""
+"""One profile for hypothesis, one state of PyTorch to start from, slow tests and a GPU's only when asked for."""
 
 import gc
 import os
@@ -25,13 +25,14 @@ hypothesis.settings.load_profile("elman")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out tests marked slow unless ``-m`` speaks of them."""
-    if "slow" in config.option.markexpr:
-        return
-    slow = [item for item in items if "slow" in item.keywords]
-    if slow:
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if "slow" not in item.keywords]
+    """Leave out tests marked slow, or for a GPU, unless ``-m`` speaks of them."""
+    for mark in ("slow", "gpu"):
+        if mark in config.option.markexpr:
+            continue
+        left_out = [item for item in items if mark in item.keywords]
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if mark not in item.keywords]
 
 
 def pytest_collection_finish() -> None:

@@ -22,6 +22,7 @@ from elman._processors import processors
 __all__ = [
     "DTYPES",
     "admits",
+    "admits_on_device",
     "admits_traced",
     "are_plain",
     "fits",
@@ -140,6 +141,18 @@ def fits(
         if tuple(weight.shape) != (gates * hidden_size, *rest):
             return False
     return True
+
+
+def admits_on_device(input: Tensor, *given: Any) -> bool:
+    """What :func:`admits` says, of tensors on another device than the CPU: float32 alone."""
+    h_0, c_0, weights, *_ = given
+    return (
+        input.dtype is torch.float32
+        and nothing_intercepts()
+        and not torch.is_autocast_enabled(input.device.type)
+        and fits(input, *given)
+        and not any(x is not None and x.is_neg() for x in (input, h_0, c_0, *weights))
+    )
 
 
 def admits_traced(input: Tensor, *given: Any) -> bool:

@@ -46,8 +46,13 @@ def kernels() -> dict[str, str]:
 
 def build() -> Path:
     """The library, compiled anew only where a source has changed since: 5 s of processor time."""
-    sources = [*sorted((ROOT / "engine").rglob("*.h")), *sorted(HERE.glob("*.*"))]
-    key = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    folders = (ROOT / "engine" / part for part in ("cuda", "simd", "cells", "include"))
+    sources = [
+        *(path for folder in folders for path in sorted(folder.rglob("*.h"))),
+        *sorted(HERE.glob("cuda_threads.*")),
+    ]
+    texts = [*(path.read_bytes() for path in sources), str(kernels()).encode()]
+    key = hashlib.sha256(b"".join(texts)).hexdigest()[:16]
     folder = ROOT / "build" / "cuda_threads"
     library = folder / f"{key}.so"
     if library.exists():
@@ -81,6 +86,8 @@ class Shim:
             lacks no barrier that either would show.
     """
 
+    stream = 0
+
     def __init__(self, limits: Limits = HOPPER, backwards: bool = False) -> None:
         self.of_device, self.backwards = limits, backwards
         self.launched: list[str] = []
@@ -90,8 +97,8 @@ class Shim:
         return self.of_device
 
     @contextmanager
-    def on(self, device: torch.device) -> Iterator[int]:
-        yield 0
+    def on(self, device: torch.device) -> Iterator["Shim"]:
+        yield self
 
     def launch(
         self, kernel: Kernel, grid: tuple[int, int, int], threads: int, shared_bytes: int, arguments: bytes

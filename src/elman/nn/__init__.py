@@ -20,6 +20,7 @@ from elman.nn import init as init
 from elman.nn import parametrizations as parametrizations
 from elman.nn._convert import convert
 from elman.nn._in_torch import in_torch, install, uninstall
+from elman.nn._on_gpus import follow_environment, use_cuda_engine
 from elman.nn._onnx import follow_onnx, onnx_translations
 from elman.nn._own import Recurrent
 from elman.nn._quantization import follow_quantization
@@ -39,6 +40,7 @@ __all__ = [
     "install",
     "onnx_translations",
     "uninstall",
+    "use_cuda_engine",
 ]
 
 # The classes stand here, and not in files of their own: pickles name a class's module, and PyTorch reads its source.
@@ -370,6 +372,7 @@ class Linear(_pytorch.Linear):
         return _pytorch.twin(self, _pytorch.Linear)
 
 
+follow_environment()
 follow_quantization()
 _dynamo.let_in(Layer)
 follow_onnx()

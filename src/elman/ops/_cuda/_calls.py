@@ -14,7 +14,7 @@ from torch import Tensor
 from elman._cells import FAMILIES
 from elman.ops._cuda._plan import Limits, Plan, plan, thread_limit
 
-__all__ = ["Kernel", "Launcher", "backward", "forward", "is_within"]
+__all__ = ["Kernel", "Launcher", "Queue", "backward", "forward", "is_within"]
 
 _FAMILY = {cell: family for family in FAMILIES.values() for cell in family.modes.values()}
 _TILE, _TILE_THREADS, _TILE_BYTES = 64, 256, 2 * 16 * 68 * 4  # of multiply_tiles
@@ -32,27 +32,31 @@ class Kernel(NamedTuple):
     threads: int
 
 
-class Launcher(Protocol):
-    """What runs kernels: a device, or what stands in for one."""
+class Queue(Protocol):
+    """What runs kernels one after another, for the time of a call."""
 
-    def limits(self, device: torch.device) -> Limits: ...
-
-    def on(self, device: torch.device) -> AbstractContextManager[int]:
-        """For the time of a call: its stream."""
-        ...
+    stream: int
 
     def launch(
         self, kernel: Kernel, grid: tuple[int, int, int], threads: int, shared_bytes: int, arguments: bytes
     ) -> None: ...
 
 
-def is_within(launcher: Launcher, cell: str, device: torch.device, hidden_size: int, rows: int, batch: int) -> bool:
+class Launcher(Protocol):
+    """A kind of device, or what stands in for one."""
+
+    def limits(self, device: torch.device) -> Limits: ...
+
+    def on(self, device: torch.device) -> AbstractContextManager[Queue]: ...
+
+
+def is_within(launcher: Launcher, cell: str, device: torch.device, hidden_size: int, rows: int) -> bool:
     """Whether the device has room for a layer's steps, forward and back."""
     of_cell, limits = _Sizes.of(cell), launcher.limits(device)
     return (
-        rows <= _MOST_ROWS
-        and _forward_plan(of_cell, hidden_size, batch, limits) is not None
-        and _backward_plan(of_cell, hidden_size, batch, limits) is not None
+        0 < rows <= _MOST_ROWS
+        and _forward_plan(of_cell, hidden_size, 1, limits) is not None
+        and _backward_plan(of_cell, hidden_size, 1, limits) is not None
     )
 
 
@@ -143,18 +147,18 @@ def _step_weights(matrix: Tensor, laid_out: Plan, is_forward: bool) -> tuple[lis
 
 
 def _launch_steps(
-    launcher: Launcher, function: str, arguments: str, of_cell: _Sizes, laid_out: Plan, batch: int, fields: list[Any]
+    queue: Queue, function: str, arguments: str, of_cell: _Sizes, laid_out: Plan, batch: int, fields: list[Any]
 ) -> None:
     text = f"{function}<{of_cell.cell}_cell,{laid_out.rows},{laid_out.held}>"
     grid = -(-batch // laid_out.rows), 1, len(fields)
     kernel = Kernel(text, arguments, thread_limit(laid_out.held))
-    launcher.launch(kernel, grid, laid_out.threads, laid_out.shared_bytes, _packed(*fields))
+    queue.launch(kernel, grid, laid_out.threads, laid_out.shared_bytes, _packed(*fields))
 
 
-def _multiply(launcher: Launcher, rows: int, columns: int, fields: Sequence[Any]) -> None:
+def _multiply(queue: Queue, rows: int, columns: int, fields: Sequence[Any]) -> None:
     grid = -(-rows // _TILE), -(-columns // _TILE), len(fields)
     kernel = Kernel("multiply_tiles", "ProductArguments", _TILE_THREADS)
-    launcher.launch(kernel, grid, _TILE_THREADS, _TILE_BYTES, _packed(*fields))
+    queue.launch(kernel, grid, _TILE_THREADS, _TILE_BYTES, _packed(*fields))
 
 
 def forward(
@@ -175,12 +179,12 @@ def forward(
     """
     of_cell, units, features = _Sizes.of(cell), hidden_size, input.shape[-1]
     gate_rows, each = of_cell.gates * units, len(weights) // directions
-    with launcher.on(input.device) as stream:
-        rows = _Rows.of(input, batch_sizes, stream)
+    with launcher.on(input.device) as queue:
+        rows = _Rows.of(input, batch_sizes, queue.stream)
         laid_out = _forward_plan(of_cell, units, rows.batch, launcher.limits(input.device))
         assert laid_out is not None, "is_within has been asked"
         new = input.new_empty
-        output = new(rows.total, directions * units)
+        output = new(*input.shape[:-1], directions * units)
         h_n = new(directions, rows.batch, units)
         c_n = new(directions, rows.batch, units) if of_cell.states > 1 else None
         is_kept = keeps and of_cell.kept > 0
@@ -217,9 +221,8 @@ def forward(
                     is_kept,
                 )
             )
-        _multiply(launcher, rows.total, gate_rows, products)
-        _launch_steps(launcher, "forward_steps", "ForwardArguments", of_cell, laid_out, rows.batch, steps)
-    output = output.view(*input.shape[:-1], directions * units)
+        _multiply(queue, rows.total, gate_rows, products)
+        _launch_steps(queue, "forward_steps", "ForwardArguments", of_cell, laid_out, rows.batch, steps)
     results = (output, h_n) if c_n is None else (output, h_n, c_n)
     return results, sums if is_kept else None
 
@@ -247,8 +250,8 @@ def backward(
     """
     of_cell, units, features = _Sizes.of(cell), hidden_size, input.shape[-1]
     each = (len(needed) - 3) // directions
-    with launcher.on(input.device) as stream:
-        rows = _Rows.of(input, batch_sizes, stream)
+    with launcher.on(input.device) as queue:
+        rows = _Rows.of(input, batch_sizes, queue.stream)
         laid_out = _backward_plan(of_cell, units, rows.batch, launcher.limits(input.device))
         assert laid_out is not None, "is_within has been asked"
         new = input.new_empty
@@ -279,7 +282,7 @@ def backward(
                     *(0 if x is None else _address(x, of_states) for x in (d_h_0, d_c_0)),
                 )
             )
-        _launch_steps(launcher, "backward_steps", "BackwardArguments", of_cell, laid_out, rows.batch, steps)
+        _launch_steps(queue, "backward_steps", "BackwardArguments", of_cell, laid_out, rows.batch, steps)
         for direction in range(directions if d_input is not None and features else 0):
             of_input = (
                 *(rows.total, of_cell.gates * units, features),
@@ -287,15 +290,27 @@ def backward(
                 *(_address(matrices[2 * direction]), features, 1, of_cell.apart * units),
                 *(0, 0, 0, False, _address(d_input), features, direction == 1),
             )
-            _multiply(launcher, rows.total, features, [of_input])
+            _multiply(queue, rows.total, features, [of_input])
         of_weights_all = _weight_gradients(
-            launcher, of_cell, units, rows, input, h_0, output, deltas, places, needed[3:], each
+            queue,
+            launcher.limits(input.device),
+            of_cell,
+            units,
+            rows,
+            input,
+            h_0,
+            output,
+            deltas,
+            places,
+            needed[3:],
+            each,
         )
     return [d_input, d_h_0, d_c_0, *of_weights_all]
 
 
 def _weight_gradients(
-    launcher: Launcher,
+    queue: Queue,
+    limits: Limits,
     of_cell: _Sizes,
     units: int,
     rows: _Rows,
@@ -321,7 +336,7 @@ def _weight_gradients(
     down = -(-gate_rows // _GRADIENT_TILE)
     tiles = sum(down * -(-k // _GRADIENT_TILE) for k, want in zip((features, units), wanted, strict=False) if want)
     tiles += -(-deltas.shape[-1] // _TILE_THREADS) if any(wanted[2:]) else 0
-    all_at_once = launcher.limits(input.device).multiprocessors * 4
+    all_at_once = limits.multiprocessors * 4
     in_one = tiles * directions >= all_at_once or groups * directions * size > _MOST_PARTIAL_SUMS
     splits = 1 if in_one else groups
     flat = input.new_empty(directions * size)
@@ -343,12 +358,12 @@ def _weight_gradients(
             )
         )
     kernel = Kernel("sum_gradients", "GradientArguments", _TILE_THREADS)
-    launcher.launch(kernel, (tiles, splits, directions), _TILE_THREADS, _GRADIENT_BYTES, _packed(*fields))
+    queue.launch(kernel, (tiles, splits, directions), _TILE_THREADS, _GRADIENT_BYTES, _packed(*fields))
     if splits > 1:
         total = directions * size
         kernel = Kernel("add_groups", "GroupArguments", _TILE_THREADS)
         arguments = _packed((splits, total, _address(sums), _address(flat)))
-        launcher.launch(kernel, (-(-total // _TILE_THREADS), 1, 1), _TILE_THREADS, 0, arguments)
+        queue.launch(kernel, (-(-total // _TILE_THREADS), 1, 1), _TILE_THREADS, 0, arguments)
     found: list[Tensor | None] = []
     for i, need in enumerate(needed):
         direction, weight = divmod(i, each)

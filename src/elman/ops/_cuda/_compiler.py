@@ -1,0 +1,129 @@
+"""Kernels compiled at run time by NVRTC, and kept in a folder from one process to the next."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cuda.bindings import nvrtc
+
+from elman import _engine
+from elman.ops._cuda._calls import Kernel
+
+__all__ = ["cache_folder", "compiled", "compiler_version"]
+
+_SOURCES = Path(str(_engine.__file__)).with_name("_kernels")
+_PROGRAM = b'#include "cuda/kernel.h"\n'
+_PATIENCE = 1.0  # seconds without a word
+
+
+def compiled(kernel: Kernel, architecture: str, anew: bool = False) -> bytes:
+    """The machine code of a kernel for an architecture such as ``sm_90``.
+
+    Any number of processes may ask at once: a file is there whole or not at all.
+
+    Args:
+        anew: without a look at what is kept.
+
+    Raises:
+        RuntimeError: it cannot be compiled; says why in one line.
+    """
+    path = cache_folder() / f"{_key(kernel, architecture)}.cubin"
+    if not anew:
+        with suppress(OSError):
+            return path.read_bytes()
+    timer = threading.Timer(_PATIENCE, _tell, [architecture])
+    timer.daemon = True
+    timer.start()
+    try:
+        code = _compile(kernel, architecture)
+    finally:
+        timer.cancel()
+    with suppress(OSError):  # a place that cannot be written: then each process compiles for itself
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, staged = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".cubin")
+        try:
+            with open(descriptor, "wb") as stream:
+                stream.write(code)
+            os.replace(staged, path)
+        except OSError:
+            os.unlink(staged)
+            raise
+    return code
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: ``elman/kernels`` in ``XDG_CACHE_HOME``, or in ``~/.cache``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "elman" / "kernels"
+
+
+@cache
+def compiler_version() -> tuple[int, int]:
+    """Of NVRTC."""
+    major, minor = _checked(nvrtc.nvrtcVersion())
+    return major, minor
+
+
+def _options(kernel: Kernel, architecture: str) -> list[str]:
+    return [
+        f"--gpu-architecture={architecture}",
+        "--std=c++20",
+        "--fmad=false",  # fused multiply-adds are written out: no compiler decides about a rounding
+        "--device-as-default-execution-space",  # the engine's own headers say nothing of devices
+        "--diag-suppress=161,1097",  # which have attributes and pragmas of other compilers
+        f"-DELMAN_FUNCTION={kernel.function}",
+        f"-DELMAN_ARGUMENTS={kernel.arguments}",
+        f"-DELMAN_THREADS={kernel.threads}",
+    ]
+
+
+def _key(kernel: Kernel, architecture: str) -> str:
+    parts = [*_options(kernel, architecture), str(compiler_version()), _sources_hash()]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+@cache
+def _sources_hash() -> str:
+    files = sorted(path for path in _SOURCES.rglob("*") if path.is_file())
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def _compile(kernel: Kernel, architecture: str) -> bytes:
+    folders = (_SOURCES / folder for folder in ("cuda/scalar", "cuda/std", ".", "include"))
+    options = [*_options(kernel, architecture), *(f"--include-path={folder}" for folder in folders)]
+    program = _checked(nvrtc.nvrtcCreateProgram(_PROGRAM, b"elman.cu", 0, [], []))
+    try:
+        (status,) = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])
+        if status != nvrtc.nvrtcResult.NVRTC_SUCCESS:
+            log = b" " * _checked(nvrtc.nvrtcGetProgramLogSize(program))
+            _checked(nvrtc.nvrtcGetProgramLog(program, log))
+            lines = [line for line in log.decode(errors="replace").splitlines() if line.strip(" \0")]
+            raise RuntimeError(f"{kernel.function} for {architecture}: {lines[0] if lines else status.name}")
+        code: bytes = b" " * _checked(nvrtc.nvrtcGetCUBINSize(program))
+        _checked(nvrtc.nvrtcGetCUBIN(program, code))
+        return code
+    finally:
+        nvrtc.nvrtcDestroyProgram(program)
+
+
+def _checked(results: Any) -> Any:
+    status, *values = results
+    if status != nvrtc.nvrtcResult.NVRTC_SUCCESS:
+        raise RuntimeError(f"NVRTC: {status.name}")
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+_told = threading.Lock()
+
+
+def _tell(architecture: str) -> None:
+    """Once in a process."""
+    if _told.acquire(blocking=False):
+        print(f"elman: compiling kernels for {architecture}, once: {cache_folder()}", file=sys.stderr)

@@ -1,0 +1,107 @@
+"""Kernels compiled by NVRTC, which needs no GPU, and kept."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("cuda.bindings.nvrtc", reason="needs the extra cuda: make test-cuda-compile")
+
+from elman.ops._cuda import _compiler
+from elman.ops._cuda._calls import Kernel
+from elman.ops._cuda._plan import thread_limit
+from tests.cuda.shim import kernels
+from tests.engine.compiler import ROOT
+
+ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiles() -> None:
+    try:
+        _compiler.compiler_version()
+    except Exception as error:
+        pytest.skip(f"needs NVRTC: {error}")
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The sources of this checkout, and a place of its own for what comes of them."""
+    monkeypatch.setattr(_compiler, "_SOURCES", ROOT / "engine")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return _compiler.cache_folder()
+
+
+def kernel(function: str) -> Kernel:
+    held = function.rpartition(",")[2].rstrip(">")
+    return Kernel(function, kernels()[function], thread_limit(int(held)) if held.isdigit() else 256)
+
+
+@pytest.mark.parametrize(
+    ("function", "architecture"),
+    [
+        ("multiply_tiles", "sm_75"),
+        ("sum_gradients", "sm_100"),
+        ("add_groups", "sm_90"),
+        ("forward_steps<lstm_cell,1,2>", "sm_80"),
+        ("backward_steps<gru_cell,2,2>", "sm_90"),
+    ],
+)
+def test_a_kernel_is_compiled_without_a_gpu(function: str, architecture: str) -> None:
+    assert _compiler.compiled(kernel(function), architecture)[:4] == b"\x7fELF"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("function", kernels())
+def test_every_kernel_is_compiled_for_every_architecture(function: str, architecture: str) -> None:
+    assert _compiler.compiled(kernel(function), architecture)[:4] == b"\x7fELF"
+
+
+def test_what_is_compiled_is_kept_whole_and_for_its_sources_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = kernel("add_groups")
+    code = _compiler.compiled(small, "sm_90")
+    (kept,) = folder.iterdir()
+    assert kept.read_bytes() == code
+    monkeypatch.setattr(_compiler, "_compile", lambda *_: pytest.fail("compiled again"))
+    assert _compiler.compiled(small, "sm_90") == code
+    monkeypatch.setattr(_compiler, "_compile", lambda *_: b"other")
+    monkeypatch.setattr(_compiler, "_sources_hash", lambda: "other")
+    assert _compiler.compiled(small, "sm_90") == b"other"
+    assert len([*folder.iterdir()]) == 2
+    assert _compiler.compiled(small, "sm_90", anew=True) == b"other"
+
+
+def test_a_place_that_cannot_be_written_costs_only_the_keeping(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(_compiler, "_compile", lambda *_: b"code")
+    assert _compiler.compiled(kernel("add_groups"), "sm_90") == b"code"
+
+
+def test_a_kernel_that_cannot_be_compiled_says_why_in_one_line() -> None:
+    with pytest.raises(RuntimeError, match="no_such_function for sm_90: ") as told:
+        _compiler.compiled(Kernel("no_such_function", "GroupArguments", 256), "sm_90")
+    assert "\n" not in str(told.value)
+
+
+def test_a_compilation_that_takes_long_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told, say = threading.Event(), _compiler._tell
+
+    def tell(architecture: str) -> None:
+        say(architecture)
+        told.set()
+
+    monkeypatch.setattr(_compiler, "_told", threading.Lock())
+    monkeypatch.setattr(_compiler, "_PATIENCE", 0.0)
+    monkeypatch.setattr(_compiler, "_tell", tell)
+    monkeypatch.setattr(_compiler, "_compile", lambda *_: b"code" if told.wait(60) else b"")
+    _compiler.compiled(kernel("add_groups"), "sm_90")
+    told.clear()
+    _compiler.compiled(kernel("sum_gradients"), "sm_90")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("elman: compiling kernels for sm_90, once: ")

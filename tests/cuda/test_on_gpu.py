@@ -1,0 +1,135 @@
+"""The kernels on an NVIDIA GPU. ``make test-cuda``, or ``tools/cuda_check.sh`` for all that a GPU can show."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from elman import _engine, nn, ops
+from elman.ops._cuda import _calls as kernels
+from tests.cuda.cases import Case, assert_engine_agrees, assert_same_bits, random_case
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU"),
+    pytest.mark.skipif(_engine.instruction_set() == "x86-64", reason="an engine without FMA has bits of its own"),
+]
+CELLS = {"tanh": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def gpu() -> Any:
+    assert nn.use_cuda_engine()
+    from elman.ops import _cuda
+
+    yield _cuda._gpu()
+    nn.use_cuda_engine(False)
+
+
+def pair(cell: str, *sizes: int, **options: Any) -> tuple[Any, Any]:
+    """A layer, and the same on the GPU."""
+    here = CELLS[cell](*sizes, **options)
+    there = CELLS[cell](*sizes, **options)
+    there.load_state_dict(here.state_dict())
+    return here, there.cuda()
+
+
+@pytest.mark.parametrize("part", range(10))
+def test_300_random_layers_have_the_bits_of_the_cpu(gpu: kernels.Launcher, part: int) -> None:
+    sizes = [1, 2, 7, 15, 16, 17, 32, 33, 48, 64, 65, 96, 100, 128, 130, 192, 256]
+    for seed in range(30 * part, 30 * part + 30):
+        case = random_case(1000 + seed, sizes, [1, 2, 5, 13, 40], [1, 2, 3, 8, 33])
+        assert_engine_agrees(gpu, case, "cuda")
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("hidden_size", [384, 512, 1024])
+def test_large_layers_have_the_bits_of_the_cpu(gpu: kernels.Launcher, cell: str, hidden_size: int) -> None:
+    assert_engine_agrees(gpu, Case(cell, 3, 5, 20, hidden_size), "cuda")
+
+
+def test_more_rows_than_the_device_has_room_for_at_once_have_the_bits_of_the_cpu(gpu: kernels.Launcher) -> None:
+    assert_engine_agrees(gpu, Case("lstm", 3, 1500, 5, 100), "cuda")
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_layers_give_the_bits_of_the_cpu_through_autograd(cell: str) -> None:
+    here, there = pair(cell, 12, 20, num_layers=2, bidirectional=True, batch_first=True)
+    input = torch.randn(4, 9, 12)
+    outputs = here(input, lengths=[9, 3, 0, 7])[0], there(input.cuda(), lengths=[9, 3, 0, 7])[0]
+    for output in outputs:
+        output.square().sum().backward()
+    assert_same_bits(outputs[1], outputs[0], "output")
+    for one, other in zip(there.parameters(), here.parameters(), strict=True):
+        assert_same_bits(one.grad, other.grad, "gradient")
+
+
+def test_1000_repetitions_have_one_result() -> None:
+    here, there = pair("gru", 16, 128)
+    input = torch.randn(20, 64, 16)
+    (expected, _), on_gpu = here(input), input.cuda()
+    differing = torch.zeros((), dtype=torch.int64, device="cuda")
+    expected = expected.detach().cuda()
+    for _ in range(1000):
+        differing += (there(on_gpu)[0].detach() != expected).sum()
+    assert int(differing) == 0
+
+
+def test_calls_run_on_the_current_stream_and_wait_for_nothing() -> None:
+    here, there = pair("lstm", 16, 64)
+    input = torch.randn(50, 8, 16)
+    on_gpu, streams, outputs = input.cuda(), [torch.cuda.Stream() for _ in range(4)], []
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for stream in streams:
+            with torch.cuda.stream(stream), torch.no_grad():
+                outputs.append(there(on_gpu)[0])
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    torch.cuda.synchronize()
+    for output in outputs:
+        assert_same_bits(output, here(input)[0], "stream")
+
+
+def test_a_graph_captures_and_repeats_a_call() -> None:
+    here, there = pair("tanh", 16, 64)
+    input = torch.randn(10, 8, 16, device="cuda")
+    with torch.no_grad():
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            there(input)
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            output, _ = there(input)
+        other = torch.randn(10, 8, 16)
+        input.copy_(other)
+        graph.replay()
+        assert_same_bits(output, here(other)[0], "graph")
+
+
+def test_what_is_not_taken_goes_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = nn.LSTM(8, 16).cuda()
+    input = torch.randn(5, 3, 8, device="cuda")
+    with torch.autocast("cuda"):
+        assert layer(input)[0].dtype is torch.float16
+    assert layer.double()(input.double())[0].dtype is torch.float64
+    with torch.device("cuda"):
+        assert nn.RNN(8, 16)(input)[0].is_cuda
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
+def test_each_tensor_is_computed_on_its_own_device() -> None:
+    here, there = pair("tanh", 8, 16)
+    input = torch.randn(5, 3, 8)
+    output, _ = there.to("cuda:1")(input.to("cuda:1"))
+    assert output.device == torch.device("cuda", 1)
+    assert_same_bits(output, here(input)[0], "second device")
+
+
+def test_it_can_be_put_off_again() -> None:
+    assert nn.use_cuda_engine(False) is False
+    assert "cuda" not in ops.BACK_ENDS
+    assert nn.use_cuda_engine()
