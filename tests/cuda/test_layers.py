@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_sequence
 
 from elman import _engine, nn, ops
+from elman.nn import _recurrent
 from elman.ops import _cuda
-from elman.ops._back_ends import BackEnd
+from elman.ops._back_ends import BACK_ENDS, BackEnd
 from tests.cuda.cases import assert_same_bits
 from tests.cuda.shim import Shim
 from tests.engine.compiler import COMPILER
@@ -161,7 +162,7 @@ def test_tensors_go_to_the_back_end_of_their_device_and_else_to_pytorch(monkeypa
     elsewhere = _Elsewhere()
     layer, cell = nn.RNN(3, 4, device="meta"), nn.RNNCell(3, 4, device="meta")
     assert layer._road(torch.empty(2, 5, 3, device="meta")) == (None, None, None)
-    monkeypatch.setitem(ops.BACK_ENDS, "meta", BackEnd(elsewhere.admits, elsewhere.layer, elsewhere.step))
+    monkeypatch.setitem(BACK_ENDS, "meta", BackEnd(elsewhere.admits, elsewhere.layer, elsewhere.step))
     layer(torch.empty(2, 5, 3, device="meta"))
     cell(torch.empty(5, 3, device="meta"))
     assert elsewhere.asked == ["admits", "layer", "admits", "step"]
@@ -172,7 +173,7 @@ def test_the_cpu_never_asks_for_another_back_end(monkeypatch: pytest.MonkeyPatch
         def get(self, *_: Any) -> Any:
             raise AssertionError
 
-    monkeypatch.setattr(ops, "BACK_ENDS", Refusing())
+    monkeypatch.setattr(_recurrent, "BACK_ENDS", Refusing())
     nn.RNN(3, 4)(torch.randn(2, 3))
     nn.LSTMCell(3, 4)(torch.randn(2, 3))
 
@@ -184,7 +185,7 @@ def test_without_a_gpu_one_line_says_so_and_pytorch_computes() -> None:
     assert len(told) == 1
     assert "\n" not in str(told[0].message)
     assert told[0].filename == __file__
-    assert "cuda" not in ops.BACK_ENDS
+    assert "cuda" not in BACK_ENDS
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert nn.use_cuda_engine(False) is False

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from elman import _engine, nn, ops
+from elman import _engine, nn
+from elman.ops._back_ends import BACK_ENDS
 from elman.ops._cuda import _calls as kernels
 from tests.cuda.cases import Case, assert_engine_agrees, assert_same_bits, random_case
 
@@ -131,5 +132,5 @@ def test_each_tensor_is_computed_on_its_own_device() -> None:
 
 def test_it_can_be_put_off_again() -> None:
     assert nn.use_cuda_engine(False) is False
-    assert "cuda" not in ops.BACK_ENDS
+    assert "cuda" not in BACK_ENDS
     assert nn.use_cuda_engine()

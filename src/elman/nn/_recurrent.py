@@ -17,6 +17,7 @@ from elman.nn import _fx, _general, _pytorch
 from elman.nn._given import flags_of
 from elman.nn._parameters import Parameters
 from elman.ops import _operators
+from elman.ops._back_ends import BACK_ENDS
 from elman.ops._transformed import transformed, transformed_step
 
 __all__ = ["Cell", "Layer"]
@@ -71,7 +72,7 @@ class _Recurrent:
             return None, None, None
         if _gate.is_traced(input):
             return _gate.admits_traced, _operators.layer, _operators.step
-        there = None if input.is_cpu else ops.BACK_ENDS.get(input.device.type)
+        there = None if input.is_cpu else BACK_ENDS.get(input.device.type)
         if there is not None and _gate.nothing_intercepts():
             return there
         # PyTorch's kernels have no rule for vmap; its LSTM, which is oneDNN's, none for forward mode, and for autocast
