@@ -14,7 +14,7 @@ from torch.nn.utils import parametrize
 
 import elman
 import elman.nn
-from elman.cells import PeepholeLSTM, VoltageLeaky
+from elman.cells import PeepholeLSTM, VoltageLeaky, learned
 from elman.nn import init, parametrizations
 from tests.nn.cases import output_of
 from tests.nn.test_init import radius_of, recurrent_blocks
@@ -29,6 +29,14 @@ MODULES: dict[str, Callable[[], Any]] = {
     "peephole": lambda: elman.nn.Recurrent(PeepholeLSTM(), 3, 5),
 }
 MASK = torch.rand(5, 5, generator=torch.Generator().manual_seed(0)) < 0.5
+
+
+class Tripled(torch.nn.Module):
+    def forward(self, values: Tensor) -> Tensor:
+        return 3 * values
+
+    def right_inverse(self, values: Tensor) -> Tensor:
+        return values / 3
 
 
 def weights_of(module: Any) -> list[Tensor]:
@@ -179,6 +187,18 @@ def test_weights_of_zero_can_learn_and_those_within_a_bound_keep_their_bits() ->
     triangle = torch.ones(5, 5).triu(1)  # without eigenvectors, and a radius of 0
     parametrizations.connectivity(rnn, triangle)
     assert all(torch.isfinite(torch.tensor(loss)) for loss in train(rnn))
+
+
+def test_a_parametrized_layer_of_ones_own_cell_is_drawn_anew() -> None:
+    rnn = parametrizations.dale(elman.nn.Recurrent(VoltageLeaky(learned(0.5)), 3, 5))
+    parametrize.register_parametrization(rnn, "leak_l0", Tripled())
+    torch.manual_seed(4)
+    rnn.reset_parameters()
+    torch.manual_seed(4)
+    plain = elman.nn.Recurrent(VoltageLeaky(learned(0.5)), 3, 5)
+    torch.testing.assert_close(rnn.weight_hh_l0.abs(), plain.weight_hh_l0.abs())
+    assert (rnn.weight_hh_l0[:, 4] < 0).all()
+    torch.testing.assert_close(rnn.leak_l0, plain.leak_l0)
 
 
 def test_orthogonal_weights_begin_with_those_that_are_there() -> None:

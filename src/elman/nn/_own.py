@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Module, Parameter, init
+from torch.nn import Module, Parameter
 from torch.nn.utils.rnn import PackedSequence
 
 from elman import _gate
@@ -17,6 +17,7 @@ from elman._errors import shown
 from elman.cells import Cell, Learned
 from elman.nn import _general
 from elman.nn._layouts import Layout, Packed
+from elman.nn._weights import set_values
 from elman.ops._program import Operands, program_layer
 
 __all__ = ["Recurrent"]
@@ -173,20 +174,20 @@ class Recurrent(Module):
             for suffix in self._suffixes():
                 of = f"_l{index}{suffix}"
                 for name in _WEIGHTS:
-                    if getattr(self, name + of) is not None:
-                        init.uniform_(getattr(self, name + of), -bound, bound)
+                    weight = getattr(self, name + of)
+                    if weight is not None:
+                        set_values(self, name + of, torch.empty_like(weight).uniform_(-bound, bound))
                 for name in self.cell.program.inputs_by("unit"):
-                    self._fill(name, getattr(self, name + of), width)
+                    set_values(self, name + of, self._initial(name, width))
                 for name in self._state_names if self.learn_initial_state else ():
-                    init.zeros_(getattr(self, f"{name}_0{of}"))
+                    set_values(self, f"{name}_0{of}", torch.zeros(width))
 
-    def _fill(self, name: str, to: Tensor, width: int) -> None:
+    def _initial(self, name: str, width: int) -> Tensor:
         given = self.cell.parameters[name]
         values = torch.as_tensor(given.initial if isinstance(given, Learned) else given).detach()
         if values.dim() > 1 or (values.dim() == 1 and len(values) != width):
             raise ValueError(f"{name}: expected a value for each of {width} hidden units, got {tuple(values.shape)}")
-        with torch.no_grad():
-            to.copy_(values.expand(width))
+        return values.expand(width)
 
     def extra_repr(self) -> str:
         said = [repr(self.cell), str(self.input_size), str([*self._widths] if self._has_widths else self.hidden_size)]

@@ -14,10 +14,10 @@ from torch.nn.utils import parametrize
 
 from elman._cells import FAMILIES
 from elman._errors import listed, shown
+from elman.cells import Cell
 from elman.nn import _pytorch
-from elman.nn._own import Recurrent
 
-__all__ = ["assign", "built_in_family", "matrices", "number", "parameter_names", "recurrent_modules"]
+__all__ = ["assign", "built_in_family", "matrices", "number", "parameter_names", "recurrent_modules", "set_values"]
 
 
 def matrices(module: Module, name: str) -> list[tuple[Module, str, int]]:
@@ -74,8 +74,9 @@ def built_in_family(module: Module) -> str:
 
 
 def _gates_of(module: Module) -> tuple[str, ...]:
-    if isinstance(module, Recurrent):
-        return module.cell.program.gates
+    cell = getattr(module, "cell", None)
+    if isinstance(cell, Cell):
+        return cell.program.gates
     family = FAMILIES.get(built_in_family(module))
     return tuple(family.gates) if family else ()
 
@@ -86,22 +87,28 @@ def _modules(module: Any) -> list[Module]:
     return [each for each in module.modules() if not isinstance(each, parametrize.ParametrizationList)]
 
 
+def set_values(owner: Module, name: str, values: Tensor) -> None:
+    """Give a parameter or buffer these values, through its parametrizations where it has some."""
+    with torch.no_grad():
+        tensor = getattr(owner, name)
+        if parametrize.is_parametrized(owner, name):
+            setattr(owner, name, values.to(tensor))
+        else:
+            tensor.copy_(values)
+
+
 def assign(owner: Module, name: str, values: Tensor) -> None:
-    """Give a parameter these values, through its parametrizations where it has some.
+    """Give a parameter these values.
 
     Raises:
         ValueError: its parametrizations cannot come to these values; it keeps those it has.
     """
-    with torch.no_grad():
-        parameter = getattr(owner, name)
-        if not parametrize.is_parametrized(owner, name):
-            parameter.copy_(values)
-            return
-        values, before = values.to(parameter), parameter.clone()
-        setattr(owner, name, values)
-        if not torch.allclose(getattr(owner, name), values, rtol=1e-4, atol=1e-5):
-            setattr(owner, name, before)
-            raise ValueError(f"{name}: expected weights that its parametrizations allow, and these are none")
+    before = getattr(owner, name).detach().clone()
+    set_values(owner, name, values)
+    after = getattr(owner, name).detach()
+    if parametrize.is_parametrized(owner, name) and not torch.allclose(after, values.to(after), rtol=1e-4, atol=1e-5):
+        set_values(owner, name, before)
+        raise ValueError(f"{name}: expected weights that its parametrizations allow, and these are none")
 
 
 def number(name: str, value: Any, least: float, *, itself: bool = True) -> float:
