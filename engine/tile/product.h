@@ -110,6 +110,9 @@ inline constexpr std::ptrdiff_t kTilesAtOnce = 8;
 // before has left there. Smaller ones are walked one way, in which processors read ahead.
 inline constexpr std::size_t kWalkedToAndFro = std::size_t{3} << 19;
 
+// Rows are dealt out evenly, for a tile of 2 leaves most of the processor idle.
+inline std::ptrdiff_t tiles_of(std::ptrdiff_t rows) { return rows <= kTileRows ? 1 : panels(rows, kDealtRows); }
+
 // Calls finish(TileSums) for the tiles of A B, where A's rows begin at a[row] and its columns are a_step apart. `walk`
 // counts the products with the same B, for the way that its panels are walked.
 template <class T, int kBlockLength, class Finish>
@@ -124,8 +127,7 @@ void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, con
   const bool back = walk % 2 != 0 && bytes > kWalkedToAndFro;
   const int at_once = rows == 1 ? 4 : rows <= 3 ? 2 : 1;
   const std::ptrdiff_t depth_at_once = rows <= kTileRows ? b.depth : kDepthAtOnce<T>;
-  // Rows are dealt out evenly, for a tile of 2 leaves most of the processor idle.
-  const std::ptrdiff_t tiles = panels(rows, kTileRows);
+  const std::ptrdiff_t tiles = tiles_of(rows);
   const auto first_row = [&](std::ptrdiff_t tile) { return (tile * rows) / tiles; };
 
   for (std::ptrdiff_t begin = 0; begin < tiles; begin += kTilesAtOnce) {
@@ -165,7 +167,7 @@ void multiply_gates(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t row
   alignas(64) T sums[kTilesAtOnce * kGates * kTileSize];
   const int at_once = rows == 1 ? kGates : rows <= 3 ? 2 : 1;
   const std::ptrdiff_t depth_at_once = rows <= kTileRows ? b.depth : kDepthAtOnce<T>;
-  const std::ptrdiff_t tiles = panels(rows, kTileRows);
+  const std::ptrdiff_t tiles = tiles_of(rows);
   const auto first_row = [&](std::ptrdiff_t tile) { return (tile * rows) / tiles; };
 
   for (std::ptrdiff_t begin = 0; begin < tiles; begin += kTilesAtOnce) {
