@@ -78,6 +78,15 @@ template <class A, class B, class C>
                  a, b, c);
 }
 
+// Whether any lane of any is above a number; NaN is not.
+template <class T, class V, int kCount>
+[[gnu::always_inline]] inline bool any_above(const Several<V, kCount>& several, T limit) {
+  auto above = several.each[0] > limit;
+#pragma GCC unroll 8
+  for (int i = 1; i < kCount; ++i) above |= several.each[i] > limit;
+  return any(above);
+}
+
 template <int kCount, class T>
 [[gnu::always_inline]] inline Several<Vector<T>, kCount> load_several(const T* from) {
   return [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) {

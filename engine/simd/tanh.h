@@ -98,14 +98,19 @@ struct TanhBits {
   using C = TanhConstants<T>;
 
   static V magnitude(V x) noexcept {  // at most kLargest
-    const V magnitude = from_bits<T>(bits_of<T>(x) & ~sign());
-    return magnitude > C::kLargest ? broadcast(C::kLargest) : magnitude;  // NaN compares false and stays
+    return at_most(from_bits<T>(bits_of<T>(x) & ~sign()), broadcast(C::kLargest));
   }
 
   // 2^-n for n + kRound
   static V scale(V shifted) noexcept {
     const Bits exponent = bits_of<T>(shifted) << C::kMantissaBits;
     return from_bits<T>(bits_of<T>(broadcast(T(1))) - exponent);
+  }
+
+  // 2^-n / 2, without a multiplication: there are many of those already
+  static V half_scale(V shifted) noexcept {
+    const Bits exponent = bits_of<T>(shifted) << C::kMantissaBits;
+    return from_bits<T>(bits_of<T>(broadcast(T(0.5))) - exponent);
   }
 
   static V result(V x, V magnitude, V tanh) noexcept {
@@ -117,10 +122,10 @@ struct TanhBits {
   static Bits sign() noexcept { return bits_of<T>(broadcast(T(-0.0))); }
 };
 
-// then(shifted, scale, first, inverse, correction) of magnitudes m that are not negative: e^{-2m} / (1 + e^{-2m}) is
-// half of quotient (1 + correction), the quotient scale times inverse; `first` is (1 + scale) / 2 rounded, whose error
-// is in none of the others: tanh does not see it. X is several vectors; `limit` sees to it that 2^-n is a number of the
-// format. Handed on as an aggregate, these keep g++ from holding them in registers.
+// then(shifted, half, first, inverse, correction) of magnitudes m that are not negative: e^{-2m} / (1 + e^{-2m}) is
+// quotient (1 + correction), the quotient half times inverse; `half` is 2^-n / 2 and `first` 1/2 + half rounded, whose
+// error is in none of the others: tanh does not see it. X is several vectors; `limit` sees to it that 2^-n is a number
+// of the format. Handed on as an aggregate, these keep g++ from holding them in registers.
 template <class T, class X, class Limit, class Then>
 [[gnu::always_inline]] inline X decay(const X& magnitude, const Limit& limit, const Then& then) {
   using C = TanhConstants<T>;
@@ -137,8 +142,8 @@ template <class T, class X, class Limit, class Then>
   const X rest = multiply_add(square * h, series<T>(h, square), on_each(product_error<T>, h, h, square)) + h_rest;
 
   // below = (2^-n + e^{2h}) / 2, largest terms first
-  const X scale = on_each(TanhBits<T>::scale, limit(shifted));
-  const X first = multiply_add(scale, broadcast(T(0.5)), broadcast(T(0.5)));
+  const X half = on_each(TanhBits<T>::half_scale, limit(shifted));
+  const X first = half + broadcast(T(0.5));
   const X linear = first + h;
   const X quadratic = linear + square;
   const X below = quadratic + rest;
@@ -147,7 +152,7 @@ template <class T, class X, class Limit, class Then>
 
   // 2^-n / below: with the rounded quotient, and what that left over
   const X inverse = broadcast(T(1)) / below;
-  return then(shifted, scale, first, inverse,
+  return then(shifted, half, first, inverse,
               multiply_add(-inverse, below_rest, on_each(remainder<T>, broadcast(T(1)), inverse, below)));
 }
 
@@ -165,8 +170,8 @@ template <class T, class X>
   const X magnitude = on_each(TanhBits<T>::magnitude, x);
   return decay<T>(
       magnitude, [](const X& shifted) __attribute__((always_inline)) -> const X& { return shifted; },
-      [&](const X&, const X& scale, const X&, const X& inverse, const X& correction) __attribute__((always_inline)) {
-        return on_each(TanhBits<T>::result, x, magnitude, one_minus<T>(scale * inverse, correction));
+      [&](const X&, const X& half, const X&, const X& inverse, const X& correction) __attribute__((always_inline)) {
+        return on_each(TanhBits<T>::result, x, magnitude, one_minus<T>((half + half) * inverse, correction));
       });
 }
 

@@ -65,6 +65,33 @@ template <class T>
   return value - Vector<T>{};  // - 0 leaves every value as it is, -0 too, and compiles to nothing
 }
 
+// The smaller of the two; NaN stays.
+#if ELMAN_VECTOR_BYTES == 64
+inline Vector<float> at_most(Vector<float> x, Vector<float> limit) { return _mm512_min_ps(limit, x); }
+inline Vector<double> at_most(Vector<double> x, Vector<double> limit) { return _mm512_min_pd(limit, x); }
+#elif ELMAN_VECTOR_BYTES == 32
+inline Vector<float> at_most(Vector<float> x, Vector<float> limit) { return _mm256_min_ps(limit, x); }
+inline Vector<double> at_most(Vector<double> x, Vector<double> limit) { return _mm256_min_pd(limit, x); }
+#else
+template <class V>
+inline V at_most(V x, V limit) {
+  return x > limit ? limit : x;
+}
+#endif
+
+// Whether a comparison holds for any lane.
+template <class Mask>
+[[gnu::always_inline]] inline bool any(const Mask& mask) {
+#if ELMAN_VECTOR_BYTES == 32
+  return !_mm256_testz_si256(reinterpret_cast<__m256i>(mask), reinterpret_cast<__m256i>(mask));
+#else
+  std::uint64_t parts[sizeof mask / 8], either = 0;
+  __builtin_memcpy(parts, &mask, sizeof mask);
+  for (const std::uint64_t part : parts) either |= part;
+  return either != 0;
+#endif
+}
+
 template <class T>
 [[gnu::always_inline]] inline Vector<T> load(const T* from) {
   Vector<T> value;

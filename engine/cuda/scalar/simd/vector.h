@@ -48,6 +48,9 @@ inline T broadcast(T value) {
   return value;
 }
 
+inline float at_most(float x, float limit) { return x > limit ? limit : x; }  // NaN stays
+inline bool any(bool holds) { return holds; }
+
 template <class T>
 inline T load(const T* from) {
   return *from;
