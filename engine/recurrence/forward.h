@@ -227,12 +227,15 @@ class ForwardPass {
     } else {
       multiply_gates<T, Cell::kGates, kBlock>(
           from, 1, end - first, weights, [&](const GateSums<T, Cell::kGates>& tile) {
+            Places places[kTileRows];
             for (std::int64_t row = 0; row < tile.rows; ++row) {
-              const std::int64_t at = first + tile.first_row + row;
+              const std::int64_t index = tile.first_row + row, at = first + index;
               T* const cells = Cell::kStates == 2 ? cells_ + at * hidden_size_ : nullptr;
-              const T* const before_h = from[at - first];
-              step_units(tile, row, units.begin, sums_at(step, at, sums, first), before_h, cells, to[at - first]);
+              places[row] = {sums_at(step, at, sums, first), from[index], cells, to[index]};
             }
+            std::int64_t row = 0;
+            for (; row + 2 <= tile.rows; row += 2) step_units<2>(tile, row, units.begin, places + row);
+            if (row < tile.rows) step_units<1>(tile, row, units.begin, places + row);
           });
     }
     copy_final(call_.final_state, iteration, first, end, units, [&](std::int64_t row) { return to[row - first]; });
@@ -327,44 +330,66 @@ class ForwardPass {
     }
   }
 
-  // The units of a row of a tile.
-  template <class Tile>
-  void step_units(const Tile& tile, std::int64_t row, std::int64_t begin, T* sums, const T* before, T* cells,
-                  T* output) const {
-    if (tile.units == kPanel<T>) return step_vectors<2>(tile, row, 0, kLanes<T>, begin, sums, before, cells, output);
+  // Where the units of a row lie.
+  struct Places {
+    T* sums;
+    const T* before;  // h_{t-1}
+    T* cells;         // c, stepped in its place
+    T* output;
+  };
+
+  // The units of a few rows of a tile.
+  template <int kRows, class Tile>
+  [[gnu::noinline, ELMAN_REORDERED]] void step_units(const Tile& tile, std::int64_t row, std::int64_t begin,
+                                                     const Places* places) const {
+    if (tile.units == kPanel<T>) return step_vectors<kRows, 2>(tile, row, 0, kLanes<T>, begin, places);
     for (std::int64_t unit = 0; unit < tile.units; unit += kLanes<T>) {
       const int lanes = static_cast<int>(smaller(kLanes<T>, tile.units - unit));
-      step_vectors<1>(tile, row, unit, lanes, begin, sums, before, cells, output);
+      step_vectors<kRows, 1>(tile, row, unit, lanes, begin, places);
     }
   }
 
-  template <int kVectors, class Tile>
+  template <int kRows, int kVectors, class Tile>
   [[gnu::always_inline]] void step_vectors(const Tile& tile, std::int64_t row, std::int64_t unit, int lanes,
-                                           std::int64_t begin, T* sums, const T* before, T* cells, T* output) const {
-    using X = Several<Vector<T>, kVectors>;
+                                           std::int64_t begin, const Places* places) const {
+    using X = Several<Vector<T>, kRows * kVectors>;
     constexpr int kAdded = Cell::kGates - Cell::kApart;
     const std::int64_t column = begin + tile.first_unit + unit;
-    T* const fields = sums + column;
+    // the vectors at(row)
+    const auto load_rows = [&](const auto& at) __attribute__((always_inline)) {
+      return several_of<kRows * kVectors>([&](int i) __attribute__((always_inline)) {
+        return load(at(i / kVectors) + i % kVectors * kLanes<T>, 1, lanes);
+      });
+    };
+    const auto store_rows = [&](const auto& at, const X& values) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+      for (int i = 0; i < kRows * kVectors; ++i) {
+        store(at(i / kVectors) + i % kVectors * kLanes<T>, lanes, values.each[i]);
+      }
+    };
     const auto recurrent = [&](int gate) __attribute__((always_inline)) {
-      return load_several<kVectors>(tile.at(gate, row) + unit);
+      return several_of<kRows * kVectors>([&](int i) __attribute__((always_inline)) {
+        return load(tile.at(gate, row + i / kVectors) + unit + i % kVectors * kLanes<T>);
+      });
     };
     const auto added =
         fields_of<typename Cell::template Gates<X>, Cell::kGates>([&](int gate) __attribute__((always_inline)) {
-          const X from_input = load_several<kVectors>(fields + gate * hidden_size_, lanes);
+          const X from_input = load_rows([&](int i) { return places[i].sums + gate * hidden_size_ + column; });
           return gate < kAdded ? from_input + recurrent(gate) : from_input;
         });
     const auto apart =
         fields_of<typename Cell::template Apart<X>, Cell::kApart>([&](int gate) __attribute__((always_inline)) {
           const T* const bias = weights_.recurrent_bias + gate * hidden_size_ + column;
-          return recurrent(kAdded + gate) + load_several<kVectors>(bias);
+          return recurrent(kAdded + gate) + load_rows([&](int) { return bias; });
         });
-    const X state = load_several<kVectors>((Cell::kStates == 2 ? cells : before) + column, lanes);
+    const X state =
+        load_rows([&](int i) { return (Cell::kStates == 2 ? places[i].cells : places[i].before) + column; });
     Cell::template step<T>(added, apart, state, [&](const X& hidden, const auto& kept) __attribute__((always_inline)) {
-      store_several<T>(output + column, lanes, hidden);
-      if constexpr (Cell::kStates == 2) store_several<T>(cells + column, lanes, kept.cell);
+      store_rows([&](int i) { return places[i].output + column; }, hidden);
+      if constexpr (Cell::kStates == 2) store_rows([&](int i) { return places[i].cells + column; }, kept.cell);
       if (!call_.kept) return;
       for_each_field<Cell::kKept>(kept, [&](int field, const X& value) __attribute__((always_inline)) {
-        store_several<T>(fields + field * hidden_size_, lanes, value);
+        store_rows([&](int i) { return places[i].sums + field * hidden_size_ + column; }, value);
       });
     });
   }
