@@ -96,39 +96,46 @@ class Interpreter {
     const auto of_two = [&](const auto& f) __attribute__((always_inline)) { each<2>(instruction, block, f); };
     const auto of_three = [&](const auto& f) __attribute__((always_inline)) { each<3>(instruction, block, f); };
     switch (instruction.operation) {
-      case Operation::copy: return of_one([](const auto& a) __attribute__((always_inline)) { return a; });
-      case Operation::add:
+      case Planned::copy: return of_one([](const auto& a) __attribute__((always_inline)) { return a; });
+      case Planned::add:
         return of_two([](const auto& a, const auto& b) __attribute__((always_inline)) { return a + b; });
-      case Operation::subtract:
+      case Planned::subtract:
         return of_two([](const auto& a, const auto& b) __attribute__((always_inline)) { return a - b; });
-      case Operation::multiply:
+      case Planned::multiply:
         return of_two([](const auto& a, const auto& b) __attribute__((always_inline)) { return a * b; });
-      case Operation::divide:
+      case Planned::divide:
         return of_two([](const auto& a, const auto& b) __attribute__((always_inline)) { return a / b; });
-      case Operation::multiply_add:
+      case Planned::multiply_add:
         return of_three([](const auto& a, const auto& b, const auto& c)
                             __attribute__((always_inline)) { return multiply_add(a, b, c); });
-      case Operation::negated_multiply_add:
+      case Planned::negated_multiply_add:
         return of_three([](const auto& a, const auto& b, const auto& c)
                             __attribute__((always_inline)) { return multiply_add(-a, b, c); });
-      case Operation::negate: return of_one([](const auto& a) __attribute__((always_inline)) { return -a; });
-      case Operation::absolute: return of_one(ELMAN_ON_EACH(Do::absolute));
-      case Operation::minimum: return of_two(ELMAN_ON_EACH(Do::minimum));
-      case Operation::maximum: return of_two(ELMAN_ON_EACH(Do::maximum));
-      case Operation::less: return of_two(ELMAN_ON_EACH(Do::less));
-      case Operation::less_equal: return of_two(ELMAN_ON_EACH(Do::less_equal));
-      case Operation::equal: return of_two(ELMAN_ON_EACH(Do::equal));
-      case Operation::select: return of_three(ELMAN_ON_EACH(Do::select));
-      case Operation::exp:
-        return of_one([](const auto& a) __attribute__((always_inline)) { return exponential<T>(a); });
-      case Operation::log: return of_one([](const auto& a) __attribute__((always_inline)) { return logarithm<T>(a); });
-      case Operation::sqrt: return of_one(ELMAN_ON_EACH(Do::square_root));
-      case Operation::tanh: return of_one([](const auto& a) __attribute__((always_inline)) { return tanh<T>(a); });
-      case Operation::sigma: return of_one([](const auto& a) __attribute__((always_inline)) { return sigma<T>(a); });
-      case Operation::softplus:
+      case Planned::negate: return of_one([](const auto& a) __attribute__((always_inline)) { return -a; });
+      case Planned::absolute: return of_one(ELMAN_ON_EACH(Do::absolute));
+      case Planned::minimum: return of_two(ELMAN_ON_EACH(Do::minimum));
+      case Planned::maximum: return of_two(ELMAN_ON_EACH(Do::maximum));
+      case Planned::less: return of_two(ELMAN_ON_EACH(Do::less));
+      case Planned::less_equal: return of_two(ELMAN_ON_EACH(Do::less_equal));
+      case Planned::equal: return of_two(ELMAN_ON_EACH(Do::equal));
+      case Planned::select: return of_three(ELMAN_ON_EACH(Do::select));
+      case Planned::exp: return of_one([](const auto& a) __attribute__((always_inline)) { return exponential<T>(a); });
+      case Planned::log: return of_one([](const auto& a) __attribute__((always_inline)) { return logarithm<T>(a); });
+      case Planned::sqrt: return of_one(ELMAN_ON_EACH(Do::square_root));
+      case Planned::tanh: return of_one([](const auto& a) __attribute__((always_inline)) { return tanh<T>(a); });
+      case Planned::sigma: return of_one([](const auto& a) __attribute__((always_inline)) { return sigma<T>(a); });
+      case Planned::softplus:
         return of_one([](const auto& a) __attribute__((always_inline)) { return softplus<T>(a); });
-      case Operation::relu: return of_one(ELMAN_ON_EACH(Do::relu));
-      case Operation::row_sum: return sum_rows(instruction, block);
+      case Planned::relu: return of_one(ELMAN_ON_EACH(Do::relu));
+      case Planned::row_sum: return sum_rows(instruction, block);
+      case Planned::multiply_multiply:
+        return of_three([](const auto& a, const auto& b, const auto& c)
+                            __attribute__((always_inline)) { return a * b * c; });
+      case Planned::multiply_then_add:
+        return of_three([](const auto& a, const auto& b, const auto& c)
+                            __attribute__((always_inline)) { return a * b + c; });
+      case Planned::multiply_complement:
+        return of_two([](const auto& a, const auto& b) __attribute__((always_inline)) { return a * (b - a); });
     }
   }
 #undef ELMAN_ON_EACH
@@ -146,17 +153,22 @@ class Interpreter {
       rows_apart[i] = operand.row;
       unit[i] = operand.unit;
     }
+    // rows that lie behind one another are one
+    bool is_one_row = of_to.row == block.units;
+#pragma GCC unroll 3
+    for (int i = 0; i < kArguments; ++i) is_one_row &= rows_apart[i] == block.units || unit[i] == 0;
+    const std::int64_t rows = is_one_row ? 1 : block.rows, units = is_one_row ? block.rows * block.units : block.units;
     T* to = blocks_[instruction.to];
-    for (std::int64_t row = 0; row < block.rows; ++row, to += of_to.row) {
+    for (std::int64_t row = 0; row < rows; ++row, to += of_to.row) {
       std::int64_t at = 0;
       constexpr int kStep = kSideBySide * kLanes<T>;
-      for (; at + kStep <= block.units; at += kStep) {
+      for (; at + kStep <= units; at += kStep) {
         store_several<T>(to + at, on_arguments<kArguments>(f, [&](int i) __attribute__((always_inline)) {
                            return load_several<kSideBySide>(from[i] + at * unit[i]);
                          }));
       }
-      for (; at < block.units; at += kLanes<T>) {
-        const int lanes = static_cast<int>(smaller(kLanes<T>, block.units - at));
+      for (; at < units; at += kLanes<T>) {
+        const int lanes = static_cast<int>(smaller(kLanes<T>, units - at));
         store_several<T>(to + at, lanes, on_arguments<kArguments>(f, [&](int i) __attribute__((always_inline)) {
                            return load_several<1>(from[i] + at * unit[i], lanes);
                          }));

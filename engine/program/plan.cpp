@@ -1,6 +1,7 @@
 #include "program/plan.h"
 
 #include <array>
+#include <utility>
 
 namespace elman {
 namespace {
@@ -13,14 +14,17 @@ int index_of(Value value) { return value % kMostOfKind; }
 
 constexpr int kArguments[] = {
 #define ELMAN_OPERATION(name, arguments) arguments,
-    ELMAN_OPERATIONS(ELMAN_OPERATION)
+    ELMAN_PLANNED(ELMAN_OPERATION)
 #undef ELMAN_OPERATION
 };
 
 class Planner {
  public:
   Planner(const InstructionList& list, bool in_place, Plan& plan) : in_place_(in_place), plan_(plan) {
-    for (const Instruction& instruction : list.instructions) nodes_[count_++] = {instruction};
+    for (const Instruction& instruction : list.instructions) {
+      const auto [a, b, c] = instruction.from;
+      nodes_[count_++] = {static_cast<Planned>(instruction.operation), {a, b, c}};
+    }
     plan_.instruction_count = plan_.place_count = plan_.registers = 0;
     plan_.takes_whole_rows = false;
   }
@@ -29,13 +33,16 @@ class Planner {
   void want(const Output& output) {
     Value from = output.from;
     if (kind_of(from) != Kind::result) {
-      nodes_[count_] = {{Operation::copy, {from}}};
+      nodes_[count_] = {Planned::copy, {from}};
       from = count_++;
     }
     outputs_[output_count_++] = {output.to, from};
   }
 
   void run() {
+    fold_negations();
+    find_live();
+    join_pairs();
     find_live();
     find_targets();
     for (int node = 0; node < count_; ++node) {
@@ -46,17 +53,19 @@ class Planner {
       if (nodes_[from].target == i) continue;
       const std::uint16_t into = place(kind_of(to), index_of(to)), of = nodes_[from].place;
       if (kind_of(to) == Kind::d_row_input) {  // a sum over the steps
-        append({Operation::add, into, {into, of, 0}});
+        append({Planned::add, into, {into, of, 0}});
       } else {
-        append({Operation::copy, into, {of, 0, 0}});
+        append({Planned::copy, into, {of, 0, 0}});
       }
     }
   }
 
  private:
   struct Node {
-    Instruction instruction;
+    Planned operation{};
+    std::array<Value, 3> from{};
     bool is_live = false;
+    int uses = 0;          // as an argument of those that are live, or an output
     int target = kNone;    // the output that it is written to itself, else it goes to a register
     int last_use = kNone;  // the node that reads it last
     std::uint16_t place = 0;
@@ -65,14 +74,70 @@ class Planner {
 
   template <class F>
   void on_arguments(const Node& node, const F& f) {
-    const int arguments = kArguments[static_cast<int>(node.instruction.operation)];
-    for (int i = 0; i < arguments; ++i) f(i, node.instruction.from[static_cast<std::size_t>(i)]);
+    const int arguments = kArguments[static_cast<int>(node.operation)];
+    for (int i = 0; i < arguments; ++i) f(i, node.from[static_cast<std::size_t>(i)]);
+  }
+
+  // The node of which a value is the result, where it does this; else null.
+  const Node* does(Planned operation, Value value) const {
+    return kind_of(value) == Kind::result && nodes_[value].operation == operation ? &nodes_[value] : nullptr;
+  }
+
+  // a + (-b) is a - b, (-a) b + c is c - a b, to the bit.
+  void fold_negations() {
+    for (int at = 0; at < count_; ++at) {
+      Node& node = nodes_[at];
+      auto& [a, b, c] = node.from;
+      if (node.operation == Planned::add) {
+        if (does(Planned::negate, a)) std::swap(a, b);
+        if (const Node* negated = does(Planned::negate, b)) {
+          node.operation = Planned::subtract;
+          b = negated->from[0];
+        }
+      } else if (node.operation == Planned::multiply_add) {
+        if (does(Planned::negate, b)) std::swap(a, b);
+        if (const Node* negated = does(Planned::negate, a)) {
+          node.operation = Planned::negated_multiply_add;
+          a = negated->from[0];
+        }
+      }
+    }
+  }
+
+  void join_pairs() {
+    for (int at = 0; at < count_; ++at) {
+      Node& node = nodes_[at];
+      if (!node.is_live || (node.operation != Planned::multiply && node.operation != Planned::add)) continue;
+      const auto [a, b, c] = node.from;
+      if (!joins(node, a, b)) joins(node, b, a);
+    }
+  }
+
+  // Whether a node does at once what its argument `first` is the result of, which nothing else takes.
+  bool joins(Node& node, Value first, Value other) {
+    const bool adds = node.operation == Planned::add;
+    if (const Node* product = does(Planned::multiply, first); product && product->uses == 1) {
+      node.operation = adds ? Planned::multiply_then_add : Planned::multiply_multiply;
+      node.from = {product->from[0], product->from[1], other};
+      return true;
+    }
+    const Node* const difference = does(Planned::subtract, first);
+    if (adds || !difference || difference->uses > 1 || difference->from[1] != other) return false;
+    node.operation = Planned::multiply_complement;
+    node.from = {other, difference->from[0]};
+    return true;
   }
 
   void find_live() {
+    for (int at = 0; at < count_; ++at) {
+      nodes_[at].is_live = false;
+      nodes_[at].uses = 0;
+      nodes_[at].last_use = kNone;
+    }
     for (int i = 0; i < output_count_; ++i) {
       Node& node = nodes_[outputs_[i].from];
       node.is_live = true;
+      ++node.uses;
     }
     for (int at = count_ - 1; at >= 0; --at) {
       if (!nodes_[at].is_live) continue;
@@ -80,6 +145,7 @@ class Planner {
         if (kind_of(from) != Kind::result) return;
         Node& argument = nodes_[from];
         argument.is_live = true;
+        ++argument.uses;
         if (argument.last_use < at) argument.last_use = at;
       });
     }
@@ -120,7 +186,7 @@ class Planner {
 
   void emit(int at) {
     Node& node = nodes_[at];
-    PlannedInstruction planned{node.instruction.operation, 0, {0, 0, 0}};
+    PlannedInstruction planned{node.operation, 0, {0, 0, 0}};
     on_arguments(node, [&](int i, Value from) {
       planned.from[i] = kind_of(from) == Kind::result ? nodes_[from].place : place(kind_of(from), index_of(from));
     });
@@ -139,7 +205,7 @@ class Planner {
       node.place = place(kind_of(to), index_of(to));
     }
     planned.to = node.place;
-    plan_.takes_whole_rows |= planned.operation == Operation::row_sum;
+    plan_.takes_whole_rows |= planned.operation == Planned::row_sum;
     append(planned);
   }
 

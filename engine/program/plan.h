@@ -9,8 +9,20 @@
 
 namespace elman {
 
+// What is run: the operations, in their order, then pairs of them at once, (a b) c, (a b) + c and a (b - a). Either of
+// a pair is rounded as it is alone; a pass over a block more would cost as much as it does.
+#define ELMAN_PLANNED(X)  \
+  ELMAN_OPERATIONS(X)     \
+  X(multiply_multiply, 3) \
+  X(multiply_then_add, 3) \
+  X(multiply_complement, 2)
+
+#define ELMAN_OPERATION(name, ...) name,
+enum class Planned : std::uint8_t { ELMAN_PLANNED(ELMAN_OPERATION) };
+#undef ELMAN_OPERATION
+
 struct PlannedInstruction {
-  Operation operation;
+  Planned operation;
   std::uint16_t to, from[3];  // places
 };
 

@@ -87,6 +87,26 @@ def test_any_number_of_threads_and_whether_anything_is_kept(name, dtype, reverse
         assert_same_bits(run(this, threads), one, f"at {threads} threads")
 
 
+@dtypes
+@pytest.mark.parametrize("hidden_size", [3, 33, 64])
+def test_operations_that_are_done_at_once_round_as_they_do_one_by_one(dtype, hidden_size):
+    do = Listing()
+    a, b, c, d = (the("state", i) for i in range(4))
+    product, other = do.multiply(a, b), do.multiply(b, c)
+    do.fields(
+        "new_state",
+        do.multiply(c, product),
+        do.add(d, other),
+        do.multiply(do.subtract(b, a), a),
+        do.add(do.negate(c), d),
+    )
+    program = _engine.Program(states=4, forward=do.lists)
+    this = program_case(program, 3, hidden_size, 1, 21, dtype=dtype)
+    a, b, c, d = this.initial_states
+    expected = np.stack([c * (a * b), d + b * c, (b - a) * a, d - c])
+    assert_same_bits({"final_states": run(this, keep=False)["final_states"]}, {"final_states": expected})
+
+
 @pytest.mark.parametrize("name", ALL)
 @dtypes
 @directions
