@@ -121,9 +121,13 @@ class Program:
     def __hash__(self) -> int:
         return self._hash  # asked for at every call of a layer
 
-    def inputs_by(self, kind: str) -> list[str]:
+    def inputs_by(self, kind: str) -> tuple[str, ...]:
         """The names of the inputs of a kind, in their order."""
-        return [name for name, of in self.inputs.items() if of == kind]
+        return self._inputs_by.get(kind, ())
+
+    @cached_property
+    def _inputs_by(self) -> dict[str, tuple[str, ...]]:
+        return {kind: tuple(name for name, of in self.inputs.items() if of == kind) for kind in {*self.inputs.values()}}
 
     @cached_property
     def carried(self) -> tuple[str, ...]:

@@ -133,11 +133,12 @@ class Recurrent(Module):
 
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """Refuse an input of other sizes."""
-        if not torch.is_floating_point(input):
-            raise ValueError(f"input: expected floating-point numbers, got {input.dtype}")
         dtype = self.weight_ih_l0.dtype
-        if input.dtype != dtype and not _gate.is_autocast():
-            raise ValueError(f"input: expected {dtype}, as the parameters, got {input.dtype}")
+        if input.dtype != dtype:
+            if not torch.is_floating_point(input):
+                raise ValueError(f"input: expected floating-point numbers, got {input.dtype}")
+            if not _gate.is_autocast():
+                raise ValueError(f"input: expected {dtype}, as the parameters, got {input.dtype}")
         if input.dim() != (3 if batch_sizes is None else 2) or input.shape[-1] != self.input_size:
             raise ValueError(f"input: expected {self.input_size} features, got {tuple(input.shape)}")
 
@@ -146,6 +147,11 @@ class Recurrent(Module):
 
     def _register(self, device: Any, dtype: Any) -> None:
         program, features = self.cell.program, self.input_size
+        # of each layer those of the weights, and of what it is given for each unit; a list for each direction
+        self._names = [
+            [[[name + of for name in kind] for of in suffixes] for kind in (_WEIGHTS, program.inputs_by("unit"))]
+            for suffixes in ([f"_l{index}{suffix}" for suffix in self._suffixes()] for index in range(self.num_layers))
+        ]
 
         def parameter(*shape: int) -> Parameter:
             return Parameter(torch.empty(shape, device=device, dtype=dtype))
@@ -232,17 +238,21 @@ class Recurrent(Module):
                 before = [None if state is None else state.float() for state in before]
                 results = self._run_layer(inputs, index, width, rows.float(), batch_sizes, before, every, layout)
             return [result.to(lower) for result in results]
-        program, suffixes = self.cell.program, [f"_l{index}{suffix}" for suffix in self._suffixes()]
-        of_units, of_steps, of_sequences = map(program.inputs_by, ("unit", "step", "sequence"))
-        by_step = [[self._of_steps(name, inputs, width, rows, layout) for name in of_steps] for _ in suffixes]
+        program = self.cell.program
+        of_steps, of_sequences = program.inputs_by("step"), program.inputs_by("sequence")
+        names, find = self._names[index], self._parameters.get  # those that are parametrized are found as PyTorch does
+        weights, of_units = (
+            [[getattr(self, name) if (x := find(name)) is None else x for name in of] for of in kind] for kind in names
+        )
+        by_step = [[self._of_steps(name, inputs, width, rows, layout) for name in of_steps] for _ in weights]
         by_sequence = [
-            [self._of_sequences(name, inputs, width, rows, layout) for name in of_sequences] for _ in suffixes
+            [self._of_sequences(name, inputs, width, rows, layout) for name in of_sequences] for _ in weights
         ]
         operands = Operands(
             rows,
             [*before, *self._further(before, dict(zip(of_sequences, zip(*by_sequence, strict=True), strict=True)))],
-            [[getattr(self, name + of) for name in _WEIGHTS] for of in suffixes],
-            [[getattr(self, name + of) for name in of_units] for of in suffixes],
+            weights,
+            of_units,
             by_step,
             by_sequence,
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -47,13 +47,13 @@ class Operands:
     sequence: list[list[Any]]
 
 
-@dataclass(frozen=True)
-class _Call:
+class _Call(NamedTuple):
     program: Program
     units: int
     directions: int
     batch_sizes: Tensor | None
     shown: int  # how many of the states are returned after every step: the first, or all
+    counts: tuple[int, ...]  # of the tensors behind the states: weights and inputs by unit, step and sequence
 
 
 def program_layer(
@@ -87,17 +87,19 @@ def _program_layer(
         zeros = x.new_zeros(next(state.shape for state in others if state is not None))
         others = [torch.stack([zeros if state is None else state for state in others])]
     groups = (operands.weights, operands.unit, operands.step, operands.sequence)
-    tensors = [x, h, *(others or [None]), *chain.from_iterable(map(chain.from_iterable, groups))]
+    parts = [[*chain.from_iterable(group)] for group in groups]
+    tensors = [x, h, *(others or [None]), *chain.from_iterable(parts)]
     sizes = None if batch_sizes is None else batch_sizes.clone()
-    call = _Call(program, units, len(operands.weights), sizes, len(program.states) if every else 1)
+    shown = len(program.states) if every else 1
+    call = _Call(program, units, len(operands.weights), sizes, shown, tuple(map(len, parts)))
     if x.dtype in DTYPES and are_plain(tensors) and nothing_intercepts():
         if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in tensors):
-            results = _Layer.apply(call, *tensors)  # type: ignore[no-untyped-call]
+            results = _apply(call, *tensors)
         else:
-            results, _ = _run(call, tensors, False)
+            results, _ = _run(call, tensors[:3], parts, False)
     else:
         results = _composed(call, tensors)
-    return [*results[: call.shown]], [*results[call.shown :][: len(program.states)]]
+    return [*results[:shown]], [*results[shown:][: len(program.states)]]
 
 
 _disable: Any = getattr(torch, "_disable_dynamo", lambda function: function)  # PyTorch's own, which may be renamed
@@ -107,28 +109,29 @@ _outside_graphs: Any = _disable(_program_layer)
 def _parts(call: _Call, tensors: Sequence[Any]) -> list[list[Any]]:
     """The tensors behind the states: weights and inputs by unit, step and sequence, each by direction."""
     parts, at = [], 3
-    for count in (4, *(len(call.program.inputs_by(kind)) for kind in _KINDS)):
-        parts.append([*tensors[at : at + count * call.directions]])
-        at += count * call.directions
+    for count in call.counts:
+        parts.append([*tensors[at : at + count]])
+        at += count
     return parts
 
 
-def _run(call: _Call, tensors: Sequence[Any], keeps: bool) -> tuple[tuple[Tensor, ...], Any]:
+def _run(call: _Call, given: Sequence[Any], parts: Sequence[list[Any]], keeps: bool) -> tuple[tuple[Tensor, ...], Any]:
     """The states after every step and the last ones, by the engine, and what it keeps."""
-    weights, *inputs = _parts(call, tensors)
-    program, count = compiled(call.program, call.units), len(call.program.results)
-    of_call = program, threads(), call.directions
-    (output, h_n, *c_n), kept = _forward(
-        *of_call, *tensors[:3], call.batch_sizes, weights, call.units, keeps or call.shown > 1, *map(_dense, inputs)
-    )
-    last = [*c_n] if count < 3 else [*c_n[0].unbind()]
-    return (output, *_further(kept, output, call)[: call.shown - 1], h_n, *last), kept
+    program, units, directions, batch_sizes, shown, _ = call
+    weights, *inputs = parts
+    of_call = compiled(program, units), threads(), directions
+    results, kept = _forward(*of_call, *given, batch_sizes, weights, units, keeps or shown > 1, *inputs)
+    if len(program.results) > 2:
+        results = *results[:2], *results[2].unbind()
+    if shown > 1:
+        results = results[0], *_further(kept, results[0], call)[: shown - 1], *results[1:]
+    return results, kept
 
 
 class _Layer(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: _Call, *tensors: Tensor | None) -> tuple[Tensor, ...]:
-        results, kept = _run(call, tensors, True)
+        results, kept = _run(call, tensors[:3], _parts(call, tensors), True)
         ctx.save_for_backward(*tensors, results[0], kept)
         ctx.call = call
         ctx.set_materialize_grads(False)
@@ -159,12 +162,12 @@ class _Layer(torch.autograd.Function):
             d_h_n,
             _together(d_others),
             needed,
-            *map(_dense, inputs),
+            *inputs,
         )
 
 
-def _dense(tensors: Sequence[Tensor]) -> list[Tensor]:
-    return [x.contiguous() for x in tensors]
+# What PyTorch's own apply does first is look for transforms: the gate has seen to it that there are none.
+_apply: Any = getattr(super(torch.autograd.Function, _Layer), "apply", _Layer.apply)
 
 
 def _together(states: Sequence[Tensor | None]) -> Tensor | None:
@@ -177,8 +180,6 @@ def _together(states: Sequence[Tensor | None]) -> Tensor | None:
 
 def _further(kept: Any, output: Tensor, call: _Call) -> list[Tensor]:
     """The states but the first after every step: what is kept of a row last."""
-    if call.shown == 1:
-        return []
     width = (len(call.program.results) - 1) * call.units
     columns = kept[..., kept.shape[-1] - width :].split(call.units, -1)  # (directions, rows, units) each
     return [of_state.transpose(0, 1).reshape(output.shape) for of_state in columns]
