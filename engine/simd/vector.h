@@ -66,10 +66,7 @@ template <class T>
 }
 
 // The smaller of the two; NaN stays.
-#if ELMAN_VECTOR_BYTES == 64
-inline Vector<float> at_most(Vector<float> x, Vector<float> limit) { return _mm512_min_ps(limit, x); }
-inline Vector<double> at_most(Vector<double> x, Vector<double> limit) { return _mm512_min_pd(limit, x); }
-#elif ELMAN_VECTOR_BYTES == 32
+#if ELMAN_VECTOR_BYTES == 32
 inline Vector<float> at_most(Vector<float> x, Vector<float> limit) { return _mm256_min_ps(limit, x); }
 inline Vector<double> at_most(Vector<double> x, Vector<double> limit) { return _mm256_min_pd(limit, x); }
 #else
