@@ -20,15 +20,15 @@ def add_bench(commands: Commands) -> None:
     summary = "Time the layer and the runtime beside other libraries, each result checked."
     add = add_command(commands, "bench", summary, bench, BENCH).options.add_argument
     add("--cell", metavar="CELL", help="rnn, gru or lstm (default: rnn)")
-    own = "A cell of your own: mycell.py, or mycell.py:NAME, mycell.py:Leaky(leak=0.2). The file is run"
+    own = "A cell of your own: mycell.py, or mycell.py:NAME, mycell.py:Leaky(leak=0.2); the file is run"
     add("--cell-file", metavar="FILE", help=own)
     add("--what", metavar="KIND", action="append", help="inference, training or step (default: all); may be repeated")
     shape = "Of a layer and its input; may be repeated (default: 11 shapes, 3 for a cell of your own)"
     add("--shape", metavar="STEPS,BATCH,INPUT,HIDDEN", action="append", help=shape)
     peer = "torch, jax, onnxruntime, openvino, numba or onednn (default: all that are installed); may be repeated. "
-    peer += "Beside a cell of your own torch, a loop over the steps, torch.compile, of that loop, or jax"
+    peer += "For a cell of your own: torch (a loop over the steps), torch.compile (of that loop) or jax"
     add("--peer", metavar="NAME", action="append", help=peer)
-    threads = "One number, or several of which the best counts, each in a table besides (default: 1,2)"
+    threads = "One number, or several: the best counts, and a table shows each (default: 1,2)"
     add("--threads", metavar="N,…", help=threads)
     add("--rounds", metavar="N", type=integer, default=11, help="Of each contender at each shape")
     add("--seconds", metavar="S", type=number, default=0.02, help="Length of a round")
