@@ -1,5 +1,7 @@
 """A cell of the user's own: read from their file, and timed beside others that compute the same."""
 
+import pickle
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from elman.bench._problem import difference, draw
 from elman.bench._report import Report, Timing
 from elman.bench._solution import solve
 from elman.bench._table import as_text
+from elman.bench._worker import Worker
 from tests.bench.reports import MACHINE
 from tests.cli.conftest import elman  # noqa: F401
 
@@ -89,7 +92,37 @@ def test_all_compute_the_same(cell, kind):
     assert timed >= 1
 
 
+@pytest.mark.usefixtures("files")
+def test_a_contenders_process_is_sent_data_alone(monkeypatch):
+    (case,) = cases_of(["inference"], [Shape(4, 2, 3, 5)], own=load("leaky.py:Leaky(leak=learned(0.2))"))
+    problem = draw(case)
+    monkeypatch.delitem(sys.modules, "cell_file_leaky")  # as in another process
+    sent = pickle.loads(pickle.dumps(problem))
+    worker = Worker("elman.bench.peers.own_runtime", 1)
+    assert worker.prepare(sent, solve(problem)) == ""
+    assert worker.time(1e-4) > 0
+    with pytest.raises(ValueError, match="output: expected an error"):
+        worker.prepare(sent, {"output": problem.d_output})
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("files")
+def test_the_command_times_all(elman):  # noqa: F811
+    words = ("--shape", "3,1,2,4", "--rounds", "2", "--seconds", "0.001", "--threads", "1", "--json", "x.json")
+    done = elman("bench", "--cell-file", "everything.py", *words, "--shape", "3,1,2,5", "--peer", "torch")
+    assert (done.code, done.out) == (2, "")  # of five units
+    assert "--shape: expected a hidden size of 5" in done.err
+    done = elman(
+        "bench", "--cell-file", "leaky.py:Leaky(leak=0.2)", *words, "--peer", "torch", "--peer", "torch.compile"
+    )
+    assert (done.code, done.err) == (0, "")
+    report = Report.from_json(Path("x.json").read_text())
+    assert {timing.contender for timing in report.timings} == {"elman layer", "elman runtime", "torch", "torch.compile"}
+    assert report.own.title == "Leaky"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of PyTorch's compiler
 @pytest.mark.usefixtures("files")
 def test_the_loop_is_compiled():
     from elman.bench.peers import own_compile

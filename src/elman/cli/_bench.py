@@ -20,7 +20,7 @@ def add_bench(commands: Commands) -> None:
     summary = "Time the layer and the runtime beside other libraries, each result checked."
     add = add_command(commands, "bench", summary, bench, BENCH).options.add_argument
     add("--cell", metavar="CELL", help="rnn, gru or lstm (default: rnn)")
-    own = "A cell of your own: mycell.py, or mycell.py:NAME, mycell.py:Leaky(leak=0.2); the file is run"
+    own = "A cell of your own: mycell.py, or mycell.py:NAME, mycell.py:Leaky(leak=0.2); the file is imported"
     add("--cell-file", metavar="FILE", help=own)
     add("--what", metavar="KIND", action="append", help="inference, training or step (default: all); may be repeated")
     shape = "Of a layer and its input; may be repeated (default: 11 shapes, 3 for a cell of your own)"
