@@ -39,7 +39,7 @@ else
 fi
 
 step 'Speed'
-timeout 100 "$bin/python" benchmarks/cuda.py || failed="$failed speed"
+timeout 100 "$bin/python" benchmarks/gpu.py || failed="$failed speed"
 if [ -n "$failed" ]; then
   echo "FAILED:$failed"
   exit 1
