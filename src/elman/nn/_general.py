@@ -6,6 +6,8 @@ Layer by layer on the engine, or where it takes no input by ``elman.reference``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,21 +18,43 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman import _gate, ops
 from elman.nn._given import flags_of, lengths_of, on_cpu
-from elman.nn._layouts import Layout, Packed, Padded, Pieces, cut
+from elman.nn._layouts import Layout, Packed, Padded, Pieces, Traced, cut
 from elman.ops import _operators
 from elman.ops._differentiable import composed
 
 if TYPE_CHECKING:
     from elman.nn._recurrent import Layer
 
-__all__ = ["run"]
+__all__ = ["Call", "States", "run"]
 
-_States = list[Tensor | None]  # an h, of an LSTM its c too
-_Cuts = dict[str, Any]  # lengths and resets, where they have no numbers yet
+States = list[Tensor | None]  # an h, of an LSTM its c too
+
+
+@dataclass
+class Call:
+    """What all layers of a call run with: the rows' layout, and what it says of them (see ``Layout.rows``)."""
+
+    layer: Any
+    layout: Layout
+    batch_sizes: Tensor | None
+    places: Tensor | None
+    at_resets: list[States]  # of each layer
+    every: bool  # all states are wanted, after every step
+
+
+# One layer, by its place: its rows and the states before them come to the output, the last states (directions, rows of
+# the first step, width) and, where every state is wanted, those but h after every step.
+_RunLayer = Callable[[Call, int, Tensor, States], list[Tensor]]
 
 
 def run(
-    layer: Any, input: Any, hx: Any, lengths: Any, resets: Any, return_states: bool, run_layer: Any = None
+    layer: Any,
+    input: Any,
+    hx: Any,
+    lengths: Any,
+    resets: Any,
+    return_states: bool,
+    run_layer: _RunLayer | None = None,
 ) -> tuple[Any, ...] | None:
     """What ``layer.forward`` returns for these; None where the call means no more than PyTorch's.
 
@@ -39,28 +63,19 @@ def run(
     # masks of dropout are drawn over packed rows, and a cell of one's own runs over those alone
     drops = len(layer._widths) > 1 and layer.dropout and layer.training
     in_place = run_layer is None and not drops and _gate.nothing_intercepts()
-    layout, is_batched, cuts = _layout(layer, input, lengths, resets, in_place)
+    layout, is_batched = _layout(layer, input, lengths, resets, in_place)
     given = _given(layer, hx, layout, is_batched)
-    if (
-        run_layer is None
-        and isinstance(layout, Padded)
-        and not (layout.pieces or cuts or return_states or layer._additions)
-    ):
+    if run_layer is None and layout.is_plain and not (return_states or layer._additions):
         return None
     rows, batch_sizes, places = layout.rows()
+    call = Call(layer, layout, batch_sizes, places, _learned(layer), return_states)
     final, states = [], []
-    for index, width in enumerate(layer._widths):
+    for index, of_layer in enumerate(given):
         if index and drops:
             rows = dropout(rows, layer.dropout, True)
-        at_resets = _learned(layer, index)
-        pairs = [*zip(given[index], at_resets, strict=True)]
-        before = given[index] if cuts else [layout.begin(*pair) for pair in pairs]
-        if run_layer:
-            output, *after = run_layer(index, width, rows, batch_sizes, before, return_states, layout)
-        else:
-            output, *after = _run_layer(
-                layer, index, width, rows, batch_sizes, places, before, return_states, cuts, at_resets
-            )
+        pairs = [*zip(of_layer, call.at_resets[index], strict=True)]
+        before = [layout.begin(*pair) for pair in pairs]
+        output, *after = (run_layer or _run_layer)(call, index, rows, before)
         every = [output, *after[len(before) :]]  # h, of an LSTM c too
         final.append([layout.end(x, *pair) for x, pair in zip(after[: len(before)], pairs, strict=True)])
         rows = output + rows if layer.residual and index and output.shape == rows.shape else output
@@ -84,8 +99,8 @@ def _as_asked(
     return *results, tuple(one(x[0]) if len(x) == 1 else tuple(map(one, x)) for x in states)
 
 
-def _layout(layer: Layer, input: Any, lengths: Any, resets: Any, in_place: bool) -> tuple[Layout, bool, _Cuts]:
-    """Where the rows lie, whether they are a batch's, and by what a layer has to cut them itself."""
+def _layout(layer: Layer, input: Any, lengths: Any, resets: Any, in_place: bool) -> tuple[Layout, bool]:
+    """Where the rows lie, and whether they are a batch's."""
     if layer.proj_size:
         raise ValueError(
             f"proj_size: expected 0 with lengths, resets or return_states, for projections are PyTorch's layer's, "
@@ -102,7 +117,7 @@ def _layout(layer: Layer, input: Any, lengths: Any, resets: Any, in_place: bool)
             sizes = input.batch_sizes.tolist()
             if not sizes or sizes[-1] < 1 or sizes != sorted(sizes, reverse=True) or sum(sizes) != len(input.data):
                 raise ValueError("input: expected batch_sizes that never grow, of as many rows as there are")
-        return Packed(input), True, {}
+        return Packed(input), True
     if not isinstance(input, Tensor):
         raise TypeError(f"input: expected a Tensor or a PackedSequence, got {type(input).__name__}")
     if input.dim() not in (2, 3):
@@ -125,10 +140,12 @@ def _layout(layer: Layer, input: Any, lengths: Any, resets: Any, in_place: bool)
         flags = flags_of("resets", resets, shape, axes)
         flags = flags.swapaxes(0, 1) if batch_first else flags.reshape(steps, batch)
     if _gate.is_traced(x):
-        given = {"lengths": ends, "resets": flags}
-        cuts = {name: torch.as_tensor(cut) for name, cut in given.items() if cut is not None}
-        return Padded(x, batch_first, None), is_batched, cuts
-    return Padded(x, batch_first, _pieces(ends, flags, steps, batch), in_place), is_batched, {}
+        return Traced(x, batch_first, lengths=_tensor(ends), resets=_tensor(flags)), is_batched
+    return Padded(x, batch_first, _pieces(ends, flags, steps, batch), in_place), is_batched
+
+
+def _tensor(given: Any) -> Tensor | None:
+    return None if given is None else torch.as_tensor(given)
 
 
 def _pieces(ends: Any, flags: Any, steps: int, batch: int) -> Pieces | None:
@@ -140,7 +157,7 @@ def _pieces(ends: Any, flags: Any, steps: int, batch: int) -> Pieces | None:
     return None if steps and pieces.is_whole and len(pieces.carried_on) == batch else pieces
 
 
-def _given(layer: Layer, hx: Any, layout: Layout, is_batched: bool) -> list[_States]:
+def _given(layer: Layer, hx: Any, layout: Layout, is_batched: bool) -> list[States]:
     """The initial states that are given, of each layer (directions, batch, width)."""
     count, widths, directions = layer._states, layer._widths, 2 if layer.bidirectional else 1
     if hx is None:
@@ -180,44 +197,42 @@ def _said(state: Any) -> str:
     return f"{type(state).__name__} of {len(state)}" if isinstance(state, tuple | list) else type(state).__name__
 
 
-def _learned(layer: Layer, index: int) -> _States:
-    """The initial states (directions, width) that a layer learns."""
+def _learned(layer: Layer) -> list[States]:
+    """The initial states (directions, width) that each layer learns."""
     if not layer.learn_initial_state:
-        return [None] * layer._states
+        return [[None] * layer._states for _ in layer._widths]
     suffixes = ("", "_reverse")[: 2 if layer.bidirectional else 1]
     return [
-        torch.stack([getattr(layer, f"{kind}_0_l{index}{suffix}") for suffix in suffixes])
-        for kind in layer._state_names
+        [
+            torch.stack([getattr(layer, f"{kind}_0_l{index}{suffix}") for suffix in suffixes])
+            for kind in layer._state_names
+        ]
+        for index in range(len(layer._widths))
     ]
 
 
-def _run_layer(
-    layer: Layer,
-    index: int,
-    width: int,
-    rows: Tensor,
-    batch_sizes: Tensor | None,
-    places: Tensor | None,
-    before: _States,
-    every_c: bool,
-    cuts: _Cuts,
-    at_resets: _States,
-) -> list[Tensor]:
-    """The output, the final states (directions, rows of the first step, width), and with ``every_c`` an LSTM's c_t."""
+def _run_layer(call: Call, index: int, rows: Tensor, before: States) -> list[Tensor]:
+    layer, layout, width = call.layer, call.layout, call.layer._widths[index]
     directions, cell = 2 if layer.bidirectional else 1, layer._modes[layer.mode]
     names = layer._all_weights[index * directions : (index + 1) * directions]
     weights = [getattr(layer, name) for of_direction in names for name in of_direction]
     h_0, c_0 = (*before, None)[:2]
-    every_c = every_c and layer._states == 2
+    every_c = call.every and layer._states == 2
     sizes = layer._gates, rows.shape[-1], width, 1, layer.bidirectional, layer.bias
-    given = rows, batch_sizes, h_0, c_0, weights, width, cell, directions
+    given = rows, call.batch_sizes, h_0, c_0, weights, width, cell, directions
     if _gate.nothing_intercepts() and _gate.admits(rows, h_0, c_0, weights, *sizes):
-        return [*ops.layer(*given, every_c=every_c, places=places)]
-    if cuts:
-        h_reset, c_reset = (*at_resets, None)[:2]
-        return [*_operators.layer(*given, every_c=every_c, **cuts, h_reset=h_reset, c_reset=c_reset)]
+        return [*ops.layer(*given, every_c=every_c, places=call.places)]
+    if isinstance(layout, Traced) and not layout.is_plain:
+        h_reset, c_reset = (*call.at_resets[index], None)[:2]
+        cuts: dict[str, Any] = {
+            "lengths": layout.lengths,
+            "resets": layout.resets,
+            "h_reset": h_reset,
+            "c_reset": c_reset,
+        }
+        return [*_operators.layer(*given, every_c=every_c, **cuts)]
     admits, run, _ = layer._road(rows)
     if admits is not None and admits(rows, h_0, c_0, weights, *sizes):
         return [*run(*given, every_c=every_c)]
-    options: dict[str, Any] = {"batch_sizes": batch_sizes, "cell": cell, "directions": directions}
-    return composed(rows, h_0, c_0, *weights, **options, every_c=every_c, places=places)
+    options: dict[str, Any] = {"batch_sizes": call.batch_sizes, "cell": cell, "directions": directions}
+    return composed(rows, h_0, c_0, *weights, **options, every_c=every_c, places=call.places)

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.ops._pieces import Padded, Pieces, cut, expanded
 
-__all__ = ["Layout", "Packed", "Padded", "Pieces", "cut"]
+__all__ = ["Layout", "Packed", "Padded", "Pieces", "Traced", "cut"]
 
 
 class Layout(Protocol):
@@ -26,6 +26,10 @@ class Layout(Protocol):
 
     @property
     def dtype(self) -> torch.dtype: ...
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether PyTorch's layers know such a batch."""
 
     def rows(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """What a layer runs over, of packed rows those of each step, and their places where they lie among others."""
@@ -48,10 +52,26 @@ class Layout(Protocol):
 
 
 @dataclass
+class Traced(Padded):
+    """A batch in a graph that knows no numbers: an operator cuts it, and knows where the states belong."""
+
+    lengths: Tensor | None = None
+    resets: Tensor | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        return self.lengths is None and self.resets is None
+
+    def begin(self, given: Tensor | None, at_resets: Tensor | None) -> Tensor | None:
+        return super().begin(given, at_resets) if self.is_plain else given
+
+
+@dataclass
 class Packed:
     """Sequences that their user has packed."""
 
     input: PackedSequence
+    is_plain = True
 
     @property
     def batch(self) -> int:

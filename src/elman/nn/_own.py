@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -216,29 +217,19 @@ class Recurrent(Module):
         if unknown:
             raise TypeError(f"{unknown[0]}: expected no such argument, {type(self.cell).__name__} has no such input")
 
-        def run_layer(*of_layer: Any) -> list[Tensor]:
-            return self._run_layer(inputs, *of_layer)
-
+        run_layer = partial(self._run_layer, inputs)
         return _general.run(self, input, hx, lengths, resets, return_states, run_layer)
 
     def _run_layer(
-        self,
-        inputs: dict[str, Any],
-        index: int,
-        width: int,
-        rows: Tensor,
-        batch_sizes: Tensor | None,
-        before: list[Tensor | None],
-        every: bool,
-        layout: Layout,
+        self, inputs: dict[str, Any], call: _general.Call, index: int, rows: Tensor, before: _general.States
     ) -> list[Tensor]:
         if _gate.is_autocast() and self.weight_ih_l0.dtype is torch.float32:  # of its dtype are the results alone
             lower = torch.get_autocast_dtype("cpu")
             with torch.autocast("cpu", enabled=False):
                 before = [None if state is None else state.float() for state in before]
-                results = self._run_layer(inputs, index, width, rows.float(), batch_sizes, before, every, layout)
+                results = self._run_layer(inputs, call, index, rows.float(), before)
             return [result.to(lower) for result in results]
-        program = self.cell.program
+        layout, width, program = call.layout, self._widths[index], self.cell.program
         of_steps, of_sequences = program.inputs_by("step"), program.inputs_by("sequence")
         names, find = self._names[index], self._parameters.get  # those that are parametrized are found as PyTorch does
         weights, of_units = (
@@ -256,7 +247,7 @@ class Recurrent(Module):
             by_step,
             by_sequence,
         )
-        states, last = program_layer(program, width, batch_sizes, operands, every)
+        states, last = program_layer(program, width, call.batch_sizes, operands, call.every)
         return [states[0], *last, *states[1:]]
 
     def _further(self, before: list[Tensor | None], by_sequence: dict[str, tuple[Tensor, ...]]) -> list[Tensor | None]:

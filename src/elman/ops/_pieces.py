@@ -65,7 +65,7 @@ class Padded:
 
     input: Tensor
     batch_first: bool
-    pieces: Pieces | None
+    pieces: Pieces | None = None
     in_place: bool = False
 
     def __post_init__(self) -> None:
@@ -83,6 +83,10 @@ class Padded:
     @property
     def dtype(self) -> torch.dtype:
         return self.input.dtype
+
+    @property
+    def is_plain(self) -> bool:
+        return self.pieces is None
 
     def rows(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
         rows, pieces = self.beside(self.input), self.pieces
