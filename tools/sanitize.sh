@@ -26,7 +26,7 @@ runtime() {
 }
 
 layers="tests/nn/test_sizes.py tests/nn/test_gradients.py tests/nn/test_writes.py tests/nn/test_errors.py
-  tests/nn/test_linear.py tests/nn/test_saved_tensors.py"
+  tests/nn/test_linear.py tests/nn/test_saved_tensors.py tests/nn/test_places.py"
 
 forks=tests/engine/test_processes.py::test_a_fork_while_other_threads_are_inside_a_job_works_in_the_child
 

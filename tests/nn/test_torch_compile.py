@@ -188,6 +188,19 @@ def test_lengths_are_no_part_of_what_is_compiled() -> None:
         compiled(input, lengths=torch.tensor([1, 5, 2]))
 
 
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_sorted_packed_input_needs_no_states(kind: str) -> None:
+    layer = getattr(elman.nn, kind)(3, 5, learn_initial_state=True)
+    packed = pack_padded_sequence(torch.randn(4, 2, 3), torch.tensor([4, 2]))
+    found, expected = (
+        model(packed, return_states=True)
+        for model in (torch.compile(layer, backend="aot_eager", fullgraph=True), layer)
+    )
+    assert type(found[0]) is type(packed)
+    of_both = zip(tree_leaves(found), tree_leaves(expected), strict=True)
+    assert all(b is None if a is None else torch.equal(a, b) for a, b in of_both)
+
+
 def test_a_compiled_model_trains() -> None:
     module = torch.nn.Sequential(torch.nn.Linear(3, 3), elman.nn.RNN(3, 5, 2, batch_first=True))
     compiled = torch.compile(module, backend="eager", fullgraph=True)
