@@ -51,12 +51,9 @@ __device__ __forceinline__ void multiply_tiles(const ProductArguments& p) {
     float sum[kTileOfThread][kTileOfThread] = {};
 #pragma unroll
     for (int k = 0; k < kSumBlock; ++k) {
-      float a[kTileOfThread], b[kTileOfThread];
-#pragma unroll
-      for (int i = 0; i < kTileOfThread; ++i) {
-        a[i] = a_tile[k * kWidth + thread_row + i];
-        b[i] = b_tile[k * kWidth + thread_column + i];
-      }
+      const float4 a4 = *reinterpret_cast<const float4*>(a_tile + k * kWidth + thread_row);
+      const float4 b4 = *reinterpret_cast<const float4*>(b_tile + k * kWidth + thread_column);
+      const float a[] = {a4.x, a4.y, a4.z, a4.w}, b[] = {b4.x, b4.y, b4.z, b4.w};
 #pragma unroll
       for (int i = 0; i < kTileOfThread; ++i) {
 #pragma unroll

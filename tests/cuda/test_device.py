@@ -3,6 +3,7 @@
 # ruff: noqa: N802, for the driver's functions have its names
 
 import ctypes
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -95,6 +96,7 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Driver:
     monkeypatch.setattr(_device, "compiler_version", lambda: (13, 0))
     monkeypatch.setattr(_device, "compiled", lambda kernel, architecture, anew=False: kernel.function.encode())
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (9, 0))
+    monkeypatch.setattr(torch.cuda, "device", nullcontext)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: SimpleNamespace(cuda_stream=7))
     return played
 

@@ -21,6 +21,7 @@ _TILE, _TILE_THREADS, _TILE_BYTES = 64, 256, 2 * 16 * 68 * 4  # of multiply_tile
 _GRADIENT_TILE, _GRADIENT_BYTES = 32, (2 * 128 + 4 * 32) * 36 * 4  # of sum_gradients
 _GROUP_ROWS = 1024
 _MOST_PARTIAL_SUMS = 1 << 26  # of all groups at once
+_MOST_BLOCKS = 65535  # of a grid, along y
 _MOST_ROWS = (1 << 31) - 1  # whose places are 32-bit numbers
 
 
@@ -337,7 +338,8 @@ def _weight_gradients(
     tiles = sum(down * -(-k // _GRADIENT_TILE) for k, want in zip((features, units), wanted, strict=False) if want)
     tiles += -(-deltas.shape[-1] // _TILE_THREADS) if any(wanted[2:]) else 0
     all_at_once = limits.multiprocessors * 4
-    in_one = tiles * directions >= all_at_once or groups * directions * size > _MOST_PARTIAL_SUMS
+    partial_sums = groups * directions * size
+    in_one = tiles * directions >= all_at_once or groups > _MOST_BLOCKS or partial_sums > _MOST_PARTIAL_SUMS
     splits = 1 if in_one else groups
     flat = input.new_empty(directions * size)
     sums = flat if splits == 1 else input.new_empty(splits, directions * size)

@@ -60,12 +60,12 @@ class Gpu:
         context = self._contexts.get(device.index)
         if context is None:
             context = self._contexts[device.index] = _checked(driver.cuDevicePrimaryCtxRetain(_handle(device)))
-        # a thread may have come here that has used no device yet, or another
-        _checked(driver.cuCtxPushCurrent(context))
-        try:
-            yield _Queue(self, device.index, stream)
-        finally:
-            _checked(driver.cuCtxPopCurrent())
+        with torch.cuda.device(device):  # lest PyTorch changes to the device and back on the way
+            _checked(driver.cuCtxPushCurrent(context))  # for a thread that has used none yet
+            try:
+                yield _Queue(self, device.index, stream)
+            finally:
+                _checked(driver.cuCtxPopCurrent())
 
     def function(self, index: int, kernel: Kernel) -> Any:
         found = self._functions.get((index, kernel))
