@@ -203,5 +203,16 @@ __device__ __forceinline__ void add_groups(const GroupArguments& g) {
   g.to[i] = total;
 }
 
+// to[i] = values[i]: what a kernel's arguments bring needs no copy, and no waiting for one.
+struct FillArguments {
+  std::int64_t* to;
+  std::int64_t count;
+  std::int64_t values[248];
+};
+
+__device__ __forceinline__ void fill(const FillArguments& f) {
+  for (std::int64_t i = threadIdx.x; i < f.count; i += blockDim.x) f.to[i] = f.values[i];
+}
+
 }  // namespace
 }  // namespace elman

@@ -9,6 +9,7 @@ from torch import Tensor
 from elman._cells import FAMILIES
 from elman.ops import _calls as engine
 from elman.ops._cuda import _calls as kernels
+from elman.ops._cuda._launches import Launcher
 
 GATES = {cell: len(family.gates) for family in FAMILIES.values() for cell in family.modes.values()}
 
@@ -104,7 +105,7 @@ def assert_same_bits(result: Tensor | None, expected: Tensor | None, what: objec
     assert not differing, f"{differing} of {result.numel()} bits differ: {what}"
 
 
-def assert_engine_agrees(launcher: kernels.Launcher, case: Case, device: str = "cpu") -> None:
+def assert_engine_agrees(launcher: Launcher, case: Case, device: str = "cpu") -> None:
     """Outputs, final states, what is kept and every gradient."""
     given = arguments(case)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from elman.ops._cuda._calls import Kernel
+from elman.ops._cuda._launches import Kernel
 from elman.ops._cuda._plan import Limits
 from tests.engine.compiler import COMPILER, ROOT
 
@@ -23,6 +23,7 @@ OTHERS = {
     "multiply_tiles": "ProductArguments",
     "sum_gradients": "GradientArguments",
     "add_groups": "GroupArguments",
+    "fill": "FillArguments",
 }
 FAULTS = {
     1: "there is no such kernel",
@@ -85,8 +86,6 @@ class Shim:
         backwards: whether the threads of a block take turns from the last to the first. What both orders agree on
             lacks no barrier that either would show.
     """
-
-    stream = 0
 
     def __init__(self, limits: Limits = HOPPER, backwards: bool = False) -> None:
         self.of_device, self.backwards = limits, backwards

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("cuda.bindings.nvrtc", reason="needs the extra cuda: make test-cuda-compile")
 
 from elman.ops._cuda import _compiler
-from elman.ops._cuda._calls import Kernel
+from elman.ops._cuda._launches import Kernel
 from elman.ops._cuda._plan import thread_limit
 from tests.cuda.shim import kernels
 from tests.engine.compiler import ROOT

@@ -14,7 +14,7 @@ pytest.importorskip("cuda.bindings.driver", reason="needs the extra cuda: make t
 
 from elman import _engine
 from elman.ops._cuda import _device
-from elman.ops._cuda._calls import Kernel
+from elman.ops._cuda._launches import Kernel
 from tests.cuda.cases import Case, assert_engine_agrees
 from tests.cuda.shim import HOPPER, Shim, kernels
 from tests.engine.compiler import COMPILER
@@ -26,6 +26,7 @@ WORDS = {
     "ProductArguments": 16,
     "GradientArguments": 18,
     "GroupArguments": 4,
+    "FillArguments": 250,
 }
 pytestmark = [
     pytest.mark.skipif(COMPILER is None, reason="needs a compiler"),

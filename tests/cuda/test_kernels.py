@@ -5,6 +5,7 @@ import torch
 
 from elman import _engine
 from elman.ops._cuda import _calls as kernels
+from elman.ops._cuda._launches import is_within
 from elman.ops._cuda._plan import Limits, plan
 from tests.cuda.cases import GATES, Case, arguments, assert_engine_agrees, random_case
 from tests.cuda.shim import HOPPER, Shim
@@ -29,7 +30,7 @@ def test_each_cell_has_the_engines_bits(cell: str, hidden_size: int) -> None:
 def test_random_layers_have_the_engines_bits_in_whatever_order_threads_run(seed: int) -> None:
     shim = Shim((HOPPER, TURING, SMALL)[seed % 3], backwards=seed % 2 == 1)
     case = random_case(seed, [1, 2, 3, 15, 16, 17, 31, 32, 48, 65, 100], [1, 2, 3, 6], [1, 2, 3, 5])
-    if kernels.is_within(shim, case.cell, torch.device("cpu"), case.hidden_size, 1):
+    if is_within(shim, case.cell, torch.device("cpu"), case.hidden_size, 1):
         assert_engine_agrees(shim, case)
 
 
@@ -53,6 +54,10 @@ def test_sums_over_many_groups_of_rows_have_the_engines_bits(multiprocessors: in
     assert ("add_groups" in shim.launched) == (multiprocessors > 1)
 
 
+def test_packed_input_of_many_steps_has_the_engines_bits() -> None:
+    assert_engine_agrees(Shim(), Case("tanh", 1100, 2, 1, 2, packed=True, directions=2))
+
+
 def test_what_is_not_finite_stays_in_its_row() -> None:
     case = Case("lstm", 3, 4, 5, 33)
     given, shim = arguments(case), Shim(SMALL)
@@ -70,10 +75,10 @@ def test_what_is_not_finite_stays_in_its_row() -> None:
 
 def test_a_layer_that_outgrows_a_blocks_memory_is_left_to_pytorch() -> None:
     shim, device = Shim(SMALL), torch.device("cpu")
-    assert kernels.is_within(shim, "lstm", device, 100, 10)
-    assert not kernels.is_within(shim, "lstm", device, 1000, 10)
-    assert not kernels.is_within(shim, "lstm", device, 10, 1 << 31)
-    assert not kernels.is_within(shim, "lstm", device, 10, 0)
+    assert is_within(shim, "lstm", device, 100, 10)
+    assert not is_within(shim, "lstm", device, 1000, 10)
+    assert not is_within(shim, "lstm", device, 10, 1 << 31)
+    assert not is_within(shim, "lstm", device, 10, 0)
 
 
 @pytest.mark.parametrize("gates", [1, 3, 4])

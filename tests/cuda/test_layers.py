@@ -149,9 +149,12 @@ class _Elsewhere:
         self.asked.append("admits")
         return True
 
-    def layer(self, input: Tensor, batch_sizes: Any, h_0: Any, c_0: Any, weights: Any, units: int, *rest: Any) -> Any:
-        self.asked.append("layer")
-        return input.new_empty(*input.shape[:-1], units), input.new_empty(1, input.shape[1], units)
+    def layer(
+        self, input: Tensor, batch_sizes: Any, h_0: Any, c_0: Any, weights: Any, units: int, *rest: Any, **options: Any
+    ) -> Any:
+        self.asked.append("layer" if batch_sizes is None else "packed")
+        batch = input.shape[1] if batch_sizes is None else int(batch_sizes[0])
+        return input.new_empty(*input.shape[:-1], units), input.new_empty(1, batch, units)
 
     def step(self, input: Tensor, h: Any, c: Any, weights: Any, units: int, cell: str) -> Any:
         self.asked.append("step")
@@ -165,7 +168,8 @@ def test_tensors_go_to_the_back_end_of_their_device_and_else_to_pytorch(monkeypa
     monkeypatch.setitem(BACK_ENDS, "meta", BackEnd(elsewhere.admits, elsewhere.layer, elsewhere.step))
     layer(torch.empty(2, 5, 3, device="meta"))
     cell(torch.empty(5, 3, device="meta"))
-    assert elsewhere.asked == ["admits", "layer", "admits", "step"]
+    layer(torch.empty(2, 5, 3, device="meta"), lengths=[2, 1, 2, 0, 1])
+    assert elsewhere.asked == ["admits", "layer", "admits", "step", "admits", "packed"]
 
 
 def test_the_cpu_never_asks_for_another_back_end(monkeypatch: pytest.MonkeyPatch) -> None:

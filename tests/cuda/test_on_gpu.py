@@ -7,7 +7,7 @@ import torch
 
 from elman import _engine, nn
 from elman.ops._back_ends import BACK_ENDS
-from elman.ops._cuda import _calls as kernels
+from elman.ops._cuda._launches import Launcher
 from tests.cuda.cases import Case, assert_engine_agrees, assert_same_bits, random_case
 
 pytestmark = [
@@ -36,7 +36,7 @@ def pair(cell: str, *sizes: int, **options: Any) -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize("part", range(10))
-def test_300_random_layers_have_the_bits_of_the_cpu(gpu: kernels.Launcher, part: int) -> None:
+def test_300_random_layers_have_the_bits_of_the_cpu(gpu: Launcher, part: int) -> None:
     sizes = [1, 2, 7, 15, 16, 17, 32, 33, 48, 64, 65, 96, 100, 128, 130, 192, 256]
     for seed in range(30 * part, 30 * part + 30):
         case = random_case(1000 + seed, sizes, [1, 2, 5, 13, 40], [1, 2, 3, 8, 33])
@@ -45,11 +45,11 @@ def test_300_random_layers_have_the_bits_of_the_cpu(gpu: kernels.Launcher, part:
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("hidden_size", [384, 512, 1024])
-def test_large_layers_have_the_bits_of_the_cpu(gpu: kernels.Launcher, cell: str, hidden_size: int) -> None:
+def test_large_layers_have_the_bits_of_the_cpu(gpu: Launcher, cell: str, hidden_size: int) -> None:
     assert_engine_agrees(gpu, Case(cell, 3, 5, 20, hidden_size), "cuda")
 
 
-def test_more_rows_than_the_device_has_room_for_at_once_have_the_bits_of_the_cpu(gpu: kernels.Launcher) -> None:
+def test_more_rows_than_the_device_has_room_for_at_once_have_the_bits_of_the_cpu(gpu: Launcher) -> None:
     assert_engine_agrees(gpu, Case("lstm", 3, 1500, 5, 100), "cuda")
 
 

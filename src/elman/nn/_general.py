@@ -141,6 +141,7 @@ def _layout(layer: Layer, input: Any, lengths: Any, resets: Any, in_place: bool)
         flags = flags.swapaxes(0, 1) if batch_first else flags.reshape(steps, batch)
     if _gate.is_traced(x):
         return Traced(x, batch_first, lengths=_tensor(ends), resets=_tensor(flags)), is_batched
+    in_place = in_place and x.is_cpu  # other back ends take packed rows
     return Padded(x, batch_first, _pieces(ends, flags, steps, batch), in_place), is_batched
 
 

@@ -19,7 +19,7 @@ from elman._extras import Extra
 from elman.ops._back_ends import BACK_ENDS, BackEnd
 
 if TYPE_CHECKING:
-    from elman.ops._cuda._calls import Launcher
+    from elman.ops._cuda._launches import Launcher
 
 __all__ = ["back_end", "is_asked_for", "use", "use_when_needed"]
 
@@ -54,7 +54,7 @@ def use(wanted: bool) -> bool:
 
 def back_end(launcher: Launcher) -> BackEnd:
     """Layers by a launcher's kernels."""
-    from elman.ops._cuda._calls import is_within
+    from elman.ops._cuda._launches import is_within
     from elman.ops._cuda._layer import Layers
 
     def admits(input: Tensor, h_0: Any, c_0: Any, weights: list[Any], gates: int, *sizes: Any) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 from cuda.bindings import nvrtc
 
 from elman import _engine
-from elman.ops._cuda._calls import Kernel
+from elman.ops._cuda._launches import Kernel
 
 __all__ = ["cache_folder", "compiled", "compiler_version"]
 

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from cuda.bindings import driver
 
-from elman.ops._cuda._calls import Kernel
 from elman.ops._cuda._compiler import compiled, compiler_version
+from elman.ops._cuda._launches import Kernel
 from elman.ops._cuda._plan import Limits
 
 __all__ = ["Gpu"]

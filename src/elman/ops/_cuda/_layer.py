@@ -11,6 +11,7 @@ from torch import Tensor
 
 from elman import _gate
 from elman.ops._cuda import _calls
+from elman.ops._cuda._launches import Launcher
 from elman.ops._differentiable import differentiable_backward
 from elman.ops._layer import cells_of
 
@@ -22,7 +23,7 @@ _requires_grad = attrgetter("requires_grad")
 class Layers:
     """:func:`elman.ops.layer` and :func:`elman.ops.step` by a launcher of kernels."""
 
-    def __init__(self, launcher: _calls.Launcher) -> None:
+    def __init__(self, launcher: Launcher) -> None:
         self.launcher = launcher
 
     def layer(

@@ -13,7 +13,6 @@ __all__ = ["Limits", "Plan", "plan", "thread_limit"]
 
 _BLOCK = 16  # of a sum: kSumBlock
 _HELD = (2, 4, 8)  # blocks that a thread may hold in registers
-_ROWS = (1, 2)
 _REGISTERS = 65536  # of a multiprocessor
 
 
