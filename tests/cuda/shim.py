@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from elman.ops._cuda._launches import Kernel
-from elman.ops._cuda._plan import Limits
+from elman.ops._cuda._plan import Limits, thread_limit
 from tests.engine.compiler import COMPILER, ROOT
 
 HERE = Path(__file__).parent
@@ -43,6 +43,11 @@ def kernels() -> dict[str, str]:
         for held in (2, 4, 8)
     }
     return of_steps | OTHERS
+
+
+def kernel(function: str) -> Kernel:
+    held = function.rpartition(",")[2].rstrip(">")
+    return Kernel(function, kernels()[function], thread_limit(int(held)) if held.isdigit() else 256)
 
 
 def build() -> Path:

@@ -9,8 +9,7 @@ pytest.importorskip("cuda.bindings.nvrtc", reason="needs the extra cuda: make te
 
 from elman.ops._cuda import _compiler
 from elman.ops._cuda._launches import Kernel
-from elman.ops._cuda._plan import thread_limit
-from tests.cuda.shim import kernels
+from tests.cuda.shim import kernel, kernels
 from tests.engine.compiler import ROOT
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100")
@@ -30,11 +29,6 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(_compiler, "_SOURCES", ROOT / "engine")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return _compiler.cache_folder()
-
-
-def kernel(function: str) -> Kernel:
-    held = function.rpartition(",")[2].rstrip(">")
-    return Kernel(function, kernels()[function], thread_limit(int(held)) if held.isdigit() else 256)
 
 
 @pytest.mark.parametrize(

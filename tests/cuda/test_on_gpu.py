@@ -1,5 +1,6 @@
 """The kernels on an NVIDIA GPU. ``make test-cuda``, or ``tools/cuda_check.sh`` for all that a GPU can show."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from elman import _engine, nn
 from elman.ops._back_ends import BACK_ENDS
 from elman.ops._cuda._launches import Launcher
 from tests.cuda.cases import Case, assert_engine_agrees, assert_same_bits, random_case
+from tests.cuda.shim import kernel, kernels
 
 pytestmark = [
     pytest.mark.gpu,
@@ -22,7 +24,11 @@ CELLS = {"tanh": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 def gpu() -> Any:
     assert nn.use_cuda_engine()
     from elman.ops import _cuda
+    from elman.ops._cuda._compiler import compiled
 
+    architecture = "sm_{}{}".format(*torch.cuda.get_device_capability())
+    with ThreadPoolExecutor() as pool:  # all at once, where one after another takes a minute
+        list(pool.map(lambda function: compiled(kernel(function), architecture), kernels()))
     yield _cuda._gpu()
     nn.use_cuda_engine(False)
 
