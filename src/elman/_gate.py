@@ -7,6 +7,7 @@ import importlib
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,10 @@ __all__ = [
     "innermost",
     "is_autocast",
     "is_differentiated",
+    "is_for_the_engine",
     "is_forward_mode",
     "is_plain",
+    "is_seen_by_operators",
     "is_traced",
     "is_transformed",
     "nothing_intercepts",
@@ -90,11 +93,13 @@ def is_forward_mode() -> bool:
 
 
 def is_autocast() -> bool:
-    return _any_autocast() and torch.is_autocast_enabled("cpu")
+    return torch.is_autocast_enabled("cpu")  # which the compiler can look into
 
 
 def is_differentiated(tensors: Sequence[Tensor | None]) -> bool:
     """Whether a transform in force, or autograd below all, takes gradients of what is computed with these."""
+    if _is_compiling():  # which cannot look into the others
+        return torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in tensors)
     if any(interpreter.key() == _GRADIENTS for interpreter in _interpreters() or ()):
         return True
     return torch.is_grad_enabled() and any(x is not None and innermost(x).requires_grad for x in tensors)
@@ -110,6 +115,13 @@ def innermost(x: Tensor) -> Tensor:
 def is_traced(input: Any) -> bool:
     """Whether operations on this are recorded, by compilation, export or fake tensors, and see no numbers."""
     return _is_compiling() or isinstance(input, _TRACED)
+
+
+def is_seen_by_operators(input: Tensor) -> bool:
+    """Whether something looks into calls with this that knows operators: a trace or a transform."""
+    if is_traced(input):
+        return not torch.is_autocast_enabled("cpu")
+    return is_transformed() and not (is_forward_mode() or is_autocast()) and nothing_intercepts(but_transforms=True)
 
 
 def fits(
@@ -155,10 +167,14 @@ def admits_on_device(input: Tensor, *given: Any) -> bool:
     )
 
 
+def is_for_the_engine(input: Tensor) -> bool:
+    """Whether this is of a device and a dtype that the engine takes."""
+    return input.device.type == "cpu" and input.dtype in DTYPES
+
+
 def admits_traced(input: Tensor, *given: Any) -> bool:
     """What :func:`admits` says, of tensors without numbers; none under autocast."""
-    is_the_engines = input.dtype in DTYPES and input.device.type == "cpu"
-    return is_the_engines and not torch.is_autocast_enabled("cpu") and fits(input, *given)
+    return is_for_the_engine(input) and not torch.is_autocast_enabled("cpu") and fits(input, *given)
 
 
 def _exchange() -> Any:
@@ -191,6 +207,10 @@ except ImportError:
 # What the operators call (elman.ops._registered).
 after_autograd: Any = None
 on_one_level: Any = None
+innermost_transform: Any = None
+below_vmap: Any = None
+batched: Any = None
+unbatched: Any = None
 
 try:
     # PyTorch's own, which any version may rename: then nothing is known of what intercepts, and PyTorch computes all.
@@ -208,6 +228,10 @@ try:
     _any_autocast = torch._C._is_any_autocast_enabled
     after_autograd = torch._C._after_autograd_keyset
     on_one_level = torch._functorch.utils.enable_single_level_autograd_function
+    innermost_transform = torch._functorch.pyfunctorch.retrieve_current_functorch_interpreter
+    _of_vmap = torch._C.DispatchKeySet(torch._C.DispatchKey.FuncTorchBatched)
+    below_vmap = partial(torch._C._ExcludeDispatchKeyGuard, _of_vmap)
+    batched, unbatched = torch._C._functorch._add_batch_dim, torch._C._functorch._unwrap_batched
     _flat_weights = torch.nn.RNN._update_flat_weights  # what elman.nn calls
     nothing_intercepts()
     _engine.use_tensors(_exchange(), Tensor, Parameter)

@@ -11,6 +11,7 @@ from torch.export import Dim, export
 from torch.utils._pytree import tree_leaves
 
 import elman.nn
+from elman.cells import RateLeaky
 
 KINDS = ("RNN", "GRU", "LSTM")
 BATCH, STEPS = Dim("batch", min=2, max=64), Dim("steps", min=2, max=512)
@@ -97,8 +98,11 @@ def test_onnx_has_its_own_operators_and_gives_our_numbers(kind: str, options: di
         torch.testing.assert_close(torch.from_numpy(theirs), ours.detach(), atol=1e-5, rtol=0)
 
 
-def test_onnx_has_no_resets_and_says_so() -> None:
+def test_onnx_has_no_resets_and_no_programs_and_says_so() -> None:
     translate = elman.nn.onnx_translations()[torch.ops.elman.layer.default]
     nothing = [None] * 4
     with pytest.raises(ValueError, match=r"expected padded input and no resets, got resets: ONNX has none"):
         translate(None, None, None, "resets", *nothing, [], "tanh", 1, False, False)
+    program = RateLeaky().program.text
+    with pytest.raises(ValueError, match=r"expected RNN, GRU or LSTM, got a cell of one's own: ONNX has no programs"):
+        translate(*[None] * 8, [], program, 1, False, False)

@@ -11,6 +11,7 @@ from torch.library import opcheck
 
 import elman.nn
 from elman.ops import _operators as operators
+from elman.ops._arguments import Arguments
 from tests.nn.cases import CELLS, kind, named_results, output_of
 
 WAYS = ("layer", "both directions", "packed", "step")
@@ -102,10 +103,11 @@ def test_pytorch_finds_the_registration_sound(cell: str, way: str) -> None:
     _, input, states, weights = made(cell, way)
     h, c = (*states, None)[:2]
     learns = True
+    directions = 2 if way == "both directions" else 1
     if way == "step":
-        opcheck(torch.ops.elman.step.default, (input, h, c, weights, cell, learns))
-    else:
-        opcheck(torch.ops.elman.layer.default, (input, *[None] * 3, h, c, None, None, weights, cell, 2, False, learns))
+        input, h, c = (None if x is None else x.detach().unsqueeze(0).requires_grad_() for x in (input, h, c))
+    arguments = Arguments(input, None, None, None, h, c, None, None, weights, cell, directions, every=True)
+    opcheck(torch.ops.elman.layer.default, (*arguments, learns))
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from elman import ops
-from elman.ops._differentiable import composed
+from elman.ops._calls import Call, composed
+from elman.ops._cells import BUILT_IN
 
 CELLS = ("tanh", "gru", "lstm")
 # of 3 sequences side by side: steps 0 to 1 and 2 to 4 of the last, 0 to 2 of the first; the second has none
@@ -56,7 +57,7 @@ def test_what_pytorch_differentiates_again_goes_by_the_same_places(cell: str) ->
     second = []
     for layer in (
         lambda: ops.layer(x, BATCH_SIZES, h_0, c_0, weights, 4, cell, 1, places=PLACES),
-        lambda: composed(x, h_0, c_0, *weights, batch_sizes=BATCH_SIZES, cell=cell, directions=1, places=PLACES),
+        lambda: composed(Call(BUILT_IN[cell], 1, 4, BATCH_SIZES, PLACES), x, h_0, c_0, *weights),
     ):
         (first,) = torch.autograd.grad((layer()[0] ** 2).sum(), x, create_graph=True)
         second.append((first, *torch.autograd.grad((first**2).sum(), x)))

@@ -12,10 +12,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import elman.nn
-from elman import cells
+from elman import _gate, cells
 from elman.cells import GRU, LSTM, Cell, Elman, Value, learned, sigma, tanh, where
 from elman.cells._library import ACTIVATIONS
-from elman.ops import _program
 
 
 class Driven(Cell):
@@ -104,7 +103,7 @@ def test_the_engine_computes_what_pytorchs_operations_do(
     x = torch.randn(5, 3, 3, dtype=torch.float64, requires_grad=True)
     inputs = given_to(cell, 5, 3, 4, torch.float64)
     ours = values_and_gradients(layer, x, inputs, **options)
-    monkeypatch.setattr(_program, "are_plain", lambda tensors: False)
+    monkeypatch.setattr(_gate, "are_plain", lambda tensors: False)
     theirs = values_and_gradients(layer, x, inputs, **options)
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)

@@ -143,8 +143,7 @@ def test_it_is_the_engine_that_runs_whatever_dynamo_allows_pytorch(kind: str, al
     with torch._dynamo.config.patch(allow_rnn=allow_rnn):
         assert_same(torch.compile(module, backend=backend, fullgraph=True), module, input)
         assert torch._dynamo.config.allow_rnn == allow_rnn
-    operator = "elman.step" if of_step else "elman.layer"
-    assert [name for name in names if "elman" in name] == [f"{operator}.default", f"{operator}_backward.default"]
+    assert [name for name in names if "elman" in name] == ["elman.layer.default", "elman.layer_backward.default"]
     assert not [name for name in names if "mm" in name or "tanh" in name or "rnn" in name or "sigmoid" in name]
 
 

@@ -86,7 +86,7 @@ class Cell:
                 raise InputError(f"{name}: expected a number, values or learned(…), got {shown(value)}")
             if getattr(initial, "requires_grad", False):
                 raise InputError(f"{name}: expected learned(…) around what is learned, got a tensor with a gradient")
-        _ = self.program
+        _ = self.program.text
 
     def __repr__(self) -> str:
         said: dict[str, Any] = {}
@@ -102,6 +102,10 @@ class Cell:
     def __getstate__(self) -> dict[str, Any]:
         # pickled by class: the program is what its step says then
         return {name: value for name, value in self.__dict__.items() if name != "program"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        _ = self.program.text  # now: whoever compiles a layer's call can record no step
 
     def draw(self, name: str, empty: Any, training: bool) -> Any:
         """What an input is that nobody gives: None, unless a subclass draws it.

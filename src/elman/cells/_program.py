@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -176,6 +177,11 @@ class Program:
             return self
         nodes = self.nodes[: max(states) + 1]  # without the mask, which came behind them
         return replace(self, nodes=nodes, results=(*states,), fed_back=states.index(factors[0]))
+
+    @cached_property
+    def text(self) -> str:
+        """The data as JSON, the same of programs that are equal."""
+        return json.dumps(self.to_data(), separators=(",", ":"))
 
     def to_data(self) -> dict[str, Any]:
         """Lists, dictionaries, strings and numbers alone."""

@@ -19,8 +19,8 @@ from torch.nn.utils.rnn import PackedSequence
 from elman import _gate, ops
 from elman.nn._given import flags_of, lengths_of, on_cpu
 from elman.nn._layouts import Layout, Packed, Padded, Pieces, Traced, cut
-from elman.ops import _operators
-from elman.ops._differentiable import composed
+from elman.ops import _calls, _operators
+from elman.ops._cells import BUILT_IN
 
 if TYPE_CHECKING:
     from elman.nn._recurrent import Layer
@@ -225,15 +225,9 @@ def _run_layer(call: Call, index: int, rows: Tensor, before: States) -> list[Ten
         return [*ops.layer(*given, every_c=every_c, places=call.places)]
     if isinstance(layout, Traced) and not layout.is_plain:
         h_reset, c_reset = (*call.at_resets[index], None)[:2]
-        cuts: dict[str, Any] = {
-            "lengths": layout.lengths,
-            "resets": layout.resets,
-            "h_reset": h_reset,
-            "c_reset": c_reset,
-        }
-        return [*_operators.layer(*given, every_c=every_c, **cuts)]
+        return [*_operators.layer(*given, every_c=every_c, **layout.cuts, h_reset=h_reset, c_reset=c_reset)]
     admits, run, _ = layer._road(rows)
     if admits is not None and admits(rows, h_0, c_0, weights, *sizes):
         return [*run(*given, every_c=every_c)]
-    options: dict[str, Any] = {"batch_sizes": call.batch_sizes, "cell": cell, "directions": directions}
-    return composed(rows, h_0, c_0, *weights, **options, every_c=every_c, places=call.places)
+    one = _calls.Call(BUILT_IN[cell], directions, width, call.batch_sizes, call.places)
+    return _calls.composed(one, rows, h_0, c_0, *weights, every=every_c)

@@ -62,6 +62,11 @@ class Traced(Padded):
     def is_plain(self) -> bool:
         return self.lengths is None and self.resets is None
 
+    @property
+    def cuts(self) -> dict[str, Any]:
+        """What the operator cuts it by."""
+        return {"lengths": self.lengths, "resets": self.resets}
+
     def begin(self, given: Tensor | None, at_resets: Tensor | None) -> Tensor | None:
         return super().begin(given, at_resets) if self.is_plain else given
 

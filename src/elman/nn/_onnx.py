@@ -10,6 +10,8 @@ import torch
 
 from elman._cells import FAMILIES
 from elman.nn._when_imported import when_imported
+from elman.ops._arguments import Arguments
+from elman.ops._cells import BUILT_IN
 
 __all__ = ["follow_onnx", "onnx_translations"]
 
@@ -42,7 +44,7 @@ def onnx_translations() -> dict[Any, Callable[..., Any]]:
     Returns:
         For each operator of this library the function that writes ONNX's nodes.
     """
-    return {torch.ops.elman.layer.default: _layer, torch.ops.elman.step.default: _step}
+    return {torch.ops.elman.layer.default: _layer}
 
 
 def _opset() -> Any:
@@ -51,25 +53,15 @@ def _opset() -> Any:
     return opset18
 
 
-def _layer(
-    input: Any,
-    batch_sizes: Any,
-    lengths: Any,
-    resets: Any,
-    h_0: Any,
-    c_0: Any,
-    h_reset: Any,
-    c_reset: Any,
-    weights: Sequence[Any],
-    cell: str,
-    directions: int,
-    every_c: bool,
-    keeps: bool,
-) -> tuple[Any, ...]:
-    for name, given in (("a PackedSequence", batch_sizes is not None), ("resets", resets is not None)):
-        if given:
+def _layer(*given: Any) -> tuple[Any, ...]:
+    arguments = Arguments(*given[:-1])
+    input, batch_sizes, lengths, resets = arguments[:4]
+    for name, value in (("a PackedSequence", batch_sizes), ("resets", resets)):
+        if value is not None:
             raise ValueError(f"torch.onnx.export: expected padded input and no resets, got {name}: ONNX has none")
-    if every_c:
+    if arguments.cell not in BUILT_IN:
+        raise ValueError("torch.onnx.export: expected RNN, GRU or LSTM, got a cell of one's own: ONNX has no programs")
+    if arguments.every and BUILT_IN[arguments.cell].states > 1:
         raise ValueError(
             "torch.onnx.export: expected return_states=False of an LSTM: ONNX gives c of the last step alone"
         )
@@ -77,23 +69,13 @@ def _layer(
     batch = op.Shape(input, start=1, end=2)
     states = [
         given if given is not None or at_resets is None else _expanded(op, at_resets, batch)
-        for given, at_resets in ((h_0, h_reset), (c_0, c_reset))
+        for given, at_resets in ((arguments.h_0, arguments.h_reset), (arguments.c_0, arguments.c_reset))
     ]
     sequence_lens = None if lengths is None else op.Cast(lengths, to=6)  # int32
-    output, h_n, *c_n = _node(op, input, sequence_lens, states, weights, cell, directions)
+    output, h_n, *c_n = _node(op, input, sequence_lens, states, arguments.given, arguments.cell, arguments.directions)
     output = op.Reshape(op.Transpose(output, perm=[0, 2, 1, 3]), op.Constant(value_ints=[0, 0, -1]))
     nothing = op.Constant(value_floats=[0.0])
     return output, h_n, *(c_n or [nothing]), nothing, nothing
-
-
-def _step(input: Any, h: Any, c: Any, weights: Sequence[Any], cell: str, keeps: bool) -> tuple[Any, ...]:
-    op = _opset()
-    first = op.Constant(value_ints=[0])
-    states = [None if state is None else op.Unsqueeze(state, first) for state in (h, c)]
-    _, *after = _node(op, op.Unsqueeze(input, first), None, states, weights, cell, 1)
-    nothing = op.Constant(value_floats=[0.0])
-    after = [op.Squeeze(state, first) for state in after]
-    return *after, *[nothing] * (2 - len(after)), nothing
 
 
 def _node(

@@ -17,7 +17,7 @@ from elman import _gate
 from elman._errors import shown
 from elman.cells import Cell, Learned
 from elman.nn import _general
-from elman.nn._layouts import Layout, Packed
+from elman.nn._layouts import Layout, Packed, Padded, Traced
 from elman.nn._weights import set_values
 from elman.ops._program import Operands, program_layer
 
@@ -230,6 +230,7 @@ class Recurrent(Module):
                 results = self._run_layer(inputs, call, index, rows.float(), before)
             return [result.to(lower) for result in results]
         layout, width, program = call.layout, self._widths[index], self.cell.program
+        cuts = layout.cuts if isinstance(layout, Traced) else {}
         of_steps, of_sequences = program.inputs_by("step"), program.inputs_by("sequence")
         names, find = self._names[index], self._parameters.get  # those that are parametrized are found as PyTorch does
         weights, of_units = (
@@ -239,16 +240,27 @@ class Recurrent(Module):
         by_sequence = [
             [self._of_sequences(name, inputs, width, rows, layout) for name in of_sequences] for _ in weights
         ]
+        at_resets = call.at_resets[index]
+        if len(program.results) > len(before) and isinstance(layout, Traced):
+            before = self._begun(before, at_resets, layout)
+        further = self._further(before, dict(zip(of_sequences, zip(*by_sequence, strict=True), strict=True)))
         operands = Operands(
             rows,
-            [*before, *self._further(before, dict(zip(of_sequences, zip(*by_sequence, strict=True), strict=True)))],
+            [*before, *further],
+            [*at_resets, *[None] * len(further)],
             weights,
             of_units,
             by_step,
             by_sequence,
         )
-        states, last = program_layer(program, width, call.batch_sizes, operands, call.every)
+        states, last = program_layer(program, width, call.batch_sizes, operands, call.every, **cuts)
         return [states[0], *last, *states[1:]]
+
+    def _begun(self, before: _general.States, at_resets: _general.States, layout: Traced) -> _general.States:
+        """The states before the first step, where what is fed back is more than a state and steps are traced."""
+        if layout.resets is not None and self.learn_initial_state:
+            raise ValueError("resets: expected no learned initial states beside a mask of them in what is traced")
+        return [Padded.begin(layout, *pair) for pair in zip(before, at_resets, strict=True)]
 
     def _further(self, before: list[Tensor | None], by_sequence: dict[str, tuple[Tensor, ...]]) -> list[Tensor | None]:
         """What is fed back at the first step, where the program is handed it beside the states."""
@@ -275,7 +287,7 @@ class Recurrent(Module):
         given = inputs.get(name)
         if given is None:
             given = self._drawn(name, (layout.batch, width), rows)
-        elif isinstance(given, Tensor) and given.shape == (width,) and layout.batch == 1:
+        elif isinstance(given, Tensor) and given.dim() == 1 and len(given) == width and layout.batch == 1:
             given = given.unsqueeze(0)
         if not isinstance(given, Tensor) or given.shape != (layout.batch, width):
             raise ValueError(f"{name}: expected {(layout.batch, width)}, one a sequence, got {_said(given)}")

@@ -18,7 +18,6 @@ from elman.nn._given import flags_of
 from elman.nn._parameters import Parameters
 from elman.ops import _operators
 from elman.ops._back_ends import BACK_ENDS
-from elman.ops._transformed import transformed, transformed_step
 
 __all__ = ["Cell", "Layer"]
 
@@ -80,7 +79,7 @@ class _Recurrent:
         is_onednns = self._has_pair and isinstance(self, Layer)
         is_refused = _gate.is_transformed() or (is_onednns and (_gate.is_forward_mode() or _gate.is_autocast()))
         if is_refused and _gate.nothing_intercepts(but_transforms=True):
-            return _gate.fits, transformed, transformed_step
+            return _gate.fits, _operators.transformed, _operators.transformed_step
         return None, None, None
 
     # What the engine does not take, methods called _run… answer with None.

@@ -1,43 +1,60 @@
-"""The engine's two calls for a recurrent layer, over tensors."""
+"""The engine's two calls for a recurrent layer, over tensors, and the same by PyTorch's operations."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
-from elman import _engine
-from elman._cells import FAMILIES
+from elman import _engine, reference
 from elman._gate import threads
+from elman.ops._cells import EngineCell
 from elman.ops._flops import profiler, tell_products
+from elman.ops._rows import index_of, put, take
 
-__all__ = ["backward", "forward"]
+__all__ = ["Call", "apart", "backward", "composed", "every_further", "forward", "split", "together"]
 
-_CELLS = {cell: getattr(_engine.Cell, cell) for family in FAMILIES.values() for cell in family.modes.values()}
 _forward: Any = _engine.forward
 _backward: Any = _engine.backward
 
 
+class Call(NamedTuple):
+    """What a call of one layer is besides its tensors.
+
+    These are, always in this order: the input; ``h_0`` and ``c_0``, of a cell with more than two states all but the
+    first behind one another ``(states - 1, directions, batch, hidden_size)``; and what else is given: for each
+    direction ``weight_ih, weight_hh`` and, with biases, ``bias_ih, bias_hh``; of a program these four always, None for
+    what there is not, and behind them what it is given by unit, by step and by sequence, each direction by direction.
+    """
+
+    cell: EngineCell
+    directions: int
+    hidden_size: int
+    batch_sizes: Tensor | None  # of packed input the rows of each step
+    places: Tensor | None = None  # where these lie in padded input: see elman.ops.layer; none of a program
+
+
+def split(call: Call, given: Sequence[Any]) -> tuple[list[Any], Sequence[list[Any]]]:
+    """What is given besides input and states as the engine takes it: weights, and a program's inputs by their kinds."""
+    if call.cell.program is None:
+        return [*given], ()
+    weights, *inputs = call.cell.parts(given, call.directions)
+    return weights, inputs
+
+
 def forward(
-    cell: str,
-    directions: int,
-    hidden_size: int,
-    input: Tensor,
-    h_0: Tensor | None,
-    c_0: Tensor | None,
-    batch_sizes: Tensor | None,
-    weights: list[Tensor],
-    keeps: bool,
-    places: Tensor | None = None,
+    call: Call, input: Tensor, h_0: Tensor | None, c_0: Tensor | None, weights: list[Any], keeps: bool, *inputs: Any
 ) -> tuple[tuple[Tensor, ...], Tensor | None]:
     """The output and the final states, of one step the states alone; and what the backward pass needs besides.
 
-    The latter is None where the cell keeps nothing, and without ``keeps``; its rows are packed though ``places`` say
-    where those of the others lie.
+    The latter is None where the cell keeps nothing, and without ``keeps``. The ``inputs`` are a program's.
     """
-    of_call = _CELLS[cell], threads(), directions
-    results = _forward(*of_call, input, h_0, c_0, batch_sizes, weights, hidden_size, keeps, places)
+    cell, directions, hidden_size, sizes, places = call
+    results = _forward(
+        cell.code, threads(), directions, input, h_0, c_0, sizes, weights, hidden_size, keeps, *(inputs or (places,))
+    )
     if profiler._is_profiler_enabled:
         each = len(weights) // directions
         tell_products(input, weights[::each])
@@ -46,48 +63,103 @@ def forward(
 
 
 def backward(
-    cell: str,
-    directions: int,
-    hidden_size: int,
+    call: Call,
     input: Tensor,
     h_0: Tensor | None,
     c_0: Tensor | None,
-    batch_sizes: Tensor | None,
-    matrices: list[Tensor],
+    matrices: list[Any],
     output: Tensor | None,
     kept: Tensor | None,
-    d_output: Tensor | None,
-    d_h_n: Tensor | None,
-    d_c_n: Tensor | None,
+    d_results: Sequence[Tensor | None],
     needed: Sequence[bool],
+    *inputs: Any,
     deltas: bool = False,
-    places: Tensor | None = None,
 ) -> tuple[Tensor | None, ...]:
-    """The gradients that are ``needed``, of input, h_0, c_0 and weights; None for the others.
+    """The gradients that are ``needed``, of input, h_0, c_0 and what else is given; None for the others.
 
-    ``output`` may be None after one step of a cell that keeps what its backward pass needs. With ``deltas`` those of
-    every row come last, ``(directions, rows, features)``: of the gates apart W_ih's, then W_hh's of all gates.
+    ``output`` may be None after one step of a cell that keeps what its backward pass needs. ``d_results`` are those of
+    output, h_n and c_n. With ``deltas`` those of every row come last, ``(directions, rows, features)``: of the gates
+    apart W_ih's, then W_hh's of all gates.
     """
+    d_output, d_h_n, d_c_n = d_results
     if profiler._is_profiler_enabled:
         tell_products(input, matrices[::2], needed[0] + needed[3])
         states = next(rows for rows in (output, d_output, d_c_n) if rows is not None)
         tell_products(states, matrices[1::2], 1 + needed[4])
+    cell, directions, hidden_size, sizes, places = call
+    of_call = cell.code, threads(), directions, input, h_0, c_0, sizes, matrices, hidden_size
     return _backward(  # type: ignore[no-any-return]
-        _CELLS[cell],
-        threads(),
-        directions,
-        input,
-        h_0,
-        c_0,
-        batch_sizes,
-        matrices,
-        hidden_size,
-        output,
-        kept,
-        d_output,
-        d_h_n,
-        d_c_n,
-        needed,
-        deltas,
-        places,
+        *of_call, output, kept, d_output, d_h_n, d_c_n, needed, *((*inputs, deltas) if inputs else (deltas, places))
     )
+
+
+def every_further(call: Call, kept: Any, output: Tensor) -> Tensor:
+    """The states but the first after every step, which is what is kept of a row last: each shaped as the output, behind
+    one another where they are several."""
+    columns = kept[..., kept.shape[-1] - (call.cell.states - 1) * call.hidden_size :].split(call.hidden_size, -1)
+    every = [torch.cat([*of_state], -1) for of_state in columns]  # of (directions, rows, units)
+    if call.batch_sizes is not None and call.places is not None:
+        index = index_of(call.batch_sizes, call.places, output.shape[1])
+        every = [put(of_state, index, *output.shape[:2]) for of_state in every]
+    every = [of_state.view(output.shape) for of_state in every]
+    return torch.stack(every) if len(every) > 1 else every[0]
+
+
+def together(states: Sequence[Any]) -> list[Any]:
+    """The states but the first as a call takes and returns them: none, the one that there is, or all in one tensor."""
+    given = [state for state in states if state is not None]
+    if len(states) < 2 or not given:
+        return [*states[:1]]
+    return [torch.stack([torch.zeros_like(given[0]) if state is None else state for state in states])]
+
+
+def apart(states: Tensor | None, count: int) -> list[Any]:
+    """The inverse of :func:`together`, where so many are."""
+    return [states] * count if count < 2 or states is None else [*states.unbind()]
+
+
+def composed(
+    call: Call, input: Tensor, h_0: Tensor | None, c_0: Tensor | None, *given: Any, every: bool = False
+) -> list[Tensor]:
+    """What :func:`forward` returns, by PyTorch's operations, of several steps; with ``every`` also what
+    :func:`every_further` does."""
+    cell, directions, hidden_size, batch_sizes, places = call
+    if batch_sizes is None and input.dim() == 2:  # one step
+        h_0, c_0 = (None if x is None else x.unsqueeze(0) for x in (h_0, c_0))
+        _, *states = composed(call, input.unsqueeze(0), h_0, c_0, *given)
+        return [state.squeeze(0) for state in states]
+    if batch_sizes is not None and places is not None:
+        sizes, index = input.shape[:2], index_of(batch_sizes, places, input.shape[1])
+        output, *others = composed(call._replace(places=None), take(input, index), h_0, c_0, *given, every=every)
+        if every:
+            others[-1] = put(others[-1], index, *sizes)
+        return [put(output, index, *sizes), *others]
+    before, parts = [h_0, *apart(c_0, cell.states - 1)], cell.parts(given, directions)
+    every_state, last = [], []
+    for direction in range(directions):
+        weights, units, steps, sequences = (
+            part[len(part) // directions * direction :][: len(part) // directions] for part in parts
+        )
+        of_every, of_last = reference.unroll(
+            cell.step(units),
+            input,
+            batch_sizes,
+            [None if state is None else state[direction] for state in before],
+            *[*weights, None, None][:4],
+            reverse=direction == 1,
+            units=hidden_size,
+            fed_back=cell.fed_back,
+            step_inputs=[*steps, *(_by_step(x, call, input) for x in sequences)],
+        )
+        every_state.append(of_every)
+        last.append(of_last)
+    output, *others = (torch.cat(of_state, -1) for of_state in zip(*every_state, strict=True))
+    h_n, *c_n = (torch.stack(of_state) for of_state in zip(*last, strict=True))
+    return [output, h_n, *together(c_n), *(together(others) if every else [])]
+
+
+def _by_step(of_sequences: Tensor, call: Call, input: Tensor) -> Tensor:
+    """What is given for each sequence, for each of its steps."""
+    if call.batch_sizes is None:
+        return of_sequences.expand(input.shape[0], *of_sequences.shape)
+    return torch.cat([of_sequences[:rows] for rows in call.batch_sizes.tolist()])

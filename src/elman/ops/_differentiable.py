@@ -4,57 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from elman import reference
+from elman.ops._calls import Call, composed
 from elman.ops._kept import joined
-from elman.ops._rows import index_of, put, take
 
-__all__ = ["composed", "differentiable_backward", "differentiated", "gradients_by_equations"]
-
-
-def gradients_by_equations(
-    given: Sequence[Any],
-    batch_sizes: Tensor | None,
-    cell: str,
-    directions: int,
-    d_results: Sequence[Any],
-    needed: Sequence[bool],
-) -> tuple[Tensor, ...]:
-    """The ``needed`` gradients of ``given``, input, h_0, c_0 and weights, as a function that has all derivatives."""
-
-    def results(*wanted: Tensor) -> tuple[Tensor, ...]:
-        remaining = iter(wanted)
-        arguments = [next(remaining) if need else tensor for tensor, need in zip(given, needed, strict=True)]
-        return (*composed(*arguments, batch_sizes=batch_sizes, cell=cell, directions=directions),)
-
-    vjp: Any = torch.func.vjp
-    found, pull = vjp(results, *(tensor for tensor, need in zip(given, needed, strict=True) if need))
-    arriving = tuple(torch.zeros_like(x) if d is None else d for x, d in zip(found, d_results, strict=False))
-    return pull(arriving)  # type: ignore[no-any-return]
+__all__ = ["differentiable_backward", "differentiated"]
 
 
 def differentiable_backward(
+    call: Call,
     given: Sequence[Tensor | None],
     originals: Sequence[Tensor | None],
-    batch_sizes: Tensor | None,
-    cell: str,
-    directions: int,
     d_results: Sequence[Tensor | None],
     needed: Sequence[bool],
-    places: Tensor | None = None,
 ) -> list[Tensor | None]:
     """What the engine computes, by operations that PyTorch can differentiate again.
 
-    ``given`` are input, h_0, c_0 and weights, ``originals`` where autograd goes on from them: see :func:`joined`.
-    One step, input ``(batch, features)`` without batch sizes, has its states for results, a layer its output and them;
-    ``d_results`` may be more.
+    ``given`` are input, h_0, c_0 and all else that a call is given, ``originals`` where autograd goes on from them: see
+    :func:`joined`. One step, input ``(batch, features)`` without batch sizes, has its states for results, a layer its
+    output and them; ``d_results`` may be more, and the fourth that of the states but the first at every step.
     """
-    every_c = len(d_results) == 4 and d_results[3] is not None
-    run = partial(composed, batch_sizes=batch_sizes, cell=cell, directions=directions, every_c=every_c, places=places)
+    every = len(d_results) == 4 and d_results[3] is not None
+    run = partial(composed, call, every=every)
     return differentiated(run, lambda: [*map(joined, given, originals)], d_results, needed)
 
 
@@ -81,45 +55,3 @@ def differentiated(
         )
     remaining = iter(gradients)
     return [next(remaining) if need else None for need in needed]
-
-
-def composed(
-    input: Tensor,
-    h_0: Tensor | None,
-    c_0: Tensor | None,
-    *weights: Tensor,
-    batch_sizes: Tensor | None,
-    cell: str,
-    directions: int,
-    every_c: bool = False,
-    places: Tensor | None = None,
-) -> list[Tensor]:
-    """What :func:`elman.ops.layer` returns, or :func:`elman.ops.step`, composed of PyTorch's operations."""
-    each = len(weights) // directions
-    none = [None] * (4 - each)
-    if batch_sizes is None and input.dim() == 2:
-        return [*reference.layer(input.unsqueeze(0), None, h_0, c_0, *weights, *none, cell=cell, reverse=False)[1:]]
-    if batch_sizes is not None and places is not None:
-        sizes, index = input.shape[:2], index_of(batch_sizes, places, input.shape[1])
-        options: dict[str, Any] = {"cell": cell, "directions": directions, "every_c": every_c}
-        output, *others = composed(take(input, index), h_0, c_0, *weights, batch_sizes=batch_sizes, **options)
-        if every_c:
-            others[-1] = put(others[-1], index, *sizes)
-        return [put(output, index, *sizes), *others]
-    of_directions = [
-        reference.layer(
-            input,
-            batch_sizes,
-            None if h_0 is None else h_0[direction],
-            None if c_0 is None else c_0[direction],
-            *weights[direction * each : (direction + 1) * each],
-            *none,
-            cell=cell,
-            reverse=direction == 1,
-            every_c=every_c,
-        )
-        for direction in range(directions)
-    ]
-    outputs, *states = zip(*of_directions, strict=True)
-    cells = [torch.cat(states.pop(), -1)] if every_c else []
-    return [torch.cat(outputs, -1), *map(torch.stack, states), *cells]

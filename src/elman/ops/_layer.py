@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -11,18 +12,17 @@ from torch import Tensor
 
 from elman import _engine
 from elman._gate import are_plain, nothing_intercepts
-from elman.ops._calls import backward, forward
+from elman.ops._calls import Call, backward, every_further, forward, split
+from elman.ops._cells import BUILT_IN
 from elman.ops._differentiable import differentiable_backward
 from elman.ops._kept import keep, originals
-from elman.ops._rows import index_of, put
 
-__all__ = ["cells_of", "layer"]
+__all__ = ["layer", "run"]
 
 _requires_grad = attrgetter("requires_grad")
 _copies: Any = _engine.copies
-# cell, directions, hidden size, of packed input the rows of each step, whether the output is batch first, every_c, and
-# the places
-_Call = tuple[str, int, int, Tensor | None, bool, bool, Tensor | None]
+# makes one of these faster than the class itself
+_call_of: Any = partial(tuple.__new__, Call)
 
 
 def layer(
@@ -61,35 +61,30 @@ def layer(
         ``(directions, batch, hidden_size)``, of an LSTM c_n, shaped as h_n, and with ``every_c`` the c_t of every step,
         shaped as the output would be without ``output_batch_first``.
     """
-    call = cell, directions, hidden_size, batch_sizes, output_batch_first, every_c, places
+    call = _call_of((BUILT_IN[cell], directions, hidden_size, batch_sizes, places))
     if torch.is_grad_enabled() and (
         any(map(_requires_grad, (*weights, input)))
         or (h_0 is not None and h_0.requires_grad)
         or (c_0 is not None and c_0.requires_grad)
     ):
-        return _apply(call, input, h_0, c_0, *weights)  # type: ignore[no-any-return]
-    results, _ = _run(call, input, h_0, c_0, weights, every_c)
+        return _apply((call, output_batch_first, every_c), input, h_0, c_0, *weights)  # type: ignore[no-any-return]
+    results, kept = forward(call, input, h_0, c_0, weights, every_c)
+    if every_c:
+        results = *results, every_further(call, kept, results[0])
     if output_batch_first:
         results[0].transpose_(0, 1)
     return results
 
 
-def _run(
-    call: _Call, input: Tensor, h_0: Tensor | None, c_0: Tensor | None, weights: list[Tensor], keeps: bool = False
-) -> tuple[tuple[Tensor, ...], Tensor | None]:
-    cell, directions, hidden_size, batch_sizes, _, every_c, places = call
-    results, kept = forward(cell, directions, hidden_size, input, h_0, c_0, batch_sizes, weights, keeps, places)
-    if every_c:
-        cells = cells_of(kept, hidden_size)
-        if batch_sizes is not None and places is not None:
-            cells = put(cells, index_of(batch_sizes, places, input.shape[1]), *input.shape[:2])
-        results = *results, cells.view(results[0].shape)
-    return results, kept
-
-
-def cells_of(kept: Any, hidden_size: int) -> Tensor:
-    """The c_t of every row ``(rows, directions * hidden_size)``: what an LSTM keeps of it last."""
-    return torch.cat([*kept[..., -hidden_size:]], 1)
+def run(
+    call: Call, input: Tensor, h_0: Tensor | None, c_0: Tensor | None, *given: Any, every: bool
+) -> tuple[Tensor, ...]:
+    """The same of any cell, given as to a :class:`Call`; with ``every`` also the states but the first at each step."""
+    if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in (input, h_0, c_0, *given)):
+        return _apply((call, False, every), input, h_0, c_0, *given)  # type: ignore[no-any-return]
+    weights, inputs = split(call, given)
+    results, kept = forward(call, input, h_0, c_0, weights, every, *inputs)
+    return (*results, every_further(call, kept, results[0])) if every else results
 
 
 class _Layer(torch.autograd.Function):
@@ -102,20 +97,31 @@ class _Layer(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, call: _Call, input: Tensor, h_0: Tensor | None, c_0: Tensor | None, *weights: Tensor
+        ctx: Any,
+        asked: tuple[Call, bool, bool],
+        input: Tensor,
+        h_0: Tensor | None,
+        c_0: Tensor | None,
+        *given: Any,
     ) -> tuple[Tensor, ...]:
-        _, directions, _, batch_sizes, output_batch_first, *_ = call
-        matrices, biases = _apart(weights, directions)
-        aliases, computed, leaves = keep((input, h_0, c_0, *matrices))
-        x, h_before, c_before, *of_weights = aliases
-        results, kept = _run(call, x, h_before, c_before, _together(of_weights, biases), True)
+        call, output_batch_first, every = asked
+        cell, directions, _, batch_sizes, _ = call
+        count = len(given) if cell.program is None else len(given) - directions * sum(cell.inputs)
+        matrices, biases = _apart(given[:count], directions)
+        aliases, computed, leaves = keep((input, h_0, c_0, *matrices, *given[count:]))
+        x, h_before, c_before, *others = aliases
+        weights, inputs = _together(others, biases, directions), _inputs(call, others)
+        results, kept = forward(call, x, h_before, c_before, weights, True, *inputs)
         output = results[0]
         ctx.save_for_backward(output.data, kept, *aliases, *computed)
         if batch_sizes is not None:
-            call = *call[:3], batch_sizes.clone(), *call[4:]  # what is checked stays as it was
+            call = call._replace(batch_sizes=batch_sizes.clone())  # what is checked stays as it was
+        if every:
+            results = *results, every_further(call, kept, output)
         if output_batch_first:
             output.transpose_(0, 1)  # in place, before writes are counted
-        ctx.kept = call, leaves, biases, _copies(biases), _Writes(output)
+        numbers = _copies(biases) if cell.program is None else [None if x is None else _copies([x])[0] for x in biases]
+        ctx.kept = call, output_batch_first, leaves, biases, numbers, _Writes(output)
         ctx.set_materialize_grads(False)
         return results
 
@@ -125,58 +131,44 @@ class _Layer(torch.autograd.Function):
         d_output: Tensor | None,
         d_h_n: Tensor | None,
         d_c_n: Tensor | None = None,
-        d_every_c: Tensor | None = None,
+        d_every: Tensor | None = None,
     ) -> tuple[Tensor | None, ...]:
         output, kept, *saved = ctx.saved_tensors  # once: checkpointing allows no second reading
         needed = ctx.needs_input_grad[1:]
-        if d_output is None and d_h_n is None and d_c_n is None and d_every_c is None:
+        if d_output is None and d_h_n is None and d_c_n is None and d_every is None:
             return None, *[None] * len(needed)
-        call, leaves, biases, numbers, writes = ctx.kept
-        cell, directions, hidden_size, batch_sizes, output_batch_first, _, places = call
+        call, output_batch_first, leaves, biases, numbers, writes = ctx.kept
         if output_batch_first and d_output is not None:
             d_output = d_output.transpose(0, 1)
-        input, h_0, c_0, *matrices = aliases = saved[: len(leaves)]
+        input, h_0, c_0, *others = aliases = saved[: len(leaves)]
+        d_results = d_output, d_h_n, d_c_n
         in_engine = (
-            d_every_c is None
+            d_every is None
             and not torch.is_grad_enabled()
-            and are_plain([output, kept, *aliases, d_output, d_h_n, d_c_n])
+            and are_plain([output, kept, *aliases, *d_results])
             and nothing_intercepts()
         )
+        cell, directions, *_ = call
+        count = 2 * directions
         if writes or not in_engine:
-            as_they_were = [torch.frombuffer(bytearray(copy), dtype=input.dtype) for copy in numbers]
+            as_they_were = [x and torch.frombuffer(bytearray(x), dtype=input.dtype) for x in numbers]
+            weights = _together(others, as_they_were, directions)
         if not in_engine:
             # what is no plain tensor, what shall be differentiated again, and what comes through the cell states on the
             # way is left to PyTorch's operations
             leads = originals(leaves, saved[len(leaves) :])
+            of_weights = _together(leads[3:], biases, directions)
             return None, *differentiable_backward(
-                (input, h_0, c_0, *_together(matrices, as_they_were)),
-                (*leads[:3], *_together(leads[3:], biases)),
-                batch_sizes,
-                cell,
-                directions,
-                (d_output, d_h_n, d_c_n, d_every_c),
+                call,
+                (input, h_0, c_0, *weights, *others[count:]),
+                (*leads[:3], *of_weights, *leads[3 + count :]),
+                (*d_results, d_every),
                 needed,
-                places,
             )
+        matrices, inputs = (others, ()) if cell.program is None else (others[:count], _inputs(call, others))
         if writes:
-            (output, *_), _ = _run(call, input, h_0, c_0, _together(matrices, as_they_were))
-        return None, *backward(
-            cell,
-            directions,
-            hidden_size,
-            input,
-            h_0,
-            c_0,
-            batch_sizes,
-            matrices,
-            output,
-            kept,
-            d_output,
-            d_h_n,
-            d_c_n,
-            needed,
-            places=places,
-        )
+            (output, *_), _ = forward(call, input, h_0, c_0, weights, False, *inputs)
+        return None, *backward(call, input, h_0, c_0, matrices, output, kept, d_results, needed, *inputs)
 
 
 # What PyTorch's own apply does first is look for transforms: the gate has seen to it that there are none.
@@ -184,15 +176,23 @@ _apply: Any = getattr(super(torch.autograd.Function, _Layer), "apply", _Layer.ap
 
 
 def _apart(weights: Sequence[Tensor], directions: int) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-    """The matrices and the biases of :func:`layer`'s weights."""
+    """The matrices and the biases of the weights."""
     if directions == 1:
         return weights[:2], weights[2:]
     each = len(weights) // directions
     return (*weights[:2], *weights[each : each + 2]), (*weights[2:each], *weights[each + 2 :])
 
 
-def _together(matrices: Sequence[Any], biases: Sequence[Any]) -> list[Any]:
-    return [*matrices[:2], *biases[:2], *matrices[2:], *biases[2:]]
+def _together(matrices: Sequence[Any], biases: Sequence[Any], directions: int) -> list[Any]:
+    """The inverse; what is behind the matrices does not matter."""
+    if directions == 1:
+        return [*matrices[:2], *biases]
+    return [*matrices[:2], *biases[:2], *matrices[2:4], *biases[2:]]
+
+
+def _inputs(call: Call, others: list[Any]) -> Sequence[list[Any]]:
+    """What lies behind the matrices, as the engine takes it."""
+    return () if call.cell.program is None else split(call, others[2 * call.directions :])[1]
 
 
 _NOTHING: dict[torch.dtype, Tensor] = {}

@@ -1,4 +1,8 @@
-"""Functions as operators in PyTorch's registry, with gradients under autograd and ``torch.func`` alike."""
+"""``elman::layer`` and ``elman::layer_backward`` in PyTorch's registry, for all that looks into a program.
+
+``torch.compile``, ``torch.export``, fake tensors and ``torch.func`` see of a call, of any cell, these two. Here is how
+they are differentiated; what they compute, ``_operators.py`` says, and what ``vmap`` makes of them, ``_batching.py``.
+"""
 
 from __future__ import annotations
 
@@ -10,100 +14,111 @@ from torch import Tensor
 from torch.autograd import Function, forward_ad
 
 from elman import _gate
+from elman.ops import _batching
+from elman.ops._arguments import LAYER, LAYER_BACKWARD, Arguments, Backward
 
-__all__ = ["Operator"]
+__all__ = ["register"]
 
 _library = torch.library.Library("elman", "DEF")
+_results: Any = None  # what register() was given
 
 
-class Operator:
-    """``elman::name(tensors, weights, options, keeps)``, whose results are as many tensors always and one thing more:
-    what it keeps for the backward pass, and
-
-    ``elman::name_backward(d_results, first result, kept, tensors, weights, options, needed)``, which returns those
-    gradients of tensors and weights that are needed.
+def register(
+    results: Callable[[Arguments, bool], Sequence[Tensor]],
+    shapes: Callable[[Arguments, bool], Sequence[Tensor]],
+    gradients: Callable[[Backward], Sequence[Tensor | None] | None],
+) -> None:
+    """Define the operators.
 
     Args:
-        tensors, options: the arguments before and behind the weights, as in a schema.
-        count: of the results.
-        results: computes them. Without ``keeps``, the last argument, autograd can differentiate it.
-        shapes: what it returns, without its numbers.
-        gradients: computes them all, None for those that are not needed; or returns None where it cannot.
+        results: computes output, ``h_n``, ``c_n``, the states but the first after every step, and what is kept for the
+            backward pass; an empty tensor for what there is not. Without the latter autograd can differentiate it.
+        shapes: the same without numbers.
+        gradients: computes those that are needed, and deltas; or returns None where it cannot.
     """
-
-    def __init__(
-        self,
-        name: str,
-        tensors: str,
-        options: str,
-        count: int,
-        *,
-        results: Callable[..., tuple[Tensor, ...]],
-        shapes: Callable[..., tuple[Tensor, ...]],
-        gradients: Callable[..., Sequence[Tensor | None] | None],
-    ) -> None:
-        self.count, self.before, self.results, self.gradients = count, tensors.count(",") + 1, results, gradients
-        inputs = f"{tensors}, Tensor[] weights, {options}"
-        self.forward = _define(
-            name, f"({inputs}, bool keeps) -> ({', '.join(['Tensor'] * (count + 1))})", results, shapes, self._forward
-        )
-        self.backward = _define(
-            f"{name}_backward",
-            f"(Tensor?[] d_results, Tensor output, Tensor kept, {inputs}, bool[] needed) -> Tensor[]",
-            self._gradients,
-            self._shapes_of_gradients,
-            self._backward,
-        )
-
-    def _flat(self, given: Sequence[Any]) -> list[Any]:
-        """The tensors and the weights."""
-        return [*given[: self.before], *given[self.before]]
-
-    def _forward(self, keys: Any, *given: Any) -> Any:
-        flat, options = self._flat(given), given[self.before + 1 :]
-        if _any_learns(flat):
-            return _apply(_Forward, self, keys & _gate.after_autograd, options, *flat)
-        return self.forward.redispatch(keys & _gate.after_autograd, *given)
-
-    def _backward(self, keys: Any, *given: Any) -> Any:
-        (d_results, *saved), of_forward = given[:3], given[3:]
-        flat, options = self._flat(of_forward), of_forward[self.before + 1 :]
-        if _any_learns([*d_results, *flat]):
-            return [*_apply(_Backward, self, keys & _gate.after_autograd, options, *d_results, *saved, *flat)]
-        return self.backward.redispatch(keys & _gate.after_autograd, *given)
-
-    def _gradients(self, d_results: Sequence[Any], output: Tensor, kept: Tensor, *given: Any) -> list[Tensor]:
-        flat, options, needed = self._flat(given), given[self.before + 1 : -1], given[-1]
-        found = self.gradients(d_results, output, kept, *given)
-        if found is None:
-            with torch.enable_grad():
-                again = [x.detach().requires_grad_() if need else x for x, need in zip(flat, needed, strict=True)]
-                pairs = zip(self.results(*self.given(again, options)), d_results, strict=False)
-                results, d_results = zip(*(pair for pair in pairs if pair[1] is not None), strict=True)
-                of_needed = iter(torch.autograd.grad(results, _where(again, needed), d_results, allow_unused=True))
-            found = [next(of_needed) if need else None for need in needed]
-        wanted = zip(_where(flat, needed), _where(found, needed), strict=True)
-        return [torch.zeros_like(x) if d_x is None else d_x for x, d_x in wanted]
-
-    def _shapes_of_gradients(self, *given: Any) -> list[Tensor]:
-        return [x.new_empty(x.shape) for x, need in zip(self._flat(given[3:]), given[-1], strict=True) if need]
-
-    def given(self, flat: Sequence[Any], options: Sequence[Any]) -> tuple[Any, ...]:
-        """The arguments again."""
-        return *flat[: self.before], [*flat[self.before :]], *options
+    global _results
+    _results = results
+    _define(
+        "layer",
+        f"({LAYER}, bool keeps) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
+        lambda *given: (*results(Arguments(*given[:-1]), given[-1]),),
+        lambda *given: (*shapes(Arguments(*given[:-1]), given[-1]),),
+        _forward,
+        _forward_of_members,
+    )
+    _define(
+        "layer_backward",
+        f"({LAYER_BACKWARD}) -> Tensor[]",
+        lambda *given: _gradients(Backward.of(given), gradients),
+        lambda *given: _shapes_of_gradients(Backward.of(given)),
+        _backward,
+        _backward_of_members,
+    )
 
 
 def _define(
-    name: str, schema: str, numbers: Callable[..., Any], shapes: Callable[..., Any], differentiable: Callable[..., Any]
-) -> Any:
+    name: str,
+    schema: str,
+    numbers: Callable[..., Any],
+    shapes: Callable[..., Any],
+    differentiable: Callable[..., Any],
+    of_members: Callable[..., Any],
+) -> None:
     _library.define(name + schema, tags=(torch.Tag.pt2_compliant_tag,))
     _library.impl(name, torch.no_grad()(numbers), "CompositeExplicitAutograd")
     _library.impl(name, differentiable, "Autograd", with_keyset=True)
+    _library.impl(name, of_members, "FuncTorchBatched")
     torch.library.register_fake(f"elman::{name}", shapes, lib=_library)
-    return getattr(torch.ops.elman, name).default
 
 
-def _any_learns(tensors: Sequence[Tensor | None]) -> bool:
+def _gradients(
+    backward: Backward, gradients: Callable[[Backward], Sequence[Tensor | None] | None]
+) -> list[Tensor | None]:
+    """Those that are needed, then deltas."""
+    flat, needed = backward.arguments.flat, backward.needed
+    found = gradients(backward)
+    if found is None:
+        with torch.enable_grad():
+            again = [x.detach().requires_grad_() if need else x for x, need in zip(flat, needed, strict=True)]
+            pairs = zip(_results(backward.arguments.having(again), False), backward.d_results, strict=False)
+            results, d_results = zip(*(pair for pair in pairs if pair[1] is not None), strict=True)
+            of_needed = iter(torch.autograd.grad(results, _where(again, needed), d_results, allow_unused=True))
+        found = [next(of_needed) if need else None for need in needed]
+    of_flat = zip(_where(flat, needed), _where(found[: len(flat)], needed), strict=True)
+    return [*(torch.zeros_like(x) if d_x is None else d_x for x, d_x in of_flat), *found[len(flat) :]]
+
+
+def _shapes_of_gradients(backward: Backward) -> list[Tensor]:
+    shapes = [x.new_empty(x.shape) for x in _where(backward.arguments.flat, backward.needed)]
+    if backward.deltas:
+        call, output = backward.arguments.call, backward.output
+        features = (call.cell.gates + call.cell.apart) * call.hidden_size
+        shapes.append(output.new_empty(call.directions, output[..., 0].numel(), features))
+    return shapes
+
+
+def _forward(keys: Any, *given: Any) -> Any:
+    arguments, keeps = Arguments(*given[:-1]), given[-1]
+    flat = arguments.flat
+    if _learns(flat):
+        return _apply(_Forward, keys & _gate.after_autograd, _bare(arguments), keeps, *flat)
+    return torch.ops.elman.layer.default.redispatch(keys & _gate.after_autograd, *given)
+
+
+def _backward(keys: Any, *given: Any) -> Any:
+    backward = Backward.of(given)
+    flat = backward.flat
+    if _learns(flat):
+        return [*_apply(_Backward, keys & _gate.after_autograd, _bare(backward), *flat)]
+    return torch.ops.elman.layer_backward.default.redispatch(keys & _gate.after_autograd, *given)
+
+
+def _bare(given: Any) -> Any:
+    """Arguments without their tensors, which are saved elsewhere."""
+    return given.having([None] * len(given.flat))
+
+
+def _learns(tensors: Sequence[Tensor | None]) -> bool:
     """Whether autograd has to know of this: tangents are carried along by tensors that require no gradient."""
     if forward_ad._current_level >= 0:
         return True
@@ -118,10 +133,10 @@ def _apply(function: Any, *given: Any) -> Any:
 
 class _Forward(Function):
     @staticmethod
-    def forward(ctx: Any, was_enabled: bool, operator: Operator, keys: Any, options: Any, *flat: Any) -> Any:
+    def forward(ctx: Any, was_enabled: bool, keys: Any, bare: Arguments, keeps: bool, *flat: Any) -> Any:
         with torch.set_grad_enabled(was_enabled):
-            results = operator.forward.redispatch(keys, *operator.given(flat, options))
-        ctx.operator, ctx.options = operator, options[:-1]
+            results = torch.ops.elman.layer.default.redispatch(keys, *bare.having(flat), keeps)
+        ctx.bare = bare
         ctx.save_for_backward(results[0], results[-1], *flat)
         ctx.mark_non_differentiable(results[-1])
         ctx.set_materialize_grads(False)
@@ -133,9 +148,9 @@ class _Forward(Function):
         d_results = d_results[:-1]
         if all(d_result is None for d_result in d_results):
             return *nothing, *[None] * len(needed)
-        operator, (output, kept, *flat) = ctx.operator, ctx.saved_tensors
-        options = *ctx.options, [*needed]
-        gradients = iter(operator.backward([*d_results], output, kept, *operator.given(flat, options)))
+        output, kept, *flat = ctx.saved_tensors
+        backward = Backward(d_results, output, kept, ctx.bare.having(flat), needed, False)
+        gradients = iter(torch.ops.elman.layer_backward(*backward.as_given))
         return *nothing, *(next(gradients) if need else None for need in needed)
 
 
@@ -143,33 +158,31 @@ class _Backward(Function):
     """Of what the first function's backward pass computes, the gradients by PyTorch's operations."""
 
     @staticmethod
-    def forward(ctx: Any, was_enabled: bool, operator: Operator, keys: Any, options: Any, *all_tensors: Any) -> Any:
-        d_results, (output, kept, *flat) = all_tensors[: operator.count], all_tensors[operator.count :]
-        given = operator.given(flat, options)
+    def forward(ctx: Any, was_enabled: bool, keys: Any, bare: Backward, *flat: Any) -> Any:
         with torch.set_grad_enabled(was_enabled):
-            gradients = operator.backward.redispatch(keys, [*d_results], output, kept, *given)
-        ctx.operator, ctx.options, ctx.needed = operator, options[:-1], options[-1]
-        ctx.save_for_backward(*d_results, *flat)
+            gradients = torch.ops.elman.layer_backward.default.redispatch(keys, *bare.having(flat).as_given)
+        ctx.bare = bare
+        ctx.save_for_backward(*flat)
         ctx.set_materialize_grads(False)
         return tuple(gradients)
 
     @staticmethod
     def backward(ctx: Any, *d_gradients: Any) -> Any:
-        operator, count, saved = ctx.operator, ctx.operator.count, ctx.saved_tensors
-        needs = *ctx.needs_input_grad[4 : 4 + count], *ctx.needs_input_grad[6 + count :]
+        saved, count = ctx.saved_tensors, len(ctx.bare.d_results)
+        needs = [*ctx.needs_input_grad[3:]]
+        needs[count : count + 2] = False, False  # the output and what is kept count as functions of all else
 
         def gradients(*learnt: Tensor) -> Sequence[Tensor]:
-            tensors = _with(saved, needs, learnt)
-            d_results, flat = tensors[:count], tensors[count:]
+            d_results, _, _, arguments, needed, _ = ctx.bare.having(_with(saved, needs, learnt))
+            flat = arguments.flat
 
             def results(*learnt: Tensor) -> Sequence[Tensor]:
-                return operator.results(*operator.given(_with(flat, ctx.needed, learnt), ctx.options))  # type: ignore[no-any-return]
+                return _results(arguments.having(_with(flat, needed, learnt)), False)  # type: ignore[no-any-return]
 
-            return _pulled_back(results, _where(flat, ctx.needed), d_results)
+            return _pulled_back(results, _where(flat, needed), d_results)
 
         found = iter(_pulled_back(gradients, _where(saved, needs), d_gradients))
-        second = [next(found) if need else None for need in needs]
-        return *[None] * 4, *second[:count], None, None, *second[count:]
+        return *[None] * 3, *(next(found) if need else None for need in needs)
 
 
 def _where(tensors: Sequence[Any], needed: Sequence[bool]) -> list[Any]:
@@ -194,3 +207,23 @@ def _pulled_back(
         tuple(x for x in d_results if x is not None)
     )
     return pulled_back
+
+
+def _forward_of_members(*given: Any) -> Any:
+    arguments, keeps = Arguments(*given[:-1]), given[-1]
+    return _of_members(arguments, lambda *of: _batching.forward(torch.ops.elman.layer, keeps, *of))
+
+
+def _backward_of_members(*given: Any) -> Any:
+    return [*_of_members(Backward.of(given), lambda *of: _batching.backward(torch.ops.elman.layer_backward, *of))]
+
+
+def _of_members(given: Any, rule: Callable[..., Any]) -> Any:
+    """A rule's results of the members of the innermost ``vmap``."""
+    vmap = _gate.innermost_transform()
+    level = vmap.level()
+    pairs = [(None, None) if x is None else _gate.unbatched(x, level) for x in given.flat]
+    below, dims = zip(*pairs, strict=True)
+    with _gate.below_vmap():
+        results, out_dims = rule(given.having(below), dims, vmap.batch_size())
+    return tuple(x if dim is None else _gate.batched(x, dim, level) for x, dim in zip(results, out_dims, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -9,7 +10,8 @@ from torch import Tensor
 
 from elman import _engine
 from elman._gate import are_plain, nothing_intercepts
-from elman.ops._calls import backward, forward
+from elman.ops._calls import Call, backward, forward
+from elman.ops._cells import BUILT_IN
 from elman.ops._differentiable import differentiable_backward
 from elman.ops._kept import originals
 
@@ -18,6 +20,8 @@ __all__ = ["step"]
 _copies: Any = _engine.copies
 _keep_needed: Any = _engine.keep_needed
 _versions: Any = _engine.versions
+# what there is of a call besides its tensors, made once: little time is as short as a step
+_call_of = cache(lambda cell, hidden_size: Call(BUILT_IN[cell], 1, hidden_size, None))
 
 
 def step(
@@ -36,6 +40,7 @@ def step(
     Returns:
         ``(h,)`` or ``(h, c)``, each ``(batch, hidden_size)``.
     """
+    call = _call_of(cell, hidden_size)
     if torch.is_grad_enabled() and (
         weights[0].requires_grad
         or input.requires_grad
@@ -43,8 +48,8 @@ def step(
         or (c is not None and c.requires_grad)
         or any(weight.requires_grad for weight in weights)
     ):
-        return _apply(cell, hidden_size, input, h, c, *weights)  # type: ignore[no-any-return]
-    return forward(cell, 1, hidden_size, input, h, c, None, weights, False)[0]
+        return _apply(call, input, h, c, *weights)  # type: ignore[no-any-return]
+    return forward(call, input, h, c, weights, False)[0]
 
 
 class _Step(torch.autograd.Function):
@@ -55,51 +60,42 @@ class _Step(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, cell: str, hidden_size: int, input: Tensor, h: Tensor | None, c: Tensor | None, *weights: Tensor
+        ctx: Any, call: Call, input: Tensor, h: Tensor | None, c: Tensor | None, *weights: Tensor
     ) -> tuple[Tensor, ...]:
-        learns = ctx.needs_input_grad[2:]
+        learns = ctx.needs_input_grad[1:]
         learns_input, learns_h, _, learns_w_ih, learns_w_hh = learns[:5]
         w_ih, w_hh, *biases = weights
         learns_c = c is not None and any((*learns[:2], *learns[3:]))
         needed = learns_w_ih, learns_w_hh, learns_c, learns_input, learns_h
         aliases, computed, leads, values, unchecked, versions = _keep_needed((input, h, c, w_ih, w_hh), needed, learns)
         x, h_before, c_before, *matrices = values
-        results, kept = forward(cell, 1, hidden_size, x, h_before, c_before, None, [*matrices, *biases], True)
+        results, kept = forward(call, x, h_before, c_before, [*matrices, *biases], True)
         if kept is not None and unchecked[1] is not None:
             # W_hh aside h is also read by a cell that keeps it in part: PyTorch's has a copy then
             unchecked[1], versions[1] = unchecked[1].clone(), 0
         ctx.save_for_backward(results[0] if kept is None else kept, *aliases, *computed)
-        ctx.kept = cell, hidden_size, kept is not None, leads, unchecked, versions, biases, _copies(biases)
+        ctx.kept = call, kept is not None, leads, unchecked, versions, biases, _copies(biases)
         ctx.set_materialize_grads(False)
         return results
 
     @staticmethod
     def backward(ctx: Any, d_h: Tensor | None, d_c: Tensor | None = None) -> tuple[Tensor | None, ...]:
         saved, *rest = ctx.saved_tensors  # once: checkpointing allows no second reading
-        cell, hidden_size, keeps, leads, unchecked, versions, biases, numbers = ctx.kept
-        needed = ctx.needs_input_grad[2:]
+        call, keeps, leads, unchecked, versions, biases, numbers = ctx.kept
+        needed = ctx.needs_input_grad[1:]
         if d_h is None and d_c is None:
-            return None, None, *[None] * len(needed)
+            return None, *[None] * len(needed)
         values = [x if alias is None else alias for x, alias in zip(unchecked, rest[:5], strict=True)]
         if are_plain([saved, *values, d_h, d_c]) and not torch.is_grad_enabled() and nothing_intercepts():
             input, h, c, *matrices = values
             state, kept = (None, saved) if keeps else (saved, None)
-            return (
-                None,
-                None,
-                *backward(cell, 1, hidden_size, input, h, c, None, matrices, state, kept, d_h, None, d_c, needed),
-            )
+            return None, *backward(call, input, h, c, matrices, state, kept, (d_h, None, d_c), needed)
         # by operations that PyTorch can differentiate again
         if versions != _versions(unchecked):
             raise RuntimeError("a variable needed for gradient computation has been modified by an inplace operation")
         as_they_were = [torch.frombuffer(bytearray(copy), dtype=values[0].dtype) for copy in numbers]
-        return (
-            None,
-            None,
-            *differentiable_backward(
-                [*values, *as_they_were], [*originals(leads, rest[5:]), *biases], None, cell, 1, (d_h, d_c), needed
-            ),
-        )
+        arguments, leads = [*values, *as_they_were], [*originals(leads, rest[5:]), *biases]
+        return None, *differentiable_backward(call, arguments, leads, (d_h, d_c), needed)
 
 
 # What PyTorch's own apply does first is look for transforms: the gate has seen to it that there are none.

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from elman import _gate
+from elman.ops._calls import Call, every_further
+from elman.ops._cells import BUILT_IN
 from elman.ops._cuda import _calls
 from elman.ops._cuda._launches import Launcher
 from elman.ops._differentiable import differentiable_backward
-from elman.ops._layer import cells_of
 
 __all__ = ["Layers"]
 
@@ -64,7 +65,8 @@ def _run(
     sizes = cell, directions, hidden_size
     results, kept = _calls.forward(launcher, *sizes, x, h_before, c_before, batch_sizes, in_rows, keeps)
     if every_c:
-        results = *results, cells_of(kept, hidden_size).view(results[0].shape)
+        of_call = Call(BUILT_IN[cell], directions, hidden_size, batch_sizes)
+        results = *results, every_further(of_call, kept, results[0])
     return results, kept
 
 
@@ -110,7 +112,8 @@ class _Layer(torch.autograd.Function):
             # what shall be differentiated again, and what comes through the cell states on the way, is left to
             # PyTorch's operations
             d_results = d_output, *d_results[1:]
-            return None, *differentiable_backward(given, given, batch_sizes, cell, directions, d_results, needed)
+            call = Call(BUILT_IN[cell], directions, hidden_size, batch_sizes)
+            return None, *differentiable_backward(call, given, given, d_results, needed)
         input, h_0, c_0, *weights = map(_contiguous, given)
         d_output, d_h_n, d_c_n = map(_contiguous, (d_output, d_h_n, d_c_n))
         matrices = [weight for weight in weights if weight.dim() == 2]
