@@ -8,11 +8,12 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import torch
 
-from elman.ops._cuda._launches import Kernel
+from elman.ops._cuda._launches import Kernel, Sizes, backward_plan, forward_plan
 from elman.ops._cuda._plan import Limits, thread_limit
 from tests.engine.compiler import COMPILER, ROOT
 
@@ -33,16 +34,27 @@ FAULTS = {
 HOPPER = Limits(shared_bytes=227 << 10, multiprocessors=132)
 
 
+@cache
+def steps() -> dict[str, tuple[str, int, int]]:
+    """Every kernel of a loop over steps that a layer may come to, and of the smallest that does the cell, the hidden
+    size and the rows of a block.
+    """
+    found: dict[str, tuple[str, int, int]] = {}
+    for hidden_size in (*range(1, 270), 384, 512, 1024, 2048):
+        for rows, multiprocessors in ((1, 132), (2, 0)):
+            limits = Limits(HOPPER.shared_bytes, multiprocessors)
+            for cell in CELLS:
+                of_cell = Sizes.of(cell)
+                for name, plan in (("forward_steps", forward_plan), ("backward_steps", backward_plan)):
+                    laid_out = plan(of_cell, hidden_size, 2, limits)
+                    if laid_out is not None and laid_out.rows == rows:
+                        found.setdefault(f"{name}<{cell}_cell,{rows},{laid_out.held}>", (cell, hidden_size, rows))
+    return found
+
+
 def kernels() -> dict[str, str]:
-    """All kernels that a launch may name, and the struct that each takes."""
-    of_steps = {
-        f"{name}<{cell}_cell,{rows},{held}>": arguments
-        for name, arguments in STEPS.items()
-        for cell in CELLS
-        for rows in (1, 2)
-        for held in (2, 4, 8)
-    }
-    return of_steps | OTHERS
+    """All kernels, and the struct that each takes."""
+    return {function: STEPS[function.partition("<")[0]] for function in steps()} | OTHERS
 
 
 def kernel(function: str) -> Kernel:

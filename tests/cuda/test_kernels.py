@@ -8,7 +8,7 @@ from elman.ops._cuda import _calls as kernels
 from elman.ops._cuda._launches import is_within
 from elman.ops._cuda._plan import Limits, plan
 from tests.cuda.cases import GATES, Case, arguments, assert_engine_agrees, random_case
-from tests.cuda.shim import HOPPER, Shim
+from tests.cuda.shim import HOPPER, Shim, steps
 from tests.engine.compiler import COMPILER
 
 pytestmark = [
@@ -24,6 +24,14 @@ TURING = Limits(shared_bytes=64 << 10, multiprocessors=2)
 @pytest.mark.parametrize("hidden_size", [1, 15, 16, 17, 33, 64])
 def test_each_cell_has_the_engines_bits(cell: str, hidden_size: int) -> None:
     assert_engine_agrees(Shim(), Case(cell, 4, 3, 5, hidden_size, directions=2))
+
+
+@pytest.mark.parametrize("function", steps())
+def test_each_kernel_that_a_layer_comes_to_has_the_engines_bits(function: str) -> None:
+    cell, hidden_size, rows = steps()[function]
+    shim = Shim(Limits(HOPPER.shared_bytes, 132 if rows == 1 else 0))
+    assert_engine_agrees(shim, Case(cell, 3, 3, 4, hidden_size, packed=rows == 2, seed=hidden_size))
+    assert function in shim.launched
 
 
 @pytest.mark.parametrize("seed", range(40))
