@@ -62,7 +62,7 @@ def forward(
 ) -> tuple[tuple[Tensor, ...], Tensor | None]:
     """The output and the final states, and what the backward pass needs besides: see :func:`elman.ops._calls.forward`.
 
-    All tensors are contiguous, but for batch sizes on the device.
+    All tensors are contiguous and on one device, but for batch sizes, which are on the CPU.
     """
     of_cell, units, features = Sizes.of(cell), hidden_size, input.shape[-1]
     gate_rows, each = of_cell.gates * units, len(weights) // directions
@@ -133,7 +133,7 @@ def backward(
 ) -> list[Tensor | None]:
     """The gradients that are ``needed``, of input, h_0, c_0 and weights; None for the others.
 
-    All tensors are contiguous, but for batch sizes on the device.
+    All tensors are contiguous and on one device, but for batch sizes, which are on the CPU.
     """
     of_cell, units, features = Sizes.of(cell), hidden_size, input.shape[-1]
     each = (len(needed) - 3) // directions
