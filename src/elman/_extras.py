@@ -13,7 +13,10 @@ from elman._errors import one_line
 
 __all__ = ["TORCH", "Extra", "import_fault"]
 
-MODULES = {"scikit-learn": "sklearn"}  # what is imported by another name than it is installed by
+MODULES = {
+    "scikit-learn": "sklearn",
+    "cuda-bindings": "cuda.bindings",
+}  # what is imported by another name than it is installed by
 
 
 class Extra(NamedTuple):
@@ -70,6 +73,9 @@ def _module(package: str) -> str:
 def _is_there(module: str) -> bool:
     if sys.modules.get(module):
         return True
+    parent = module.rpartition(".")[0]
+    if parent and find_spec(parent) is None:
+        return False
     spec = find_spec(module)
     return spec is not None and spec.origin is not None  # a mere folder of that name has none
 

@@ -12,7 +12,9 @@ import torch
 
 pytest.importorskip("cuda.bindings.driver", reason="needs the extra cuda: make test-cuda-compile")
 
-from elman import _engine
+from elman import _engine, nn
+from elman.ops import _cuda
+from elman.ops._back_ends import BACK_ENDS
 from elman.ops._cuda import _device
 from elman.ops._cuda._launches import Kernel
 from tests.cuda.cases import Case, assert_engine_agrees
@@ -120,6 +122,21 @@ def test_kernels_are_loaded_once(driver: Driver, monkeypatch: pytest.MonkeyPatch
     for _ in range(2):
         gpu.prepare(torch.device("cuda", 0))
     assert loads == ["sm_90 False", "sm_90 True"]  # what is damaged is compiled again
+
+
+def test_somebody_who_asks_gets_the_kernels(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(_cuda, "_gpu", _device.Gpu)
+    try:
+        assert nn.use_cuda_engine()
+        assert "cuda" in BACK_ENDS
+    finally:
+        assert not nn.use_cuda_engine(False)
+    driver.version = 12080
+    with pytest.warns(RuntimeWarning, match="not elman's: the driver is for CUDA 12, cuda-bindings for CUDA 13"):
+        assert not nn.use_cuda_engine()
+    assert "cuda" not in BACK_ENDS
 
 
 def test_a_driver_older_than_the_compiler_is_named_with_the_command_that_helps(driver: Driver) -> None:

@@ -1,5 +1,6 @@
 """Layers and cells over the kernels: through autograd, in every form of input, and the choice between back ends."""
 
+import sys
 import warnings
 from functools import partial
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_sequence
 
-from elman import _engine, nn, ops
+from elman import _engine, _extras, nn, ops
 from elman.nn import _recurrent
 from elman.ops import _cuda
 from elman.ops._back_ends import BACK_ENDS, BackEnd
@@ -193,6 +194,14 @@ def test_without_a_gpu_one_line_says_so_and_pytorch_computes() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert nn.use_cuda_engine(False) is False
+
+
+def test_a_package_that_is_missing_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(_extras, "find_spec", lambda name: None)
+    monkeypatch.delitem(sys.modules, "cuda.bindings", raising=False)
+    with pytest.warns(RuntimeWarning, match=r"not elman's: .* needs cuda-bindings: pip install .*\[cuda\]"):
+        assert not nn.use_cuda_engine()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="is of machines without a GPU")

@@ -71,7 +71,7 @@ def _run(
 
 
 def _contiguous(x: Any) -> Any:
-    return None if x is None else x.detach().contiguous()
+    return x if x is None or x.is_contiguous() else x.contiguous()
 
 
 class _Layer(torch.autograd.Function):
