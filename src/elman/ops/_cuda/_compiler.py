@@ -15,6 +15,7 @@ from typing import Any
 from cuda.bindings import nvrtc
 
 from elman import _engine
+from elman._errors import one_line
 from elman.ops._cuda._launches import Kernel
 
 __all__ = ["cache_folder", "compiled", "compiler_version"]
@@ -67,7 +68,10 @@ def cache_folder() -> Path:
 @cache
 def compiler_version() -> tuple[int, int]:
     """Of NVRTC."""
-    major, minor = _checked(nvrtc.nvrtcVersion())
+    try:
+        major, minor = _checked(nvrtc.nvrtcVersion())
+    except Exception as error:  # cuda-bindings looks for the library at its first call
+        raise RuntimeError(f"NVRTC cannot be loaded, pip install nvidia-cuda-nvrtc: {one_line(error)}") from None
     return major, minor
 
 
