@@ -8,6 +8,7 @@ from torch import Tensor
 
 from elman._cells import FAMILIES
 from elman.ops import _calls as engine
+from elman.ops._cells import BUILT_IN
 from elman.ops._cuda import _calls as kernels
 from elman.ops._cuda._launches import Launcher
 
@@ -116,7 +117,8 @@ def assert_engine_agrees(launcher: Launcher, case: Case, device: str = "cpu") ->
     start = given.input, given.h_0, given.c_0
     start_there = *map(there, start), given.batch_sizes
     weights_there = [x.to(device) for x in given.weights]
-    expected, kept = engine.forward(*sizes, *start, given.batch_sizes, given.weights, True)
+    call = engine.Call(BUILT_IN[case.cell], *sizes[1:], given.batch_sizes)
+    expected, kept = engine.forward(call, *start, given.weights, True)
     results, kept_there = kernels.forward(launcher, *sizes, *start_there, weights_there, True)
     unkept, _ = kernels.forward(launcher, *sizes, *start_there, weights_there, False)
     names = ("output", "h_n", "c_n")
@@ -130,7 +132,7 @@ def assert_engine_agrees(launcher: Launcher, case: Case, device: str = "cpu") ->
     matrices = [x for x in given.weights if x.dim() == 2]
     needed = (True, given.h_0 is not None, given.c_0 is not None, *[True] * len(given.weights))
     arriving = given.d_output, given.d_h_n, given.d_c_n
-    gradients = engine.backward(*sizes, *start, given.batch_sizes, matrices, expected[0], kept, *arriving, needed)
+    gradients = engine.backward(call, *start, matrices, expected[0], kept, arriving, needed)
     found = kernels.backward(
         launcher,
         *sizes,
