@@ -10,6 +10,7 @@ if [ ! -x "$VENV/bin/python" ]; then
   "$PYTHON" -m venv --system-site-packages "$VENV"
 fi
 bin=$VENV/bin
+PATH=$PATH:/usr/local/cuda/bin  # where compute-sanitizer lies
 
 step() { printf '\n== %s\n' "$1"; }
 
