@@ -169,7 +169,7 @@ def admits_on_device(input: Tensor, *given: Any) -> bool:
 
 def is_for_the_engine(input: Tensor) -> bool:
     """Whether this is of a device and a dtype that the engine takes."""
-    return input.device.type == "cpu" and input.dtype in DTYPES
+    return input.is_cpu and input.dtype in DTYPES
 
 
 def admits_traced(input: Tensor, *given: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -107,9 +107,13 @@ class Program:
     nodes: tuple[Node, ...]
     results: tuple[int, ...]
     fed_back: int = 0
+    _inputs_by: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", dict(sorted(self.inputs.items())))
+        kinds = {*self.inputs.values()}
+        inputs_by = {kind: tuple(name for name, of in self.inputs.items() if of == kind) for kind in kinds}
+        object.__setattr__(self, "_inputs_by", inputs_by)  # now: asked for at every call, compiled ones too
         for name in _OF_LAYERS.union(f"{state}_0" for state in self.states).intersection(self.inputs):
             raise InputError(
                 f"{name}: expected another name for an input, for layers have an argument or weights of it"
@@ -125,10 +129,6 @@ class Program:
     def inputs_by(self, kind: str) -> tuple[str, ...]:
         """The names of the inputs of a kind, in their order."""
         return self._inputs_by.get(kind, ())
-
-    @cached_property
-    def _inputs_by(self) -> dict[str, tuple[str, ...]]:
-        return {kind: tuple(name for name, of in self.inputs.items() if of == kind) for kind in {*self.inputs.values()}}
 
     @cached_property
     def carried(self) -> tuple[str, ...]:
