@@ -9,6 +9,7 @@
 #include "cells/program.h"
 #include "cells/sized.h"
 #include "dispatch/level.h"
+#include "recurrence/gated_step.h"
 #include "recurrence/schedule.h"
 #include "threads/account.h"
 #include "tile/product.h"
@@ -225,17 +226,16 @@ class ForwardPass {
           },
           iteration);
     } else {
+      const GatedStep<Cell, T> gated_step{hidden_size_, weights_.recurrent_bias, call_.kept != nullptr};
       multiply_gates<T, Cell::kGates, kBlock>(
           from, 1, end - first, weights, [&](const GateSums<T, Cell::kGates>& tile) {
-            Places places[kTileRows];
+            typename GatedStep<Cell, T>::Row rows[kTileRows];
             for (std::int64_t row = 0; row < tile.rows; ++row) {
               const std::int64_t index = tile.first_row + row, at = first + index;
               T* const cells = Cell::kStates == 2 ? cells_ + at * hidden_size_ : nullptr;
-              places[row] = {sums_at(step, at, sums, first), from[index], cells, to[index]};
+              rows[row] = {sums_at(step, at, sums, first), from[index], cells, to[index]};
             }
-            std::int64_t row = 0;
-            for (; row + 2 <= tile.rows; row += 2) step_units<2>(tile, row, units.begin, places + row);
-            if (row < tile.rows) step_units<1>(tile, row, units.begin, places + row);
+            gated_step.take(tile, units.begin, rows);
           });
     }
     copy_final(call_.final_state, iteration, first, end, units, [&](std::int64_t row) { return to[row - first]; });
@@ -328,70 +328,6 @@ class ForwardPass {
       copy_final(call_.final_cell_state + state * call_.cell_states_apart, iteration, first, end, units,
                  [&](std::int64_t row) { return schedule_.at(kept_rows(), step, row) + field; });
     }
-  }
-
-  // Where the units of a row lie.
-  struct Places {
-    T* sums;
-    const T* before;  // h_{t-1}
-    T* cells;         // c, stepped in its place
-    T* output;
-  };
-
-  // The units of a few rows of a tile.
-  template <int kRows, class Tile>
-  [[gnu::noinline, ELMAN_REORDERED]] void step_units(const Tile& tile, std::int64_t row, std::int64_t begin,
-                                                     const Places* places) const {
-    if (tile.units == kPanel<T>) return step_vectors<kRows, 2>(tile, row, 0, kLanes<T>, begin, places);
-    for (std::int64_t unit = 0; unit < tile.units; unit += kLanes<T>) {
-      const int lanes = static_cast<int>(smaller(kLanes<T>, tile.units - unit));
-      step_vectors<kRows, 1>(tile, row, unit, lanes, begin, places);
-    }
-  }
-
-  template <int kRows, int kVectors, class Tile>
-  [[gnu::always_inline]] void step_vectors(const Tile& tile, std::int64_t row, std::int64_t unit, int lanes,
-                                           std::int64_t begin, const Places* places) const {
-    using X = Several<Vector<T>, kRows * kVectors>;
-    constexpr int kAdded = Cell::kGates - Cell::kApart;
-    const std::int64_t column = begin + tile.first_unit + unit;
-    // the vectors at(row)
-    const auto load_rows = [&](const auto& at) __attribute__((always_inline)) {
-      return several_of<kRows * kVectors>([&](int i) __attribute__((always_inline)) {
-        return load(at(i / kVectors) + i % kVectors * kLanes<T>, 1, lanes);
-      });
-    };
-    const auto store_rows = [&](const auto& at, const X& values) __attribute__((always_inline)) {
-#pragma GCC unroll 8
-      for (int i = 0; i < kRows * kVectors; ++i) {
-        store(at(i / kVectors) + i % kVectors * kLanes<T>, lanes, values.each[i]);
-      }
-    };
-    const auto recurrent = [&](int gate) __attribute__((always_inline)) {
-      return several_of<kRows * kVectors>([&](int i) __attribute__((always_inline)) {
-        return load(tile.at(gate, row + i / kVectors) + unit + i % kVectors * kLanes<T>);
-      });
-    };
-    const auto added =
-        fields_of<typename Cell::template Gates<X>, Cell::kGates>([&](int gate) __attribute__((always_inline)) {
-          const X from_input = load_rows([&](int i) { return places[i].sums + gate * hidden_size_ + column; });
-          return gate < kAdded ? from_input + recurrent(gate) : from_input;
-        });
-    const auto apart =
-        fields_of<typename Cell::template Apart<X>, Cell::kApart>([&](int gate) __attribute__((always_inline)) {
-          const T* const bias = weights_.recurrent_bias + gate * hidden_size_ + column;
-          return recurrent(kAdded + gate) + load_rows([&](int) { return bias; });
-        });
-    const X state =
-        load_rows([&](int i) { return (Cell::kStates == 2 ? places[i].cells : places[i].before) + column; });
-    Cell::template step<T>(added, apart, state, [&](const X& hidden, const auto& kept) __attribute__((always_inline)) {
-      store_rows([&](int i) { return places[i].output + column; }, hidden);
-      if constexpr (Cell::kStates == 2) store_rows([&](int i) { return places[i].cells + column; }, kept.cell);
-      if (!call_.kept) return;
-      for_each_field<Cell::kKept>(kept, [&](int field, const X& value) __attribute__((always_inline)) {
-        store_rows([&](int i) { return places[i].sums + field * hidden_size_ + column; }, value);
-      });
-    });
   }
 
   // A matrix of all gates but the last `apart`, as layer_weights.h packs them.
