@@ -33,9 +33,9 @@ def carry_out(way: Ways, given: dict[Any, Tensor]) -> dict[Any, Tensor]:
 
 
 @settings(max_examples=60)
-@given(programs(), st.integers(0, 100))
-def test_instructions_compute_states_and_gradients(program: Program, seed: int) -> None:
-    lowered, leaf = lower(program, UNITS), leaves(seed)
+@given(programs(), st.integers(0, 100), st.booleans())
+def test_instructions_compute_states_and_gradients(program: Program, seed: int, every: bool) -> None:
+    lowered, leaf = lower(program, UNITS, every), leaves(seed)
     values = evaluate(program.nodes, leaf, torch.zeros(ROWS, UNITS, dtype=torch.float64))
     named: dict[Any, Tensor] = {}  # in the engine's words, in the order of the program's leaves
     for kind, which, node in [
@@ -58,6 +58,9 @@ def test_instructions_compute_states_and_gradients(program: Program, seed: int) 
 
     given = {value: tensor for value, tensor in given.items() if value[0] not in ("sum", "from_input", "from_hidden")}
     d_after = {("d_new_state", i): leaf(Node("d_after", name=name)).detach() for i, name in enumerate(program.states)}
+    if every:  # a part of it behind the step inputs
+        d_after["step_input", 1] = torch.rand_like(d_after["d_new_state", 1])
+        d_after["d_new_state", 1] = d_after["d_new_state", 1] - d_after["step_input", 1]
     backward = carry_out(lowered.backward, given | forward | d_after)
     for (kind, which), theirs in zip(named, of_autograd(program, values, leaf), strict=True):
         ours = backward.get((f"d_{kind}", which), torch.zeros(ROWS, UNITS, dtype=torch.float64))

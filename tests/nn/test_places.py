@@ -43,10 +43,13 @@ def test_pieces_in_place_are_those_packed_to_the_bit(cell: str, directions: int)
             assert not result[PADDED].any()
             result = result.flatten(0, 1)[index]
         assert torch.equal(result, expected)
-    outputs = [results[:2] for results in (found, packed)]
-    of_places, of_packed = (torch.autograd.grad((y**2).sum() + h.sum(), leaves) for y, h in outputs)
-    assert all(map(torch.equal, of_places, of_packed))
-    assert not of_places[0][PADDED].any()
+    for count in (2, len(found)):  # without the states but the first, and with them
+        of_places, of_packed = (
+            torch.autograd.grad(sum((y**2).sum() for y in results[:count]), leaves, retain_graph=True)
+            for results in (found, packed)
+        )
+        assert all(map(torch.equal, of_places, of_packed))
+        assert not of_places[0][PADDED].any()
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -85,8 +85,8 @@ WRAPPERS: dict[str, Callable[[Cell], Cell]] = {
 
 
 def loop(layer: Any, recipe: Recipe, x: Tensor, given: dict[str, Tensor], lengths: list[int]) -> list[Tensor]:
-    """The output and the final states of each sequence by itself."""
-    fed_back, outputs, finals = STATES.index(layer.cell.fed_back), [], []
+    """The output, the final states and all states of each sequence by itself."""
+    fed_back, everything, finals = STATES.index(layer.cell.fed_back), [], []
     for b, length in enumerate(lengths):
         states, rows = [torch.zeros(UNITS).double()] * 2, []
         for t in range(length):
@@ -101,10 +101,11 @@ def loop(layer: Any, recipe: Recipe, x: Tensor, given: dict[str, Tensor], length
                 if (keeps := given.get(f"zoneout_{name}")) is not None:
                     after[i] = keeps[t, b] * states[i] + (1 - keeps[t, b]) * after[i]
             states = after
-            rows.append(states[0])
-        outputs.append(torch.stack(rows + [torch.zeros(UNITS).double()] * (len(x) - length)))
+            rows.append(torch.stack(states))
+        everything.append(torch.stack(rows + [torch.zeros(2, UNITS).double()] * (len(x) - length)))
         finals.append(torch.stack(states))
-    return [torch.stack(outputs, 1), *torch.stack(finals, 1).unsqueeze(1)]
+    h, c = torch.stack(everything, 2).unbind(1)
+    return [h, *torch.stack(finals, 1).unsqueeze(1), h, c]
 
 
 @settings(max_examples=80)
@@ -130,9 +131,9 @@ def test_any_cell_and_its_gradients_are_those_of_autograd(
         tensor.requires_grad_()
     wanted += layer.parameters()
 
-    output, final = layer(x, lengths=lengths, **inputs)
+    output, final, (states,) = layer(x, lengths=lengths, return_states=True, **inputs)
     found = []
-    for results in ([output, *final], loop(layer, recipe, x, inputs, lengths)):
+    for results in ([output, *final, *states], loop(layer, recipe, x, inputs, lengths)):
         total = sum((result.sin().sum() for result in results), start=torch.zeros(()).double())
         total = total + 0 * sum(tensor.sum() for tensor in wanted)
         found.append([*results, *torch.autograd.grad(total, wanted)])

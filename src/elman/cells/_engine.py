@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -16,9 +17,9 @@ _VALUES = _engine.values()
 
 
 @lru_cache(maxsize=256)
-def compiled(program: Program, units: int) -> Any:
-    """``_engine.Program``, differentiated and checked, for so many hidden units."""
-    lowered = lower(program, units)
+def compiled(program: Program, units: int, every: bool = False, kept: Sequence[int] = ()) -> Any:
+    """``_engine.Program``, differentiated and checked, for so many hidden units: see :func:`lower`."""
+    lowered = lower(program, units, every, kept)
     return _engine.Program(
         gates=len(program.gates),
         apart=len(program.apart),
@@ -26,7 +27,7 @@ def compiled(program: Program, units: int) -> Any:
         fed_back=program.fed_back,
         kept=lowered.kept,
         unit_inputs=len(program.inputs_by("unit")),
-        step_inputs=len(program.inputs_by("step")),
+        step_inputs=len(program.inputs_by("step")) + (len(program.carried) - 1 if every else 0),
         row_inputs=len(program.inputs_by("sequence")),
         constants=lowered.constants,
         forward=_numbered(lowered.forward),

@@ -50,8 +50,16 @@ class Lowered:
     backward: Ways
 
 
-def lower(program: Program, units: int) -> Lowered:
-    """Differentiate a program and write both ways down as instructions, for so many hidden units."""
+def lower(program: Program, units: int, every: bool = False, kept: Sequence[int] = ()) -> Lowered:
+    """Differentiate a program and write both ways down as instructions, for so many hidden units.
+
+    Args:
+        program: what a step does.
+        units: hidden ones.
+        every: something comes back through the states but the first at every step, not from the step after alone: the
+            backward list reads it as further step inputs, one for each of them.
+        kept: the places of what a forward pass by other means has kept. Default: what pays.
+    """
     gradients = differentiate(program)
     nodes, count = gradients.nodes, len(program.nodes)
     after: dict[int, Value] = {}
@@ -60,7 +68,7 @@ def lower(program: Program, units: int) -> Lowered:
     wanted = {value for node in nodes[count:] for value in node.values if value < count} | set(
         gradients.of_leaves.values()
     )
-    kept = _kept(program.nodes, wanted, after.keys(), _COSTLY)
+    kept = kept or _kept(program.nodes, wanted, after.keys(), _COSTLY)
     if len(kept) > MOST_KEPT:
         kept = _kept(program.nodes, wanted, after.keys(), frozenset({"sum_units"}))
 
@@ -71,6 +79,11 @@ def lower(program: Program, units: int) -> Lowered:
         forward.write(("kept", i), place)
     of_kept: dict[int, Value] = {place: ("kept", i) for i, place in enumerate(kept)}
     backward = _Writer(program, nodes, units, forward.constants, after | of_kept)
+    if every:
+        steps = len(program.inputs_by("step"))
+        for state, name in enumerate(program.carried[1:], 1):
+            d_after = nodes.index(Node("d_after", name=name))
+            backward.values[d_after] = backward.add("add", ("d_new_state", state), ("step_input", steps + state - 1))
     of_leaves = {forward.leaf(nodes[place]): d for place, d in gradients.of_leaves.items()}
     plain = len(program.gates) - len(program.apart)
     required = [("sum", gate) for gate in range(plain)]
@@ -126,6 +139,11 @@ class _Writer:
         value = self._constant(0.0) if place is None else self._value(place)
         self.way[1].append((to, value))
 
+    def add(self, operation: str, *taken: Value) -> Value:
+        """The result of one more instruction."""
+        self.way[0].append((operation, taken))
+        return "result", len(self.way[0]) - 1
+
     def leaf(self, node: Node) -> Value:
         """What a leaf is to the engine."""
         if node.name:
@@ -145,9 +163,8 @@ class _Writer:
             if place in self.values:
                 continue
             if node.values:
-                taken = tuple(self.values[value] for value in node.values)
-                self.way[0].append((_NAMES.get(node.operation, node.operation), taken))
-                self.values[place] = "result", len(self.way[0]) - 1
+                operation = _NAMES.get(node.operation, node.operation)
+                self.values[place] = self.add(operation, *(self.values[value] for value in node.values))
             else:
                 self.values[place] = self.leaf(node)
         return self.values[wanted]

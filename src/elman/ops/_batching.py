@@ -64,12 +64,12 @@ def _are_members(dims: _Dims, shared: Sequence[bool]) -> bool:
 
 
 def _has_deltas(call: Backward) -> bool:
-    by_row = sum(inputs_of_text(call.arguments.cell)[::2])
+    cell, _, units, *_ = call.arguments.call
     return (
         _gate.is_for_the_engine(call.arguments.input)
         and call.arguments.is_whole
-        and call.d_results[3] is None
-        and by_row <= _MOST_BY_ROW
+        and (call.d_results[3] is None or cell.with_every(units) is not None)
+        and sum(cell.inputs[::2]) <= _MOST_BY_ROW
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -78,10 +79,14 @@ def backward(
     """The gradients that are ``needed``, of input, h_0, c_0 and what else is given; None for the others.
 
     ``output`` may be None after one step of a cell that keeps what its backward pass needs. ``d_results`` are those of
-    output, h_n and c_n. With ``deltas`` those of every row come last, ``(directions, rows, features)``: of the gates
-    apart W_ih's, then W_hh's of all gates.
+    output, h_n, c_n and, where the cell has :attr:`~EngineCell.with_every`, of what :func:`every_further` returns. With
+    ``deltas`` those of every row come last, ``(directions, rows, features)``: of the gates apart W_ih's, then W_hh's of
+    all gates.
     """
-    d_output, d_h_n, d_c_n = d_results
+    d_output, d_h_n, d_c_n, d_every = (*d_results, None)[:4]
+    if d_every is not None:
+        tensors = input, h_0, c_0, matrices, output, kept
+        return _backward_with_every(call, tensors, d_results, needed, inputs, deltas)
     if profiler._is_profiler_enabled:
         tell_products(input, matrices[::2], needed[0] + needed[3])
         states = next(rows for rows in (output, d_output, d_c_n) if rows is not None)
@@ -91,6 +96,42 @@ def backward(
     return _backward(  # type: ignore[no-any-return]
         *of_call, output, kept, d_output, d_h_n, d_c_n, needed, *((*inputs, deltas) if inputs else (deltas, places))
     )
+
+
+def _backward_with_every(
+    call: Call,
+    tensors: tuple[Any, ...],
+    d_results: Sequence[Any],
+    needed: Sequence[bool],
+    inputs: Sequence[list[Any]],
+    deltas: bool,
+) -> tuple[Tensor | None, ...]:
+    """:func:`backward` where something comes back through the states but the first at every step."""
+    input, h_0, c_0, matrices, output, kept = tensors
+    d_output, d_h_n, d_c_n, d_every = d_results
+    cell, directions, units, batch_sizes, places = call
+    if batch_sizes is not None and places is not None:  # a program takes packed rows alone
+        index, lies = index_of(batch_sizes, places, input.shape[1]), input.shape[:2]
+        x, output, d_output, d_every = (
+            None if rows is None else take(rows, index) for rows in (input, output, d_output, d_every)
+        )
+        tensors, d_results = (x, h_0, c_0, matrices, output, kept), (d_output, d_h_n, d_c_n, d_every)
+        packed = call._replace(places=None)
+        d_input, *others = _backward_with_every(packed, tensors, d_results, needed, inputs, deltas)
+        return None if d_input is None else put(d_input, index, *lies), *others
+    each, of_states = cell.inputs[1], apart(d_every, cell.states - 1)
+
+    def joined(of_steps: Sequence[Any], further: Callable[[int], list[Any]]) -> list[Any]:
+        return [x for i in range(directions) for x in (*of_steps[each * i : each * (i + 1)], *further(i))]
+
+    by_unit, by_step, by_sequence = inputs or ([], [], [])
+    by_step = joined(by_step, lambda i: [x[..., units * i : units * (i + 1)] for x in of_states])
+    weights, of_units, of_steps, of_sequences = cell.parts(needed[3:], directions)
+    of_steps = joined(of_steps, lambda _: [None] * len(of_states))  # which nobody has asked for
+    asked = *needed[:3], *weights, *of_units, *of_steps, *of_sequences
+    call = call._replace(cell=replace(cell, code=cell.with_every(units)))
+    found = backward(call, *tensors, d_results[:3], asked, by_unit, by_step, by_sequence, deltas=deltas)
+    return *(d for d, need in zip(found, asked, strict=False) if need is not None), *found[len(asked) :]
 
 
 def every_further(call: Call, kept: Any, output: Tensor) -> Tensor:

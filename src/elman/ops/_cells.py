@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from torch import Tensor
 
 from elman import _engine, reference
 from elman._cells import FAMILIES
+from elman.cells import LSTM
 from elman.cells._engine import compiled
 from elman.cells._evaluation import evaluate
 from elman.cells._program import Node, Program
@@ -56,6 +57,15 @@ class EngineCell:
             at += count
         return parts
 
+    def with_every(self, units: int) -> Any:
+        """The engine's program whose backward pass also takes what comes back through the states but the first at every
+        step, as further step inputs; None where it has no room for them."""
+        program, kept = _lstm() if self.program is None else (self.program, ())
+        try:
+            return compiled(program, units, True, kept)
+        except ValueError:
+            return None
+
 
 def of_text(text: str, weight_rows: int) -> EngineCell:
     """The cell of :attr:`EngineCell.text`, whose weights have so many rows."""
@@ -81,6 +91,14 @@ def of_program(program: Program, units: int) -> EngineCell:
 
 def _counts(program: Program) -> tuple[int, int, int]:
     return len(program.inputs_by("unit")), len(program.inputs_by("step")), len(program.inputs_by("sequence"))
+
+
+@cache
+def _lstm() -> tuple[Program, tuple[int, ...]]:
+    """The engine's own cell of more states than one as a program, and the places of what it keeps."""
+    program = LSTM().program
+    takes = {node.values: place for place, node in enumerate(program.nodes)}
+    return program, tuple(takes[program.nodes.index(Node("gate", name=gate)),] for gate in program.gates)
 
 
 @lru_cache(maxsize=256)

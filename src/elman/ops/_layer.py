@@ -50,7 +50,7 @@ def layer(
         cell: ``"tanh"``, ``"relu"``, ``"gru"`` or ``"lstm"``.
         directions: 1, or 2 for a reverse direction beside the forward one.
         output_batch_first: returns the output as ``(batch, steps, features)``: no view, for PyTorch's is none.
-        every_c: of an LSTM, returns all its cell states. What comes back through them goes by PyTorch's operations.
+        every_c: of an LSTM, returns all its cell states.
         places: ``(packed sequences, 2)``, int64, contiguous: the input is ``(steps, batch, input_size)``, of which the
             packed rows of ``batch_sizes`` are read alone, each packed sequence's from this step of that sequence on.
             None two may lie on one place, and from a sequence's first step to its last no row may be missing. The other
@@ -138,31 +138,30 @@ class _Layer(torch.autograd.Function):
         if d_output is None and d_h_n is None and d_c_n is None and d_every is None:
             return None, *[None] * len(needed)
         call, output_batch_first, leaves, biases, numbers, writes = ctx.kept
+        cell, directions, hidden_size, *_ = call
         if output_batch_first and d_output is not None:
             d_output = d_output.transpose(0, 1)
         input, h_0, c_0, *others = aliases = saved[: len(leaves)]
-        d_results = d_output, d_h_n, d_c_n
+        d_results = d_output, d_h_n, d_c_n, d_every
         in_engine = (
-            d_every is None
+            (d_every is None or cell.with_every(hidden_size) is not None)
             and not torch.is_grad_enabled()
             and are_plain([output, kept, *aliases, *d_results])
             and nothing_intercepts()
         )
-        cell, directions, *_ = call
         count = 2 * directions
         if writes or not in_engine:
             as_they_were = [x and torch.frombuffer(bytearray(x), dtype=input.dtype) for x in numbers]
             weights = _together(others, as_they_were, directions)
         if not in_engine:
-            # what is no plain tensor, what shall be differentiated again, and what comes through the cell states on the
-            # way is left to PyTorch's operations
+            # what is no plain tensor and what shall be differentiated again is left to PyTorch's operations
             leads = originals(leaves, saved[len(leaves) :])
             of_weights = _together(leads[3:], biases, directions)
             return None, *differentiable_backward(
                 call,
                 (input, h_0, c_0, *weights, *others[count:]),
                 (*leads[:3], *of_weights, *leads[3 + count :]),
-                (*d_results, d_every),
+                d_results,
                 needed,
             )
         matrices, inputs = (others, ()) if cell.program is None else (others[:count], _inputs(call, others))

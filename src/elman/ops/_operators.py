@@ -185,12 +185,12 @@ def _gradients(backward: Backward) -> Sequence[Tensor | None] | None:
     """The engine's; None where autograd has to find them."""
     arguments, needed, kept = backward.arguments, Arguments.of_tensors(backward.needed), backward.kept
     call, tensors = arguments.call, arguments.tensors
-    *d_results, d_every = backward.d_results
+    d_results = backward.d_results
     if call.cell.states == 1:
-        d_results, d_every = [*d_results[:2], None], None  # of empty tensors
+        d_results = *d_results[:2], None, None  # of empty tensors
     if (
         not arguments.is_whole
-        or d_every is not None
+        or (d_results[3] is not None and call.cell.with_every(call.hidden_size) is None)
         or not _is_the_engines([*tensors, backward.output, kept, *d_results])
     ):
         return None
