@@ -128,6 +128,23 @@ def test_learned_states_that_are_masked_are_no_states_at_resets_of_what_is_trace
         torch.compile(layer, backend="eager", fullgraph=True)(torch.randn(5, 2, 3), **ASKED["resets"])
 
 
+def test_fx_takes_a_layer_for_one_call_with_what_it_is_given() -> None:
+    class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = made("driven")
+
+        def forward(self, x: Tensor, lengths: Tensor, noise: Tensor, mask: Tensor) -> Any:
+            return self.layer(x, lengths=lengths, noise=noise, mask=mask)[0]
+
+    model = Model()
+    x, more = given(model.layer)
+    lengths = torch.tensor([2] * x.shape[1])
+    graph = torch.fx.symbolic_trace(model)
+    assert [node.target for node in graph.graph.nodes if node.op == "call_module"] == ["layer"]
+    assert torch.equal(graph(x, lengths, **more), model(x, lengths, **more))
+
+
 def test_a_layer_from_a_pickle_is_compiled_before_it_has_run() -> None:
     layer = pickle.loads(pickle.dumps(elman.nn.Recurrent(cells.MinimalGatedUnit(), 3, 4)))
     x = torch.randn(5, 2, 3)

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 import elman.nn
 from elman import _gate, cells
-from elman.cells import GRU, LSTM, Cell, Elman, Value, learned, sigma, tanh, where
+from elman.cells import GRU, LSTM, Cell, Elman, IndRNN, Value, learned, sigma, tanh, where
 from elman.cells._library import ACTIVATIONS
 
 
@@ -256,6 +256,15 @@ def test_what_only_chooses_has_a_gradient_of_zero() -> None:
         assert not tensor.grad.any()
 
 
+def test_programs_that_were_written_for_pytorchs_layers_find_all_weights() -> None:
+    own, built_in = elman.nn.Recurrent(GRU(), 3, 4, 2, bidirectional=True), torch.nn.GRU(3, 4, 2, bidirectional=True)
+    own.flatten_parameters()
+    shapes = [[weight.shape for weight in weights] for weights in built_in.all_weights]
+    assert [[weight.shape for weight in weights] for weights in own.all_weights] == shapes
+    assert own.all_weights[1][0] is own.weight_ih_l0_reverse
+    assert len(elman.nn.Recurrent(IndRNN(), 3, 4, bias=False).all_weights[0]) == 1
+
+
 def test_sizes_may_be_numpys() -> None:
     layer = elman.nn.Recurrent(cells.RateLeaky(), np.int64(3), np.int64(4), np.int64(2))
     assert repr(layer) == "Recurrent(RateLeaky(leak=0.2), 3, 4, num_layers=2)"
@@ -306,7 +315,7 @@ class Asking(Cell):
         (lambda m, x: m(x, gain=x), "gain: expected no such argument, Asking has no such input"),
         (lambda m, x: m(x.double()), "input: expected torch.float32, as the parameters, got torch.float64"),
         (lambda m, x: m(x, torch.zeros(1, 2, 4).double(), **NOISE), "h_0: expected torch.float32, as the input"),
-        (lambda m, x: elman.nn.Recurrent(GRU, 3, 4), "cell: expected a Cell, as in Leaky(leak=0.2), got type"),
+        (lambda m, x: elman.nn.Recurrent(GRU, 3, 4), "cell: expected a Cell, as in Leaky(leak=0.2), got <class 'elman"),
         (lambda m, x: elman.nn.Recurrent(GRU(), 3, None), "hidden_size: expected an integer above 0, or one for each"),
         (lambda m, x: elman.nn.Recurrent(GRU(), 3, 4.0), "hidden_size: expected an integer above 0, or one for each"),
         (lambda m, x: elman.nn.Recurrent(GRU(), 3, "44"), "or one for each layer, got '44'"),
@@ -316,7 +325,10 @@ class Asking(Cell):
         (lambda m, x: m(x.int()), "input: expected floating-point numbers, got torch.int32"),
         (lambda m, x: m(x[..., :2]), "input: expected 3 features, got (5, 2, 2)"),
         (lambda m, x: m(x, torch.zeros(1, 3, 4)), "h_0: expected (1, 2, 4), got (1, 3, 4)"),
-        (lambda m, x: elman.nn.Recurrent(tanh, 3, 4), "cell: expected a Cell, as in Leaky(leak=0.2), got function"),
+        (
+            lambda m, x: elman.nn.Recurrent(tanh, 3, 4),
+            "cell: expected a Cell, as in Leaky(leak=0.2), got <function tanh",
+        ),
         (lambda m, x: elman.nn.Recurrent(GRU(), 3, 0), "hidden_size: expected an integer above 0"),
         (
             lambda m, x: elman.nn.Recurrent(GRU(), 3, [4, 5], 3),

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import PackedSequence
 from elman import _gate
 from elman._errors import shown
 from elman.cells import Cell, Learned
-from elman.nn import _general
+from elman.nn import _fx, _general
 from elman.nn._layouts import Layout, Packed, Padded, Traced
 from elman.nn._weights import set_values
 from elman.ops._program import Operands, program_layer
@@ -90,7 +90,7 @@ class Recurrent(Module):
     ) -> None:
         super().__init__()
         if not isinstance(cell, Cell):
-            raise TypeError(f"cell: expected a Cell, as in Leaky(leak=0.2), got {type(cell).__name__}")
+            raise TypeError(f"cell: expected a Cell, as in Leaky(leak=0.2), got {shown(cell)}")
         has_widths = isinstance(hidden_size, list | tuple)
         widths: list[Any] = [*hidden_size] if isinstance(hidden_size, list | tuple) else [hidden_size]
         if not widths or not all(map(_counts, widths)):
@@ -196,6 +196,15 @@ class Recurrent(Module):
             raise ValueError(f"{name}: expected a value for each of {width} hidden units, got {tuple(values.shape)}")
         return values.expand(width)
 
+    @property
+    def all_weights(self) -> list[list[Tensor]]:
+        """Weights and biases of each layer and direction, as of :class:`torch.nn.RNN`."""
+        names = [of_direction for weights, _ in self._names for of_direction in weights]
+        return [[weight for name in of if (weight := getattr(self, name)) is not None] for of in names]
+
+    def flatten_parameters(self) -> None:
+        """Nothing, as of :class:`elman.nn.RNN`: the engine takes weights wherever they lie."""
+
     def extra_repr(self) -> str:
         said = [repr(self.cell), str(self.input_size), str([*self._widths] if self._has_widths else self.hidden_size)]
         defaults = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
@@ -216,7 +225,9 @@ class Recurrent(Module):
         unknown = [name for name in inputs if self.cell.program.inputs.get(name) not in ("step", "sequence")]
         if unknown:
             raise TypeError(f"{unknown[0]}: expected no such argument, {type(self.cell).__name__} has no such input")
-
+        if _fx.traces(self, input):
+            asked = {"lengths": lengths, "resets": resets, "return_states": return_states, **inputs}
+            return _fx.leaf(self, input, hx, **asked)
         run_layer = partial(self._run_layer, inputs)
         return _general.run(self, input, hx, lengths, resets, return_states, run_layer)
 
