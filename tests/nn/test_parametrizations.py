@@ -14,7 +14,7 @@ from torch.nn.utils import parametrize
 
 import elman
 import elman.nn
-from elman.cells import PeepholeLSTM, VoltageLeaky, learned
+from elman.cells import LSTM, PeepholeLSTM, VoltageLeaky, learned
 from elman.nn import init, parametrizations
 from tests.nn.cases import output_of
 from tests.nn.test_init import radius_of, recurrent_blocks
@@ -187,6 +187,47 @@ def test_weights_of_zero_can_learn_and_those_within_a_bound_keep_their_bits() ->
     triangle = torch.ones(5, 5).triu(1)  # without eigenvectors, and a radius of 0
     parametrizations.connectivity(rnn, triangle)
     assert all(torch.isfinite(torch.tensor(loss)) for loss in train(rnn))
+
+
+def test_a_radius_has_gradients_where_few_units_are_connected() -> None:
+    torch.manual_seed(1)
+    chain = torch.zeros(5, 5)
+    chain[[0, 1, 3, 4], [1, 0, 2, 3]] = 1  # two units in a circle, and three of which the last hears of no other
+    rnn = elman.nn.RNN(3, 5, dtype=torch.float64)
+    parametrizations.connectivity(rnn, chain)
+    bounded = parametrizations.spectral_radius(rnn, 0.1).parametrizations.weight_hh_l0[-1]
+    weight = chain.double().requires_grad_()
+    radius = weight[0, 1].detach()
+    torch.testing.assert_close(bounded(weight), 0.1 / radius * chain.double())
+    (gradient,) = torch.autograd.grad(bounded(weight)[4, 3], weight)  # 0.1 W / sqrt(w_01 w_10)
+    expected = torch.zeros(5, 5, dtype=torch.float64)
+    expected[4, 3], expected[0, 1], expected[1, 0] = 0.1, -0.05, -0.05
+    torch.testing.assert_close(gradient * chain, expected, atol=1e-5, rtol=0)
+
+
+@constraints
+def test_constraints_hold_under_transforms_and_compilation(
+    constrain: Callable[[Any], Any], holds: Callable[[Any], bool]
+) -> None:
+    torch.manual_seed(1)
+    rnn = constrain(elman.nn.Recurrent(LSTM(), 3, 5))
+    with torch.no_grad():
+        rnn.parametrizations.weight_hh_l0.original[:5] *= 0.01  # of four gates one is within a bound
+    x, originals = torch.randn(6, 4, 3), {name: p.detach() for name, p in rnn.named_parameters()}
+
+    def loss(parameters: dict[str, Tensor]) -> Tensor:
+        return torch.func.functional_call(rnn, parameters, (x,))[0].square().mean()
+
+    two = {name: torch.stack([p, 1.5 * p]) for name, p in originals.items()}
+    gradients, values = torch.func.vmap(torch.func.grad_and_value(loss))(two)
+    for index in range(2):
+        alone = {name: p[index].requires_grad_() for name, p in two.items()}
+        value = loss(alone)
+        torch.testing.assert_close(values[index], value.detach())
+        for name, gradient in zip(alone, torch.autograd.grad(value, [*alone.values()]), strict=True):
+            torch.testing.assert_close(gradients[name][index], gradient, atol=1e-6, rtol=1e-4)
+    compiled = torch.compile(rnn, fullgraph=True, backend="eager")
+    assert torch.equal(compiled(x)[0], rnn(x)[0])
 
 
 def test_a_parametrized_layer_of_ones_own_cell_is_drawn_anew() -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.utils import parametrize
 
+from elman import _gate
 from elman._errors import shown
 from elman.nn._weights import matrices, number
 
@@ -132,7 +133,7 @@ def spectral_radius(module: Module, bound: float = 1.0, name: str = "weight_hh*"
         >>> print(f"{torch.linalg.eigvals(rnn.weight_hh_l0).abs().max():.4f}")
         0.2000
     """
-    return _bounded(module, bound, name, lambda blocks: torch.linalg.eigvals(blocks).abs().amax(-1), square=True)
+    return _bounded(module, bound, name, _radii, square=True)
 
 
 def spectral_norm(module: Module, bound: float = 1.0, name: str = "weight_hh*") -> Module:
@@ -162,6 +163,16 @@ def spectral_norm(module: Module, bound: float = 1.0, name: str = "weight_hh*") 
     Source: T. Miyato et al., "Spectral normalization for generative adversarial networks" (2018).
     """
     return _bounded(module, bound, name, lambda blocks: torch.linalg.matrix_norm(blocks, 2))
+
+
+def _radii(blocks: Tensor) -> Tensor:
+    # Where few units are connected a chain of them ends, and the eigenvalues have no gradients. Those of nearly all
+    # matrices have: of this one too, beside which the first lies closer than float32 tells.
+    units = blocks.shape[-1]
+    beside = (0.6180339887 * torch.arange(units * units, dtype=blocks.dtype, device=blocks.device)).frac() - 0.5
+    largest = blocks.detach().abs().amax((-2, -1), keepdim=True)
+    radii: Tensor = torch.linalg.eigvals(blocks + 1e-12 * largest * beside.view(units, units)).abs().amax(-1)
+    return radii
 
 
 class _Dale(Module):
@@ -220,8 +231,8 @@ class _Bounded(Module):
     def forward(self, weight: Tensor) -> Tensor:
         blocks = weight.unflatten(0, (self.gates, -1)).double()
         sizes = self.measure(blocks)
-        if (sizes <= self.bound).all():
-            return weight  # to the bit, and without the gradients of eigenvalues, which not all matrices have
+        if _gate.nothing_intercepts() and (sizes <= self.bound).all():
+            return weight  # without what becomes gradients of zero
         scaled: Tensor = blocks * (self.bound / sizes.clamp(min=self.bound)).view(-1, 1, 1)
         return scaled.flatten(0, 1).to(weight.dtype)
 
