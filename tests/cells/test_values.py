@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from elman import InputError
-from elman.cells import Cell, CellError, Elman, RateLeaky, Value, fma, learned, log, tanh, where
+from elman.cells import Cell, CellError, Elman, RateLeaky, Value, fma, learned, log, mean_units, sum_units, tanh, where
 
 
 class Leaky(Cell):
@@ -70,6 +70,15 @@ def test_numbers_of_numpy_stand_beside_values() -> None:
     assert numbers == {0.5, 2.0, 1.0}
 
 
+def test_numbers_are_compared_and_averaged_at_once() -> None:
+    class Chosen(Cell):
+        def step(self, a: Value, h: Value, leak: Any) -> Value:
+            return where(leak > 0.5, a, h) * (leak / mean_units(leak))
+
+    assert Chosen(leak=0.25).program.to_data()["nodes"] == [["state", "h"], ["number", 1.0], ["multiply", 0, 1]]
+    assert Chosen(leak=[0.25, 0.75]).program.inputs == {"leak": "unit"}
+
+
 @pytest.mark.parametrize(
     ("step", "message"),
     [
@@ -90,7 +99,9 @@ def test_numbers_of_numpy_stand_beside_values() -> None:
         (lambda self, a, h: a + "h", "values of the cell and numbers, got 'h'"),
         (lambda self, a, h: where(a != h, a, h), "a step has no !=: where(a == b, that, this)"),
         (lambda self, a, h: where((a > 0) & (h > 0), a, h), "comparisons and the functions of elman.cells"),
-        (lambda self, a, h: where(True, a, h), "where: expected a comparison to choose by, got True"),
+        (lambda self, a, h: torch.nn.functional.relu(a), "no other library's"),
+        (lambda self, a, h: np.clip(a, 0, 1), "no other library's"),
+        (lambda self, a, h: sum_units(1.0) * a, "sum_units: expected a value of the cell, got 1.0"),
         (lambda self, a, h: a * 10**400, "multiply: expected numbers that it is defined for, got 1000"),
         (lambda self, a, h: a * log(-1.0), "log: expected numbers that it is defined for, got -1.0"),
     ],
@@ -109,11 +120,36 @@ def test_what_cannot_be_recorded_is_refused_with_its_line(step: Any, message: st
         (lambda self, a, h: (a, h), "Wrong.step: expected to return a value (h), got 2 values"),
         (lambda self, a, h, q: a, "q is no gate, state or input; give it as Wrong(q=…)"),
         (lambda self, h: h, "Wrong.step: expected to take a, got h"),
+        (
+            lambda self, a, h, *others: a,
+            "Wrong.step: expected arguments with names, as in step(self, a, h), got *others",
+        ),
+        (lambda self, a, h, /: a, "Wrong.step: expected arguments with names, as in step(self, a, h), got a"),
     ],
 )
 def test_a_step_of_another_shape_is_refused(step: Any, message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         type("Wrong", (Cell,), {"step": step})()
+
+
+def test_a_step_of_too_few_states_is_told_how_many() -> None:
+    def step(self: Any, a: Value, h: Value, c: Value) -> Value:
+        return a + h + c
+
+    with pytest.raises(InputError, match=r"expected to return 2 values \(h, c\), got a value$"):
+        type("Wrong", (Cell,), {"states": ("h", "c"), "step": step})()
+
+
+def test_names_that_are_none_are_refused() -> None:
+    def step(self: Any, h: Value) -> Value:
+        return h
+
+    for attributes, message in (
+        ({"gates": (1,)}, r"Wrong\.gates: expected a tuple of names, as in gates = \(\"a\",\), got \(1,\)"),
+        ({"states": ()}, r"Wrong\.states: expected one or more, got none"),
+    ):
+        with pytest.raises(InputError, match=message):
+            type("Wrong", (Cell,), {**attributes, "step": step})()
 
 
 def test_a_step_of_too_many_operations_is_refused() -> None:

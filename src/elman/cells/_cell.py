@@ -152,10 +152,11 @@ class Cell:
             raise InputError(f"{type(self).__name__}: expected a step, as in def step(self, a, h)")
         after = self.step(**{name: self._argument(recording, name) for name in self._argument_names()})
         after = (*after,) if isinstance(after, tuple | list) else (after,)
-        if len(after) != len(self.states) or not all(recording.holds(value) for value in after):
-            expected = "a value" if len(self.states) == 1 else f"{len(self.states)} values"
-            expected += f" ({', '.join(self.states)})"
-            raise InputError(f"{type(self).__name__}.step: expected to return {expected}, got {_said(after)}")
+        others = [value for value in after if not recording.holds(value)]
+        if others or len(after) != len(self.states):
+            expected = f"{_counted(self.states)} ({', '.join(self.states)})"
+            got = _said(others[0]) if others else _counted(after)
+            raise InputError(f"{type(self).__name__}.step: expected to return {expected}, got {got}")
         return after
 
     def _fed_back_index(self) -> int:
@@ -171,11 +172,17 @@ class Cell:
     def _argument_names(self) -> list[str]:
         title = type(self).__name__
         for kind in ("gates", "states", "step_inputs", "sequence_inputs"):
-            if isinstance(getattr(self, kind), str):
+            given = getattr(self, kind)
+            if not isinstance(given, tuple | list) or not all(isinstance(x, str) and x.isidentifier() for x in given):
                 expected = f'a tuple of names, as in {kind} = ("a",)'
-                raise InputError(f"{title}.{kind}: expected {expected}, got {getattr(self, kind)!r}")
+                raise InputError(f"{title}.{kind}: expected {expected}, got {shown(given)}")
+        if not self.states:
+            raise InputError(f"{title}.states: expected one or more, got none")
         known = [*self.gates, *self.states, *self.step_inputs, *self.sequence_inputs, *self.parameters]
         taken = inspect.signature(self.step).parameters
+        for argument in taken.values():
+            if argument.kind not in (argument.POSITIONAL_OR_KEYWORD, argument.KEYWORD_ONLY):
+                raise InputError(f"{title}.step: expected arguments with names, as in step(self, a, h), got {argument}")
         names = [name for name, argument in taken.items() if name in known or argument.default is argument.empty]
         if len({*known}) != len(known):
             raise InputError(f"{title}: expected names that are given once, got {', '.join(known)}")
@@ -216,8 +223,10 @@ def _are_numbers(values: Any) -> bool:
     return array.dtype.kind in "iuf" or (array.dtype.kind == "b" and array.ndim > 0)
 
 
-def _said(values: Sequence[Any]) -> str:
-    """What a step has returned."""
-    if len(values) > 1:
-        return f"{len(values)} values"
-    return "a comparison" if isinstance(values[0], Value) else shown(values[0])
+def _counted(values: Sequence[Any]) -> str:
+    return "a value" if len(values) == 1 else f"{len(values)} values"
+
+
+def _said(value: Any) -> str:
+    """What a step has returned in the place of a value."""
+    return "a comparison" if isinstance(value, Value) else shown(value)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import operator
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from numbers import Real
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,7 @@ __all__ = [
     "where",
 ]
 
-_OURS = str(Path(__file__).parent)
+_NOT_THE_USERS = ("elman", "functools", "jax", "numpy", "scipy", "torch")  # code that a step may have gone through
 _ONLY_OURS = "a step takes arithmetic, comparisons and the functions of elman.cells, no other library's"
 
 
@@ -46,9 +45,9 @@ class CellError(TypeError):
 
     def __init__(self, message: str) -> None:
         frame = sys._getframe(1)
-        while frame.f_back is not None and frame.f_code.co_filename.startswith((_OURS, functools.__file__)):
+        while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] in _NOT_THE_USERS:
             frame = frame.f_back
-        super().__init__(f"{Path(frame.f_code.co_filename).name}, line {frame.f_lineno}: {message}")
+        super().__init__(f"{PurePath(frame.f_code.co_filename).name}, line {frame.f_lineno}: {message}")
 
 
 class Recording:
@@ -244,7 +243,8 @@ def _function(operation: str, *values: Any) -> Any:
             return value._recording.add(operation, *values)
     if operation in _OF_NUMBERS and all(isinstance(value, Real) for value in values):
         return _computed(operation, _OF_NUMBERS[operation], *map(float, values))  # no unit's: computed at once
-    raise CellError(f"{operation}: expected values of the cell or numbers, got {shown(values[0])}")
+    expected = "values of the cell or numbers" if operation in _OF_NUMBERS else "a value of the cell"
+    raise CellError(f"{operation}: expected {expected}, got {shown(values[0])}")
 
 
 def _computed(operation: str, function: Callable[..., Any], *numbers: Any) -> Any:
@@ -313,8 +313,10 @@ def maximum(a: Any, b: Any) -> Any:
     return _function("maximum", a, b)
 
 
-def where(condition: Value, this: Any, that: Any) -> Any:
+def where(condition: Any, this: Any, that: Any) -> Any:
     """``this`` where the comparison holds, else ``that``."""
+    if isinstance(condition, bool | np.bool_):
+        return this if condition else that  # of numbers, which are compared at once
     return _function("select", condition, this, that)
 
 
@@ -328,6 +330,8 @@ def sum_units(x: Value) -> Any:
     return _function("sum_units", x)
 
 
-def mean_units(x: Value) -> Any:
+def mean_units(x: Any) -> Any:
     """The mean over the hidden units of a row, the same for each of them."""
+    if isinstance(x, Real):
+        return float(x)
     return sum_units(x) / x._recording.add("units")
