@@ -327,7 +327,7 @@ class Asking(Cell):
         (lambda m, x: m(x, torch.zeros(1, 3, 4)), "h_0: expected (1, 2, 4), got (1, 3, 4)"),
         (
             lambda m, x: elman.nn.Recurrent(tanh, 3, 4),
-            "cell: expected a Cell, as in Leaky(leak=0.2), got <function tanh",
+            "cell: expected a Cell, as in Leaky(leak=0.2), got <function t",
         ),
         (lambda m, x: elman.nn.Recurrent(GRU(), 3, 0), "hidden_size: expected an integer above 0"),
         (
