@@ -145,8 +145,9 @@ def test_fx_takes_a_layer_for_one_call_with_what_it_is_given() -> None:
     assert torch.equal(graph(x, lengths, **more), model(x, lengths, **more))
 
 
-def test_a_layer_from_a_pickle_is_compiled_before_it_has_run() -> None:
-    layer = pickle.loads(pickle.dumps(elman.nn.Recurrent(cells.MinimalGatedUnit(), 3, 4)))
+@pytest.mark.parametrize("again", [lambda layer: pickle.loads(pickle.dumps(layer)), copy.deepcopy])
+def test_a_layer_from_a_pickle_or_copied_is_compiled_before_it_has_run(again: Callable[[Any], Any]) -> None:
+    layer = again(elman.nn.Recurrent(cells.MinimalGatedUnit(), 3, 4))
     x = torch.randn(5, 2, 3)
     assert torch.equal(torch.compile(layer, backend="eager", fullgraph=True)(x)[0], layer(x)[0])
 
