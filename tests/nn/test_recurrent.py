@@ -3,6 +3,7 @@
 import copy
 import pickle
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 
+import elman
 import elman.nn
 from elman import _gate, cells
 from elman.cells import GRU, LSTM, Cell, Elman, IndRNN, Value, learned, sigma, tanh, where
@@ -169,6 +171,41 @@ def test_a_cell_that_feeds_nothing_back_has_no_recurrent_weights() -> None:
     output, _ = layer(torch.randn(5, 2, 3))
     output.sum().backward()
     assert layer.recurrent_l0.grad is not None
+
+
+class Drawing(Cell):
+    step_inputs = ("noise",)
+
+    def __init__(self, drawn: Any) -> None:
+        self.drawn = drawn
+        super().__init__()
+
+    def step(self, a: Value, noise: Value) -> Value:
+        return tanh(a) + noise
+
+    def draw(self, name: str, empty: Tensor, training: bool) -> Any:
+        return self.drawn
+
+
+def test_a_cell_may_draw_a_number_for_all(tmp_path: Path) -> None:
+    layer, x = elman.nn.Recurrent(Drawing(0.5), 3, 4), torch.randn(5, 2, 3)
+    output = layer(x, noise=torch.full((5, 2, 4), 0.5))[0]
+    assert torch.equal(layer(x)[0], output)
+    elman.save(layer, tmp_path / "drawing.safetensors")
+    assert (elman.load(tmp_path / "drawing.safetensors")(x.numpy())[0] == output.detach().numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("drawn", "got"),
+    [("0", "str"), (torch.zeros(4), "(4,) of torch.float32"), (torch.zeros(5, 2, 4).double(), "of torch.float64")],
+)
+def test_what_is_drawn_of_another_shape_or_dtype_is_refused(drawn: Any, got: str, tmp_path: Path) -> None:
+    layer = elman.nn.Recurrent(Drawing(drawn), 3, 4)
+    expected = r"noise: expected \({} of torch.float32 from Drawing.draw, got .*" + re.escape(got)
+    with pytest.raises(ValueError, match=expected.format("5, 2, 4\\)")):
+        layer(torch.randn(5, 2, 3))
+    with pytest.raises(ValueError, match=expected.format("64, 4\\)")):
+        elman.save(layer, tmp_path / "drawing.safetensors")
 
 
 def test_noise_is_drawn_while_training_and_not_after() -> None:

@@ -159,6 +159,8 @@ def test_what_a_cell_draws_when_not_trained_is_a_part_of_what_is_saved(tmp_path:
     assert "noise" not in network.program.inputs
     assert "step" not in [node.operation for node in network.program.nodes]
     assert refusal(network.program.with_numbers, {"other": 1}).startswith("other: expected one of the inputs (")
+    program = VoltageLeaky(noise=0.5).program
+    assert refusal(program.with_numbers, {"noise": "x"}).startswith("noise: expected a number, got 'x'")
 
 
 @pytest.mark.parametrize("drawn", [None, "random"])

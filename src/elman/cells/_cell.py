@@ -108,7 +108,7 @@ class Cell:
         _ = self.program.text  # now: whoever compiles a layer's call can record no step
 
     def draw(self, name: str, empty: Any, training: bool) -> Any:
-        """What an input is that nobody gives: None, unless a subclass draws it.
+        """What an input is that nobody gives: None, unless a subclass draws it; ``empty``, filled, or a number.
 
         Args:
             name: of ``step_inputs`` or ``sequence_inputs``.
@@ -117,6 +117,18 @@ class Cell:
             training: whether the network is being trained.
         """
         return None
+
+    def _drawn(self, name: str, empty: Any, training: bool) -> Any:
+        """What ``draw`` gives, a number for all of it too."""
+        values = self.draw(name, empty, training)
+        if isinstance(values, Real):
+            return empty.fill_(float(values))
+        shape, dtype = getattr(values, "shape", None), getattr(values, "dtype", None)
+        if values is not None and (shape != empty.shape or dtype != empty.dtype):
+            got = type(values).__name__ if shape is None else f"{tuple(shape)} of {dtype}"
+            title = f"{type(self).__name__}.draw"
+            raise InputError(f"{name}: expected {tuple(empty.shape)} of {empty.dtype} from {title}, got {got}")
+        return values
 
     @cached_property
     def program(self) -> Program:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 from elman._errors import InputError, shown
@@ -153,11 +154,13 @@ class Program:
             numbers: by the input's name one for all steps, sequences and units.
 
         Raises:
-            InputError: there is no such input.
+            InputError: there is no such input, or it is given no number.
         """
         for name in numbers:
             if name not in self.inputs:
                 raise InputError(f"{name}: expected one of the inputs ({', '.join(self.inputs)}), got another name")
+            if not isinstance(numbers[name], Real):
+                raise InputError(f"{name}: expected a number, got {shown(numbers[name])}")
         nodes = tuple(
             Node("number", number=float(numbers[node.name]))
             if node.operation in ("unit", "sequence", "step") and node.name in numbers

@@ -305,7 +305,7 @@ class Recurrent(Module):
         return layout.of_pieces(given.to(rows.dtype))
 
     def _drawn(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        drawn: Tensor | None = self.cell.draw(name, like.new_empty(shape), self.training)
+        drawn: Tensor | None = self.cell._drawn(name, like.new_empty(shape), self.training)
         if drawn is None:
             raise TypeError(f"{name}: expected to be given, for {type(self.cell).__name__} does not draw it")
         return drawn

@@ -86,7 +86,7 @@ def _of_own(module: Any) -> Network:
     drawn = {}
     for name, kind in module.cell.program.inputs.items():
         if kind != "unit":
-            values = module.cell.draw(name, module.weight_ih_l0.new_empty(64, module._widths[0]), False)
+            values = module.cell._drawn(name, module.weight_ih_l0.new_empty(64, module._widths[0]), False)
             if values is None or not (values == values[0, 0]).all():
                 raise InputError(
                     f"{name}: expected a number that stands for it at inference, but {type(module.cell).__name__}'s "
