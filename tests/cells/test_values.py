@@ -1,6 +1,8 @@
 """What a step may say, and what it is told where it may not."""
 
+import copy
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -200,6 +202,18 @@ def test_a_cell_that_no_layer_can_have_is_refused_when_it_is_made(attributes: di
     step = eval(f"lambda self, {', '.join(names)}: ({'+'.join(names)}, {states})[:{len(cell.states)}]")
     with pytest.raises(InputError, match=re.escape(message)):
         type("Wrong", (cell,), {"step": step})()
+
+
+def test_a_cell_with_numbers_of_its_own_needs_no_init_of_its_base() -> None:
+    @dataclass
+    class Scaled(Cell):
+        scale: float = 0.5
+
+        def step(self, a: Value) -> Value:
+            return self.scale * tanh(a)
+
+    assert ["number", 0.25] in Scaled(0.25).program.to_data()["nodes"]
+    assert repr(copy.deepcopy(Scaled(0.25))).endswith("Scaled(scale=0.25)")
 
 
 def test_numbers_of_numpy_become_a_part_of_the_program() -> None:

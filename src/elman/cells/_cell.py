@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from numbers import Real
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -75,11 +76,12 @@ class Cell:
     fed_back: str = ""
     step_inputs: tuple[str, ...] = ()
     sequence_inputs: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = MappingProxyType({})  # of a subclass that does not call this __init__
 
     step: Any
 
     def __init__(self, **parameters: Any) -> None:
-        self.parameters: Mapping[str, Any] = parameters
+        self.parameters = parameters
         for name, value in parameters.items():
             initial = value.initial if isinstance(value, Learned) else value
             if not _are_numbers(initial):
