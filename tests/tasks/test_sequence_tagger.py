@@ -50,6 +50,20 @@ def test_it_learns_places_and_days_and_words_never_seen(fitted):
     assert np.allclose(probabilities[0].sum(1), 1)
 
 
+def test_no_gradient_hangs_on_which_thread_comes_first():
+    fitted = SequenceTagger(**SMALL, epochs=1).fit(SENTENCES, TAGS)
+    task = TaggingTask(fitted, [(SENTENCES, TAGS), (SENTENCES[:3], TAGS[:3])])
+    ways, known = [task.loss(task.network, range(8)).grad_fn], set()
+    while ways:
+        way = ways.pop()
+        if way is not None and way not in known:
+            known.add(way)
+            ways += [before for before, _ in way.next_functions]
+    names = {way.name() for way in known}
+    assert "EmbeddingBackward0" in names
+    assert not names & {"IndexBackward0", "IndexPutBackward0", "PutBackward0", "ScatterAddBackward0"}
+
+
 def test_transitions_are_likelier_than_chance_where_they_were_seen_more_often():
     logarithms = transition_logarithms(np.array([0, 1, 1, 1, 0]), np.array([3, 2]), 2)
     counts = np.array([[0, 1, 1], [1, 1, 1], [1, 1, 0]]) + 0.1  # from 0, from 1, from the start; to the end last

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, from_numpy, nn
-from torch.nn.functional import cross_entropy, dropout
+from torch.nn.functional import cross_entropy, dropout, embedding
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.nn import Linear
@@ -84,7 +84,8 @@ class TaggingNetwork(nn.Module):
             read = self.character_embedding(from_numpy(batch.characters))
             _, final = self.character_rnn(PackedSequence(read, from_numpy(batch.spelling_sizes)))
             spelled = hidden_states(final).transpose(0, 1).flatten(1)
-            features = torch.cat([features, spelled[from_numpy(batch.spellings)]], 1)
+            # no index: its gradient is added up by whichever thread comes first
+            features = torch.cat([features, embedding(from_numpy(batch.spellings), spelled)], 1)
         features = dropout(features, self.dropout, self.training)
         states, _ = self.rnn(PackedSequence(features, from_numpy(batch.batch_sizes)))
         scores: Tensor = self.output(dropout(states.data, self.dropout, self.training))
