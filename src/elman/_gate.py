@@ -114,13 +114,13 @@ def innermost(x: Tensor) -> Tensor:
 
 def is_traced(input: Any) -> bool:
     """Whether operations on this are recorded, by compilation, export or fake tensors, and see no numbers."""
-    return _is_compiling() or isinstance(input, _TRACED)
+    return _is_compiling() or (isinstance(input, Tensor) and isinstance(innermost(input), _TRACED))
 
 
 def is_seen_by_operators(input: Tensor) -> bool:
     """Whether something looks into calls with this that knows operators: a trace or a transform."""
     if is_traced(input):
-        return not torch.is_autocast_enabled("cpu")
+        return not (is_forward_mode() or torch.is_autocast_enabled("cpu"))
     return is_transformed() and not (is_forward_mode() or is_autocast()) and nothing_intercepts(but_transforms=True)
 
 

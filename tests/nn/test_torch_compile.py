@@ -9,6 +9,7 @@ from torch import Tensor
 from torch._dynamo.backends.common import aot_autograd
 from torch._dynamo.testing import CompileCounter
 from torch._functorch.aot_autograd import make_boxed_func
+from torch.func import grad, jvp, vmap
 from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils._pytree import tree_leaves
 
@@ -230,3 +231,51 @@ def test_fake_tensors_go_through_the_operators(kind: str) -> None:
         assert output.shape == (*input.shape[:-1], 5)
         output.sum().backward()
     assert {p.grad.shape for p in module.parameters()} == {p.shape for p in module.parameters()}
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM", "LSTMCell"])
+def test_a_vmap_compiles_whole_and_what_is_compiled_goes_under_vmap(kind: str) -> None:
+    module, input = getattr(elman.nn, kind)(3, 5), torch.randn(3, *(4,) * (not kind.endswith("Cell")), 2, 3)
+    expected = tree_leaves(vmap(module)(input))
+    # a function: of a module vmap asks for its repr, which dynamo cannot look into, of PyTorch's layers neither
+    inside = torch.compile(vmap(lambda x: module(x)), backend="aot_eager", fullgraph=True)
+    outside = vmap(torch.compile(module, backend="aot_eager"))  # not fullgraph: PyTorch refuses all of that kind
+    for function in (inside, outside):
+        assert all(map(torch.equal, tree_leaves(function(input)), expected))
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM", "RNNCell"])
+def test_forward_mode_compiles_whole(kind: str) -> None:
+    module, input = getattr(elman.nn, kind)(3, 5), torch.randn(*(4,) * (not kind.endswith("Cell")), 2, 3)
+
+    def tangents(x: Tensor) -> Any:
+        return jvp(lambda x: output_of(module(x)), (x,), (x,))
+
+    compiled = torch.compile(tangents, backend="aot_eager", fullgraph=True)
+    torch.testing.assert_close(compiled(input), tangents(input))
+
+
+def test_forward_mode_of_lengths_breaks_the_graph() -> None:
+    layer, input, lengths = elman.nn.GRU(3, 5), torch.randn(4, 2, 3), torch.tensor([1, 4])
+
+    def tangents(x: Tensor) -> Any:
+        return jvp(lambda x: layer(x, lengths=lengths)[0], (x,), (x,))
+
+    torch.testing.assert_close(torch.compile(tangents, backend="aot_eager")(input), tangents(input))
+    torch._dynamo.reset()
+    with pytest.raises(torch._dynamo.exc.Unsupported, match="lengths, resets: expected no forward-mode"):
+        torch.compile(tangents, backend="aot_eager", fullgraph=True)(input)
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_transforms_of_fake_tensors_go_through_the_operators(kind: str) -> None:
+    with torch._subclasses.FakeTensorMode():
+        module, input = getattr(elman.nn, kind)(3, 5), torch.randn(3, *(4,) * (not kind.endswith("Cell")), 2, 3)
+        assert output_of(vmap(module)(input)).shape == (*input.shape[:-1], 5)
+        of_each = vmap(grad(lambda x: output_of(module(x)).square().sum()))(input)
+        assert of_each.shape == input.shape
+        if not kind.endswith("Cell"):
+            found = vmap(lambda x: module(x, lengths=torch.tensor([1, 4])))(input)
+            assert output_of(found).shape == (*input.shape[:-1], 5)
+        _, tangent = jvp(lambda x: output_of(module(x)), (input[0],), (input[0],))
+        assert tangent.shape == (*input.shape[1:-1], 5)

@@ -69,7 +69,8 @@ class _Recurrent:
         """What admits and what runs a layer or a step that something looks into; PyTorch does where all is None."""
         if not isinstance(input, Tensor):
             return None, None, None
-        if _gate.is_traced(input):
+        is_traced = _gate.is_traced(input)
+        if is_traced and not _gate.is_forward_mode():
             return _gate.admits_traced, _operators.layer, _operators.step
         there = None if input.is_cpu else BACK_ENDS.get(input.device.type)
         if there is not None and _gate.nothing_intercepts():
@@ -78,7 +79,7 @@ class _Recurrent:
         # only on processors that know such dtypes
         is_onednns = self._has_pair and isinstance(self, Layer)
         is_refused = _gate.is_transformed() or (is_onednns and (_gate.is_forward_mode() or _gate.is_autocast()))
-        if is_refused and _gate.nothing_intercepts(but_transforms=True):
+        if is_refused and (is_traced or _gate.nothing_intercepts(but_transforms=True)):
             return _gate.fits, _operators.transformed, _operators.transformed_step
         return None, None, None
 
