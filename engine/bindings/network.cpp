@@ -144,14 +144,14 @@ void run(const elman::Network<T>& network, Array<const T> input, std::optional<B
   std::int64_t all_rows = sequence.steps * sequence.batch;
   std::vector<std::int64_t> sizes;
   Places among;
-  if (places) {
+  if (batch_sizes && places) {
     sizes.assign(batch_sizes->data(), batch_sizes->data() + batch_sizes->size());
     const std::int64_t left = rows_left(sizes, all_rows);
     require(!sizes.empty() && left >= 0 && length(places->shape(0)) == sizes.front() && places->shape(1) == 2,
             "places: expected a step and a row for each packed sequence");
     among = Places(places->data(), sizes, sequence.steps, sequence.batch);
     all_rows -= left;
-  } else if (packed) {
+  } else if (batch_sizes) {
     sizes = checked_copy(*batch_sizes, all_rows);
   }
   if (packed) sequence = {length(sizes.size()), sizes.empty() ? 0 : sizes.front(), sizes.data(), false};
