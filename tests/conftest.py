@@ -29,10 +29,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for mark in ("slow", "gpu"):
         if mark in config.option.markexpr:
             continue
-        left_out = [item for item in items if mark in item.keywords]
+        left_out = [item for item in items if item.get_closest_marker(mark)]
         if left_out:
             config.hook.pytest_deselected(items=left_out)
-            items[:] = [item for item in items if mark not in item.keywords]
+            items[:] = [item for item in items if not item.get_closest_marker(mark)]
 
 
 def pytest_collection_finish() -> None:
