@@ -96,6 +96,10 @@ def arguments(case: Case) -> Arguments:
     )
 
 
+def call_of(case: Case, given: Arguments) -> engine.Call:
+    return engine.Call(BUILT_IN[case.cell], case.directions, case.hidden_size, given.batch_sizes)
+
+
 def assert_same_bits(result: Tensor | None, expected: Tensor | None, what: object) -> None:
     assert (result is None) == (expected is None), what
     if result is None or expected is None:
@@ -113,14 +117,13 @@ def assert_engine_agrees(launcher: Launcher, case: Case, device: str = "cpu") ->
     def there(x: Tensor | None) -> Tensor | None:
         return None if x is None else x.to(device)
 
-    sizes = case.cell, case.directions, case.hidden_size
     start = given.input, given.h_0, given.c_0
-    start_there = *map(there, start), given.batch_sizes
+    start_there = [*map(there, start)]
     weights_there = [x.to(device) for x in given.weights]
-    call = engine.Call(BUILT_IN[case.cell], *sizes[1:], given.batch_sizes)
+    call = call_of(case, given)
     expected, kept = engine.forward(call, *start, given.weights, True)
-    results, kept_there = kernels.forward(launcher, *sizes, *start_there, weights_there, True)
-    unkept, _ = kernels.forward(launcher, *sizes, *start_there, weights_there, False)
+    results, kept_there = kernels.forward(launcher, call, *start_there, weights_there, True)
+    unkept, _ = kernels.forward(launcher, call, *start_there, weights_there, False)
     names = ("output", "h_n", "c_n")
     for name, one, without, other in zip(names, results, unkept, expected, strict=False):
         assert_same_bits(one, other, (name, case))
@@ -135,12 +138,12 @@ def assert_engine_agrees(launcher: Launcher, case: Case, device: str = "cpu") ->
     gradients = engine.backward(call, *start, matrices, expected[0], kept, arriving, needed)
     found = kernels.backward(
         launcher,
-        *sizes,
+        call,
         *start_there,
         [x for x in weights_there if x.dim() == 2],
         results[0],
         kept_there,
-        *map(there, arriving),
+        [*map(there, arriving)],
         needed,
     )
     for place, (one, other) in enumerate(zip(found, gradients, strict=True)):

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import torch
 
-from elman.ops._cuda._launches import Kernel, Sizes, backward_plan, forward_plan
+from elman.ops._cells import BUILT_IN
+from elman.ops._cuda._launches import Kernel, backward_plan, forward_plan
 from elman.ops._cuda._plan import Limits, thread_limit
 from tests.engine.compiler import COMPILER, ROOT
 
@@ -44,7 +45,7 @@ def steps() -> dict[str, tuple[str, int, int]]:
         for rows, multiprocessors in ((1, 132), (2, 0)):
             limits = Limits(HOPPER.shared_bytes, multiprocessors)
             for cell in CELLS:
-                of_cell = Sizes.of(cell)
+                of_cell = BUILT_IN[cell]
                 for name, plan in (("forward_steps", forward_plan), ("backward_steps", backward_plan)):
                     laid_out = plan(of_cell, hidden_size, 2, limits)
                     if laid_out is not None and laid_out.rows == rows:

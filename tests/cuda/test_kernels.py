@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from elman import _engine
+from elman.ops._cells import BUILT_IN
 from elman.ops._cuda import _calls as kernels
 from elman.ops._cuda._launches import is_within
 from elman.ops._cuda._plan import Limits, plan
-from tests.cuda.cases import GATES, Case, arguments, assert_engine_agrees, random_case
+from tests.cuda.cases import GATES, Case, arguments, assert_engine_agrees, call_of, random_case
 from tests.cuda.shim import HOPPER, Shim, steps
 from tests.engine.compiler import COMPILER
 
@@ -38,7 +39,7 @@ def test_each_kernel_that_a_layer_comes_to_has_the_engines_bits(function: str) -
 def test_random_layers_have_the_engines_bits_in_whatever_order_threads_run(seed: int) -> None:
     shim = Shim((HOPPER, TURING, SMALL)[seed % 3], backwards=seed % 2 == 1)
     case = random_case(seed, [1, 2, 3, 15, 16, 17, 31, 32, 48, 65, 100], [1, 2, 3, 6], [1, 2, 3, 5])
-    if is_within(shim, case.cell, torch.device("cpu"), case.hidden_size, 1):
+    if is_within(shim, BUILT_IN[case.cell], torch.device("cpu"), case.hidden_size, 1):
         assert_engine_agrees(shim, case)
 
 
@@ -69,12 +70,12 @@ def test_packed_input_of_many_steps_has_the_engines_bits() -> None:
 def test_what_is_not_finite_stays_in_its_row() -> None:
     case = Case("lstm", 3, 4, 5, 33)
     given, shim = arguments(case), Shim(SMALL)
-    sizes = case.cell, case.directions, case.hidden_size
-    rest = given.h_0, given.c_0, None, given.weights, False
-    (expected, *_), _ = kernels.forward(shim, *sizes, given.input, *rest)
+    call = call_of(case, given)
+    rest = given.h_0, given.c_0, given.weights, False
+    (expected, *_), _ = kernels.forward(shim, call, given.input, *rest)
     given.input[1, 2, 0] = float("inf")
     given.input[1, 2, 1] = float("nan")
-    (output, *_), _ = kernels.forward(shim, *sizes, given.input, *rest)
+    (output, *_), _ = kernels.forward(shim, call, given.input, *rest)
     assert output[1:, 2].isnan().all()
     others = [0, 1, 3]
     assert torch.equal(output[:, others], expected[:, others])
@@ -83,10 +84,10 @@ def test_what_is_not_finite_stays_in_its_row() -> None:
 
 def test_a_layer_that_outgrows_a_blocks_memory_is_left_to_pytorch() -> None:
     shim, device = Shim(SMALL), torch.device("cpu")
-    assert is_within(shim, "lstm", device, 100, 10)
-    assert not is_within(shim, "lstm", device, 1000, 10)
-    assert not is_within(shim, "lstm", device, 10, 1 << 31)
-    assert not is_within(shim, "lstm", device, 10, 0)
+    assert is_within(shim, BUILT_IN["lstm"], device, 100, 10)
+    assert not is_within(shim, BUILT_IN["lstm"], device, 1000, 10)
+    assert not is_within(shim, BUILT_IN["lstm"], device, 10, 1 << 31)
+    assert not is_within(shim, BUILT_IN["lstm"], device, 10, 0)
 
 
 @pytest.mark.parametrize("gates", [1, 3, 4])

@@ -14,6 +14,7 @@ from elman import _engine, _extras, nn, ops
 from elman.nn import _recurrent
 from elman.ops import _cuda
 from elman.ops._back_ends import BACK_ENDS, BackEnd
+from elman.ops._calls import Call
 from tests.cuda.cases import assert_same_bits
 from tests.cuda.shim import Shim
 from tests.engine.compiler import COMPILER
@@ -150,27 +151,21 @@ class _Elsewhere:
         self.asked.append("admits")
         return True
 
-    def layer(
-        self, input: Tensor, batch_sizes: Any, h_0: Any, c_0: Any, weights: Any, units: int, *rest: Any, **options: Any
-    ) -> Any:
-        self.asked.append("layer" if batch_sizes is None else "packed")
-        batch = input.shape[1] if batch_sizes is None else int(batch_sizes[0])
+    def run(self, call: Call, input: Tensor, *rest: Any, **options: Any) -> Any:
+        self.asked.append("layer" if call.batch_sizes is None else "packed")
+        batch, units = input.shape[1] if call.batch_sizes is None else int(call.batch_sizes[0]), call.hidden_size
         return input.new_empty(*input.shape[:-1], units), input.new_empty(1, batch, units)
-
-    def step(self, input: Tensor, h: Any, c: Any, weights: Any, units: int, cell: str) -> Any:
-        self.asked.append("step")
-        return (input.new_empty(input.shape[0], units),)
 
 
 def test_tensors_go_to_the_back_end_of_their_device_and_else_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = _Elsewhere()
     layer, cell = nn.RNN(3, 4, device="meta"), nn.RNNCell(3, 4, device="meta")
     assert layer._road(torch.empty(2, 5, 3, device="meta")) == (None, None, None)
-    monkeypatch.setitem(BACK_ENDS, "meta", BackEnd(elsewhere.admits, elsewhere.layer, elsewhere.step))
+    monkeypatch.setitem(BACK_ENDS, "meta", BackEnd(elsewhere.admits, elsewhere.run))
     layer(torch.empty(2, 5, 3, device="meta"))
     cell(torch.empty(5, 3, device="meta"))
     layer(torch.empty(2, 5, 3, device="meta"), lengths=[2, 1, 2, 0, 1])
-    assert elsewhere.asked == ["admits", "layer", "admits", "step", "admits", "packed"]
+    assert elsewhere.asked == ["admits", "layer", "admits", "layer", "admits", "packed"]
 
 
 def test_the_cpu_never_asks_for_another_back_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,7 +74,7 @@ class _Recurrent:
             return _gate.admits_traced, _operators.layer, _operators.step
         there = None if input.is_cpu else BACK_ENDS.get(input.device.type)
         if there is not None and _gate.nothing_intercepts():
-            return there
+            return there.admits, there.layer, there.step
         # PyTorch's kernels have no rule for vmap; its LSTM, which is oneDNN's, none for forward mode, and for autocast
         # only on processors that know such dtypes
         is_onednns = self._has_pair and isinstance(self, Layer)

@@ -15,7 +15,7 @@ from elman.ops._cells import EngineCell
 from elman.ops._flops import profiler, tell_products
 from elman.ops._rows import index_of, put, take
 
-__all__ = ["Call", "apart", "backward", "composed", "every_further", "forward", "split", "together"]
+__all__ = ["Call", "apart", "backward", "composed", "every_further", "forward", "one_step", "split", "together"]
 
 _forward: Any = _engine.forward
 _backward: Any = _engine.backward
@@ -132,6 +132,15 @@ def _backward_with_every(
     call = call._replace(cell=replace(cell, code=cell.with_every(units)))
     found = backward(call, *tensors, d_results[:3], asked, by_unit, by_step, by_sequence, deltas=deltas)
     return *(d for d, need in zip(found, asked, strict=False) if need is not None), *found[len(asked) :]
+
+
+def one_step(
+    run: Callable[..., Sequence[Tensor]], input: Tensor, h: Tensor | None, c: Tensor | None, *of_call: Any
+) -> tuple[Tensor, ...]:
+    """The states after one step, by what runs a layer."""
+    h_0, c_0 = (None if x is None else x.unsqueeze(0) for x in (h, c))
+    _, *states = run(input.unsqueeze(0), None, h_0, c_0, *of_call, 1)
+    return tuple(state.squeeze(0) for state in states)
 
 
 def every_further(call: Call, kept: Any, output: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ have a shorter way: see ``_layer.py``, ``_step.py`` and ``_program.py``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -19,7 +19,7 @@ from elman import _gate
 from elman._gate import are_plain, is_for_the_engine, nothing_intercepts
 from elman.ops import _calls
 from elman.ops._arguments import Arguments, Backward
-from elman.ops._calls import Call, apart, composed, together
+from elman.ops._calls import Call, apart, composed, one_step, together
 from elman.ops._cells import BUILT_IN
 from elman.ops._layer import run as layer_eagerly
 from elman.ops._pieces import Padded, check_lengths, cut
@@ -89,22 +89,14 @@ def step(
     input: Tensor, h: Tensor | None, c: Tensor | None, weights: list[Tensor], hidden_size: int, cell: str
 ) -> tuple[Tensor, ...]:
     """What :func:`elman.ops.step` returns, by the operator: a layer of one step, which has the same bits."""
-    return _one_step(layer, input, h, c, weights, hidden_size, cell)
+    return one_step(layer, input, h, c, weights, hidden_size, cell)
 
 
 def transformed_step(
     input: Tensor, h: Tensor | None, c: Tensor | None, weights: list[Tensor], hidden_size: int, cell: str
 ) -> tuple[Tensor, ...]:
     """:func:`step` of such tensors as :func:`transformed` takes."""
-    return _one_step(transformed, input, h, c, weights, hidden_size, cell)
-
-
-def _one_step(
-    run: Callable[..., Sequence[Tensor]], input: Tensor, h: Tensor | None, c: Tensor | None, *of_call: Any
-) -> tuple[Tensor, ...]:
-    h_0, c_0 = (None if x is None else x.unsqueeze(0) for x in (h, c))
-    _, *states = run(input.unsqueeze(0), None, h_0, c_0, *of_call, 1)
-    return tuple(state.squeeze(0) for state in states)
+    return one_step(transformed, input, h, c, weights, hidden_size, cell)
 
 
 def run(arguments: Arguments, states: int) -> tuple[Tensor, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,6 +17,7 @@ from elman import _gate
 from elman._errors import one_line
 from elman._extras import Extra
 from elman.ops._back_ends import BACK_ENDS, BackEnd
+from elman.ops._cells import BUILT_IN
 
 if TYPE_CHECKING:
     from elman.ops._cuda._launches import Launcher
@@ -55,16 +56,15 @@ def use(wanted: bool) -> bool:
 def back_end(launcher: Launcher) -> BackEnd:
     """Layers by a launcher's kernels."""
     from elman.ops._cuda._launches import is_within
-    from elman.ops._cuda._layer import Layers
+    from elman.ops._cuda._layer import run
 
     def admits(input: Tensor, h_0: Any, c_0: Any, weights: list[Any], gates: int, *sizes: Any) -> bool:
-        cell, hidden_size = {1: "tanh", 3: "gru", 4: "lstm"}[gates], sizes[1]
+        cell, hidden_size = BUILT_IN[{1: "tanh", 3: "gru", 4: "lstm"}[gates]], sizes[1]
         return _gate.admits_on_device(input, h_0, c_0, weights, gates, *sizes) and is_within(
             launcher, cell, input.device, hidden_size, input.shape[:-1].numel()
         )
 
-    layers = Layers(launcher)
-    return BackEnd(admits, layers.layer, layers.step)
+    return BackEnd(admits, partial(run, launcher))
 
 
 def use_when_needed() -> None:
@@ -73,11 +73,7 @@ def use_when_needed() -> None:
     def admits(*given: Any) -> bool:
         return use(True) and BACK_ENDS["cuda"].admits(*given)
 
-    BACK_ENDS["cuda"] = BackEnd(
-        admits,
-        lambda *given, **options: BACK_ENDS["cuda"].layer(*given, **options),
-        lambda *given: BACK_ENDS["cuda"].step(*given),
-    )
+    BACK_ENDS["cuda"] = BackEnd(admits, lambda *given, **options: BACK_ENDS["cuda"].run(*given, **options))
 
 
 @cache

@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elman.ops._calls import Call
+from elman.ops._cells import EngineCell
 from elman.ops._cuda._gradients import weight_gradients
-from elman.ops._cuda._launches import Kernel, Launcher, Queue, Rows, Sizes, address, backward_plan, forward_plan, packed
+from elman.ops._cuda._launches import Kernel, Launcher, Queue, Rows, address, backward_plan, forward_plan, packed
 from elman.ops._cuda._plan import Plan, thread_limit
 
 __all__ = ["backward", "forward"]
@@ -35,9 +37,9 @@ def _step_weights(matrix: Tensor, laid_out: Plan, is_forward: bool) -> tuple[lis
 
 
 def _launch_steps(
-    queue: Queue, function: str, arguments: str, of_cell: Sizes, laid_out: Plan, batch: int, fields: list[Any]
+    queue: Queue, function: str, arguments: str, of_cell: EngineCell, laid_out: Plan, batch: int, fields: list[Any]
 ) -> None:
-    text = f"{function}<{of_cell.cell}_cell,{laid_out.rows},{laid_out.held}>"
+    text = f"{function}<{of_cell.text}_cell,{laid_out.rows},{laid_out.held}>"
     grid = -(-batch // laid_out.rows), 1, len(fields)
     kernel = Kernel(text, arguments, thread_limit(laid_out.held))
     queue.launch(kernel, grid, laid_out.threads, laid_out.shared_bytes, packed(*fields))
@@ -50,13 +52,10 @@ def _multiply(queue: Queue, rows: int, columns: int, fields: Sequence[Any]) -> N
 
 def forward(
     launcher: Launcher,
-    cell: str,
-    directions: int,
-    hidden_size: int,
+    call: Call,
     input: Tensor,
     h_0: Tensor | None,
     c_0: Tensor | None,
-    batch_sizes: Tensor | None,
     weights: Sequence[Tensor],
     keeps: bool,
 ) -> tuple[tuple[Tensor, ...], Tensor | None]:
@@ -64,7 +63,8 @@ def forward(
 
     All tensors are contiguous and on one device, but for batch sizes, which are on the CPU.
     """
-    of_cell, units, features = Sizes.of(cell), hidden_size, input.shape[-1]
+    of_cell, directions, units, batch_sizes, _ = call
+    features = input.shape[-1]
     gate_rows, each = of_cell.gates * units, len(weights) // directions
     with launcher.on(input.device) as queue:
         rows = Rows.of(input, batch_sizes, queue)
@@ -116,27 +116,22 @@ def forward(
 
 def backward(
     launcher: Launcher,
-    cell: str,
-    directions: int,
-    hidden_size: int,
+    call: Call,
     input: Tensor,
     h_0: Tensor | None,
     c_0: Tensor | None,
-    batch_sizes: Tensor | None,
     matrices: Sequence[Tensor],
     output: Tensor,
     kept: Tensor | None,
-    d_output: Tensor | None,
-    d_h_n: Tensor | None,
-    d_c_n: Tensor | None,
+    d_results: Sequence[Tensor | None],
     needed: Sequence[bool],
 ) -> list[Tensor | None]:
     """The gradients that are ``needed``, of input, h_0, c_0 and weights; None for the others.
 
     All tensors are contiguous and on one device, but for batch sizes, which are on the CPU.
     """
-    of_cell, units, features = Sizes.of(cell), hidden_size, input.shape[-1]
-    each = (len(needed) - 3) // directions
+    of_cell, directions, units, batch_sizes, _ = call
+    features, (d_output, d_h_n, d_c_n) = input.shape[-1], d_results
     with launcher.on(input.device) as queue:
         rows = Rows.of(input, batch_sizes, queue)
         laid_out = backward_plan(of_cell, units, rows.batch, launcher.limits(input.device))
@@ -181,8 +176,7 @@ def backward(
         of_weights_all = weight_gradients(
             queue,
             launcher.limits(input.device),
-            of_cell,
-            units,
+            call,
             rows,
             input,
             h_0,
@@ -190,6 +184,5 @@ def backward(
             deltas,
             places,
             needed[3:],
-            each,
         )
     return [d_input, d_h_0, d_c_0, *of_weights_all]

@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from elman.ops._cuda._launches import Kernel, Queue, Rows, Sizes, address, packed
+from elman.ops._calls import Call
+from elman.ops._cells import EngineCell
+from elman.ops._cuda._launches import Kernel, Queue, Rows, address, packed
 from elman.ops._cuda._plan import Limits
 
 __all__ = ["weight_gradients"]
@@ -24,8 +26,7 @@ _MOST_BLOCKS = 65535  # of a grid, along y
 def weight_gradients(
     queue: Queue,
     limits: Limits,
-    of_cell: Sizes,
-    units: int,
+    call: Call,
     rows: Rows,
     input: Tensor,
     h_0: Tensor | None,
@@ -33,12 +34,12 @@ def weight_gradients(
     deltas: Tensor,
     places: Tensor,
     needed: Sequence[bool],
-    each: int,
 ) -> list[Tensor | None]:
     """Those of the weights that are needed, views of one tensor."""
     if not any(needed):
         return [None] * len(needed)
-    directions, features, width = len(deltas), input.shape[-1], deltas.shape[-1]
+    of_cell, directions, units, *_ = call
+    each, features, width = len(needed) // directions, input.shape[-1], deltas.shape[-1]
     wanted = tuple(any(needed[weight::each]) for weight in range(each))  # of one direction, of both
     laid_out = _gradient_layout(of_cell, units, features, rows.total, directions, wanted, limits.multiprocessors)
     all_sizes = directions * laid_out.size
@@ -89,7 +90,7 @@ class _GradientLayout(NamedTuple):
 
 @lru_cache
 def _gradient_layout(
-    of_cell: Sizes,
+    of_cell: EngineCell,
     units: int,
     features: int,
     rows: int,

@@ -1,18 +1,17 @@
-"""What kernels are handed and launched by: cells' sizes, the rows of a sequence, structs of arguments."""
+"""What kernels are handed and launched by: the rows of a sequence, structs of arguments."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from elman._cells import FAMILIES
+from elman.ops._cells import EngineCell
 from elman.ops._cuda._plan import Limits, Plan, plan
 
 __all__ = [
@@ -20,7 +19,6 @@ __all__ = [
     "Launcher",
     "Queue",
     "Rows",
-    "Sizes",
     "address",
     "backward_plan",
     "forward_plan",
@@ -28,7 +26,6 @@ __all__ = [
     "packed",
 ]
 
-_FAMILY = {cell: family for family in FAMILIES.values() for cell in family.modes.values()}
 _MOST_ROWS = (1 << 31) - 1  # whose places are 32-bit numbers
 
 
@@ -60,37 +57,21 @@ class Launcher(Protocol):
     def on(self, device: torch.device) -> AbstractContextManager[Queue]: ...
 
 
-def is_within(launcher: Launcher, cell: str, device: torch.device, hidden_size: int, rows: int) -> bool:
+def is_within(launcher: Launcher, cell: EngineCell, device: torch.device, hidden_size: int, rows: int) -> bool:
     """Whether the device has room for a layer's steps, forward and back."""
-    of_cell, limits = Sizes.of(cell), launcher.limits(device)
+    limits = launcher.limits(device)
     return (
         0 < rows <= _MOST_ROWS
-        and forward_plan(of_cell, hidden_size, 1, limits) is not None
-        and backward_plan(of_cell, hidden_size, 1, limits) is not None
+        and forward_plan(cell, hidden_size, 1, limits) is not None
+        and backward_plan(cell, hidden_size, 1, limits) is not None
     )
 
 
-class Sizes(NamedTuple):
-    """A cell's, as ``engine/include/elman/cells.h`` has them."""
-
-    cell: str
-    gates: int
-    apart: int
-    states: int
-    kept: int
-
-    @staticmethod
-    @lru_cache
-    def of(cell: str) -> Sizes:
-        family = _FAMILY[cell]
-        return Sizes(cell, len(family.gates), len(family.apart), len(family.states), family.kept)
-
-
-def forward_plan(of_cell: Sizes, units: int, batch: int, limits: Limits) -> Plan | None:
+def forward_plan(of_cell: EngineCell, units: int, batch: int, limits: Limits) -> Plan | None:
     return plan(units, of_cell.gates * units, units if of_cell.states > 1 else 0, batch, limits)
 
 
-def backward_plan(of_cell: Sizes, units: int, batch: int, limits: Limits) -> Plan | None:
+def backward_plan(of_cell: EngineCell, units: int, batch: int, limits: Limits) -> Plan | None:
     return plan(of_cell.gates * units, units, units if of_cell.gates > 1 else 0, batch, limits)
 
 
