@@ -7,11 +7,13 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.utils import parametrize
 
 import elman.nn
+from elman.cells import GRU, LSTM, Elman
 from tests.nn.cases import CELLS, kind, states_of
 from tests.nn.test_arguments import flat
 
@@ -67,6 +69,12 @@ def test_a_layer_of_widths_draws_within_the_bounds_of_each_layer() -> None:
         assert 0.9 < largest * width**0.5 <= 1
 
 
+def test_widths_may_be_integers_of_numpy_and_their_number_is_that_of_the_layers() -> None:
+    for layer in (elman.nn.RNN(3, [*np.array([4, 5])], None), elman.nn.Recurrent(GRU(), 3, [*np.array([4, 5])])):
+        assert (layer.hidden_size, layer.num_layers) == ((4, 5), 2)
+        assert [type(width) for width in layer.hidden_size] == [int, int]
+
+
 @pytest.mark.parametrize(
     ("args", "options", "words"),
     [
@@ -86,6 +94,13 @@ def test_widths_that_cannot_be_are_refused_in_a_line(args: Any, options: Any, wo
     with pytest.raises(ValueError) as error:  # noqa: PT011
         elman.nn.RNN(*args, **options)
     assert str(error.value) == words
+
+
+@each_cell
+def test_initial_states_lie_behind_all_weights_of_a_cell_of_ones_own_too(cell: str) -> None:
+    added: dict[str, Any] = {"hidden_size": [4, 5], "bidirectional": True, "learn_initial_state": True}
+    own = elman.nn.Recurrent({"gru": GRU, "lstm": LSTM}.get(cell, Elman)(), 3, **added)
+    assert [*own.state_dict()] == [*kind(elman.nn, cell)(3, **added).state_dict()]
 
 
 def test_what_is_added_is_a_boolean() -> None:

@@ -369,8 +369,9 @@ class Asking(Cell):
         (lambda m, x: elman.nn.Recurrent(GRU(), 3, 0), "hidden_size: expected an integer above 0"),
         (
             lambda m, x: elman.nn.Recurrent(GRU(), 3, [4, 5], 3),
-            "num_layers: expected 2, the widths of hidden_size, got 3",
+            "num_layers: expected 2, as many as hidden_size has widths, got 3",
         ),
+        (lambda m, x: elman.nn.Recurrent(GRU(), 3, 4, residual=1), "residual should be of type bool, got: int"),
         (lambda m, x: elman.nn.Recurrent(GRU(), -1, 4), "input_size: expected an integer of 0 or more, got -1"),
         (lambda m, x: elman.nn.Recurrent(GRU(), 3, 4, dropout=2), "dropout: expected a probability from 0 to 1, got 2"),
         (

@@ -202,10 +202,9 @@ def _learned(layer: Layer) -> list[States]:
     """The initial states (directions, width) that each layer learns."""
     if not layer.learn_initial_state:
         return [[None] * layer._states for _ in layer._widths]
-    suffixes = ("", "_reverse")[: 2 if layer.bidirectional else 1]
     return [
         [
-            torch.stack([getattr(layer, f"{kind}_0_l{index}{suffix}") for suffix in suffixes])
+            torch.stack([getattr(layer, f"{kind}_0_l{index}{suffix}") for suffix in layer._suffixes])
             for kind in layer._state_names
         ]
         for index in range(len(layer._widths))

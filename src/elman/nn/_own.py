@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from elman import _gate
 from elman._errors import shown
 from elman.cells import Cell, Learned
 from elman.nn import _fx, _general
+from elman.nn._additions import Additions, check_flags, counts, is_number, widths_of
 from elman.nn._layouts import Layout, Packed, Padded, Traced
 from elman.nn._weights import set_values
 from elman.ops._program import Operands, program_layer
@@ -26,7 +26,7 @@ __all__ = ["Recurrent"]
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
-class Recurrent(Module):
+class Recurrent(Additions, Module):
     """A multi-layer recurrent network of a cell that is written in Python: see :class:`elman.cells.Cell`.
 
     The engine multiplies, loops and differentiates; the bits of a sequence are the same in any batch, on any number of
@@ -91,23 +91,16 @@ class Recurrent(Module):
         super().__init__()
         if not isinstance(cell, Cell):
             raise TypeError(f"cell: expected a Cell, as in Leaky(leak=0.2), got {shown(cell)}")
-        has_widths = isinstance(hidden_size, list | tuple)
-        widths: list[Any] = [*hidden_size] if isinstance(hidden_size, list | tuple) else [hidden_size]
-        if not widths or not all(map(_counts, widths)):
-            raise ValueError(
-                f"hidden_size: expected an integer above 0, or one for each layer, got {shown(hidden_size)}"
-            )
-        if num_layers is not None and not _counts(num_layers):
+        if num_layers is not None and not counts(num_layers):
             raise ValueError(f"num_layers: expected an integer above 0, got {shown(num_layers)}")
-        if has_widths and num_layers not in (None, len(widths)):
-            raise ValueError(f"num_layers: expected {len(widths)}, the widths of hidden_size, got {num_layers}")
-        if not _counts(input_size, at_least=0):
+        if not counts(input_size, at_least=0):
             raise ValueError(f"input_size: expected an integer of 0 or more, got {shown(input_size)}")
-        if not _is_number(dropout) or not 0 <= dropout <= 1:
+        if not is_number(dropout) or not 0 <= dropout <= 1:
             raise ValueError(f"dropout: expected a probability from 0 to 1, got {shown(dropout)}")
-        self.hidden_size: int | tuple[int, ...] = tuple(map(int, widths)) if has_widths else int(widths[0])
+        check_flags(learn_initial_state=learn_initial_state, residual=residual)
+        self.hidden_size = widths_of(hidden_size, num_layers)
         self.cell, self.input_size = cell, int(input_size)
-        self.num_layers = int(num_layers or len(widths))
+        self.num_layers = len(self.hidden_size) if self._has_widths else int(num_layers or 1)
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, float(dropout), bidirectional
         self.learn_initial_state, self.residual = learn_initial_state, residual
         self._register(device, dtype)
@@ -117,15 +110,7 @@ class Recurrent(Module):
     _title, proj_size, _additions = "Recurrent", 0, "a cell of its own"
 
     @property
-    def _has_widths(self) -> bool:
-        return isinstance(self.hidden_size, tuple)
-
-    @property
-    def _widths(self) -> tuple[int, ...]:
-        return self.hidden_size if isinstance(self.hidden_size, tuple) else (self.hidden_size,) * self.num_layers
-
-    @property
-    def _state_names(self) -> tuple[str, ...]:
+    def _state_names(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.cell.program.states
 
     @property
@@ -143,15 +128,12 @@ class Recurrent(Module):
         if input.dim() != (3 if batch_sizes is None else 2) or input.shape[-1] != self.input_size:
             raise ValueError(f"input: expected {self.input_size} features, got {tuple(input.shape)}")
 
-    def _suffixes(self) -> tuple[str, ...]:
-        return ("", "_reverse") if self.bidirectional else ("",)
-
     def _register(self, device: Any, dtype: Any) -> None:
         program, features = self.cell.program, self.input_size
         # of each layer those of the weights, and of what it is given for each unit; a list for each direction
         self._names = [
             [[[name + of for name in kind] for of in suffixes] for kind in (_WEIGHTS, program.inputs_by("unit"))]
-            for suffixes in ([f"_l{index}{suffix}" for suffix in self._suffixes()] for index in range(self.num_layers))
+            for suffixes in ([f"_l{index}{suffix}" for suffix in self._suffixes] for index in range(self.num_layers))
         ]
 
         def parameter(*shape: int) -> Parameter:
@@ -159,7 +141,7 @@ class Recurrent(Module):
 
         for index, width in enumerate(self._widths):
             rows = len(program.gates) * width
-            for suffix in self._suffixes():
+            for suffix in self._suffixes:
                 of = f"_l{index}{suffix}"
                 shapes: list[tuple[int, ...]] = [(rows, features), (rows, width), (rows,), (rows,)]
                 for name, shape in zip(_WEIGHTS, shapes, strict=True):
@@ -170,15 +152,15 @@ class Recurrent(Module):
                         self.register_parameter(name + of, parameter(width))
                     else:
                         self.register_buffer(name + of, torch.empty(width, device=device, dtype=dtype))
-                for name in program.states if self.learn_initial_state else ():
-                    self.register_parameter(f"{name}_0{of}", parameter(width))
-            features = len(self._suffixes()) * width
+            features = len(self._suffixes) * width
+        for name, width in self._learned_states.items():
+            self.register_parameter(name, parameter(width))
 
     def reset_parameters(self) -> None:
         """Draw the weights anew, uniform in ``±1 / sqrt(hidden_size)``; the cell's own begin with what it says."""
         for index, width in enumerate(self._widths):
             bound = 1 / math.sqrt(width)
-            for suffix in self._suffixes():
+            for suffix in self._suffixes:
                 of = f"_l{index}{suffix}"
                 for name in _WEIGHTS:
                     weight = getattr(self, name + of)
@@ -186,8 +168,8 @@ class Recurrent(Module):
                         set_values(self, name + of, torch.empty_like(weight).uniform_(-bound, bound))
                 for name in self.cell.program.inputs_by("unit"):
                     set_values(self, name + of, self._initial(name, width))
-                for name in self._state_names if self.learn_initial_state else ():
-                    set_values(self, f"{name}_0{of}", torch.zeros(width))
+        for name, width in self._learned_states.items():
+            set_values(self, name, torch.zeros(width))
 
     def _initial(self, name: str, width: int) -> Tensor:
         given = self.cell.parameters[name]
@@ -309,14 +291,6 @@ class Recurrent(Module):
         if drawn is None:
             raise TypeError(f"{name}: expected to be given, for {type(self.cell).__name__} does not draw it")
         return drawn
-
-
-def _counts(number: Any, at_least: int = 1) -> bool:
-    return _is_number(number, Integral) and int(number) >= at_least
-
-
-def _is_number(number: Any, kind: type = Real) -> bool:
-    return isinstance(number, kind) and not isinstance(number, bool)
 
 
 def _said(given: Any) -> str:

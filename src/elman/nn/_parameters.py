@@ -1,4 +1,4 @@
-"""What a layer is made of beyond PyTorch's arguments: a width for each layer, learned initial states."""
+"""What ``RNN``, ``GRU`` and ``LSTM`` are made of: PyTorch's parameters, and those of what is added."""
 
 from __future__ import annotations
 
@@ -9,24 +9,18 @@ from typing import Any
 import torch
 from torch.nn import Parameter, init
 
+from elman.nn._additions import Additions, check_flags, widths_of
+
 __all__ = ["Parameters"]
 
 
-class Parameters:
+class Parameters(Additions):
     """The constructor of ``RNN``, ``GRU`` and ``LSTM``, and what goes by its arguments."""
 
-    # so too of layers that PyTorch has made, or an earlier version of this library
-    learn_initial_state = False
-    residual = False
-
     _gates: int
-    _states: int
 
     # of torch.nn.RNNBase
     input_size: int
-    hidden_size: Any
-    num_layers: int
-    bidirectional: bool
     proj_size: int
     weight_ih_l0: Parameter
     _all_weights: list[list[str]]
@@ -41,9 +35,7 @@ class Parameters:
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
-        for name, value in (("learn_initial_state", learn_initial_state), ("residual", residual)):
-            if not isinstance(value, bool):
-                raise TypeError(f"{name} should be of type bool, got: {type(value).__name__}")
+        check_flags(learn_initial_state=learn_initial_state, residual=residual)
         widths, args, kwargs = _with_one_width(args, kwargs)
         factory = {"device": "meta" if widths else device, "dtype": dtype}  # no draw for weights that will not do
         super().__init__(*args, **kwargs, **{name: value for name, value in factory.items() if value is not None})
@@ -60,7 +52,7 @@ class Parameters:
     def _register(self, device: Any) -> None:
         """The parameters that PyTorch's constructor has not made."""
         first = self.weight_ih_l0
-        directions = 2 if self.bidirectional else 1
+        directions = len(self._suffixes)
         device = device if self._has_widths else first.device
 
         def parameter(*shape: int) -> Parameter:
@@ -73,23 +65,10 @@ class Parameters:
                 for name, shape in zip(names, shapes, strict=False):
                     setattr(self, name, parameter(*shape))
             features = directions * width
-        if self.learn_initial_state:
-            for index, width in enumerate(self._widths):
-                for suffix in ("", "_reverse")[:directions]:
-                    for state in "hc"[: self._states]:
-                        setattr(self, f"{state}_0_l{index}{suffix}", parameter(width))
+        for name, width in self._learned_states.items():
+            setattr(self, name, parameter(width))
         if self._has_widths:
             self.reset_parameters()
-
-    @property
-    def _has_widths(self) -> bool:
-        return isinstance(self.hidden_size, tuple)
-
-    @property
-    def _widths(self) -> tuple[int, ...]:
-        """Of each layer."""
-        widths: tuple[int, ...] = self.hidden_size if self._has_widths else (self.hidden_size,) * self.num_layers
-        return widths
 
     @property
     def _additions(self) -> str:
@@ -126,11 +105,7 @@ def _with_one_width(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any,
     given = args[1] if len(args) > 1 else kwargs.get("hidden_size")
     if not isinstance(given, list | tuple):
         return None, args, kwargs
-    if not given or not all(isinstance(width, int) and not isinstance(width, bool) and width > 0 for width in given):
-        raise ValueError(f"hidden_size: expected an integer above 0, or one for each layer, got {given}")
-    layers = args[2] if len(args) > 2 else kwargs.get("num_layers", len(given))
-    if layers != len(given):
-        raise ValueError(f"num_layers: expected {len(given)}, as many as hidden_size has widths, got {layers}")
+    widths = widths_of(given, args[2] if len(args) > 2 else kwargs.get("num_layers"))
     if len(args) > 1:
-        return (*given,), (args[0], given[0], layers, *args[3:]), kwargs
-    return (*given,), args, kwargs | {"hidden_size": given[0], "num_layers": layers}
+        return widths, (args[0], widths[0], len(widths), *args[3:]), kwargs
+    return widths, args, kwargs | {"hidden_size": widths[0], "num_layers": len(widths)}
