@@ -15,12 +15,15 @@
 #include <map>
 #include <memory>
 #include <new>
+#include <optional>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "elman/network.h"
+#include "program.h"
 #include "safetensors.h"
 
 namespace {
@@ -38,24 +41,41 @@ std::string shown(const Shape& shape) {
   return text.append(")");
 }
 
-elman::Cell read_cell(std::map<std::string, std::string> metadata) {
+// What a network is made of: one of the engine's cells, or a program.
+struct Cell {
+  elman::Cell engines;  // of a program: not read
+  std::optional<CellProgram> program;
+
+  bool is_recurrent() const { return !program || program->is_recurrent(); }
+  std::uint64_t gates() const {
+    return program ? program->gates().size() : static_cast<std::uint64_t>(sizes(engines).gates);
+  }
+  std::vector<std::string> states() const {
+    if (program) return program->states();
+    return sizes(engines).states == 2 ? std::vector<std::string>{"h", "c"} : std::vector<std::string>{"h"};
+  }
+  std::vector<std::string> unit_inputs() const { return program ? program->unit_inputs() : std::vector<std::string>{}; }
+};
+
+Cell read_cell(std::map<std::string, std::string> metadata) {
   if (metadata["format"] != "elman rnn") throw Refusal("expected a network that elman.save wrote, got another file");
   const std::string version = metadata["version"];
-  if (version != "1" && version != "2" && version != "3") {
-    throw Refusal("version: expected '1', '2' or '3', got " + shown(version));
+  if (version.size() != 1 || version < "1" || version > "4") {
+    throw Refusal("version: expected '1', '2', '3' or '4', got " + shown(version));
   }
+  if (version == "4") return {elman::Cell::tanh, CellProgram(metadata["program"])};
   const std::string key = version == "1" ? "nonlinearity" : "cell";  // version 1 had no gates
   for (const elman::Cell cell : {elman::Cell::tanh, elman::Cell::relu, elman::Cell::gru, elman::Cell::lstm}) {
-    if (metadata[key] == sizes(cell).name && (version != "1" || sizes(cell).gates == 1)) return cell;
+    if (metadata[key] == sizes(cell).name && (version != "1" || sizes(cell).gates == 1)) return {cell, std::nullopt};
   }
   const std::string choices = version == "1" ? "'tanh' or 'relu'" : "'tanh', 'relu', 'gru' or 'lstm'";
   throw Refusal(key + ": expected " + choices + ", got " + shown(metadata[key]));
 }
 
-// Version 3 alone says whether there are residual connections.
+// Versions 3 and 4 alone say whether there are residual connections.
 bool read_residual(std::map<std::string, std::string> metadata) {
   const std::string said = metadata["residual"];
-  if (metadata["version"] != "3") return false;
+  if (metadata["version"] < "3") return false;
   if (said != "true" && said != "false") throw Refusal("residual: expected 'true' or 'false', got " + shown(said));
   return said == "true";
 }
@@ -89,10 +109,11 @@ class Source {
 };
 
 // A layer, which reads the units of the one before it, or if there is none, what `before` 0 stands for: any number.
-elman::Weights<float> read_layer(Source& source, const std::string& number, std::uint64_t gates, std::uint64_t before,
+elman::Weights<float> read_layer(Source& source, const std::string& number, const Cell& cell, std::uint64_t before,
                                  bool bias) {
   const std::string name = "weight_ih_l" + number;
   const Shape shape = source.shape(name);
+  const std::uint64_t gates = cell.gates();
   const bool is_matrix = shape.size() == 2 && shape[0] != 0 && shape[0] % gates == 0 && shape[1] != 0;
   if (!is_matrix || (before != 0 && shape[1] != before)) {
     const std::string rows = gates == 1 ? "hidden_size" : std::to_string(gates) + " * hidden_size";
@@ -100,25 +121,29 @@ elman::Weights<float> read_layer(Source& source, const std::string& number, std:
     throw Refusal(name + ": expected the shape (" + rows + ", " + reads + "), got " + shown(shape));
   }
   const std::uint64_t rows = shape[0], units = rows / gates;
+  const bool recurrent = cell.is_recurrent();
   return {
       .input_size = static_cast<std::int64_t>(shape[1]),
       .hidden_size = static_cast<std::int64_t>(units),
       .input = source.read(name, shape),
-      .recurrent = source.read("weight_hh_l" + number, {rows, units}),
+      .recurrent = recurrent ? source.read("weight_hh_l" + number, {rows, units}) : nullptr,
       .input_bias = bias ? source.read("bias_ih_l" + number, {rows}) : nullptr,
-      .recurrent_bias = bias ? source.read("bias_hh_l" + number, {rows}) : nullptr,
+      .recurrent_bias = bias && recurrent ? source.read("bias_hh_l" + number, {rows}) : nullptr,
   };
 }
 
-// Learned initial states, h of all layers and behind them, of an LSTM, all c; none where they are not learned.
-std::vector<float> read_start(Source& source, const std::vector<elman::Weights<float>>& layers, elman::Cell cell) {
+using Layers = std::vector<elman::Weights<float>>;
+
+std::uint64_t units_of(const elman::Weights<float>& layer) { return static_cast<std::uint64_t>(layer.hidden_size); }
+
+// Learned initial states, the first of all layers, behind them all of the next; none where they are not learned.
+std::vector<float> read_start(Source& source, const Layers& layers, const std::vector<std::string>& states) {
   std::vector<float> start;
-  if (!source.has("h_0_l0")) return start;
-  for (int kind = 0; kind < sizes(cell).states; ++kind) {
+  if (!source.has(states.front() + "_0_l0")) return start;
+  for (const std::string& name : states) {
     for (std::size_t n = 0; n < layers.size(); ++n) {
-      const auto units = static_cast<std::uint64_t>(layers[n].hidden_size);
-      const float* state = source.read((kind == 0 ? "h_0_l" : "c_0_l") + std::to_string(n), {units});
-      start.insert(start.end(), state, state + units);
+      const float* state = source.read(name + "_0_l" + std::to_string(n), {units_of(layers[n])});
+      start.insert(start.end(), state, state + units_of(layers[n]));
     }
   }
   return start;
@@ -126,7 +151,7 @@ std::vector<float> read_start(Source& source, const std::vector<elman::Weights<f
 
 std::shared_ptr<const Network> read_network(const std::string& path) {
   safetensors::File file(path);
-  const elman::Cell cell = read_cell(file.metadata());
+  const Cell cell = read_cell(file.metadata());
   const bool residual = read_residual(file.metadata());
   for (const auto& [name, tensor] : file.tensors()) {
     if (name.ends_with("_reverse")) {
@@ -135,21 +160,34 @@ std::shared_ptr<const Network> read_network(const std::string& path) {
   }
   Source source(file);
   const bool bias = source.has("bias_ih_l0");
-  const auto gates = static_cast<std::uint64_t>(sizes(cell).gates);
-  std::vector<elman::Weights<float>> layers;
+  Layers layers;
+  std::vector<elman::Program> programs;
+  std::vector<std::vector<const float*>> unit_inputs;
   std::string number = "0";
   do {
-    const auto before = layers.empty() ? 0 : static_cast<std::uint64_t>(layers.back().hidden_size);
-    layers.push_back(read_layer(source, number, gates, before, bias));
+    layers.push_back(read_layer(source, number, cell, layers.empty() ? 0 : units_of(layers.back()), bias));
+    if (cell.program) programs.push_back(cell.program->compile(units_of(layers.back())));
+    unit_inputs.emplace_back();
+    for (const std::string& name : cell.unit_inputs()) {
+      unit_inputs.back().push_back(source.read(name + "_l" + number, {units_of(layers.back())}));
+    }
     number = std::to_string(layers.size());
   } while (source.has("weight_ih_l" + number));
-  const std::vector<float> start = read_start(source, layers, cell);
+  const std::vector<float> start = read_start(source, layers, cell.states());
   if (!source.left().empty()) {
     throw Refusal(shown(source.left().begin()->first) + ": expected no tensor of this name");
   }
-  return std::make_shared<Network>(
-      layers.data(), static_cast<int>(layers.size()), 1, cell,
-      elman::NetworkOptions<float>{.start = start.empty() ? nullptr : start.data(), .residual = residual});
+  std::vector<const elman::Program*> of_layers;
+  for (const elman::Program& program : programs) of_layers.push_back(&program);
+  std::vector<const float* const*> inputs_of_layers;
+  for (const auto& inputs : unit_inputs) inputs_of_layers.push_back(inputs.data());
+  return std::make_shared<Network>(layers.data(), static_cast<int>(layers.size()), 1, cell.engines,
+                                   elman::NetworkOptions<float>{
+                                       .start = start.empty() ? nullptr : start.data(),
+                                       .residual = residual,
+                                       .programs = programs.empty() ? nullptr : of_layers.data(),
+                                       .unit_inputs = inputs_of_layers.data(),
+                                   });
 }
 
 // To double and then to float, as NumPy does, which in rare cases is another float than the nearest.
@@ -205,6 +243,8 @@ std::shared_ptr<const Network> read_named_network(const std::string& path) {
   try {
     return read_network(path);
   } catch (const Refusal& refusal) {
+    throw Refusal(path + ": " + refusal.what());
+  } catch (const std::invalid_argument& refusal) {  // the engine's
     throw Refusal(path + ": " + refusal.what());
   }
 }

@@ -11,7 +11,7 @@ import numpy as np
 
 import elman
 
-Network = elman.runtime.RNN | elman.runtime.GRU | elman.runtime.LSTM
+Network = elman.runtime.RNN | elman.runtime.GRU | elman.runtime.LSTM | elman.runtime.Recurrent
 
 LARGEST = float(np.finfo(np.float32).max)
 

@@ -116,7 +116,7 @@ def save(
 
 def _written(network: Any) -> str:
     try:
-        return json.dumps(network.program.to_data(), allow_nan=False)
+        return json.dumps(network.program.to_data(), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     except ValueError:
         raise InputError("program: expected finite numbers, got infinity or NaN, which a file cannot hold") from None
 
