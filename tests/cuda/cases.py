@@ -1,7 +1,11 @@
 """One recurrent layer by the kernels for GPUs and by the engine, whose bits they must have."""
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -12,6 +16,8 @@ from elman.ops._cells import BUILT_IN
 from elman.ops._cuda import _calls as kernels
 from elman.ops._cuda._launches import Launcher
 
+_GUARDS = 64  # numbers before and behind a tensor's
+_GUARD = -12345
 GATES = {cell: len(family.gates) for family in FAMILIES.values() for cell in family.modes.values()}
 
 
@@ -101,29 +107,56 @@ def call_of(case: Case, given: Arguments) -> engine.Call:
 
 
 def assert_same_bits(result: Tensor | None, expected: Tensor | None, what: object) -> None:
+    """But for a NaN's payload, which is the processor's."""
     assert (result is None) == (expected is None), what
     if result is None or expected is None:
         return
     assert result.shape == expected.shape, what
-    result, expected = result.detach().cpu(), expected.detach()
-    differing = int((result.contiguous().view(torch.int32) != expected.contiguous().view(torch.int32)).sum())
-    assert not differing, f"{differing} of {result.numel()} bits differ: {what}"
+    result, expected = result.detach().cpu().contiguous(), expected.detach().contiguous()
+    differing = (result.view(torch.int32) != expected.view(torch.int32)) & ~(result.isnan() & expected.isnan())
+    assert not differing.any(), f"{int(differing.sum())} of {result.numel()} bits differ: {what}"
 
 
-def assert_engine_agrees(launcher: Launcher, case: Case, device: str = "cpu") -> None:
-    """Outputs, final states, what is kept and every gradient."""
-    given = arguments(case)
+def guarded(x: Tensor) -> Tensor:
+    """A copy among NaNs, which show in what is made of them."""
+    whole = x.new_full((x.numel() + 2 * _GUARDS,), float("nan"))
+    whole[_GUARDS:-_GUARDS] = x.flatten()
+    return whole[_GUARDS:-_GUARDS].view(x.shape)
+
+
+@contextmanager
+def watched_memory() -> Iterator[None]:
+    """What is new holds NaNs, and numbers around it that must stay."""
+    made: list[Tensor] = []
+
+    def new_empty(self: Tensor, *sizes: Any, dtype: torch.dtype | None = None) -> Tensor:
+        shape = torch.Size(*sizes) if sizes and not isinstance(sizes[0], int) else torch.Size(sizes)
+        whole = torch.full((shape.numel() + 2 * _GUARDS,), _GUARD, dtype=dtype or self.dtype, device=self.device)
+        made.append(whole)
+        inner = whole[_GUARDS : _GUARDS + shape.numel()]
+        return inner.fill_(float("nan") if inner.is_floating_point() else _GUARD).view(shape)
+
+    with patch.object(Tensor, "new_empty", new_empty):
+        yield
+    for whole in made:
+        around = torch.cat([whole[:_GUARDS], whole[-_GUARDS:]])
+        assert bool((around == _GUARD).all()), "a kernel writes before or behind a tensor"
+
+
+def assert_engine_agrees(launcher: Launcher, case: Case, device: str = "cpu", given: Arguments | None = None) -> None:
+    """Outputs, final states, what is kept and gradients: every one of all that come, and some of some."""
+    given = given or arguments(case)
 
     def there(x: Tensor | None) -> Tensor | None:
-        return None if x is None else x.to(device)
+        return None if x is None else guarded(x.to(device))
 
     start = given.input, given.h_0, given.c_0
-    start_there = [*map(there, start)]
-    weights_there = [x.to(device) for x in given.weights]
+    start_there, weights_there = [*map(there, start)], [guarded(x.to(device)) for x in given.weights]
     call = call_of(case, given)
     expected, kept = engine.forward(call, *start, given.weights, True)
-    results, kept_there = kernels.forward(launcher, call, *start_there, weights_there, True)
-    unkept, _ = kernels.forward(launcher, call, *start_there, weights_there, False)
+    with watched_memory():
+        results, kept_there = kernels.forward(launcher, call, *start_there, weights_there, True)
+        unkept, _ = kernels.forward(launcher, call, *start_there, weights_there, False)
     names = ("output", "h_n", "c_n")
     for name, one, without, other in zip(names, results, unkept, expected, strict=False):
         assert_same_bits(one, other, (name, case))
@@ -132,19 +165,16 @@ def assert_engine_agrees(launcher: Launcher, case: Case, device: str = "cpu") ->
         assert kept_there is not None
         assert_same_bits(kept_there.flatten(), kept.flatten(), ("kept", case))
 
-    matrices = [x for x in given.weights if x.dim() == 2]
-    needed = (True, given.h_0 is not None, given.c_0 is not None, *[True] * len(given.weights))
-    arriving = given.d_output, given.d_h_n, given.d_c_n
-    gradients = engine.backward(call, *start, matrices, expected[0], kept, arriving, needed)
-    found = kernels.backward(
-        launcher,
-        call,
-        *start_there,
-        [x for x in weights_there if x.dim() == 2],
-        results[0],
-        kept_there,
-        [*map(there, arriving)],
-        needed,
-    )
-    for place, (one, other) in enumerate(zip(found, gradients, strict=True)):
-        assert_same_bits(one, other, (f"gradient {place}", case))
+    matrices, matrices_there = ([x for x in xs if x.dim() == 2] for xs in (given.weights, weights_there))
+    wanted = (True, given.h_0 is not None, given.c_0 is not None, *[True] * len(given.weights))
+    arriving = [given.d_output, given.d_h_n, given.d_c_n]
+    choose = random.Random(case.seed)
+    for _ in range(2):
+        gradients = engine.backward(call, *start, matrices, expected[0], kept, arriving, wanted)
+        saved_there, arriving_there = (guarded(results[0]), there(kept_there)), [*map(there, arriving)]
+        with watched_memory():
+            found = kernels.backward(launcher, call, *start_there, matrices_there, *saved_there, arriving_there, wanted)
+        for place, (one, other) in enumerate(zip(found, gradients, strict=True)):
+            assert_same_bits(one, other, (f"gradient {place}", wanted, [x is not None for x in arriving], case))
+        wanted = tuple(want and choose.random() < 0.5 for want in wanted)
+        arriving = [x if choose.random() < 0.6 else None for x in arriving]

@@ -38,7 +38,7 @@ def test_each_kernel_that_a_layer_comes_to_has_the_engines_bits(function: str) -
 @pytest.mark.parametrize("seed", range(40))
 def test_random_layers_have_the_engines_bits_in_whatever_order_threads_run(seed: int) -> None:
     shim = Shim((HOPPER, TURING, SMALL)[seed % 3], backwards=seed % 2 == 1)
-    case = random_case(seed, [1, 2, 3, 15, 16, 17, 31, 32, 48, 65, 100], [1, 2, 3, 6], [1, 2, 3, 5])
+    case = random_case(seed, [1, 2, 3, 15, 16, 17, 31, 32, 48, 65, 100], [1, 2, 3, 6, 23], [1, 2, 3, 5])
     if is_within(shim, BUILT_IN[case.cell], torch.device("cpu"), case.hidden_size, 1):
         assert_engine_agrees(shim, case)
 
@@ -49,6 +49,7 @@ def test_random_layers_have_the_engines_bits_in_whatever_order_threads_run(seed:
         Case("tanh", 2, 2, 3, 300),  # a part of the weights in shared memory
         Case("gru", 2, 3, 3, 130, packed=True),  # more gates than threads with 8 blocks each
         Case("lstm", 2, 2, 3, 270),  # more gates than a block may have threads
+        Case("relu", 2, 1, 3, 1030),  # more units than that
     ],
     ids=str,
 )
@@ -65,6 +66,30 @@ def test_sums_over_many_groups_of_rows_have_the_engines_bits(multiprocessors: in
 
 def test_packed_input_of_many_steps_has_the_engines_bits() -> None:
     assert_engine_agrees(Shim(), Case("tanh", 1100, 2, 1, 2, packed=True, directions=2))
+
+
+@pytest.mark.parametrize("cell", GATES)
+def test_numbers_of_every_size_have_the_engines_bits(cell: str) -> None:
+    """tanh and sigma of 16384 sums, each of which is a number of the input."""
+    units, generator = 64, torch.Generator().manual_seed(0)
+    given = arguments(case := Case(cell, 1, 256, units, units, bias=False, states=False))
+    of_any_bits = torch.randint(-(2**31), 2**31, (1, 128, units), dtype=torch.int32, generator=generator)
+    middling = 5 * torch.randn(1, 128, units, generator=generator)
+    given.input = torch.cat([of_any_bits.view(torch.float32), middling], 1)
+    given.input[~given.input.isfinite()] = -0.0  # of the others each sum would be NaN
+    given.weights = [torch.eye(units).repeat(GATES[cell], 1), torch.zeros(GATES[cell] * units, units)]
+    assert_engine_agrees(Shim(), case, given=given)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_zeros_of_either_sign_and_what_is_tiny_huge_or_not_finite_have_the_engines_bits(seed: int) -> None:
+    case, generator = random_case(seed, [1, 16, 17, 40], [1, 3], [3]), torch.Generator().manual_seed(seed)
+    given = arguments(case)
+    for x in (given.input, given.h_0, given.c_0, given.d_output, given.d_h_n, given.d_c_n, *given.weights):
+        if x is not None:
+            for value in (0.0, -0.0, 1e-40, -1e30, float("inf"), float("nan"))[: 4 if seed % 2 else None]:
+                x[torch.rand(x.shape, generator=generator) < (0.1 if value == 0 else 0.02)] = value
+    assert_engine_agrees(Shim((HOPPER, SMALL)[seed // 4]), case, given=given)
 
 
 def test_what_is_not_finite_stays_in_its_row() -> None:
