@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
-import tempfile
 import threading
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,53 +13,34 @@ from cuda.bindings import nvrtc
 
 from elman import _engine
 from elman._errors import one_line
+from elman.ops._cuda import _cache
 from elman.ops._cuda._launches import Kernel
 
-__all__ = ["cache_folder", "compiled", "compiler_version"]
+__all__ = ["compiled", "compiler_version"]
 
 _SOURCES = Path(str(_engine.__file__)).with_name("_kernels")
 _PROGRAM = b'#include "cuda/kernel.h"\n'
 _PATIENCE = 1.0  # seconds without a word
 
 
-def compiled(kernel: Kernel, architecture: str, anew: bool = False) -> bytes:
+def compiled(kernel: Kernel, architecture: str) -> bytes:
     """The machine code of a kernel for an architecture such as ``sm_90``.
-
-    Any number of processes may ask at once: a file is there whole or not at all.
-
-    Args:
-        anew: without a look at what is kept.
 
     Raises:
         RuntimeError: it cannot be compiled; says why in one line.
     """
-    path = cache_folder() / f"{_key(kernel, architecture)}.cubin"
-    if not anew:
-        with suppress(OSError):
-            return path.read_bytes()
-    timer = threading.Timer(_PATIENCE, _tell, [architecture])
-    timer.daemon = True
-    timer.start()
-    try:
-        code = _compile(kernel, architecture)
-    finally:
-        timer.cancel()
-    with suppress(OSError):  # a place that cannot be written: then each process compiles for itself
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, staged = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".cubin")
+    name = f"{_key(kernel, architecture)}.cubin"
+    code = _cache.kept(name)
+    if code is None:
+        timer = threading.Timer(_PATIENCE, _tell, [architecture])
+        timer.daemon = True
+        timer.start()
         try:
-            with open(descriptor, "wb") as stream:
-                stream.write(code)
-            os.replace(staged, path)
-        except OSError:
-            os.unlink(staged)
-            raise
+            code = _compile(kernel, architecture)
+        finally:
+            timer.cancel()
+        _cache.keep(name, code)
     return code
-
-
-def cache_folder() -> Path:
-    """Where compiled kernels are kept: ``elman/kernels`` in ``XDG_CACHE_HOME``, or in ``~/.cache``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "elman" / "kernels"
 
 
 @cache
@@ -130,4 +108,4 @@ _told = threading.Lock()
 def _tell(architecture: str) -> None:
     """Once in a process."""
     if _told.acquire(blocking=False):
-        print(f"elman: compiling kernels for {architecture}, once: {cache_folder()}", file=sys.stderr)
+        print(f"elman: compiling kernels for {architecture}, which are then kept", file=sys.stderr)

@@ -71,15 +71,14 @@ class Gpu:
         found = self._functions.get((index, kernel))
         if found is None:
             with self._lock:
-                found = self._functions[index, kernel] = self._loaded(index, kernel)
+                found = self._functions.get((index, kernel)) or self._loaded(index, kernel)
+                self._functions[index, kernel] = found
         return found
 
     def _loaded(self, index: int, kernel: Kernel) -> Any:
         major, minor = torch.cuda.get_device_capability(index)
         architecture = f"sm_{major}{minor}"
-        status, module = driver.cuModuleLoadData(compiled(kernel, architecture))
-        if status != driver.CUresult.CUDA_SUCCESS:  # what was kept may be damaged
-            module = _checked(driver.cuModuleLoadData(compiled(kernel, architecture, anew=True)))
+        module = _checked(driver.cuModuleLoadData(compiled(kernel, architecture)))
         function = _checked(driver.cuModuleGetFunction(module, b"elman_kernel"))
         shared = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
         most = self.limits(torch.device("cuda", index)).shared_bytes
