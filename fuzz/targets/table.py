@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from elman.tasks._classifiers.text_file import read_examples
-from elman.tasks._reading import file_kind, plain_lines, read_table
+from elman.tasks._reading import file_format, plain_lines, read_table
 from fuzz.choices import Choices
 from fuzz.rule import REFUSED, attempt
 
-KINDS = ("csv", "tsv", "jsonl", "text")
+FORMATS = ("csv", "tsv", "jsonl", "text")
 COLUMNS = (("text", "label"), ("label",), ("text",), ("",), ("文",))
 ENCODINGS = (
     "utf-8", "gb18030", "latin-1", "utf-16", "utf-8-sig", "ascii", "gbk", "utf-16-le", "utf-32", "utf-7", "big5",
@@ -31,31 +31,31 @@ def place() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="fuzz-table-")
 
 
-def reader(content: bytes, kind: str, columns: tuple[str, ...], encoding: str) -> Callable[[], list[Any]]:
+def reader(content: bytes, format: str, columns: tuple[str, ...], encoding: str) -> Callable[[], list[Any]]:
     stream = io.BytesIO(content)
-    if kind == "text":
+    if format == "text":
         return lambda: list(plain_lines(stream, "file", encoding))
-    return lambda: list(read_table(stream, "file", kind, columns, encoding))
+    return lambda: list(read_table(stream, "file", format, columns, encoding))
 
 
 def run(data: bytes) -> None:
     choices = Choices(data)
-    kind, columns, encoding = choices.pick(KINDS), choices.pick(COLUMNS), choices.pick(ENCODINGS)
-    header = HEADERS[kind] if choices.chance() else ""
+    format, columns, encoding = choices.pick(FORMATS), choices.pick(COLUMNS), choices.pick(ENCODINGS)
+    header = HEADERS[format] if choices.chance() else ""
     content = (b"" if encoding in NO_TEXT else header.encode(encoding)) + choices.rest()
-    attempt(reader(content, kind, columns, encoding))
-    suffix = "txt" if kind == "text" else kind
+    attempt(reader(content, format, columns, encoding))
+    suffix = "txt" if format == "text" else format
     path = Path(place().name, f"file.{suffix}")
-    assert file_kind(path) == kind
+    assert file_format(path) == format
     path.write_bytes(content)
     examples = attempt(read_examples, path, "text", "label", encoding)
     if examples is not REFUSED:
         assert len(examples.texts) == len(examples.labels) == len(examples.lines) > 0
         assert all(text.strip() and "\0" not in text for text in (*examples.texts, *examples.labels))
-    same_in_all_encodings(content, kind, columns)
+    same_in_all_encodings(content, format, columns)
 
 
-def same_in_all_encodings(content: bytes, kind: str, columns: tuple[str, ...]) -> None:
+def same_in_all_encodings(content: bytes, format: str, columns: tuple[str, ...]) -> None:
     """What is written in UTF-8 reads as the same text in UTF-16."""
     try:
         text = content.decode()
@@ -64,7 +64,7 @@ def same_in_all_encodings(content: bytes, kind: str, columns: tuple[str, ...]) -
     if "\ufeff" in text[:2]:
         return
     first, second = (
-        attempt(reader(text.encode(encoding), kind, columns, encoding)) for encoding in ("utf-8", "utf-16")
+        attempt(reader(text.encode(encoding), format, columns, encoding)) for encoding in ("utf-8", "utf-16")
     )
     assert first == second or first is second is REFUSED, f"utf-8: {first!r:.300}, utf-16: {second!r:.300}"
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -100,7 +101,7 @@ def test_names_choose_the_weights() -> None:
     init.orthogonal_(gru, name="weight_ih_l0")
     for block in gru.weight_ih_l0.split(6):  # of 6 rows by 4 columns: the columns
         torch.testing.assert_close(block.T @ block, torch.eye(4))
-    init.orthogonal_(torch.empty(18, 4), gates=3)
+    init.orthogonal_(torch.empty(18, 4), gates=np.int64(3))
 
 
 def test_projections_take_orthogonal_columns_and_no_spectral_radius() -> None:

@@ -158,6 +158,7 @@ def test_the_same_seed_draws_the_same_text():
     assert first == again != other
     assert set(first) <= set(KNOWN["char"])
     assert "".join(model.generate(length=0)) == ""
+    assert "".join(model.generate("a", np.int64(50), temperature=np.float32(9), seed=np.uint8(1))) == first
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from elman import InputError
 from elman.runtime._ngrams import ngram_rows
 from elman.tasks import LanguageModel
 from elman.tasks._language.corpus import encode
-from elman.tasks._language.training import Modelling, build_network
+from elman.tasks._language.training import ModellingTask, build_network
 from elman.tasks._training import Observer
 from tests.tasks.lines import TEXTS
 
@@ -59,7 +59,7 @@ def task_of(**options):
     network = build_network(model, corpus)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
-    return Modelling(model, corpus, network)
+    return ModellingTask(model, corpus, network)
 
 
 @pytest.mark.parametrize("options", [{}, {"ngram": 1, "cell": "gru"}, {"tokens": "word", "layers": 2, "cell": "lstm"}])

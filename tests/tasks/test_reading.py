@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from elman._errors import InputError
 from elman.tasks._classifiers.text_file import read_examples
-from elman.tasks._reading import file_kind, plain_lines, read_table
+from elman.tasks._reading import file_format, plain_lines, read_table
 
 # What a text file can hold: no NUL, no half of a surrogate pair.
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -204,9 +204,9 @@ def test_a_nul_is_refused_in_any_encoding():
     ],
 )  # fmt: skip
 def test_an_unknown_suffix_is_refused_with_the_way_out(name, way_out):
-    assert file_kind("a/b.TSV") == "tsv"
+    assert file_format("a/b.TSV") == "tsv"
     with pytest.raises(InputError) as refused:
-        file_kind(f"a/{name}")
+        file_format(f"a/{name}")
     assert str(refused.value).startswith(f"a/{name}: expected one of .csv, ")
     assert f", got {Path(name).suffix}" in str(refused.value)
     assert str(refused.value).endswith(way_out or ".doc")

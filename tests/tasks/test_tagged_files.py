@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elman._errors import InputError
-from elman.tasks._tagger.files import read_sentences, tagged_kind
+from elman.tasks._tagger.files import read_sentences, tagged_format
 from tests.runtime.refusals import refusal
 
 CONLLU = """\
@@ -221,7 +221,7 @@ def test_what_is_wrong_with_a_file_is_said_with_its_line(written, case):
 
 def test_no_such_file():
     assert refusal(read, "none.conll") == "none.conll: expected a file, there is none of that name"
-    assert tagged_kind("A.CONLLU") == "conllu"
+    assert tagged_format("A.CONLLU") == "conllu"
 
 
 tokens = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp")), min_size=1, max_size=5)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from numbers import Real
 from typing import Any
 
+from elman._checks import is_number
 from elman._errors import InputError, shown
 from elman.cells._cell import Cell
 from elman.cells._values import Recording, Value, fma
@@ -134,5 +134,5 @@ _MASK = "recurrent_mask"
 
 
 def _check(probability: Any) -> None:
-    if isinstance(probability, bool) or not isinstance(probability, Real) or not 0 <= float(probability) <= 1:
+    if not is_number(probability) or not 0 <= float(probability) <= 1:
         raise InputError(f"p: expected a probability from 0 to 1, got {shown(probability)}")

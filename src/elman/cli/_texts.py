@@ -50,7 +50,7 @@ def read_texts(file: str, column: str, encoding: str) -> Iterator[tuple[Iterator
         InputError: the file is none of these.
     """
     from elman._errors import InputError
-    from elman.tasks._reading import file_kind, open_input, plain_lines, read_table
+    from elman.tasks._reading import file_format, open_input, plain_lines, read_table
 
     if file == "-":
         if sys.stdin is None:
@@ -58,12 +58,12 @@ def read_texts(file: str, column: str, encoding: str) -> Iterator[tuple[Iterator
         lines = _PromptLines(sys.stdin.fileno())
         yield plain_lines(cast(BinaryIO, lines), "standard input", encoding), lines.is_ready
         return
-    kind = file_kind(file)
+    format = file_format(file)
     with open_input(file) as stream:
-        if kind == "text":
+        if format == "text":
             yield plain_lines(stream, file, encoding), lambda: True
         else:
-            rows = read_table(stream, file, kind, (column,), encoding)
+            rows = read_table(stream, file, format, (column,), encoding)
             yield (row.values[column] for row in rows), lambda: True
 
 

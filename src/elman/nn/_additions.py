@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral, Real
 from typing import Any
 
+from elman._checks import is_integer
 from elman._errors import shown
 
-__all__ = ["Additions", "check_flags", "counts", "is_number", "widths_of"]
+__all__ = ["Additions", "check_flags", "widths_of"]
 
 
 class Additions:
@@ -59,22 +59,13 @@ def widths_of(hidden_size: Any, num_layers: Any) -> Any:
     """
     is_list = isinstance(hidden_size, list | tuple)
     widths = hidden_size if is_list else (hidden_size,)
-    if not widths or not all(map(counts, widths)):
+    if not widths or not all(is_integer(width, 1) for width in widths):
         raise ValueError(f"hidden_size: expected an integer above 0, or one for each layer, got {shown(hidden_size)}")
     if is_list and num_layers not in (None, len(widths)):
         raise ValueError(
             f"num_layers: expected {len(widths)}, as many as hidden_size has widths, got {shown(num_layers)}"
         )
     return tuple(map(int, widths)) if is_list else int(hidden_size)
-
-
-def counts(number: Any, at_least: int = 1) -> bool:
-    """Whether this is an integer, of at least so much."""
-    return is_number(number, Integral) and int(number) >= at_least
-
-
-def is_number(number: Any, kind: type = Real) -> bool:
-    return isinstance(number, kind) and not isinstance(number, bool)
 
 
 def check_flags(**flags: Any) -> None:

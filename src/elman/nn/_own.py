@@ -13,10 +13,11 @@ from torch.nn import Module, Parameter
 from torch.nn.utils.rnn import PackedSequence
 
 from elman import _gate
+from elman._checks import is_integer, is_number
 from elman._errors import shown
 from elman.cells import Cell, Learned
 from elman.nn import _fx, _general
-from elman.nn._additions import Additions, check_flags, counts, is_number, widths_of
+from elman.nn._additions import Additions, check_flags, widths_of
 from elman.nn._layouts import Layout, Packed, Padded, Traced
 from elman.nn._weights import set_values
 from elman.ops._program import Operands, program_layer
@@ -91,9 +92,9 @@ class Recurrent(Additions, Module):
         super().__init__()
         if not isinstance(cell, Cell):
             raise TypeError(f"cell: expected a Cell, as in Leaky(leak=0.2), got {shown(cell)}")
-        if num_layers is not None and not counts(num_layers):
+        if num_layers is not None and not is_integer(num_layers, 1):
             raise ValueError(f"num_layers: expected an integer above 0, got {shown(num_layers)}")
-        if not counts(input_size, at_least=0):
+        if not is_integer(input_size, 0):
             raise ValueError(f"input_size: expected an integer of 0 or more, got {shown(input_size)}")
         if not is_number(dropout) or not 0 <= dropout <= 1:
             raise ValueError(f"dropout: expected a probability from 0 to 1, got {shown(dropout)}")

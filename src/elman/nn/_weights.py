@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from fnmatch import fnmatchcase
-from numbers import Real
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from torch.nn import Module
 from torch.nn.utils import parametrize
 
 from elman._cells import FAMILIES
+from elman._checks import is_number
 from elman._errors import listed, shown
 from elman.cells import Cell
 from elman.nn import _pytorch
@@ -117,7 +117,7 @@ def number(name: str, value: Any, least: float, *, itself: bool = True) -> float
     Raises:
         ValueError: it is none.
     """
-    fits = not isinstance(value, bool) and isinstance(value, Real) and value <= sys.float_info.max
+    fits = is_number(value) and value <= sys.float_info.max
     if not fits or not (value >= least if itself else value > least):
         above = f" of {least:g} or more" if itself else f" above {least:g}"
         raise ValueError(f"{name}: expected a number{above if least > -float('inf') else ''}, got {shown(value)}")

@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import Module
 
+from elman._checks import is_integer
 from elman._errors import shown
 from elman.nn._weights import assign, built_in_family, matrices, number, parameter_names, recurrent_modules
 
@@ -233,7 +234,7 @@ def chrono_(
 
 def _fill(tensor: Weights, name: str, gates: int | None, make: Callable[[Tensor, str], Tensor]) -> Weights:
     """Replace each gate's block of the weights by what ``make`` makes of it; nothing is written before all are made."""
-    if gates is not None and (not isinstance(gates, int) or isinstance(gates, bool) or gates < 1):
+    if gates is not None and not is_integer(gates, 1):
         raise ValueError(f"gates: expected an integer above 0, got {shown(gates)}")
     if isinstance(tensor, Module):
         found = [(owner, own, gates or of_own) for owner, own, of_own in matrices(tensor, name)]

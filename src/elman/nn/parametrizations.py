@@ -11,7 +11,6 @@ them as plain parameters.
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Real
 from typing import Any
 
 import torch
@@ -20,6 +19,7 @@ from torch.nn import Module
 from torch.nn.utils import parametrize
 
 from elman import _gate
+from elman._checks import is_number
 from elman._errors import shown
 from elman.nn._weights import matrices, number
 
@@ -264,7 +264,7 @@ def _register(module: Module, name: str, make: Callable[[Tensor, int], Module], 
 def _signs(excitatory: Any, weight: Tensor) -> Tensor:
     """1 for each column of a unit that excites, -1 for the others."""
     units = weight.shape[1]
-    if not isinstance(excitatory, bool) and isinstance(excitatory, Real):
+    if is_number(excitatory):
         share = float(excitatory)
         if not 0 <= share <= 1:
             raise ValueError(f"excitatory: expected a share from 0 to 1, or booleans, got {shown(excitatory)}")

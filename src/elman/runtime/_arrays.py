@@ -1,12 +1,12 @@
 """What users pass, as arrays that the engine can read: converted, or refused by name, never misread."""
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from elman._checks import is_integer
 from elman._errors import InputError, one_line, shown
 
 __all__ = ["Array", "as_array", "as_count", "as_flags", "as_lengths", "as_shaped", "in_range", "kind_of", "require_out"]
@@ -60,7 +60,7 @@ def as_count(value: Any, name: str, most: int = 2**31 - 1) -> int:
     Raises:
         InputError: it is none.
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= most:
+    if not is_integer(value, 1) or int(value) > most:
         raise InputError(f"{name}: expected an integer from 1 to {most}, got {shown(value)}")
     return int(value)
 

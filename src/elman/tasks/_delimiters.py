@@ -1,4 +1,4 @@
-"""What parts the fields of a table, and where its header is."""
+"""The delimiter of a table, and where its header is."""
 
 import re
 from collections.abc import Iterator
@@ -7,22 +7,22 @@ from itertools import chain, islice
 __all__ = ["DELIMITERS", "find_table"]
 
 DELIMITERS = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma"}  # the rarer within a field the earlier
-LOOKED_AT = 20  # rows, where the header may be parted in several ways
+LOOKED_AT = 20  # rows, where several delimiters would split the header
 MOST_COMMENTS = 1000
 
 _SAID = re.compile(r'"?sep=([,;|:~^\t ])"?\s*', re.IGNORECASE)  # Excel's own first line
 _QUOTED = re.compile(r'"[^"]*(?:"|$)')
 
 
-def find_table(lines: Iterator[str], kind: str) -> tuple[Iterator[str], str, int]:
-    """Find the header of a table and what parts its fields.
+def find_table(lines: Iterator[str], format: str) -> tuple[Iterator[str], str, int]:
+    """Find the header of a table and its delimiter.
 
-    Lines before the header that begin with ``#`` and have not as many fields are comments; a line ``sep=;`` says what
-    parts the fields.
+    Lines before the header that begin with ``#`` and have not as many fields are comments; a line ``sep=;`` names the
+    delimiter.
 
     Args:
         lines: of the file.
-        kind: ``csv`` or ``tsv``, for a header of one field.
+        format: ``csv`` or ``tsv``, for a header of one field.
 
     Returns:
         The lines from the header on, the delimiter, and how many lines stand before them.
@@ -36,7 +36,7 @@ def find_table(lines: Iterator[str], kind: str) -> tuple[Iterator[str], str, int
         return lines, ",", 0
     if said := _SAID.fullmatch(begin[-1].rstrip("\r\n")):
         return lines, said[1], len(begin)
-    delimiter = _delimiter(begin[-1], rows := list(_looked_at(begin[-1], lines)), kind)
+    delimiter = _delimiter(begin[-1], rows := list(_looked_at(begin[-1], lines)), format)
     fields = _fields(begin[-1], delimiter)
     header = (not _is_comment(line) if fields == 1 else _fields(line, delimiter) == fields for line in begin)
     skipped = [*header, True].index(True)
@@ -49,7 +49,7 @@ def _is_comment(line: str) -> bool:
 
 
 def _looked_at(header: str, lines: Iterator[str]) -> Iterator[str]:
-    """Return some rows, none where the header can be parted in one way: a row that comes is not waited for in vain."""
+    """Return some rows; none where one delimiter alone splits the header: no row is waited for in vain."""
     return islice(lines, LOOKED_AT if len(_candidates(header)) > 1 else 0)
 
 
@@ -57,14 +57,14 @@ def _candidates(header: str) -> list[str]:
     return [delimiter for delimiter in DELIMITERS if _fields(header, delimiter) > 1]
 
 
-def _delimiter(header: str, rows: list[str], kind: str) -> str:
+def _delimiter(header: str, rows: list[str], format: str) -> str:
     """Return the delimiter by which most rows have as many fields as the header."""
 
     def fitting(delimiter: str) -> int:
         fields = _fields(header, delimiter)
         return sum(_fields(row, delimiter) == fields for row in rows)
 
-    return max(_candidates(header), key=fitting, default="\t" if kind == "tsv" else ",")
+    return max(_candidates(header), key=fitting, default="\t" if format == "tsv" else ",")
 
 
 def _fields(line: str, delimiter: str) -> int:

@@ -129,9 +129,9 @@ class Estimator(TrainingOptions, BaseEstimator):  # type: ignore[misc]
     def _restore(self) -> None:
         """Take over what ``model_`` says."""
 
-    def _sizes(self, kind: type[Sizes], **others: Any) -> Sizes:
+    def _sizes(self, made: type[Sizes], **others: Any) -> Sizes:
         """Return the sizes of a network: those that are options, by their names, and others."""
-        return kind(**{name: getattr(self, name) for name in _options_among(kind, self)} | others)
+        return made(**{name: getattr(self, name) for name in _options_among(made, self)} | others)
 
     def _take_sizes(self, sizes: Recurrent) -> None:
         """Take over the sizes of a network, whatever options its folder names; ``None`` stays a choice to be made."""

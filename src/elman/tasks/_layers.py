@@ -77,5 +77,5 @@ class NgramScores(nn.Embedding):
 def trained_tensors(network: nn.Module) -> dict[str, Array]:
     """Return what a network has learned, as the runtime has it."""
     tensors = {name: value.numpy(force=True) for name, value in network.state_dict().items()}
-    tables = {name: part.table() for name, part in network.named_modules() if isinstance(part, NgramScores)}
+    tables = {name: each.table() for name, each in network.named_modules() if isinstance(each, NgramScores)}
     return tensors | {f"{name}.weight": table for name, table in tables.items()}

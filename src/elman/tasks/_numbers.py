@@ -94,7 +94,7 @@ def read_numbers(
         columns: the texts of each, by its name.
         lines: where each row stands, for messages.
         name: the file's.
-        delimiter: what parts the table's fields, which decides where numbers such as ``1,000`` could be either.
+        delimiter: the table's, which decides where numbers such as ``1,000`` could be either.
         decimal: ``point`` or ``comma``, if a person says so.
         like: what a model's own file had, where no number says.
         advice: the end of a refusal, after a semicolon.

@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from inspect import get_annotations
-from numbers import Integral, Real
 from textwrap import fill
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from elman._checks import is_integer, is_number
 from elman._errors import OptionError
 from elman._limits import CellName, Count, HiddenSize, Size
 from elman._schema import Range
@@ -139,15 +139,11 @@ class Option:
             return "" if isinstance(value, bool) else "True or False"
         if self.type is float:
             limits: Number = self.notes[Number]
-            return "" if _is_number(value, Real) and limits.holds(value) else limits.expected
+            return "" if is_number(value) and limits.holds(value) else limits.expected
         within: Range = self.notes[Range]
-        if not _is_number(value, Integral) or value < within.least:
+        if not is_integer(value, within.least):
             return f"an integer of at least {within.least}"
         return "" if value <= within.most else f"an integer of at most {within.most}"
-
-
-def _is_number(value: Any, type_: type) -> bool:
-    return isinstance(value, type_) and not isinstance(value, bool)
 
 
 def options_of(estimator: type[TrainingOptions]) -> Iterator[Option]:

@@ -16,7 +16,7 @@ from elman.tasks._decoding import decoded_lines
 from elman.tasks._delimiters import DELIMITERS, find_table
 from elman.tasks._other_formats import way_out
 
-__all__ = ["TABLE", "Row", "file_kind", "open_input", "plain_lines", "read_table"]
+__all__ = ["TABLE", "Row", "file_format", "open_input", "plain_lines", "read_table"]
 
 SUFFIXES = {
     ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "text",
@@ -27,14 +27,14 @@ TABLE = "; a table in a .txt file is read once it is called .csv"
 
 @dataclass(frozen=True)
 class Row:
-    """One record: the line it starts on, the values of the columns asked for, and what parts them, if anything does."""
+    """One record: the line it starts on, the values of the columns asked for, and the delimiter, if there is one."""
 
     line: int
     values: Mapping[str, str]
     delimiter: str = ""
 
 
-def file_kind(path: str | Path) -> str:
+def file_format(path: str | Path) -> str:
     """Return ``csv``, ``tsv``, ``jsonl`` or ``text``, by the file's suffix (``text`` if there is none).
 
     Raises:
@@ -75,7 +75,7 @@ def open_input(path: str | Path) -> Iterator[BinaryIO]:
 def read_table(
     stream: BinaryIO,
     name: str,
-    kind: str,
+    format: str,
     columns: Sequence[str],
     encoding: str = "utf-8",
     *,
@@ -84,12 +84,12 @@ def read_table(
 ) -> Iterator[Row]:
     """Yield the rows of a CSV, TSV or JSON lines stream.
 
-    Of a CSV and a TSV stream, the first lines say what parts the fields: commas, semicolons, tabs or bars.
+    Of a CSV and a TSV stream, the first lines show the delimiter: commas, semicolons, tabs or bars.
 
     Args:
         stream: what :func:`open_input` opened.
         name: what messages call the file.
-        kind: ``csv``, ``tsv`` or ``jsonl``.
+        format: ``csv``, ``tsv`` or ``jsonl``.
         columns: the columns wanted.
         encoding: the file's encoding.
         others: whether to read all other columns too: of JSON lines, the keys of the first object.
@@ -99,16 +99,16 @@ def read_table(
         InputError: whatever is wrong with the file; the message names the line and what was expected.
     """
     lines = decoded_lines(stream, name, encoding)
-    if kind == "jsonl":
+    if format == "jsonl":
         rows = _json_rows(lines, name, columns, others, nullable)
     else:
-        rows = _separated_rows(lines, name, kind, columns, others)
+        rows = _separated_rows(lines, name, format, columns, others)
     empty = True
     for row in rows:
         empty = False
         yield row
     if empty:
-        after = "" if kind == "jsonl" else " after the header"
+        after = "" if format == "jsonl" else " after the header"
         raise InputError(f"{name}: expected rows{after}, there are none")
 
 
@@ -118,9 +118,11 @@ def plain_lines(stream: BinaryIO, name: str, encoding: str = "utf-8") -> Iterato
         yield line.rstrip("\n").removesuffix("\r")
 
 
-def _separated_rows(lines: Iterator[str], name: str, kind: str, columns: Sequence[str], others: bool) -> Iterator[Row]:
+def _separated_rows(
+    lines: Iterator[str], name: str, format: str, columns: Sequence[str], others: bool
+) -> Iterator[Row]:
     csv.field_size_limit(sys.maxsize)
-    lines, delimiter, skipped = find_table(lines, kind)
+    lines, delimiter, skipped = find_table(lines, format)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     header: list[str] | None = None
     line = skipped + 1
@@ -141,7 +143,7 @@ def _separated_rows(lines: Iterator[str], name: str, kind: str, columns: Sequenc
         reason = str(error).replace("\t", "a tab")
         if "new-line character" in reason:
             reason = "a line that ends in \\r alone, as of an old Macintosh; save it with other line ends"
-        raise InputError(f"{name}, line {line}: expected {kind.upper()}, got: {reason}") from None
+        raise InputError(f"{name}, line {line}: expected {format.upper()}, got: {reason}") from None
     if header is None:
         raise InputError(f"{name}: expected a header and rows, the file is empty")
 

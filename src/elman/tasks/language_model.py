@@ -15,7 +15,7 @@ from elman.tasks._language.texts import NAMES, Texts, blocks, read_corpus
 from elman.tasks._run import Observer, Schedule
 
 if TYPE_CHECKING:
-    from elman.tasks._language.training import Modelling, ModellingNetwork
+    from elman.tasks._language.training import ModellingNetwork, ModellingTask
 
 __all__ = ["LanguageModel", "Texts"]
 
@@ -105,11 +105,11 @@ class LanguageModel(LanguageOptions, Estimator):
         corpus = texts if isinstance(texts, Corpus) else self.read(texts, encoding=encoding, validation=validation)
         self._prepare(corpus, running)
 
-        def begin() -> "tuple[ModellingNetwork, Modelling]":
-            from elman.tasks._language.training import Modelling, build_network
+        def begin() -> "tuple[ModellingNetwork, ModellingTask]":
+            from elman.tasks._language.training import ModellingTask, build_network
 
             network = build_network(self, corpus)
-            return network, Modelling(self, corpus, network)
+            return network, ModellingTask(self, corpus, network)
 
         schedule = Schedule(self.learning_rate, self.epochs_, patience=max(3, self.epochs_ // 4))
         self._train(begin, schedule, corpus.digest, running)

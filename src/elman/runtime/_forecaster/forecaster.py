@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from elman._checks import is_integer
 from elman._errors import InputError, OptionError
 from elman.runtime._arrays import Array
 from elman.runtime._forecaster.anchors import Waves, candidates, mixed
@@ -391,6 +392,6 @@ def checked_horizon(horizon: Any) -> int:
     Raises:
         OptionError: it is no integer, or out of range.
     """
-    if isinstance(horizon, bool) or not isinstance(horizon, int | np.integer) or not 1 <= horizon <= LONGEST:
+    if not is_integer(horizon, 1) or horizon > LONGEST:
         raise OptionError("horizon", f"an integer from 1 to {LONGEST}", horizon)
     return int(horizon)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from elman._checks import is_integer
 from elman._errors import InputError, OptionError, listed, shown
 from elman.runtime._arrays import Array
 from elman.runtime._language.sampling import Sampling
@@ -133,15 +134,15 @@ class LanguageModel(TrainedModel):
         A token that the model does not know costs what ``<unknown>`` does, and its spelling (:meth:`spelling_bits`).
         """
         stream, bits, spelling, tokens, characters, unknown = self.stream(), 0.0, 0.0, 0, 0, 0
-        for part in _regrouped(split_blocks(blocks, self.kind_of_tokens)):
-            numbers = self.numbers(part)
+        for block in _regrouped(split_blocks(blocks, self.kind_of_tokens)):
+            numbers = self.numbers(block)
             scores = np.concatenate([stream.scores[None], stream.read(numbers)])[: len(numbers)]
             logarithms = log_softmax(scores)[np.arange(len(numbers)), numbers].tolist()
-            strange = [token for token, number in zip(part, numbers.tolist(), strict=True) if number == UNKNOWN]
+            strange = [token for token, number in zip(block, numbers.tolist(), strict=True) if number == UNKNOWN]
             bits += math.fsum(logarithms) / -math.log(2)
             spelling += math.fsum(map(self.spelling_bits, strange))
-            tokens, unknown = tokens + len(part), unknown + len(strange)
-            characters += sum(map(len, part))
+            tokens, unknown = tokens + len(block), unknown + len(strange)
+            characters += sum(map(len, block))
         return Measure(bits + spelling, spelling, tokens, characters, unknown)
 
     def spelling_bits(self, token: str) -> float:
@@ -215,7 +216,7 @@ class LanguageModel(TrainedModel):
         """
         sampling = Sampling(temperature, top_k, top_p)
         for name, value, least in (("length", length, 0), ("seed", seed, 0)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            if not is_integer(value, least):
                 raise OptionError(name, f"an integer of at least {least}", value)
         stream = self.stream()
         stream.read(self._known_numbers(prompt))
@@ -238,20 +239,20 @@ class LanguageModel(TrainedModel):
         return self._output(self._projection(states))
 
     def lane_bits(self, numbers: Array, lanes: int) -> float:
-        """Return the bits of encoded text, cut into ``lanes`` parts that are read side by side, which is faster.
+        """Return the bits of encoded text, cut into so many lanes that are read side by side, which is faster.
 
-        Each part begins with nothing before it; its first token, and the few at the end that are left over, are not
+        Each begins with nothing before it; its first token, and the few at the end that are left over, are not
         counted.
         """
         span = len(numbers) // lanes
-        parts = np.asarray(numbers[: lanes * span]).reshape(lanes, span)
-        parts = np.pad(parts, ((0, 0), (self.context, 0)), constant_values=PADDING)
+        rows = np.asarray(numbers[: lanes * span]).reshape(lanes, span)
+        rows = np.pad(rows, ((0, 0), (self.context, 0)), constant_values=PADDING)
         state, sums = None, []
         for first in range(0, span - 1, STEPS_AT_ONCE // lanes):
             steps = min(STEPS_AT_ONCE // lanes, span - 1 - first)
-            embedded = self.embed(parts[:, first : first + self.context + steps])
+            embedded = self.embed(rows[:, first : first + self.context + steps])
             states, state = self.rnn(embedded.swapaxes(0, 1), state)
-            following = parts[:, first + self.context + 1 :][:, :steps].T.ravel()
+            following = rows[:, first + self.context + 1 :][:, :steps].T.ravel()
             logarithms = log_softmax(self.score(states.reshape(len(following), -1)))
             sums.append(math.fsum(logarithms[np.arange(len(following)), following].tolist()))
         return math.fsum(sums) / -math.log(2) * len(numbers) / (lanes * (span - 1))
@@ -287,11 +288,11 @@ def _checked(text: str, name: str = "text") -> str:
     return text
 
 
-def _regrouped(parts: Iterable[list[str]]) -> Iterator[list[str]]:
-    """Yield the same tokens in parts of one size, so that sums are the same bits wherever a text was cut."""
+def _regrouped(blocks: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Yield the same tokens in blocks of one size, so that sums are the same bits wherever a text was cut."""
     held: list[str] = []
-    for part in parts:
-        held += part
+    for block in blocks:
+        held += block
         for first in range(0, len(held) - STEPS_AT_ONCE + 1, STEPS_AT_ONCE):
             yield held[first : first + STEPS_AT_ONCE]
         held = held[len(held) // STEPS_AT_ONCE * STEPS_AT_ONCE :]

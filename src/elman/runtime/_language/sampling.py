@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from elman._checks import is_integer, is_number
 from elman._errors import InputError, OptionError
 from elman.runtime._arrays import Array
 from elman.runtime._linear import softmax
@@ -35,11 +34,11 @@ class Sampling:
     top_p: float | None = None
 
     def __post_init__(self) -> None:
-        if not (_is_number(self.temperature) and 0 <= self.temperature < math.inf):
+        if not (is_number(self.temperature) and 0 <= self.temperature < math.inf):
             raise OptionError("temperature", "a number of at least 0", self.temperature)
-        if self.top_k is not None and not (_is_number(self.top_k, Integral) and self.top_k >= 1):
+        if self.top_k is not None and not is_integer(self.top_k, 1):
             raise OptionError("top_k", "an integer of at least 1", self.top_k)
-        if self.top_p is not None and not (_is_number(self.top_p) and 0 < self.top_p <= 1):
+        if self.top_p is not None and not (is_number(self.top_p) and 0 < self.top_p <= 1):
             raise OptionError("top_p", "a number above 0, at most 1", self.top_p)
 
     def probabilities(self, scores: Array) -> NDArray[np.float64]:
@@ -75,7 +74,3 @@ class Sampling:
         sums = np.cumsum(self.probabilities(scores))
         place = np.searchsorted(sums, generator.random() * sums[-1], side="right")
         return int(min(place, np.searchsorted(sums, sums[-1])))
-
-
-def _is_number(value: Any, kind: type = Real) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)

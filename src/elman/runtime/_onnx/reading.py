@@ -42,8 +42,8 @@ def read_model(path: str | PathLike[str]) -> onnx.ModelProto:
     _check_opset(str(path), model)
     _check_nodes(str(path), model)
     _check_tensors(str(path), model.graph)
-    for part in (*model.opset_import, *model.graph.node):
-        part.domain = "" if part.domain in MAIN_DOMAIN else part.domain
+    for each in (*model.opset_import, *model.graph.node):
+        each.domain = "" if each.domain in MAIN_DOMAIN else each.domain
     try:
         with _completed(model.graph):
             checker.check_model(model)

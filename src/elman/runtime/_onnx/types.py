@@ -48,8 +48,8 @@ def input_types(place: str, model: onnx.ModelProto) -> tuple[dict[str, TensorTyp
     """
     initialisers = {tensor.name for tensor in model.graph.initializer}
     types = _types(place, model.graph.input)
-    required = {name: kind for name, kind in types.items() if name not in initialisers}
-    optional = {name: kind for name, kind in types.items() if name in initialisers and model.ir_version >= 4}
+    required = {name: type_ for name, type_ in types.items() if name not in initialisers}
+    optional = {name: type_ for name, type_ in types.items() if name in initialisers and model.ir_version >= 4}
     return required, optional
 
 
@@ -64,26 +64,26 @@ def output_types(place: str, model: onnx.ModelProto) -> dict[str, TensorType]:
     return {info.name: unsaid.get(info.name) or said[info.name] for info in model.graph.output}
 
 
-def fitted(value: Any, name: str, kind: TensorType) -> Array:
+def fitted(value: Any, name: str, wanted: TensorType) -> Array:
     """Return ``value`` as an array of a type, converted if need be, but never from floats to integers.
 
     Raises:
-        InputError: it is of another kind or shape; the message names it.
+        InputError: it is of another type or shape; the message names it.
     """
     name = one_line(name, 60)
     array = as_array(value, name)
-    if kind.dtype is None:
+    if wanted.dtype is None:
         return array
-    if not np.can_cast(array.dtype, kind.dtype, "same_kind"):
-        raise InputError(f"{name}: expected {kind.dtype}, got {array.dtype}")
-    converted = as_array(array, name, kind.dtype)
-    if kind.dtype.kind in "iu" and not np.array_equal(converted, array):
-        raise InputError(f"{name}: expected integers that {kind.dtype} holds, got larger ones")
-    if kind.shape is None:
+    if not np.can_cast(array.dtype, wanted.dtype, "same_kind"):
+        raise InputError(f"{name}: expected {wanted.dtype}, got {array.dtype}")
+    converted = as_array(array, name, wanted.dtype)
+    if wanted.dtype.kind in "iu" and not np.array_equal(converted, array):
+        raise InputError(f"{name}: expected integers that {wanted.dtype} holds, got larger ones")
+    if wanted.shape is None:
         return converted
-    fixed = [(size, known) for size, known in zip(array.shape, kind.shape, strict=False) if isinstance(known, int)]
-    if len(kind.shape) != array.ndim or any(size != known for size, known in fixed):
-        raise InputError(f"{name}: expected {one_line(kind)}, got the shape {array.shape}")
+    fixed = [(size, known) for size, known in zip(array.shape, wanted.shape, strict=False) if isinstance(known, int)]
+    if len(wanted.shape) != array.ndim or any(size != known for size, known in fixed):
+        raise InputError(f"{name}: expected {one_line(wanted)}, got the shape {array.shape}")
     return converted
 
 

@@ -7,7 +7,7 @@ from elman.tasks._classifiers.npz_file import read_npz
 from elman.tasks._classifiers.sequence_table import SequenceColumns, read_sequence_table
 from elman.tasks._classifiers.sequences import Sequences
 from elman.tasks._classifiers.ts_file import read_ts
-from elman.tasks._reading import TABLE, file_kind
+from elman.tasks._reading import TABLE, file_format
 
 __all__ = ["SequenceColumns", "holds_sequences", "read_sequences"]
 
@@ -36,7 +36,7 @@ def read_sequences(path: str | Path, columns: SequenceColumns, *, labelled: bool
         found = read_npz(path)
     elif suffix == ".ts":
         found = read_ts(path, encoding)
-    elif file_kind(path) == "text":
+    elif file_format(path) == "text":
         expected = "sequences of numbers (.ts, .npz, .csv, .tsv or .jsonl)"
         raise InputError(f"{path}: expected {expected}, got plain text{TABLE}")
     else:

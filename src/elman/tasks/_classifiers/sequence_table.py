@@ -12,7 +12,7 @@ from elman.runtime._arrays import Array
 from elman.runtime._forecaster.times import read_times
 from elman.tasks._classifiers.sequences import Sequences
 from elman.tasks._numbers import check_decimal, looks_like_number, read_numbers
-from elman.tasks._reading import Row, file_kind, open_input, read_table
+from elman.tasks._reading import Row, file_format, open_input, read_table
 
 __all__ = ["SequenceColumns", "read_sequence_table"]
 
@@ -78,7 +78,7 @@ def read_sequence_table(
     delimiter = ""
     with open_input(path) as stream:
         read = {"others": not channels, "nullable": True}
-        for row in read_table(stream, name, file_kind(path), [*keys, *channels], encoding, **read):
+        for row in read_table(stream, name, file_format(path), [*keys, *channels], encoding, **read):
             channels = channels or _channels(row, {*keys, columns.label}, name)
             label = row.values[columns.label].strip() if labelled else ""
             identifier = row.values[columns.sequence].strip()

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from elman._errors import InputError
-from elman.tasks._reading import TABLE, file_kind, open_input, read_table
+from elman.tasks._reading import TABLE, file_format, open_input, read_table
 
 __all__ = ["Examples", "read_examples"]
 
@@ -24,8 +24,8 @@ def read_examples(path: str | Path, text: str, label: str, encoding: str = "utf-
     Raises:
         InputError: whatever is wrong with the file, an empty text or label included.
     """
-    kind = file_kind(path)
-    if kind == "text":
+    format = file_format(path)
+    if format == "text":
         raise InputError(
             f"{path}: expected a table with texts and labels (.csv, .tsv or .jsonl), got plain text{TABLE}"
         )
@@ -33,7 +33,7 @@ def read_examples(path: str | Path, text: str, label: str, encoding: str = "utf-
         raise InputError(f"{path}: expected two columns, got {text!r} for both the text and the label")
     examples = Examples()
     with open_input(path) as stream:
-        for row in read_table(stream, str(path), kind, (text, label), encoding):
+        for row in read_table(stream, str(path), format, (text, label), encoding):
             for column in (text, label):
                 if not row.values[column].strip():
                     what = "a text" if column == text else "a label"

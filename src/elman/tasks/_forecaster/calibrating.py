@@ -79,7 +79,7 @@ def calibrated(model: Forecaster, tried: Forecaster, held: int) -> tuple[Forecas
     rolling = roll(tried, Context.of(tried.series, held), held_origins(tried, held, CALIBRATED), tried.settings.horizon)
     found = errors(tried, rolling)
     half = len(rolling.origins) // 2
-    recent = _behind(errors(tried, _part(rolling, slice(half, None))))
+    recent = _behind(errors(tried, _of_origins(rolling, slice(half, None))))
     # a target that is missing there is judged by all that is held out
     recent = np.where(np.isnan(recent), _behind(found), recent).clip(0, GREATEST_RATIO)
     figures = {name: float(np.nanmean(values)) for name, values in found.items()}
@@ -164,10 +164,10 @@ def _measured_coverage(model: Forecaster, rolling: Rolling) -> float:
     if not half:
         return float("nan")
     model = Forecaster(replace(model.settings, rough=_is_rough(rolling)), model.tensors())
-    first, second = _part(rolling, slice(half)), _part(rolling, slice(half, None))
+    first, second = _of_origins(rolling, slice(half)), _of_origins(rolling, slice(half, None))
     widths = _with_residuals(model, first).widths(model.settings.horizon)
     return float(np.nanmean(covered(second, widths)))
 
 
-def _part(rolling: Rolling, part: slice) -> Rolling:
-    return Rolling(**{name: array[part] for name, array in vars(rolling).items()})
+def _of_origins(rolling: Rolling, origins: slice) -> Rolling:
+    return Rolling(**{name: array[origins] for name, array in vars(rolling).items()})

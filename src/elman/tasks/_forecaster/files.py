@@ -13,7 +13,7 @@ from elman.runtime._forecaster.forms import MONTHS
 from elman.runtime._forecaster.series import Series, as_series
 from elman.tasks._forecaster.columns import SeriesColumns, choose_columns
 from elman.tasks._numbers import check_decimal, read_numbers
-from elman.tasks._reading import TABLE, Row, file_kind, open_input, read_table
+from elman.tasks._reading import TABLE, Row, file_format, open_input, read_table
 
 __all__ = ["BY_MONTHS", "SeriesColumns", "find_columns", "read_series"]
 
@@ -46,8 +46,8 @@ def find_columns(
     Raises:
         InputError: there are no such columns, or it is not clear which.
     """
-    content, name, kind = _opened(path)
-    rows = list(islice(_rows(content, name, kind, encoding), LOOKED_AT))
+    content, name, format = _opened(path)
+    rows = list(islice(_rows(content, name, format, encoding), LOOKED_AT))
     header = list(rows[0].values)
     if _is_by_months(header) and not (targets or covariates or known) and time in (None, header[0]):
         return SeriesColumns(header[0], (VALUE,))
@@ -81,15 +81,15 @@ def read_series(
         InputError: whatever is wrong with the file; the message names line and column.
     """
     check_decimal(decimal)
-    content, name, kind = _opened(path)
-    header = list(next(_rows(content, name, kind, encoding)).values)
+    content, name, format = _opened(path)
+    header = list(next(_rows(content, name, format, encoding)).values)
     by_months = _is_by_months(header) and columns.time in (None, header[0]) and len(columns.names) == 1
     time = header[0] if by_months else columns.time
     numbers = header[1:] if by_months else columns.names
     wanted = [*([] if time is None else [time]), *numbers]
     rows = [
         row
-        for row in read_table(io.BytesIO(content), name, kind, wanted, encoding, nullable=True)
+        for row in read_table(io.BytesIO(content), name, format, wanted, encoding, nullable=True)
         if time is None or any(text.strip() for text in row.values.values())  # as spreadsheets have below a table
     ]
     if not rows:
@@ -109,21 +109,21 @@ def read_series(
 
 
 def _opened(path: str | Path) -> tuple[bytes, str, str]:
-    """Return a file's content, its name for messages, and its kind."""
+    """Return a file's content, its name for messages, and its format."""
     if str(path) == STANDARD_INPUT:
         if sys.stdin is None:
             raise InputError("standard input: expected an open one, it is closed")
         return sys.stdin.buffer.read(), "standard input", "csv"
-    kind = file_kind(path)
-    if kind == "text":
+    format = file_format(path)
+    if format == "text":
         raise InputError(f"{path}: expected a table with a series (.csv, .tsv or .jsonl), got plain text{TABLE}")
     with open_input(path) as stream:
-        return stream.read(), str(path), kind
+        return stream.read(), str(path), format
 
 
-def _rows(content: bytes, name: str, kind: str, encoding: str) -> Iterator[Row]:
+def _rows(content: bytes, name: str, format: str, encoding: str) -> Iterator[Row]:
     """Yield the rows with all their columns."""
-    return read_table(io.BytesIO(content), name, kind, (), encoding, others=True, nullable=True)
+    return read_table(io.BytesIO(content), name, format, (), encoding, others=True, nullable=True)
 
 
 def _time(row: Row, column: str, name: str) -> str:

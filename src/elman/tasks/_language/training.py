@@ -23,7 +23,7 @@ from elman.tasks._training import Task
 if TYPE_CHECKING:
     from elman.tasks.language_model import LanguageModel
 
-__all__ = ["Modelling", "ModellingNetwork", "build_network"]
+__all__ = ["ModellingNetwork", "ModellingTask", "build_network"]
 
 EMBEDDING_SCALE = 0.5
 # The vectors of n-grams are read seldom and have to learn faster than the rest: training works on this fraction of
@@ -86,7 +86,7 @@ class ModellingNetwork(nn.Module):
         return embedded
 
 
-class Modelling(Task):
+class ModellingTask(Task):
     """A corpus in windows, the loss and the scores on them.
 
     The training part is cut into as many lanes as a batch has windows; each is read window by window, with the states
@@ -102,12 +102,12 @@ class Modelling(Task):
 
     def batches(self, epoch: int) -> list[list[int]]:
         length, batch_size, window = len(self.corpus.training), self.model.batch_size_, self.window
-        parts = -(-length // LONGEST_EPOCH)
-        passed, part = divmod(epoch, parts)
+        epochs_a_pass = -(-length // LONGEST_EPOCH)
+        passed, since = divmod(epoch, epochs_a_pass)
         offset = int(np.random.default_rng([self.model.seed, passed]).integers(window))
         span = (length - window) // batch_size
-        steps = max(1, span // window // parts)
-        lanes = offset + span * np.arange(batch_size) + part * steps * window
+        steps = max(1, span // window // epochs_a_pass)
+        lanes = offset + span * np.arange(batch_size) + since * steps * window
         return [(lanes + step * window).tolist() for step in range(steps)]
 
     def loss(self, network: nn.Module, batch: Sequence[int]) -> Tensor:

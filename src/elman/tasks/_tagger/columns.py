@@ -29,7 +29,7 @@ class Columns:
 
     Args:
         name: what messages call the file.
-        kind: ``columns`` or ``conllu``.
+        format: ``columns`` or ``conllu``.
         token, tag: which columns, as :func:`elman.tasks._tagger.files.read_sentences` takes them.
         tagged: whether tags are wanted.
 
@@ -37,8 +37,8 @@ class Columns:
         header: the number of the line that names the columns, 0 if none does.
     """
 
-    def __init__(self, name: str, kind: str, token: str | None, tag: str | None, tagged: bool) -> None:
-        self.name, self.is_conllu = name, kind == "conllu"
+    def __init__(self, name: str, format: str, token: str | None, tag: str | None, tagged: bool) -> None:
+        self.name, self.is_conllu = name, format == "conllu"
         defaults = ("FORM", "UPOS") if self.is_conllu else ("1", "-1")
         named = {"token": token or defaults[0], "tag": tag or defaults[1]}
         self.wanted = named if tagged else {"token": named["token"]}

@@ -13,7 +13,7 @@ from elman.tasks._other_formats import WAYS_OUT, way_out
 from elman.tasks._reading import open_input
 from elman.tasks._tagger.columns import Columns
 
-__all__ = ["Sentence", "read_sentences", "tagged_kind"]
+__all__ = ["Sentence", "read_sentences", "tagged_format"]
 
 Notice = Callable[[str], None]
 
@@ -35,7 +35,7 @@ class Sentence:
         return f"line {self.lines[token]}" + (f", token {token + 1}" if len(set(self.lines)) < len(self.lines) else "")
 
 
-def tagged_kind(path: str | Path) -> str:
+def tagged_format(path: str | Path) -> str:
     """Return ``columns``, ``conllu`` or ``jsonl``, by the file's suffix.
 
     Raises:
@@ -43,8 +43,8 @@ def tagged_kind(path: str | Path) -> str:
     """
     suffix = Path(path).suffix.lower()
     if suffix in OTHERS:
-        kinds = f"columns (.conll, .txt, .tsv, …), {', '.join(SUFFIXES)}"
-        raise InputError(f"{path}: expected {kinds}, got {suffix}{way_out(path)}")
+        formats = f"columns (.conll, .txt, .tsv, …), {', '.join(SUFFIXES)}"
+        raise InputError(f"{path}: expected {formats}, got {suffix}{way_out(path)}")
     return SUFFIXES.get(suffix, "columns")
 
 
@@ -77,15 +77,15 @@ def read_sentences(
     Raises:
         InputError: whatever is wrong with the file; the message names the line and what was expected.
     """
-    kind, name = tagged_kind(path), str(path)
+    format, name = tagged_format(path), str(path)
     if tagged and token is not None and token == tag:
         raise InputError(f"{path}: expected two columns, got {tag!r} for both the tokens and the tags")
     with open_input(path) as stream:
         lines = decoded_lines(stream, name, encoding)
-        if kind == "jsonl":
+        if format == "jsonl":
             sentences = _json_sentences(lines, name, token or "tokens", (tag or "tags") if tagged else None)
         else:
-            sentences = _column_sentences(lines, Columns(name, kind, token, tag, tagged), notice)
+            sentences = _column_sentences(lines, Columns(name, format, token, tag, tagged), notice)
         found = False
         for sentence in sentences:
             found = True
