@@ -15,8 +15,9 @@ pytest.importorskip("cuda.bindings.driver", reason="needs the extra cuda: make t
 from elman import _engine, nn
 from elman.ops import _cuda
 from elman.ops._back_ends import BACK_ENDS
+from elman.ops._cells import BUILT_IN
 from elman.ops._cuda import _device
-from elman.ops._cuda._launches import Kernel
+from elman.ops._cuda._launches import Kernel, is_within
 from tests.cuda.cases import Case, assert_engine_agrees
 from tests.cuda.shim import HOPPER, Shim, kernels
 from tests.engine.compiler import COMPILER
@@ -125,6 +126,7 @@ def test_kernels_are_loaded_once(driver: Driver, monkeypatch: pytest.MonkeyPatch
 
 
 def test_somebody_who_asks_gets_the_kernels(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(_cuda, "_gpu", _device.Gpu)
@@ -144,3 +146,12 @@ def test_a_driver_older_than_the_compiler_is_named_with_the_command_that_helps(d
     with pytest.raises(RuntimeError, match=r"the driver is for CUDA 12, .* pip install 'cuda-bindings<13'"):
         _device.Gpu().prepare(torch.device("cuda", 0))
     assert driver.contexts == 0
+
+
+def test_a_gpu_too_old_for_the_compiler_is_left_to_pytorch(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (7, 0) if index else (7, 5))
+    gpu = _device.Gpu()
+    gpu.prepare(torch.device("cuda", 0))
+    with pytest.raises(RuntimeError, match=r"the GPU's compute capability is 7\.0, expected 7\.5 or later"):
+        gpu.prepare(torch.device("cuda", 1))
+    assert [is_within(gpu, BUILT_IN["tanh"], torch.device("cuda", index), 4, 1) for index in (0, 1)] == [True, False]

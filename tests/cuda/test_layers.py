@@ -192,10 +192,23 @@ def test_without_a_gpu_one_line_says_so_and_pytorch_computes() -> None:
 
 
 def test_a_package_that_is_missing_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(_extras, "find_spec", lambda name: None)
     monkeypatch.delitem(sys.modules, "cuda.bindings", raising=False)
     with pytest.warns(RuntimeWarning, match=r"not elman's: .* needs cuda-bindings: pip install .*\[cuda\]"):
+        assert not nn.use_cuda_engine()
+
+
+@pytest.mark.parametrize(
+    ("of_cuda", "reason"), [(None, "this PyTorch is built without CUDA"), ("13.0", "PyTorch finds no GPU")]
+)
+def test_a_pytorch_for_other_gpus_is_told_from_a_machine_without_one(
+    of_cuda: str | None, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.version, "cuda", of_cuda)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: of_cuda is None)  # AMD's
+    with pytest.warns(RuntimeWarning, match=f"not elman's: {reason}$"):
         assert not nn.use_cuda_engine()
 
 

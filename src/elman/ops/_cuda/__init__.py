@@ -85,8 +85,10 @@ def _gpu() -> Any:
 
 def _why_not() -> str | None:
     """What keeps the kernels from running here, in one line; None where nothing does."""
+    if not torch.version.cuda:  # for AMD's GPUs too PyTorch says cuda
+        return "this PyTorch is built without CUDA"
     if not torch.cuda.is_available():
-        return "PyTorch finds no GPU" if torch.version.cuda else "this PyTorch is built without CUDA"
+        return "PyTorch finds no GPU"
     try:
         with _EXTRA.needed_by("elman.nn.use_cuda_engine"):
             from elman.ops._cuda._device import Gpu  # noqa: F401

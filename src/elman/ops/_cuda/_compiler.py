@@ -49,7 +49,8 @@ def compiler_version() -> tuple[int, int]:
     try:
         major, minor = _checked(nvrtc.nvrtcVersion())
     except Exception as error:  # cuda-bindings looks for the library at its first call
-        raise RuntimeError(f"NVRTC cannot be loaded, pip install nvidia-cuda-nvrtc: {one_line(error)}") from None
+        package = "nvidia-cuda-nvrtc, or nvidia-cuda-nvrtc-cu12 with a driver for CUDA 12"
+        raise RuntimeError(f"NVRTC is missing, pip install {package}: {one_line(error, 60)}") from None
     return major, minor
 
 

@@ -17,6 +17,7 @@ from elman.ops._cuda._plan import Limits
 
 __all__ = ["Gpu"]
 
+_OLDEST = 7, 5  # compute capability: what NVRTC still compiles for
 _INDEPENDENT = Kernel("add_groups", "GroupArguments", 256)  # of cells and sizes
 
 
@@ -35,6 +36,9 @@ class Gpu:
         Raises:
             RuntimeError, ImportError: they cannot; says why in one line.
         """
+        if _capability(device.index) < _OLDEST:
+            found = "{}.{}".format(*_capability(device.index))
+            raise RuntimeError("the GPU's compute capability is {}, expected {}.{} or later".format(found, *_OLDEST))
         compiler, of_driver = compiler_version()[0], _checked(driver.cuDriverGetVersion()) // 1000
         if compiler > of_driver:
             raise RuntimeError(
@@ -48,8 +52,9 @@ class Gpu:
         found = self._limits.get(device.index)
         if found is None:
             attributes = driver.CUdevice_attribute
+            shared_bytes = _attribute(device, attributes.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
             found = self._limits[device.index] = Limits(
-                _attribute(device, attributes.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN),
+                shared_bytes if _capability(device.index) >= _OLDEST else 0,  # room for none
                 _attribute(device, attributes.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT),
             )
         return found
@@ -76,9 +81,7 @@ class Gpu:
         return found
 
     def _loaded(self, index: int, kernel: Kernel) -> Any:
-        major, minor = torch.cuda.get_device_capability(index)
-        architecture = f"sm_{major}{minor}"
-        module = _checked(driver.cuModuleLoadData(compiled(kernel, architecture)))
+        module = _checked(driver.cuModuleLoadData(compiled(kernel, "sm_{}{}".format(*_capability(index)))))
         function = _checked(driver.cuModuleGetFunction(module, b"elman_kernel"))
         shared = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
         most = self.limits(torch.device("cuda", index)).shared_bytes
@@ -105,6 +108,10 @@ class _Queue:
         _checked(
             driver.cuLaunchKernel(function, *grid, *block, shared_bytes, self.stream, ctypes.addressof(addresses), 0)
         )
+
+
+def _capability(index: int) -> tuple[int, int]:
+    return torch.cuda.get_device_capability(index)
 
 
 def _handle(device: torch.device) -> Any:
