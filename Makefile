@@ -35,7 +35,6 @@ test-cuda: $(INSTALLED)
 
 # All kernels for GPUs compiled for all architectures, which needs none: five minutes of processor time.
 test-cuda-compile: $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt 'cuda-bindings>=12.8,<14' 'nvidia-cuda-nvrtc>=13,<14'
 	$(BIN)/python -m pytest -n auto -m 'slow or not slow' tests/cuda/test_compiler.py tests/cuda/test_device.py
 
 test-aarch64: $(INSTALLED)

@@ -9,7 +9,7 @@ pytest.importorskip("cuda.bindings.nvrtc", reason="needs the extra cuda: make te
 
 from elman.ops._cuda import _cache, _compiler
 from elman.ops._cuda._launches import Kernel
-from tests.cuda.shim import kernel, kernels
+from tests.cuda.shim import CELLS, OTHERS, STEPS, kernel, kernels
 from tests.engine.compiler import ROOT
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100")
@@ -31,16 +31,17 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return _cache.folder()
 
 
-@pytest.mark.parametrize(
-    ("function", "architecture"),
-    [
-        ("multiply_tiles", "sm_75"),
-        ("sum_gradients", "sm_100"),
-        ("add_groups", "sm_90"),
-        ("forward_steps<lstm_cell,1,2>", "sm_80"),
-        ("backward_steps<gru_cell,2,2>", "sm_90"),
-    ],
-)
+def _some() -> list[tuple[str, str]]:
+    """Each kind of kernel for each architecture, and each cell, forward and back, for one of them."""
+    steps = [
+        (f"{loop}<{CELLS[(place + turn) % len(CELLS)]}_cell,{1 + place % 2},2>", architecture)
+        for place, architecture in enumerate(ARCHITECTURES)
+        for turn, loop in enumerate(STEPS)
+    ]
+    return steps + [(function, architecture) for function in OTHERS for architecture in ARCHITECTURES]
+
+
+@pytest.mark.parametrize(("function", "architecture"), _some())
 def test_a_kernel_is_compiled_without_a_gpu(function: str, architecture: str) -> None:
     assert _compiler.compiled(kernel(function), architecture)[:4] == b"\x7fELF"
 
