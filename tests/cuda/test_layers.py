@@ -168,14 +168,33 @@ def test_tensors_go_to_the_back_end_of_their_device_and_else_to_pytorch(monkeypa
     assert elsewhere.asked == ["admits", "layer", "admits", "layer", "admits", "packed"]
 
 
-def test_the_cpu_never_asks_for_another_back_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Refusing(dict[str, BackEnd]):
-        def get(self, *_: Any) -> Any:
-            raise AssertionError
+def test_the_cpus_road_makes_no_objects_for_other_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All functions of Python that it calls, those that make an object of a class among them."""
+    monkeypatch.setattr(_recurrent, "BACK_ENDS", None)  # nobody asks it anything
+    called: list[str] = []
 
-    monkeypatch.setattr(_recurrent, "BACK_ENDS", Refusing())
-    nn.RNN(3, 4)(torch.randn(2, 3))
-    nn.LSTMCell(3, 4)(torch.randn(2, 3))
+    def note(frame: Any, event: str, _: Any) -> None:
+        if event == "call" and not frame.f_globals["__name__"].startswith("torch."):
+            called.append(frame.f_code.co_name)
+
+    def road(module: torch.nn.Module, input: Tensor) -> list[str]:
+        module(input)
+        called.clear()
+        sys.setprofile(note)
+        try:
+            module(input)
+        finally:
+            sys.setprofile(None)
+        return [*called]
+
+    input, before = torch.zeros(3, 2, 4), ["forward", "nothing_intercepts"]
+    with torch.no_grad():
+        of_layer = road(nn.RNN(4, 5), input)
+        of_cell = road(nn.RNNCell(4, 5), input[0])
+    assert of_layer == [*before, "_run_padded", "_admitted_weights", "_run", "layer", "forward", "threads"]
+    assert of_cell == [*before, "_run", "step", "forward", "threads"]
+    of_gradients = ["_apart", "keep", "_together", "_inputs", "forward", "threads", "__init__"]
+    assert road(nn.RNN(4, 5), input) == [*of_layer[:-1], *of_gradients]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="is of machines without a GPU")
