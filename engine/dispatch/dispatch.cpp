@@ -132,7 +132,8 @@ void run_forward(const Forward<T>& call) {
     const WorkspaceUse of_weights(Slot::weights);
     const LayerWeights<T> weights = [&] {
       const Timed timed(Phase::packing);
-      return functions.pack(call.weights, sizes_of(call), workspace_of<T>(Slot::weights, size), call.threads);
+      return functions.pack(call.weights, sizes_of(call), workspace_of<T>(Slot::weights, size), call.threads,
+                            &call.sequence);
     }();
     functions.forward(call, weights, plan);
   }
@@ -170,7 +171,7 @@ PackedWeights<T>::PackedWeights(const Weights<T>& weights, const CellSizes& cell
     : functions_(level().functions), memory_(nullptr, release) {
   const auto size = static_cast<std::size_t>(of<T>(*functions_).packed_size(weights, cell));
   memory_.reset(static_cast<T*>(::operator new(size * sizeof(T), std::align_val_t{64})));
-  layer_ = std::make_unique<LayerWeights<T>>(of<T>(*functions_).pack(weights, cell, memory_.get(), 1));
+  layer_ = std::make_unique<LayerWeights<T>>(of<T>(*functions_).pack(weights, cell, memory_.get(), 1, nullptr));
 }
 
 template <class T>

@@ -17,13 +17,18 @@ struct LayerWeights {
   const T* bias = nullptr;             // b_ih + b_hh (gates * hidden_size), of the gates apart b_ih alone
   const T* recurrent_bias = nullptr;   // b_hh (apart * hidden_size); either is readable to the end of the last vector
   const T* zeros = nullptr;            // (hidden_size), the initial state where none is given
+  // Of a call that reads each panel once, the matrices themselves, whose panels are made in `room` as they are read.
+  const T* input_rows = nullptr;
+  const T* recurrent_rows = nullptr;
+  const T* recurrent_apart_rows = nullptr;
+  T* room = nullptr;
 };
 
 template <class T>
 struct FunctionsOf {
   std::int64_t (*packed_size)(const Weights<T>&, const CellSizes&);  // elements that packing takes
-  // memory: 64-byte aligned, kept by the caller
-  LayerWeights<T> (*pack)(const Weights<T>&, const CellSizes&, T* memory, int threads);
+  // memory: 64-byte aligned, kept by the caller; sequence: that of the one call that reads them, null: of any
+  LayerWeights<T> (*pack)(const Weights<T>&, const CellSizes&, T* memory, int threads, const Sequence*);
   // plan: of the call's program; null: the cell is one of the list
   void (*forward)(const Forward<T>&, const LayerWeights<T>&, const Plan*);
   void (*backward)(const Backward<T>&, const Plan*);

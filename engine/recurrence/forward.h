@@ -27,8 +27,9 @@ class ForwardPass {
         weights_(weights),
         cell_(cell),
         hidden_size_(weights.hidden_size),
-        input_weights_(weights_of(weights.input, weights.input_size, 0)),
-        recurrent_weights_(weights_of(weights.recurrent, weights.recurrent_depth, cell.apart())),
+        input_weights_(weights_of(weights.input, weights.input_rows, weights.input_size, 0)),
+        recurrent_weights_(
+            weights_of(weights.recurrent, weights.recurrent_rows, weights.recurrent_depth, cell.apart())),
         schedule_(call.sequence, nullptr),
         cells_(call.final_cell_state) {
     if (Cell::kThroughOutput && !call.sequence.batch_sizes) return;
@@ -263,7 +264,9 @@ class ForwardPass {
         iteration);
     if (cell_.apart() == 0) return;
     T* const apart = sums + cell_.gates() * hidden_size_;
-    const Packed<T> weights{weights_.recurrent_apart, weights_.recurrent_depth, cell_.apart() * hidden_size_};
+    const Packed<T> weights{weights_.recurrent_apart,      weights_.recurrent_depth,
+                            cell_.apart() * hidden_size_,  1,
+                            weights_.recurrent_apart_rows, weights_.room};
     multiply<T, kBlock>(
         from, 1, rows, weights,
         vector_by_vector([&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> recurrent) {
@@ -331,10 +334,10 @@ class ForwardPass {
   }
 
   // A matrix of all gates but the last `apart`, as layer_weights.h packs them.
-  Packed<T> weights_of(const T* data, std::int64_t depth, int apart) const {
+  Packed<T> weights_of(const T* data, const T* rows, std::int64_t depth, int apart) const {
     const std::int64_t units = weights_.hidden_size;
-    if constexpr (Cell::kIsProgram) return {data, depth, (cell_.gates() - apart) * units};
-    return {data, depth, units, cell_.gates()};
+    if constexpr (Cell::kIsProgram) return {data, depth, (cell_.gates() - apart) * units, 1, rows, weights_.room};
+    return {data, depth, units, cell_.gates(), rows, weights_.room};
   }
 
   const T* initial(std::int64_t row) const {

@@ -77,8 +77,17 @@ void pack_both(const Unpacked<T>& a, const Unpacked<T>& b, int threads) {
            [&](std::int64_t panel) { panel < of_a ? a.pack(panel) : b.pack(panel - of_a); });
 }
 
+// Whether each panel is read once, by a single thread: then it is made at that time, and is still in the first-level
+// cache.
 template <class T>
-LayerWeights<T> pack_layer(const Weights<T>& weights, const CellSizes& cell, T* memory, int threads) {
+bool reads_once(const Sequence& sequence, const PackedSizes<T>& packed) {
+  const auto bytes = sizeof(T) * static_cast<std::size_t>(packed.input + packed.recurrent + packed.recurrent_apart);
+  return sequence.steps == 1 && sequence.batch <= tuning::kFewRows && bytes <= tuning::kPackedBytesOfThread;
+}
+
+template <class T>
+LayerWeights<T> pack_layer(const Weights<T>& weights, const CellSizes& cell, T* memory, int threads,
+                           const Sequence* sequence) {
   const std::int64_t inputs = weights.input_size, units = weights.hidden_size, depth = recurrent_depth(weights);
   const PackedSizes<T> packed(weights, cell);
   T* input = memory;
@@ -88,11 +97,12 @@ LayerWeights<T> pack_layer(const Weights<T>& weights, const CellSizes& cell, T* 
   T* recurrent_bias = bias + on_lines<T>(cell.gates * units + kLanes<T>);
   T* zeros = recurrent_bias + on_lines<T>(cell.apart * units + kLanes<T>);
 
-  pack_both<T>({weights.input, 1, inputs, inputs, packed.of_input, input, packed.gates},
-               {weights.recurrent, 1, depth, depth, packed.of_recurrent, recurrent, packed.gates}, threads);
-  if (packed.apart > 0) {
-    const T* const from = weights.recurrent + packed.of_recurrent * depth;
-    pack_both<T>({from, 1, depth, depth, packed.apart, recurrent_apart}, {}, threads);
+  const bool in_passing = sequence && reads_once(*sequence, packed);
+  const T* const rows_apart = packed.apart > 0 ? weights.recurrent + packed.of_recurrent * depth : nullptr;
+  if (!in_passing) {
+    pack_both<T>({weights.input, 1, inputs, inputs, packed.of_input, input, packed.gates},
+                 {weights.recurrent, 1, depth, depth, packed.of_recurrent, recurrent, packed.gates}, threads);
+    if (rows_apart) pack_both<T>({rows_apart, 1, depth, depth, packed.apart, recurrent_apart}, {}, threads);
   }
   const std::int64_t rows = cell.gates * units, added = rows - cell.apart * units;
   for (std::int64_t i = 0; i < rows; ++i) {
@@ -103,7 +113,14 @@ LayerWeights<T> pack_layer(const Weights<T>& weights, const CellSizes& cell, T* 
   }
   for (std::int64_t i = 0; i < units; ++i) zeros[i] = 0;
   for (std::int64_t i = 0; i < kLanes<T>; ++i) bias[rows + i] = recurrent_bias[rows - added + i] = 0;
-  return {inputs, units, depth, input, recurrent, recurrent_apart, bias, recurrent_bias, zeros};
+  LayerWeights<T> all{inputs, units, depth, input, recurrent, recurrent_apart, bias, recurrent_bias, zeros};
+  if (in_passing) {
+    all.input_rows = weights.input;
+    all.recurrent_rows = weights.recurrent;
+    all.recurrent_apart_rows = rows_apart;
+    all.room = memory;
+  }
+  return all;
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // Blocked products made of the micro-kernel, and the packing of their right-hand side.
 #pragma once
 
+#include <utility>
+
 #include "tile/sums.h"
 #include "tile/tile.h"
 
@@ -12,39 +14,48 @@ inline constexpr int kBlock = 16;
 
 inline std::ptrdiff_t panels(std::ptrdiff_t columns, std::ptrdiff_t panel) { return (columns + panel - 1) / panel; }
 
-// A matrix (depth, gates * columns) in panels, one after another: those of the same columns of each gate side by side.
-template <class T>
-struct Packed {
-  const T* data = nullptr;
-  std::ptrdiff_t depth = 0;
-  std::ptrdiff_t columns = 0;  // of a gate
-  int gates = 1;
-
-  // The columns from `begin`, where a panel begins, to end - 1.
-  Packed slice(std::ptrdiff_t begin, std::ptrdiff_t end) const {
-    return {data + begin * depth * gates, depth, end - begin, gates};
-  }
-
-  static std::ptrdiff_t size(std::ptrdiff_t depth, std::ptrdiff_t columns, int gates = 1) {
-    return panels(columns, kPanel<T>) * kPanel<T> * depth * gates;
-  }
-};
-
 inline constexpr int kSquare = 4;
 
-// Four rows of four elements, `from_row` apart, as columns, `to_row` apart.
-template <class T>
+// Of two rows of squares side by side, elements of each square of the one and of the other: those of the other count
+// from kSquare on.
+template <int a, int b, int c, int d, class V, int... kLane>
+[[gnu::always_inline]] inline V of_both(V x, V y, std::integer_sequence<int, kLane...>) {
+  constexpr int kFrom[] = {a, b, c, d}, kCount = sizeof...(kLane);
+  return __builtin_shufflevector(
+      x, y,
+      (kLane / kSquare * kSquare + kFrom[kLane % kSquare] % kSquare + kFrom[kLane % kSquare] / kSquare * kCount)...);
+}
+
+// Four elements of each of several rows, kSquare rows apart.
+template <class T, int kSquares>
+[[gnu::always_inline]] inline auto load_squares(const T* from, std::ptrdiff_t from_row) {
+  typedef T Values __attribute__((vector_size(kSquares * kSquare * sizeof(T))));
+  Values values;
+  if constexpr (kSquares == 1) {
+    __builtin_memcpy(&values, from, sizeof values);
+  } else {
+    const auto first = load_squares<T, kSquares / 2>(from, from_row);
+    const auto second = load_squares<T, kSquares / 2>(from + kSquares / 2 * kSquare * from_row, from_row);
+    values = [&]<int... kLane>(std::integer_sequence<int, kLane...>) __attribute__((always_inline)) {
+      return __builtin_shufflevector(first, second, kLane...);
+    }(std::make_integer_sequence<int, kSquares * kSquare>());
+  }
+  return values;
+}
+
+// Rows of four elements, `from_row` apart, as columns, `to_row` apart: kSquares squares of them side by side.
+template <int kSquares, class T>
 [[gnu::always_inline]] inline void transpose(const T* from, std::ptrdiff_t from_row, T* to, std::ptrdiff_t to_row) {
-  typedef T Four __attribute__((vector_size(kSquare * sizeof(T))));
-  Four row[kSquare], half[kSquare];
-  for (int i = 0; i < kSquare; ++i) __builtin_memcpy(&row[i], from + i * from_row, sizeof(Four));
+  constexpr auto kLanesOfAll = std::make_integer_sequence<int, kSquares * kSquare>();
+  decltype(load_squares<T, kSquares>(from, from_row)) row[kSquare], half[kSquare];
+  for (int i = 0; i < kSquare; ++i) row[i] = load_squares<T, kSquares>(from + i * from_row, from_row);
   for (int i = 0; i < kSquare; i += 2) {
-    half[i] = __builtin_shufflevector(row[i], row[i + 1], 0, 4, 1, 5);
-    half[i + 1] = __builtin_shufflevector(row[i], row[i + 1], 2, 6, 3, 7);
+    half[i] = of_both<0, 4, 1, 5>(row[i], row[i + 1], kLanesOfAll);
+    half[i + 1] = of_both<2, 6, 3, 7>(row[i], row[i + 1], kLanesOfAll);
   }
   for (int i = 0; i < 2; ++i) {
-    const Four even = __builtin_shufflevector(half[i], half[i + 2], 0, 1, 4, 5);
-    const Four odd = __builtin_shufflevector(half[i], half[i + 2], 2, 3, 6, 7);
+    const auto even = of_both<0, 1, 4, 5>(half[i], half[i + 2], kLanesOfAll);
+    const auto odd = of_both<2, 3, 6, 7>(half[i], half[i + 2], kLanesOfAll);
     __builtin_memcpy(to + 2 * i * to_row, &even, sizeof even);
     __builtin_memcpy(to + (2 * i + 1) * to_row, &odd, sizeof odd);
   }
@@ -55,13 +66,14 @@ template <class T>
 void pack_panel(const T* matrix, std::ptrdiff_t k_stride, std::ptrdiff_t column_stride, std::ptrdiff_t depth,
                 std::ptrdiff_t columns, T* to) {
   constexpr std::ptrdiff_t kWidth = kPanel<T>;
+  constexpr int kSquares = kLanes<T> > kSquare ? kLanes<T> / kSquare : 1;
   std::ptrdiff_t k = 0;
   if (columns == kWidth && column_stride == 1) {
     for (; k < depth; ++k) __builtin_memcpy(to + k * kWidth, matrix + k * k_stride, sizeof(T) * kWidth);
   } else if (columns == kWidth && k_stride == 1) {
     for (; k + kSquare <= depth; k += kSquare) {
-      for (std::ptrdiff_t c = 0; c < kWidth; c += kSquare) {
-        transpose(matrix + k + c * column_stride, column_stride, to + k * kWidth + c, kWidth);
+      for (std::ptrdiff_t c = 0; c < kWidth; c += kSquares * kSquare) {
+        transpose<kSquares>(matrix + k + c * column_stride, column_stride, to + k * kWidth + c, kWidth);
       }
     }
   }
@@ -70,6 +82,40 @@ void pack_panel(const T* matrix, std::ptrdiff_t k_stride, std::ptrdiff_t column_
     for (std::ptrdiff_t c = columns; c < kWidth; ++c) to[k * kWidth + c] = 0;
   }
 }
+
+// A matrix (depth, gates * columns) in panels, one after another: those of the same columns of each gate side by side.
+template <class T>
+struct Packed {
+  const T* data = nullptr;
+  std::ptrdiff_t depth = 0;
+  std::ptrdiff_t columns = 0;  // of a gate
+  int gates = 1;
+  const T* rows = nullptr;  // where given, the transpose, (gates * columns, depth): `data` is none, and the panels are
+                            // made in `room` when they are read, by one thread
+  T* room = nullptr;
+
+  // The columns from `begin`, where a panel begins, to end - 1; all that there are where they lie in rows.
+  Packed slice(std::ptrdiff_t begin, std::ptrdiff_t end) const {
+    return {data + begin * depth * gates, depth, end - begin, gates, rows, room};
+  }
+
+  // `count` panels, one after another: that of these columns of this gate, and what lies behind it.
+  const T* panels_at(std::ptrdiff_t column, int gate, int count) const {
+    constexpr std::ptrdiff_t kWidth = kPanel<T>;
+    if (!rows) return data + (column * gates + gate * kWidth) * depth;
+    for (int i = 0; i < count; ++i) {
+      const std::ptrdiff_t first = gates == 1 ? column + i * kWidth : column;
+      const std::ptrdiff_t row = (gates == 1 ? 0 : (gate + i) * columns) + first;
+      const std::ptrdiff_t width = columns - first < kWidth ? columns - first : kWidth;
+      pack_panel(rows + row * depth, 1, depth, depth, width, room + i * kWidth * depth);
+    }
+    return room;
+  }
+
+  static std::ptrdiff_t size(std::ptrdiff_t depth, std::ptrdiff_t columns, int gates = 1) {
+    return panels(columns, kPanel<T>) * kPanel<T> * depth * gates;
+  }
+};
 
 template <class T, int kRows, int kBlockLength, class... Rest>
 [[gnu::always_inline]] inline void multiply_panels(int count, Rest... rest) {
@@ -137,7 +183,7 @@ void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, con
       const std::ptrdiff_t first = (back ? strips - 1 - strip : strip) * at_once * kWidth;
       const std::ptrdiff_t width = b.columns - first < at_once * kWidth ? b.columns - first : at_once * kWidth;
       const int count = static_cast<int>(panels(width, kWidth));
-      const T* panel = b.data + first * b.depth;
+      const T* panel = b.panels_at(first, 0, count);
       std::ptrdiff_t k = 0;
       do {
         const std::ptrdiff_t depth = b.depth - k < depth_at_once ? b.depth - k : depth_at_once;
@@ -175,7 +221,7 @@ void multiply_gates(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t row
     for (std::ptrdiff_t first = 0; first < b.columns; first += kWidth) {
       for (int gate = 0; gate < kGates; gate += at_once) {
         const int count = kGates - gate < at_once ? kGates - gate : at_once;
-        const T* panel = b.data + (first * kGates + gate * kWidth) * b.depth;
+        const T* panel = b.panels_at(first, gate, count);
         std::ptrdiff_t k = 0;
         do {
           const std::ptrdiff_t depth = b.depth - k < depth_at_once ? b.depth - k : depth_at_once;
