@@ -218,14 +218,145 @@ Tuple forward_tensors(elman::Cell cell, int threads, int directions, nb::handle 
                  hidden_size, keeps));
 }
 
-Tuple backward_tensors(elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0, nb::handle c_0,
-                       nb::handle batch_sizes, List matrices, std::int64_t hidden_size, nb::handle output,
-                       nb::handle kept, nb::handle d_output, nb::handle d_h_n, nb::handle d_c_n, Tuple needed,
-                       bool deltas, nb::handle places) {
+bool are_unit_inputs(const AnyCell& cell, int directions, bool is_double, std::int64_t units) {
+  if (length(nb::len(cell.unit_inputs)) != directions * cell.text().unit_inputs) return false;
+  for (nb::handle tensor : nb::borrow<nb::list>(cell.unit_inputs)) {
+    TensorView view;
+    if (!is_plain(tensor, view) || !view.has_shape({units})) return false;
+    if (!(is_double ? view.holds<double>() : view.holds<float>())) return false;
+  }
+  return true;
+}
+
+// One step (batch, features), or a layer over (steps, batch, features); of a program what is given by unit alone.
+template <bool has_program>
+nb::object forward_if_admitted(const AnyCell& cell, int threads, nb::handle input, nb::handle h_0, nb::handle c_0,
+                               nb::list weights, nb::handle input_size, nb::handle hidden_size, int directions,
+                               bool bias, bool is_step, bool may_learn) {
+  const int gates = cell.sizes().gates;
+  if (!are_admitted(input, h_0, c_0, weights, gates, input_size, hidden_size, 1, directions, bias, has_program)) {
+    return nb::none();
+  }
+  const TensorView x = viewed(input);
+  if (x.dimensions() != (is_step ? 2 : 3) || (!is_step && x.size(0) == 0)) return nb::none();
+  const auto units = nb::cast<std::int64_t>(hidden_size);
+  const auto fits = [&](nb::handle state) {
+    TensorView view;
+    return state.is_none() ||
+           (TensorView::read(state, view) &&
+            (is_step ? view.has_shape({x.size(0), units}) : view.has_shape({directions, x.size(1), units})));
+  };
+  if (!fits(h_0) || !fits(c_0)) return nb::none();
+  if (has_program && !are_unit_inputs(cell, directions, x.holds<double>(), units)) return nb::none();
+  if (may_learn) {
+    const auto learns = [](nb::handle tensor) {
+      return !tensor.is_none() && tensor.attr(torch->requires_grad).is(Py_True);
+    };
+    const auto any_learns = [&](nb::handle tensors) {
+      for (nb::handle tensor : nb::borrow<nb::list>(tensors)) {
+        if (learns(tensor)) return true;
+      }
+      return false;
+    };
+    if (any_learns(weights) || learns(input) || learns(h_0) || learns(c_0)) return nb::bool_(true);
+    if (has_program && any_learns(cell.unit_inputs)) return nb::bool_(true);
+  }
+  const auto f = x.holds<double>() ? &forward<double, has_program> : &forward<float, has_program>;
+  return f(viewed(input), cell, threads, directions, input, h_0, c_0, nb::none(), nb::none(), weights, units, false)[0];
+}
+
+nb::object forward_tensors_if_admitted(elman::Cell cell, int threads, nb::handle input, nb::handle h_0, nb::handle c_0,
+                                       List weights, nb::handle input_size, nb::handle hidden_size, int directions,
+                                       nb::handle bias, bool is_step, bool may_learn) {
+  return forward_if_admitted<false>(AnyCell{.cell = cell}, threads, input, h_0, c_0, weights, input_size, hidden_size,
+                                    directions, is_true(bias), is_step, may_learn);
+}
+
+nb::object forward_program_if_admitted(const elman::Program& program, int threads, nb::handle input, nb::handle h_0,
+                                       List weights, nb::handle input_size, nb::handle hidden_size, int directions,
+                                       List unit_inputs, bool may_learn) {
+  const nb::list none;
+  const AnyCell cell{.program = &program, .unit_inputs = unit_inputs, .step_inputs = none, .row_inputs = none};
+  if (program.text().step_inputs > 0 || program.text().row_inputs > 0) return nb::none();
+  return forward_if_admitted<true>(cell, threads, input, h_0, nb::none(), weights, input_size, hidden_size, directions,
+                                   true, false, may_learn);
+}
+
+// What `keep` makes of what a function is given, and what `forward` makes of the aliases.
+template <bool has_program>
+Tuple forward_kept(AnyCell cell, int threads, int directions, nb::handle input, nb::handle h_0, nb::handle c_0,
+                   nb::handle batch_sizes, nb::handle places, nb::tuple given, std::int64_t units) {
+  require(torch, "expected to be told of PyTorch before");
+  require(directions == 1 || directions == 2, "directions: expected 1 or 2");
+  const std::size_t of_directions = static_cast<std::size_t>(directions), inputs = cell.inputs() * of_directions;
+  require(given.size() >= inputs, "given: expected weights and inputs");
+  const std::size_t each = (given.size() - inputs) / of_directions;
+  require((each == 2 || each == 4) && given.size() == each * of_directions + inputs,
+          "given: expected weights and inputs");
+  Kept kept;
+  const nb::object x = kept.add(input), h = kept.add(h_0), c = kept.add(c_0);
+  nb::list weights, biases, numbers;
+  for (std::size_t i = 0; i < each * of_directions; ++i) {
+    const nb::object weight = given[i];
+    weights.append(i % each < 2 ? kept.add(weight) : weight);
+    if (i % each < 2) continue;
+    biases.append(weight);
+    numbers.append(weight.is_none() ? nb::object(nb::none()) : nb::object(copy_of(weight)));
+  }
+  std::size_t next = each * of_directions;
+  const auto aliases_of = [&](int count) {
+    nb::list aliases;
+    for (int i = 0; i < directions * count; ++i) aliases.append(kept.add(given[next++]));
+    return aliases;
+  };
+  const elman::ProgramText& text = cell.text();
+  const nb::list unit = aliases_of(text.unit_inputs), step = aliases_of(text.step_inputs);
+  const nb::list row = aliases_of(text.row_inputs);
+  cell.unit_inputs = unit, cell.step_inputs = step, cell.row_inputs = row;
+  const TensorView view = viewed(x);
+  const auto f = view.holds<double>() ? &forward<double, has_program> : &forward<float, has_program>;
+  const nb::tuple found = f(view, cell, threads, directions, x, h, c, batch_sizes, places, weights, units, true);
+  return Tuple(nb::make_tuple(found[0], found[1], kept.aliases, kept.computed, kept.leads, biases, numbers));
+}
+
+Tuple forward_kept_tensors(elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0,
+                           nb::handle c_0, nb::handle batch_sizes, nb::handle places, Tuple given,
+                           std::int64_t hidden_size) {
+  return forward_kept<false>(AnyCell{.cell = cell}, threads, directions, input, h_0, c_0, batch_sizes, places, given,
+                             hidden_size);
+}
+
+Tuple forward_kept_program(const elman::Program& program, int threads, int directions, nb::handle input, nb::handle h_0,
+                           nb::handle c_0, nb::handle batch_sizes, nb::handle places, Tuple given,
+                           std::int64_t hidden_size) {
+  return forward_kept<true>(AnyCell{.program = &program}, threads, directions, input, h_0, c_0, batch_sizes, places,
+                            given, hidden_size);
+}
+
+// Whether an operation may read these: None counts as plain.
+bool are_plain(std::initializer_list<nb::handle> tensors) {
+  for (nb::handle tensor : tensors) {
+    TensorView view;
+    if (!tensor.is_none() && !is_plain(tensor, view)) return false;
+  }
+  return true;
+}
+bool are_plain(nb::list tensors) {
+  for (nb::handle tensor : tensors) {
+    if (!are_plain({tensor})) return false;
+  }
+  return true;
+}
+
+nb::object backward_tensors(elman::Cell cell, int threads, int directions, nb::handle input, nb::handle h_0,
+                            nb::handle c_0, nb::handle batch_sizes, List matrices, std::int64_t hidden_size,
+                            nb::handle output, nb::handle kept, nb::handle d_output, nb::handle d_h_n, nb::handle d_c_n,
+                            Tuple needed, bool deltas, nb::handle places) {
+  if (!are_plain({input, h_0, c_0, output, kept, d_output, d_h_n, d_c_n}) || !are_plain(matrices)) return nb::none();
   const TensorView x = viewed(input);
   const auto f = x.holds<double>() ? &backward<double, false> : &backward<float, false>;
-  return Tuple(f(x, AnyCell{.cell = cell}, threads, directions, input, h_0, c_0, batch_sizes, places, matrices,
-                 hidden_size, output, kept, d_output, d_h_n, d_c_n, needed, deltas));
+  return f(x, AnyCell{.cell = cell}, threads, directions, input, h_0, c_0, batch_sizes, places, matrices, hidden_size,
+           output, kept, d_output, d_h_n, d_c_n, needed, deltas);
 }
 
 AnyCell any_cell(const elman::Program& program, nb::handle unit_inputs, nb::handle step_inputs, nb::handle row_inputs) {
@@ -241,14 +372,19 @@ Tuple forward_program(const elman::Program& program, int threads, int directions
                  batch_sizes, nb::none(), weights, hidden_size, keeps));
 }
 
-Tuple backward_program(const elman::Program& program, int threads, int directions, nb::handle input, nb::handle h_0,
-                       nb::handle c_0, nb::handle batch_sizes, List matrices, std::int64_t hidden_size,
-                       nb::handle output, nb::handle kept, nb::handle d_output, nb::handle d_h_n, nb::handle d_c_n,
-                       Tuple needed, List unit_inputs, List step_inputs, List row_inputs, bool deltas) {
+nb::object backward_program(const elman::Program& program, int threads, int directions, nb::handle input,
+                            nb::handle h_0, nb::handle c_0, nb::handle batch_sizes, List matrices,
+                            std::int64_t hidden_size, nb::handle output, nb::handle kept, nb::handle d_output,
+                            nb::handle d_h_n, nb::handle d_c_n, Tuple needed, List unit_inputs, List step_inputs,
+                            List row_inputs, bool deltas) {
+  if (!are_plain({input, h_0, c_0, output, kept, d_output, d_h_n, d_c_n}) || !are_plain(matrices) ||
+      !are_plain(unit_inputs) || !are_plain(step_inputs) || !are_plain(row_inputs)) {
+    return nb::none();
+  }
   const TensorView x = viewed(input);
   const auto f = x.holds<double>() ? &backward<double, true> : &backward<float, true>;
-  return Tuple(f(x, any_cell(program, unit_inputs, step_inputs, row_inputs), threads, directions, input, h_0, c_0,
-                 batch_sizes, nb::none(), matrices, hidden_size, output, kept, d_output, d_h_n, d_c_n, needed, deltas));
+  return f(x, any_cell(program, unit_inputs, step_inputs, row_inputs), threads, directions, input, h_0, c_0,
+           batch_sizes, nb::none(), matrices, hidden_size, output, kept, d_output, d_h_n, d_c_n, needed, deltas);
 }
 
 }  // namespace
@@ -260,10 +396,30 @@ void define_tensor_layer(nb::module_& m) {
         "Of one step the state alone, of a cell with two states both. The second is None where the cell keeps nothing, "
         "and without `keeps`. With `places`, the step and the row at which each sequence of batch_sizes begins, the "
         "rows lie among padded ones: see elman::Rows. The other rows of what comes back are zeros.");
+  m.def("forward_if_admitted", &forward_tensors_if_admitted, "cell"_a, "threads"_a, "input"_a.none(), "h_0"_a.none(),
+        "c_0"_a.none(), "weights"_a, "input_size"_a.none(), "hidden_size"_a.none(), "directions"_a, "bias"_a.none(),
+        "is_step"_a, "may_learn"_a,
+        "What `forward` returns first, of one step (batch, features) or of (steps, batch, features).\n\n"
+        "None where `admits` says no or other sizes do not fit; True where `may_learn` and a tensor requires a "
+        "gradient.");
+  m.def("forward_if_admitted", &forward_program_if_admitted, "program"_a, "threads"_a, "input"_a.none(), "h_0"_a.none(),
+        "weights"_a, "input_size"_a.none(), "hidden_size"_a.none(), "directions"_a, "unit_inputs"_a, "may_learn"_a,
+        "The same of a program that is given nothing by step or row, and of whose states the others begin with zeros.");
+  const auto define_kept = [&](auto* function, const char* cell, const char* what) {
+    m.def("forward_kept", function, nb::arg(cell), "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(),
+          "c_0"_a.none(), "batch_sizes"_a.none(), "places"_a.none(), "given"_a, "hidden_size"_a, what);
+  };
+  define_kept(
+      &forward_kept_tensors, "cell",
+      "What `forward` returns of aliases of these tensors; what `keep` returns of all but the biases; these and "
+      "their `copies`.\n\n"
+      "`given` are the weights, and behind them the inputs of a program.");
+  define_kept(&forward_kept_program, "program", "The same of a program.");
   m.def("backward", &backward_tensors, "cell"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(), "c_0"_a.none(),
         "batch_sizes"_a.none(), "matrices"_a, "hidden_size"_a, "output"_a.none(), "kept"_a.none(), "d_output"_a.none(),
         "d_h_n"_a.none(), "d_c_n"_a.none(), "needed"_a, "deltas"_a = false, "places"_a.none() = nb::none(),
-        "The gradients of input, h_0, c_0 and weights; None for those that are not needed.\n\n"
+        "The gradients of input, h_0, c_0 and weights; None for those that are not needed, and instead of all where a "
+        "tensor is not plain.\n\n"
         "`matrices` are the weights without the biases. With `deltas` those of every row come last, (directions, rows, "
         "features): see elman::Backward.");
   m.def("forward", &forward_program, "program"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(),

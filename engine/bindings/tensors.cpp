@@ -65,12 +65,59 @@ bool TensorView::is_empty() const {
   return false;
 }
 
-namespace {
-
-// Whether the numbers of a tensor are also those in its memory: not so in a view of them as negative.
 bool is_plain(nb::handle tensor, TensorView& view) {
   return is_of_type(tensor) && torch->is_neg(tensor).is(Py_False) && TensorView::read(tensor, view);
 }
+
+bool is_true(nb::handle object) {
+  const int truth = PyObject_IsTrue(object.ptr());
+  if (truth < 0) nb::raise_python_error();
+  return truth == 1;
+}
+
+void Kept::add_nothing() {
+  aliases.append(nb::none());
+  leads.append(nb::none());
+}
+
+void Kept::add(nb::handle tensor, nb::handle alias, bool needs_gradient) {
+  aliases.append(alias);
+  if (!needs_gradient) {
+    leads.append(nb::none());
+  } else if (tensor.attr(torch->is_leaf).is(Py_False)) {
+    computed.append(tensor);
+    leads.append(nb::handle(Py_Ellipsis));
+  } else {
+    leads.append(tensor);
+  }
+}
+
+nb::object Kept::add(nb::handle tensor) {
+  if (tensor.is_none()) {
+    add_nothing();
+    return nb::none();
+  }
+  nb::object alias = torch->detach(tensor);
+  add(tensor, alias, tensor.attr(torch->requires_grad).is(Py_True));
+  return alias;
+}
+
+nb::bytes copy_of(nb::handle tensor) {
+  TensorView view;
+  require(TensorView::read(tensor, view) && view.dimensions() == 1, "tensor: expected a plain vector");
+  const std::size_t size = view.holds<double>() ? 8 : 4;
+  require(size == 8 || view.holds<float>(), "tensor: expected float32 or float64");
+  const char* from = view.data<const char>();
+  if (view.is_contiguous()) return nb::bytes(from, static_cast<std::size_t>(view.size(0)) * size);
+  std::vector<char> numbers(static_cast<std::size_t>(view.size(0)) * size);
+  for (std::int64_t i = 0; i < view.size(0); ++i) {
+    const std::ptrdiff_t at = i * view.stride(0) * static_cast<std::ptrdiff_t>(size);
+    std::memcpy(numbers.data() + static_cast<std::size_t>(i) * size, from + at, size);
+  }
+  return nb::bytes(numbers.data(), numbers.size());
+}
+
+namespace {
 
 using List = nb::typed<nb::list, nb::object>;
 
@@ -82,38 +129,10 @@ bool are_plain(List tensors) {
   return true;
 }
 
-// What a function keeps of the tensors that it is given: elman.ops._kept says what for.
-struct Kept {
-  nb::list aliases, computed, leads;
-
-  void add_nothing() {
-    aliases.append(nb::none());
-    leads.append(nb::none());
-  }
-
-  void add(nb::handle tensor, nb::handle alias, bool needs_gradient) {
-    aliases.append(alias);
-    if (!needs_gradient) {
-      leads.append(nb::none());
-    } else if (tensor.attr(torch->is_leaf).is(Py_False)) {
-      computed.append(tensor);
-      leads.append(nb::handle(Py_Ellipsis));
-    } else {
-      leads.append(tensor);
-    }
-  }
-};
-
 nb::typed<nb::tuple, List, List, List> keep(nb::typed<nb::sequence, nb::object> tensors) {
   require(torch, "expected to be told of PyTorch before");
   Kept kept;
-  for (nb::handle tensor : tensors) {
-    if (tensor.is_none()) {
-      kept.add_nothing();
-    } else {
-      kept.add(tensor, torch->detach(tensor), tensor.attr(torch->requires_grad).is(Py_True));
-    }
-  }
+  for (nb::handle tensor : tensors) kept.add(tensor);
   return nb::make_tuple(kept.aliases, kept.computed, kept.leads);
 }
 
@@ -162,30 +181,15 @@ Lists keep_needed(nb::typed<nb::tuple, nb::object> tensors, Flags needed, Flags 
   return nb::make_tuple(kept.aliases, kept.computed, kept.leads, values, unsaved, versions);
 }
 
-nb::bytes copy(nb::handle tensor) {
-  TensorView view;
-  require(TensorView::read(tensor, view) && view.dimensions() == 1, "tensor: expected a plain vector");
-  const std::size_t size = view.holds<double>() ? 8 : 4;
-  require(size == 8 || view.holds<float>(), "tensor: expected float32 or float64");
-  const char* from = view.data<const char>();
-  if (view.is_contiguous()) return nb::bytes(from, static_cast<std::size_t>(view.size(0)) * size);
-  std::vector<char> numbers(static_cast<std::size_t>(view.size(0)) * size);
-  for (std::int64_t i = 0; i < view.size(0); ++i) {
-    const std::ptrdiff_t at = i * view.stride(0) * static_cast<std::ptrdiff_t>(size);
-    std::memcpy(numbers.data() + static_cast<std::size_t>(i) * size, from + at, size);
-  }
-  return nb::bytes(numbers.data(), numbers.size());
-}
-
 nb::typed<nb::list, nb::bytes> copies(nb::typed<nb::sequence, nb::object> tensors) {
   nb::list all;
-  for (nb::handle tensor : tensors) all.append(copy(tensor));
+  for (nb::handle tensor : tensors) all.append(copy_of(tensor));
   return nb::typed<nb::list, nb::bytes>(all);
 }
 
 template <class T>
 bool are_weights(nb::list weights, int gates, std::int64_t input_size, std::int64_t hidden_size, int layers,
-                 int directions, bool bias) {
+                 int directions, bool bias, bool is_program) {
   const std::int64_t rows = gates * hidden_size;
   const int each = bias ? 4 : 2;
   if (length(weights.size()) != std::int64_t{layers} * directions * each) return false;
@@ -193,51 +197,48 @@ bool are_weights(nb::list weights, int gates, std::int64_t input_size, std::int6
   for (nb::handle borrowed : weights) {
     const nb::object weight = nb::borrow(borrowed);
     TensorView view;
+    const int kind = index++ % each;
+    if (is_program && kind > 0 && weight.is_none()) continue;
     if (!is_plain(weight, view) || !view.holds<T>()) return false;
-    const int kind = index % each;
-    const std::int64_t features = index < directions * each ? input_size : directions * hidden_size;
+    const std::int64_t features = index <= directions * each ? input_size : directions * hidden_size;
     if (kind == 0 && !view.has_shape({rows, features})) return false;
     if (kind == 1 && !view.has_shape({rows, hidden_size})) return false;
     if (kind > 1 && !view.has_shape({rows})) return false;
-    ++index;
   }
   return true;
 }
 
 template <class T>
 bool are_all_of(const TensorView& x, nb::handle h_0, nb::handle c_0, nb::list weights, int gates,
-                std::int64_t input_size, std::int64_t hidden_size, int layers, int directions, bool bias) {
+                std::int64_t input_size, std::int64_t hidden_size, int layers, int directions, bool bias,
+                bool is_program) {
   const auto is_state = [](nb::handle state) {
     TensorView view;
     return state.is_none() || (is_plain(state, view) && view.holds<T>());
   };
   return x.holds<T>() && is_state(h_0) && is_state(c_0) &&
-         are_weights<T>(weights, gates, input_size, hidden_size, layers, directions, bias);
+         are_weights<T>(weights, gates, input_size, hidden_size, layers, directions, bias, is_program);
 }
 
-bool is_true(nb::handle object) {
-  const int truth = PyObject_IsTrue(object.ptr());
-  if (truth < 0) nb::raise_python_error();
-  return truth == 1;
-}
-
-// The sizes are a module's attributes, which may have been set to anything.
 bool admits(nb::handle input, nb::handle h_0, nb::handle c_0, List weights, int gates, nb::handle input_size,
             nb::handle hidden_size, nb::handle layers, nb::handle bidirectional, nb::handle bias) {
-  TensorView x;
-  std::int64_t features = 0, units = 0;
   int count = 0;
-  if (!nb::try_cast(input_size, features) || !nb::try_cast(hidden_size, units) || !nb::try_cast(layers, count)) {
-    return false;
-  }
-  constexpr std::int64_t kMost = std::int64_t{1} << 48;  // so that no number of gates times it wraps around
-  if (units < 1 || units > kMost || !is_plain(input, x) || x.dimensions() < 1 || x.size(-1) != features) return false;
-  const int directions = is_true(bidirectional) ? 2 : 1;
-  return are_all_of<float>(x, h_0, c_0, weights, gates, features, units, count, directions, is_true(bias)) ||
-         are_all_of<double>(x, h_0, c_0, weights, gates, features, units, count, directions, is_true(bias));
+  return nb::try_cast(layers, count) && are_admitted(input, h_0, c_0, weights, gates, input_size, hidden_size, count,
+                                                     is_true(bidirectional) ? 2 : 1, is_true(bias));
 }
 
 }  // namespace
+
+bool are_admitted(nb::handle input, nb::handle h_0, nb::handle c_0, nb::list weights, int gates, nb::handle input_size,
+                  nb::handle hidden_size, int layers, int directions, bool bias, bool is_program) {
+  TensorView x;
+  std::int64_t features = 0, units = 0;
+  if (!nb::try_cast(input_size, features) || !nb::try_cast(hidden_size, units)) return false;
+  constexpr std::int64_t kMost = std::int64_t{1} << 48;  // so that no number of gates times it wraps around
+  if (units < 1 || units > kMost || !is_plain(input, x) || x.dimensions() < 1 || x.size(-1) != features) return false;
+  return are_all_of<float>(x, h_0, c_0, weights, gates, features, units, layers, directions, bias, is_program) ||
+         are_all_of<double>(x, h_0, c_0, weights, gates, features, units, layers, directions, bias, is_program);
+}
 
 void define_tensors(nb::module_& m) {
   m.def("use_tensors", &use_tensors, "exchange"_a, "tensor"_a, "parameter"_a,

@@ -80,6 +80,30 @@ struct PyTorch {
 };
 extern const PyTorch* torch;  // null until told; never freed: threads may outlive the module
 
+// Whether the numbers of a tensor are also those in its memory: not so in a view of them as negative.
+bool is_plain(nb::handle tensor, TensorView& view);
+
+// Whether these are plain tensors of one dtype, float32 or float64, weights and input of these sizes, which are a
+// module's attributes and may have been set to anything. A program's weights are four, of which all but the first may
+// be None.
+bool are_admitted(nb::handle input, nb::handle h_0, nb::handle c_0, nb::list weights, int gates, nb::handle input_size,
+                  nb::handle hidden_size, int layers, int directions, bool bias, bool is_program = false);
+
+bool is_true(nb::handle object);
+
+// What a function keeps of the tensors that it is given: elman.ops._kept says what for.
+struct Kept {
+  nb::list aliases, computed, leads;
+
+  void add_nothing();
+  void add(nb::handle tensor, nb::handle alias, bool needs_gradient);
+  // The alias, None for None.
+  nb::object add(nb::handle tensor);
+};
+
+// The numbers of a plain vector as they are now.
+nb::bytes copy_of(nb::handle tensor);
+
 // A tensor that a call has made and no one else knows of; None counts as no tensor. Not of T where it was made like one
 // that another thread has meanwhile given data of another dtype.
 template <class T>

@@ -298,15 +298,41 @@ def forward(program: Program, threads: int, directions: int, input: object, h_0:
     """
 
 @overload
-def backward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...], deltas: bool = False, places: object | None = None) -> tuple[object, ...]:
+def forward_if_admitted(cell: Cell, threads: int, input: object | None, h_0: object | None, c_0: object | None, weights: list[object], input_size: object | None, hidden_size: object | None, directions: int, bias: object | None, is_step: bool, may_learn: bool) -> object:
     """
-    The gradients of input, h_0, c_0 and weights; None for those that are not needed.
+    What `forward` returns first, of one step (batch, features) or of (steps, batch, features).
+
+    None where `admits` says no or other sizes do not fit; True where `may_learn` and a tensor requires a gradient.
+    """
+
+@overload
+def forward_if_admitted(program: Program, threads: int, input: object | None, h_0: object | None, weights: list[object], input_size: object | None, hidden_size: object | None, directions: int, unit_inputs: list[object], may_learn: bool) -> object:
+    """
+    The same of a program that is given nothing by step or row, and of whose states the others begin with zeros.
+    """
+
+@overload
+def forward_kept(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, places: object | None, given: tuple[object, ...], hidden_size: int) -> tuple[object, ...]:
+    """
+    What `forward` returns of aliases of these tensors; what `keep` returns of all but the biases; these and their `copies`.
+
+    `given` are the weights, and behind them the inputs of a program.
+    """
+
+@overload
+def forward_kept(program: Program, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, places: object | None, given: tuple[object, ...], hidden_size: int) -> tuple[object, ...]:
+    """The same of a program."""
+
+@overload
+def backward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...], deltas: bool = False, places: object | None = None) -> object:
+    """
+    The gradients of input, h_0, c_0 and weights; None for those that are not needed, and instead of all where a tensor is not plain.
 
     `matrices` are the weights without the biases. With `deltas` those of every row come last, (directions, rows, features): see elman::Backward.
     """
 
 @overload
-def backward(program: Program, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...], unit_inputs: list[object], step_inputs: list[object], row_inputs: list[object], deltas: bool = False) -> tuple[object, ...]:
+def backward(program: Program, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...], unit_inputs: list[object], step_inputs: list[object], row_inputs: list[object], deltas: bool = False) -> object:
     """
     The same of a program: behind the gradients of weights those of unit_inputs, step_inputs and row_inputs.
     """

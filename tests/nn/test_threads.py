@@ -126,10 +126,11 @@ def test_the_layers_use_no_more_threads_than_there_are_processors(wanted, expect
         call = getattr(import_module(place), name)
         monkeypatch.setattr(f"{place}.{name}", lambda *passed: (given.append(passed[at]), call(*passed))[1])
 
-    for name in ("_forward", "_backward"):
+    for name in ("_forward_if_admitted", "_forward_kept", "_backward"):
         note("elman.ops._calls", name, 1)
+    for name in ("_forward", "_backward"):
         note("elman.ops._linear", name, 0)
     for layer in (elman.nn.RNN(3, 5), elman.nn.Linear(3, 5), elman.nn.Recurrent(Elman(), 3, 5)):
         output = layer(torch.randn(7, 3))
         (output if isinstance(output, torch.Tensor) else output[0]).sum().backward()
-    assert given == [expected] * 6
+    assert given == [expected] * 8

@@ -20,7 +20,8 @@ from elman.nn import _fx, _general
 from elman.nn._additions import Additions, check_flags, widths_of
 from elman.nn._layouts import Layout, Packed, Padded, Traced
 from elman.nn._weights import set_values
-from elman.ops._program import Operands, program_layer
+from elman.ops._calls import apart
+from elman.ops._program import Operands, program_if_admitted, program_layer
 
 __all__ = ["Recurrent"]
 
@@ -205,6 +206,10 @@ class Recurrent(Additions, Module):
         return_states: bool = False,
         **inputs: Any,
     ) -> Any:
+        if not (inputs or lengths is not None or resets is not None or return_states) and _gate.nothing_intercepts():
+            results = self._run_at_once(input, hx)
+            if results is not None:
+                return results
         unknown = [name for name in inputs if self.cell.program.inputs.get(name) not in ("step", "sequence")]
         if unknown:
             raise TypeError(f"{unknown[0]}: expected no such argument, {type(self.cell).__name__} has no such input")
@@ -213,6 +218,35 @@ class Recurrent(Additions, Module):
             return _fx.leaf(self, input, hx, **asked)
         run_layer = partial(self._run_layer, inputs)
         return _general.run(self, input, hx, lengths, resets, return_states, run_layer)
+
+    def _run_at_once(self, input: Any, hx: Any) -> tuple[Tensor, Any] | None:
+        """Output and final states of a layer that the engine takes as it is; None of all else."""
+        program, width = self.cell.program, self.hidden_size
+        states = len(program.states)
+        if not isinstance(width, int) or self.num_layers > 1 or self.learn_initial_state:
+            return None
+        if len(program.results) > states or (states > 1 and hx is not None):
+            return None
+        if self.batch_first:
+            if not _gate.is_plain(input) or input.dim() != 3:
+                return None
+            input = input.transpose(0, 1)
+        weights, of_units = self._parameters_of(0)
+        results = program_if_admitted(program, input, hx, weights, self.input_size, width, of_units)
+        if results is None:
+            return None
+        output, *last = results
+        if self.batch_first:
+            output = output.transpose(0, 1)
+        return output, last[0] if states == 1 else (last[0], *apart(last[1], states - 1))
+
+    def _parameters_of(self, index: int) -> list[list[list[Any]]]:
+        """A layer's weights and what it is given for each unit, each by direction."""
+        find = self._parameters.get  # those that are parametrized are found as PyTorch does
+        return [
+            [[getattr(self, name) if (x := find(name)) is None else x for name in of] for of in kind]
+            for kind in self._names[index]
+        ]
 
     def _run_layer(
         self, inputs: dict[str, Any], call: _general.Call, index: int, rows: Tensor, before: _general.States
@@ -226,10 +260,7 @@ class Recurrent(Additions, Module):
         layout, width, program = call.layout, self._widths[index], self.cell.program
         cuts = layout.cuts if isinstance(layout, Traced) else {}
         of_steps, of_sequences = program.inputs_by("step"), program.inputs_by("sequence")
-        names, find = self._names[index], self._parameters.get  # those that are parametrized are found as PyTorch does
-        weights, of_units = (
-            [[getattr(self, name) if (x := find(name)) is None else x for name in of] for of in kind] for kind in names
-        )
+        weights, of_units = self._parameters_of(index)
         by_step = [[self._of_steps(name, inputs, width, rows, layout) for name in of_steps] for _ in weights]
         by_sequence = [
             [self._of_sequences(name, inputs, width, rows, layout) for name in of_sequences] for _ in weights

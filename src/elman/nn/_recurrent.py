@@ -126,7 +126,7 @@ class Layer(_Recurrent, Parameters):
             if type(input) is PackedSequence:
                 results = self._run_packed(input, hx)
             elif isinstance(input, Tensor):
-                results = self._run_padded(input, hx)
+                results = self._run_at_once(input, hx) or self._run_padded(input, hx)
             if results is not None:
                 return results
         if _fx.traces(self, input):  # type: ignore[arg-type]
@@ -141,6 +141,18 @@ class Layer(_Recurrent, Parameters):
         if self._has_pair:
             self._check_sizes(data)
         return self._theirs.forward(self, input, hx)
+
+    def _run_at_once(self, input: Tensor, hx: Any) -> tuple[Tensor, Any] | None:
+        """A layer that the engine takes as it is; None of all else."""
+        has_pair, cell = self._has_pair, self._modes.get(self.mode)
+        if self.num_layers != 1 or self.batch_first or self.proj_size or cell is None:
+            return None
+        h_0, c_0 = _pair(hx) if has_pair else (hx, None)
+        weights = [*map(self._parameters.get, self._flat_weights_names)]
+        directions = 2 if self.bidirectional else 1
+        sizes = self.input_size, self.hidden_size, cell, directions, self.bias
+        results: Any = ops.layer_if_admitted(input, h_0, c_0, weights, *sizes)
+        return (results[0], results[1:]) if has_pair and results else results
 
     def _run_padded(
         self, input: Tensor, hx: Any, admits: Any = _gate.admits, run: Any = ops.layer
@@ -299,22 +311,30 @@ class Cell(_Recurrent):
         ]
         return type(hx)(states) if isinstance(hx, tuple | list) else states[0]
 
-    def _run(self, input: Tensor, hx: Any, admits: Any = _gate.admits, step: Any = ops.step) -> Any:
+    def _run(self, input: Tensor, hx: Any, admits: Any = None, step: Any = None) -> Any:
         """The state after this step, of an LSTM both."""
         has_pair = self._has_pair
         h, c = _pair(hx) if has_pair else (hx, None)
         # PyTorch's cells add the biases that are there, whatever has been said of them since
         bias = self.bias or any(self._parameters.get(name, ...) is not None for name in _CELL_WEIGHTS[2:])
-        sizes = self._gates, self.input_size, self.hidden_size, 1, False, bias
         names = _CELL_WEIGHTS if bias else _CELL_WEIGHTS[:2]
         weights: list[Any] = [*map(self._parameters.get, names)]
+        cell = self.__dict__.get("nonlinearity", self._name)
+        if cell not in self._cells:
+            return None
+        if admits is None:
+            results = ops.step_if_admitted(input, h, c, weights, self.input_size, self.hidden_size, cell, bias)
+            if results is not None:
+                return results if has_pair else results[0]
+            admits, step = _gate.admits, ops.step
+        sizes = self._gates, self.input_size, self.hidden_size, 1, False, bias
         if not admits(input, h, c, weights, *sizes):
             weights = [getattr(self, name) for name in names]  # parametrized and the like
             if not admits(input, h, c, weights, *sizes):
                 return None
-        shape, cell = input.shape, self.__dict__.get("nonlinearity", self._name)
+        shape = input.shape
         batched = len(shape) == 2
-        if not (batched or len(shape) == 1) or cell not in self._cells:
+        if not (batched or len(shape) == 1):
             return None
         if h is not None:
             expected = *shape[:-1], self.hidden_size

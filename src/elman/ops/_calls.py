@@ -15,9 +15,24 @@ from elman.ops._cells import EngineCell
 from elman.ops._flops import profiler, tell_products
 from elman.ops._rows import index_of, put, take
 
-__all__ = ["Call", "apart", "backward", "composed", "every_further", "forward", "one_step", "split", "together"]
+__all__ = [
+    "Call",
+    "apart",
+    "backward",
+    "composed",
+    "every_further",
+    "forward",
+    "forward_if_admitted",
+    "forward_kept",
+    "forward_program_if_admitted",
+    "one_step",
+    "split",
+    "together",
+]
 
 _forward: Any = _engine.forward
+_forward_if_admitted: Any = _engine.forward_if_admitted
+_forward_kept: Any = _engine.forward_kept
 _backward: Any = _engine.backward
 
 
@@ -57,10 +72,89 @@ def forward(
         cell.code, threads(), directions, input, h_0, c_0, sizes, weights, hidden_size, keeps, *(inputs or (places,))
     )
     if profiler._is_profiler_enabled:
-        each = len(weights) // directions
-        tell_products(input, weights[::each])
-        tell_products(results[0][0], weights[1::each])
+        _tell_forward(input, results[0][0], weights, directions)
     return results  # type: ignore[no-any-return]
+
+
+def forward_if_admitted(
+    cell: EngineCell,
+    input: Tensor,
+    h_0: Any,
+    c_0: Any,
+    weights: list[Any],
+    input_size: Any,
+    hidden_size: Any,
+    directions: int,
+    bias: Any,
+    is_step: bool,
+) -> Any:
+    """What :func:`forward` returns first, of one step or of ``(steps, batch, features)``, in one call with the gate.
+
+    None where it does not admit these, or other sizes do not fit; True where autograd has to know of it.
+    """
+    results = _forward_if_admitted(
+        cell.code,
+        threads(),
+        input,
+        h_0,
+        c_0,
+        weights,
+        input_size,
+        hidden_size,
+        directions,
+        bias,
+        is_step,
+        torch.is_grad_enabled(),
+    )
+    if profiler._is_profiler_enabled and results and results is not True:
+        _tell_forward(input, results[0], weights, directions)
+    return results
+
+
+def forward_program_if_admitted(
+    cell: EngineCell,
+    input: Tensor,
+    h_0: Any,
+    weights: list[Any],
+    input_size: int,
+    hidden_size: int,
+    directions: int,
+    of_units: list[Any],
+) -> Any:
+    """The same of a program that is given nothing by step or sequence, its further states beginning with zeros."""
+    results = _forward_if_admitted(
+        cell.code,
+        threads(),
+        input,
+        h_0,
+        weights,
+        input_size,
+        hidden_size,
+        directions,
+        of_units,
+        torch.is_grad_enabled(),
+    )
+    if profiler._is_profiler_enabled and results and results is not True:
+        _tell_forward(input, results[0], weights, directions)
+    return results
+
+
+def forward_kept(
+    call: Call, input: Tensor, h_0: Tensor | None, c_0: Tensor | None, given: tuple[Any, ...]
+) -> tuple[tuple[Tensor, ...], Tensor | None, list[Any], list[Tensor], list[Any], list[Any], list[Any]]:
+    """What :func:`forward` returns of aliases, what :func:`elman.ops._kept.keep` does of all but the biases, and the
+    biases and their numbers."""
+    cell, directions, hidden_size, sizes, places = call
+    results = _forward_kept(cell.code, threads(), directions, input, h_0, c_0, sizes, places, given, hidden_size)
+    if profiler._is_profiler_enabled:
+        _tell_forward(input, results[0][0], split(call, given)[0], directions)
+    return results  # type: ignore[no-any-return]
+
+
+def _tell_forward(input: Tensor, output: Tensor, weights: Sequence[Any], directions: int) -> None:
+    each = len(weights) // directions
+    tell_products(input, weights[::each])
+    tell_products(output, weights[1::each])
 
 
 def backward(
@@ -75,8 +169,9 @@ def backward(
     needed: Sequence[bool],
     *inputs: Any,
     deltas: bool = False,
-) -> tuple[Tensor | None, ...]:
-    """The gradients that are ``needed``, of input, h_0, c_0 and what else is given; None for the others.
+) -> Any:
+    """The gradients that are ``needed``, of input, h_0, c_0 and what else is given; None for the others, and instead of
+    all where a tensor is not plain.
 
     ``output`` may be None after one step of a cell that keeps what its backward pass needs. ``d_results`` are those of
     output, h_n, c_n and, where the cell has :attr:`~EngineCell.with_every`, of what :func:`every_further` returns. With
@@ -87,15 +182,16 @@ def backward(
     if d_every is not None:
         tensors = input, h_0, c_0, matrices, output, kept
         return _backward_with_every(call, tensors, d_results, needed, inputs, deltas)
-    if profiler._is_profiler_enabled:
+    cell, directions, hidden_size, sizes, places = call
+    of_call = cell.code, threads(), directions, input, h_0, c_0, sizes, matrices, hidden_size
+    gradients = _backward(
+        *of_call, output, kept, d_output, d_h_n, d_c_n, needed, *((*inputs, deltas) if inputs else (deltas, places))
+    )
+    if profiler._is_profiler_enabled and gradients is not None:
         tell_products(input, matrices[::2], needed[0] + needed[3])
         states = next(rows for rows in (output, d_output, d_c_n) if rows is not None)
         tell_products(states, matrices[1::2], 1 + needed[4])
-    cell, directions, hidden_size, sizes, places = call
-    of_call = cell.code, threads(), directions, input, h_0, c_0, sizes, matrices, hidden_size
-    return _backward(  # type: ignore[no-any-return]
-        *of_call, output, kept, d_output, d_h_n, d_c_n, needed, *((*inputs, deltas) if inputs else (deltas, places))
-    )
+    return gradients
 
 
 def _backward_with_every(

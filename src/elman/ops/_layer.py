@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from operator import attrgetter
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from elman import _engine
 from elman._gate import are_plain, nothing_intercepts
-from elman.ops._calls import Call, backward, every_further, forward, split
+from elman.ops._calls import Call, backward, every_further, forward, forward_if_admitted, forward_kept, split
 from elman.ops._cells import BUILT_IN
 from elman.ops._differentiable import differentiable_backward
-from elman.ops._kept import keep, originals
+from elman.ops._kept import originals
 
-__all__ = ["layer", "run"]
+__all__ = ["layer", "layer_if_admitted", "run"]
 
 _requires_grad = attrgetter("requires_grad")
-_copies: Any = _engine.copies
 # makes one of these faster than the class itself
 _call_of: Any = partial(tuple.__new__, Call)
 
@@ -76,6 +74,27 @@ def layer(
     return results
 
 
+def layer_if_admitted(
+    input: Tensor,
+    h_0: Any,
+    c_0: Any,
+    weights: list[Any],
+    input_size: Any,
+    hidden_size: Any,
+    cell: str,
+    directions: int,
+    bias: Any,
+) -> tuple[Tensor, ...] | None:
+    """What :func:`layer` returns of ``(steps, batch, input_size)``; None where the gate does not admit these, or the
+    input or a state has other sizes."""
+    built_in = BUILT_IN[cell]
+    results = forward_if_admitted(built_in, input, h_0, c_0, weights, input_size, hidden_size, directions, bias, False)
+    if results is True:
+        call = _call_of((built_in, directions, hidden_size, None, None))
+        return _apply((call, False, False), input, h_0, c_0, *weights)  # type: ignore[no-any-return]
+    return results  # type: ignore[no-any-return]
+
+
 def run(
     call: Call, input: Tensor, h_0: Tensor | None, c_0: Tensor | None, *given: Any, every: bool
 ) -> tuple[Tensor, ...]:
@@ -105,14 +124,8 @@ class _Layer(torch.autograd.Function):
         *given: Any,
     ) -> tuple[Tensor, ...]:
         call, output_batch_first, every = asked
-        cell, directions, _, batch_sizes, _ = call
-        count = len(given) if cell.program is None else len(given) - directions * sum(cell.inputs)
-        matrices, biases = _apart(given[:count], directions)
-        aliases, computed, leaves = keep((input, h_0, c_0, *matrices, *given[count:]))
-        x, h_before, c_before, *others = aliases
-        weights, inputs = _together(others, biases, directions), _inputs(call, others)
-        results, kept = forward(call, x, h_before, c_before, weights, True, *inputs)
-        output = results[0]
+        results, kept, aliases, computed, leaves, biases, numbers = forward_kept(call, input, h_0, c_0, given)
+        output, batch_sizes = results[0], call.batch_sizes
         ctx.save_for_backward(output.data, kept, *aliases, *computed)
         if batch_sizes is not None:
             call = call._replace(batch_sizes=batch_sizes.clone())  # what is checked stays as it was
@@ -120,8 +133,10 @@ class _Layer(torch.autograd.Function):
             results = *results, every_further(call, kept, output)
         if output_batch_first:
             output.transpose_(0, 1)  # in place, before writes are counted
-        numbers = _copies(biases) if cell.program is None else [None if x is None else _copies([x])[0] for x in biases]
-        ctx.kept = call, output_batch_first, leaves, biases, numbers, _Writes(output)
+        # a detached tensor shares the version counter, and keeps it when it is given other data: none of the memory
+        counter = output.detach()
+        counter.data = _nothing(output.dtype)
+        ctx.kept = call, output_batch_first, leaves, biases, numbers, counter, counter._version
         ctx.set_materialize_grads(False)
         return results
 
@@ -137,56 +152,55 @@ class _Layer(torch.autograd.Function):
         needed = ctx.needs_input_grad[1:]
         if d_output is None and d_h_n is None and d_c_n is None and d_every is None:
             return None, *[None] * len(needed)
-        call, output_batch_first, leaves, biases, numbers, writes = ctx.kept
+        call, output_batch_first, leaves, biases, numbers, counter, version = ctx.kept
         cell, directions, hidden_size, *_ = call
         if output_batch_first and d_output is not None:
             d_output = d_output.transpose(0, 1)
-        input, h_0, c_0, *others = aliases = saved[: len(leaves)]
         d_results = d_output, d_h_n, d_c_n, d_every
-        in_engine = (
-            (d_every is None or cell.with_every(hidden_size) is not None)
-            and not torch.is_grad_enabled()
-            and are_plain([output, kept, *aliases, *d_results])
-            and nothing_intercepts()
-        )
         count = 2 * directions
-        if writes or not in_engine:
-            as_they_were = [x and torch.frombuffer(bytearray(x), dtype=input.dtype) for x in numbers]
-            weights = _together(others, as_they_were, directions)
-        if not in_engine:
-            # what is no plain tensor and what shall be differentiated again is left to PyTorch's operations
-            leads = originals(leaves, saved[len(leaves) :])
-            of_weights = _together(leads[3:], biases, directions)
-            return None, *differentiable_backward(
-                call,
-                (input, h_0, c_0, *weights, *others[count:]),
-                (*leads[:3], *of_weights, *leads[3 + count :]),
-                d_results,
-                needed,
-            )
+        input, h_0, c_0, *others = aliases = saved[: len(leaves)]
         matrices, inputs = (others, ()) if cell.program is None else (others[:count], _inputs(call, others))
-        if writes:
-            (output, *_), _ = forward(call, input, h_0, c_0, weights, False, *inputs)
-        return None, *backward(call, input, h_0, c_0, matrices, output, kept, d_results, needed, *inputs)
+        is_written = counter._version != version
+        in_engine = (
+            not torch.is_grad_enabled()
+            and nothing_intercepts()
+            and (d_every is None or cell.with_every(hidden_size) is not None)
+            and ((d_every is None and not is_written) or are_plain([output, kept, *aliases, *d_results]))
+        )
+        if in_engine:
+            if is_written:
+                weights = _as_they_were(others, numbers, directions)
+                (output, *_), _ = forward(call, input, h_0, c_0, weights, False, *inputs)
+            gradients = backward(call, input, h_0, c_0, matrices, output, kept, d_results, needed, *inputs)
+            if gradients is not None:
+                return None, *gradients
+        # what is no plain tensor and what shall be differentiated again is left to PyTorch's operations
+        weights, leads = _as_they_were(others, numbers, directions), originals(leaves, saved[len(leaves) :])
+        of_weights = _together(leads[3:], biases, directions)
+        return None, *differentiable_backward(
+            call,
+            (input, h_0, c_0, *weights, *others[count:]),
+            (*leads[:3], *of_weights, *leads[3 + count :]),
+            d_results,
+            needed,
+        )
 
 
 # What PyTorch's own apply does first is look for transforms: the gate has seen to it that there are none.
 _apply: Any = getattr(super(torch.autograd.Function, _Layer), "apply", _Layer.apply)
 
 
-def _apart(weights: Sequence[Tensor], directions: int) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-    """The matrices and the biases of the weights."""
-    if directions == 1:
-        return weights[:2], weights[2:]
-    each = len(weights) // directions
-    return (*weights[:2], *weights[each : each + 2]), (*weights[2:each], *weights[each + 2 :])
-
-
 def _together(matrices: Sequence[Any], biases: Sequence[Any], directions: int) -> list[Any]:
-    """The inverse; what is behind the matrices does not matter."""
+    """The weights of these; what is behind the matrices does not matter."""
     if directions == 1:
         return [*matrices[:2], *biases]
     return [*matrices[:2], *biases[:2], *matrices[2:4], *biases[2:]]
+
+
+def _as_they_were(matrices: Sequence[Any], numbers: Sequence[bytes | None], directions: int) -> list[Any]:
+    """The weights, with the numbers that the biases had."""
+    biases = [x and torch.frombuffer(bytearray(x), dtype=matrices[0].dtype) for x in numbers]
+    return _together(matrices, biases, directions)
 
 
 def _inputs(call: Call, others: list[Any]) -> Sequence[list[Any]]:
@@ -194,20 +208,6 @@ def _inputs(call: Call, others: list[Any]) -> Sequence[list[Any]]:
     return () if call.cell.program is None else split(call, others[2 * call.directions :])[1]
 
 
-_NOTHING: dict[torch.dtype, Tensor] = {}
-
-
-class _Writes:
-    """True once ``tensor``, or a view of it, has been written to. Holds none of its memory."""
-
-    def __init__(self, tensor: Tensor) -> None:
-        # a detached tensor shares the version counter, and keeps it when it is given other data
-        self.alias = tensor.detach()
-        nothing = _NOTHING.get(tensor.dtype)
-        if nothing is None:
-            nothing = _NOTHING[tensor.dtype] = tensor.new_empty(0)
-        self.alias.data = nothing
-        self.version = tensor._version
-
-    def __bool__(self) -> bool:
-        return self.alias._version != self.version
+@cache
+def _nothing(dtype: torch.dtype) -> Tensor:
+    return torch.empty(0, dtype=dtype, device="cpu")

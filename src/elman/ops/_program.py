@@ -12,11 +12,11 @@ from elman import _gate
 from elman.cells._program import Program
 from elman.ops import _operators
 from elman.ops._arguments import Arguments
-from elman.ops._calls import Call, apart, composed, together
+from elman.ops._calls import Call, apart, composed, forward_program_if_admitted, together
 from elman.ops._cells import of_program
 from elman.ops._layer import run
 
-__all__ = ["Operands", "program_layer"]
+__all__ = ["Operands", "program_if_admitted", "program_layer"]
 
 
 @dataclass
@@ -45,6 +45,26 @@ class Operands:
     def given(self) -> list[Any]:
         groups = (self.weights, self.unit, self.step, self.sequence)
         return [*chain.from_iterable(map(chain.from_iterable, groups))]
+
+
+def program_if_admitted(
+    program: Program,
+    input: Tensor,
+    h_0: Any,
+    weights: list[list[Any]],
+    input_size: int,
+    units: int,
+    of_units: list[list[Any]],
+) -> tuple[Tensor, ...] | None:
+    """What :func:`~elman.ops._layer.run` returns of a program that is given nothing by step or sequence.
+
+    None where the engine may not be handed these, or the input or the state has other sizes.
+    """
+    cell, flat, flat_units = of_program(program, units), [*chain(*weights)], [*chain(*of_units)]
+    results = forward_program_if_admitted(cell, input, h_0, flat, input_size, units, len(weights), flat_units)
+    if results is True:
+        return run(Call(cell, len(weights), units, None), input, h_0, None, *flat, *flat_units, every=False)
+    return results  # type: ignore[no-any-return]
 
 
 def program_layer(

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from elman import _engine
-from elman._gate import are_plain, nothing_intercepts
-from elman.ops._calls import Call, backward, forward
+from elman._gate import nothing_intercepts
+from elman.ops._calls import Call, backward, forward, forward_if_admitted
 from elman.ops._cells import BUILT_IN
 from elman.ops._differentiable import differentiable_backward
 from elman.ops._kept import originals
 
-__all__ = ["step"]
+__all__ = ["step", "step_if_admitted"]
 
 _copies: Any = _engine.copies
 _keep_needed: Any = _engine.keep_needed
@@ -52,6 +52,16 @@ def step(
     return forward(call, input, h, c, weights, False)[0]
 
 
+def step_if_admitted(
+    input: Tensor, h: Any, c: Any, weights: list[Any], input_size: Any, hidden_size: Any, cell: str, bias: Any
+) -> tuple[Tensor, ...] | None:
+    """What :func:`step` returns; None where the gate does not admit these, or the input or a state has other sizes."""
+    results = forward_if_admitted(BUILT_IN[cell], input, h, c, weights, input_size, hidden_size, 1, bias, True)
+    if results is True:
+        return _apply(_call_of(cell, hidden_size), input, h, c, *weights)  # type: ignore[no-any-return]
+    return results  # type: ignore[no-any-return]
+
+
 class _Step(torch.autograd.Function):
     """Saves what PyTorch's cell does: what the gradients that are wanted will need, and an Elman cell's state.
 
@@ -86,10 +96,12 @@ class _Step(torch.autograd.Function):
         if d_h is None and d_c is None:
             return None, *[None] * len(needed)
         values = [x if alias is None else alias for x, alias in zip(unchecked, rest[:5], strict=True)]
-        if are_plain([saved, *values, d_h, d_c]) and not torch.is_grad_enabled() and nothing_intercepts():
+        if not torch.is_grad_enabled() and nothing_intercepts():
             input, h, c, *matrices = values
             state, kept = (None, saved) if keeps else (saved, None)
-            return None, *backward(call, input, h, c, matrices, state, kept, (d_h, None, d_c), needed)
+            gradients = backward(call, input, h, c, matrices, state, kept, (d_h, None, d_c), needed)
+            if gradients is not None:
+                return None, *gradients
         # by operations that PyTorch can differentiate again
         if versions != _versions(unchecked):
             raise RuntimeError("a variable needed for gradient computation has been modified by an inplace operation")
