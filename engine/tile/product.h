@@ -157,7 +157,11 @@ inline constexpr std::ptrdiff_t kTilesAtOnce = 8;
 inline constexpr std::size_t kWalkedToAndFro = std::size_t{3} << 19;
 
 // Rows are dealt out evenly, for a tile of 2 leaves most of the processor idle.
-inline std::ptrdiff_t tiles_of(std::ptrdiff_t rows) { return rows <= kTileRows ? 1 : panels(rows, kDealtRows); }
+inline std::ptrdiff_t tiles_of(std::ptrdiff_t rows) {
+  if (rows <= kTileRows) return 1;
+  const std::ptrdiff_t fewest = panels(rows, kTileRows), dealt = rows / kDealtRows;
+  return dealt > fewest ? dealt : fewest;
+}
 
 // Calls finish(TileSums) for the tiles of A B, where A's rows begin at a[row] and its columns are a_step apart. `walk`
 // counts the products with the same B, for the way that its panels are walked.
