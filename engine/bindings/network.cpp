@@ -184,7 +184,7 @@ void run(const elman::Network<T>& network, Array<const T> input, std::optional<B
   };
   const ReleasedIf released(is_worth_the_gil(multiplications(network, all_rows, 1)));
   network.run(call);
-  among.fill_padding(to, width);
+  among.fill_padding(to, width, call.threads);
   for (std::size_t i = 0; together && i < after.cells.size(); ++i) {
     std::copy_n(call.final_cell_states + static_cast<std::int64_t>(i) * size, size, after.cells[i]);
   }

@@ -15,7 +15,7 @@ namespace {
 
 using Tuple = nb::typed<nb::tuple, nb::object, nb::ellipsis>;
 using Numbers = nb::ndarray<nb::numpy, std::int64_t>;
-using Lengths = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Lengths = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::device::cpu>;
 using Flags = nb::ndarray<const bool, nb::ndim<2>, nb::device::cpu>;
 
 struct Piece {
@@ -30,17 +30,29 @@ Numbers array(std::vector<std::int64_t> numbers, std::size_t columns = 0) {
   return Numbers(kept->data(), {kept->size()}, owner);
 }
 
-std::vector<Piece> pieces_of(const Lengths& lengths, const std::optional<Flags>& resets, std::int64_t steps) {
+// What a batch is cut by. Good until Python runs again.
+struct Cuts {
+  std::int64_t steps, batch;
+  const std::int64_t* lengths = nullptr;  // null: all steps
+  std::ptrdiff_t length_stride = 1;
+  const bool* flags = nullptr;  // null: none
+  std::ptrdiff_t step_stride = 0, sequence_stride = 0;
+
+  bool resets(std::int64_t sequence, std::int64_t step) const {
+    return flags && flags[step * step_stride + sequence * sequence_stride];
+  }
+};
+
+// None where a length is none of 0 to steps. Each is read once: another thread may write to them.
+std::optional<std::vector<Piece>> pieces_of(const Cuts& cuts) {
   std::vector<Piece> pieces;
-  const bool* const flags = resets ? resets->data() : nullptr;
-  const std::int64_t sequence_stride = resets ? resets->stride(0) : 0, step_stride = resets ? resets->stride(1) : 0;
-  for (std::int64_t sequence = 0; sequence < length(lengths.shape(0)); ++sequence) {
-    const std::int64_t end = lengths.data()[sequence];
-    require(0 <= end && end <= steps, "lengths: expected 0 to steps");
-    const bool* const own = flags + sequence * sequence_stride;
+  pieces.reserve(static_cast<std::size_t>(cuts.batch));
+  for (std::int64_t sequence = 0; sequence < cuts.batch; ++sequence) {
+    const std::int64_t end = cuts.lengths ? cuts.lengths[sequence * cuts.length_stride] : cuts.steps;
+    if (end < 0 || end > cuts.steps) return std::nullopt;
     std::int64_t start = 0;
-    for (std::int64_t step = 1; flags && step < end; ++step) {
-      if (!own[step * step_stride]) continue;
+    for (std::int64_t step = 1; cuts.flags && step < end; ++step) {
+      if (!cuts.resets(sequence, step)) continue;
       pieces.push_back({sequence, start, step - start, 0});
       start = step;
     }
@@ -61,28 +73,69 @@ std::vector<std::int64_t> place_and_count(std::vector<Piece>& pieces, std::int64
   return longer;
 }
 
-Tuple cut(Lengths lengths, std::optional<Flags> resets, std::int64_t steps) {
-  const std::int64_t batch = length(lengths.shape(0));
-  require(!resets || (length(resets->shape(0)) == batch && length(resets->shape(1)) == steps),
-          "resets: expected (batch, steps)");
-  std::vector<Piece> pieces = pieces_of(lengths, resets, steps);
-  std::vector<std::int64_t> batch_sizes = place_and_count(pieces, steps);
+// None where each sequence is one piece from the first step to the last that begins with what came in.
+std::optional<Tuple> arranged(std::vector<Piece> pieces, const Cuts& cuts) {
+  const bool is_whole =
+      length(pieces.size()) == cuts.batch &&
+      std::all_of(pieces.begin(), pieces.end(), [&](auto& piece) { return piece.length == cuts.steps; });
+  std::vector<std::int64_t> batch_sizes = place_and_count(pieces, cuts.steps);
   std::vector<std::int64_t> places(2 * pieces.size());
   std::vector<std::int64_t> carried_on, last;
-  bool is_whole = length(pieces.size()) == batch;
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     const Piece& piece = pieces[i];
     const std::size_t at = 2 * static_cast<std::size_t>(piece.place);
     places[at] = piece.start;
     places[at + 1] = piece.sequence;
-    if (piece.start == 0 && !(resets && resets->data()[piece.sequence * resets->stride(0)])) {
-      carried_on.push_back(piece.place);
-    }
+    if (piece.start == 0 && !cuts.resets(piece.sequence, 0)) carried_on.push_back(piece.place);
     if (i + 1 == pieces.size() || pieces[i + 1].sequence != piece.sequence) last.push_back(piece.place);
-    is_whole &= piece.length == steps;
   }
+  if (is_whole && cuts.steps > 0 && length(carried_on.size()) == cuts.batch) return std::nullopt;
   return nb::make_tuple(array(std::move(places), 2), array(std::move(batch_sizes)), array(std::move(carried_on)),
                         array(std::move(last)), is_whole);
+}
+
+std::optional<Tuple> cut(std::optional<Lengths> lengths, std::optional<Flags> resets, std::int64_t steps,
+                         std::int64_t batch) {
+  Cuts cuts{steps, batch};
+  if (lengths) {
+    require(length(lengths->shape(0)) == batch, "lengths: expected (batch)");
+    cuts.lengths = lengths->data();
+    cuts.length_stride = lengths->stride(0);
+  }
+  if (resets) {
+    require(length(resets->shape(0)) == steps && length(resets->shape(1)) == batch, "resets: expected (steps, batch)");
+    cuts.flags = resets->data();
+    cuts.step_stride = resets->stride(0);
+    cuts.sequence_stride = resets->stride(1);
+  }
+  std::optional<std::vector<Piece>> pieces = pieces_of(cuts);
+  require(pieces.has_value(), "lengths: expected 0 to steps");
+  return arranged(std::move(*pieces), cuts);
+}
+
+// NotImplemented where these are not as they should be.
+nb::object cut_tensors(nb::handle lengths, nb::handle resets, std::int64_t steps, std::int64_t batch,
+                       bool batch_first) {
+  const nb::object refused = nb::borrow(Py_NotImplemented);
+  Cuts cuts{steps, batch};
+  TensorView view;
+  if (!lengths.is_none()) {
+    if (!TensorView::read(lengths, view) || !view.holds<std::int64_t>() || !view.has_shape({batch})) return refused;
+    cuts.lengths = view.data<const std::int64_t>();
+    cuts.length_stride = view.stride(0);
+  }
+  if (!resets.is_none()) {
+    const int of_steps = batch_first ? 1 : 0, of_sequences = batch_first ? 0 : 1;
+    if (!TensorView::read(resets, view) || !view.holds<bool>() || view.dimensions() != 2 ||
+        view.size(of_steps) != steps || view.size(of_sequences) != batch) {
+      return refused;
+    }
+    cuts.flags = view.data<const bool>();
+    cuts.step_stride = view.stride(of_steps);
+    cuts.sequence_stride = view.stride(of_sequences);
+  }
+  std::optional<std::vector<Piece>> pieces = pieces_of(cuts);
+  return pieces ? nb::cast(arranged(std::move(*pieces), cuts)) : refused;
 }
 
 // Where the rows of an index lie in a tensor (first, second, features).
@@ -175,11 +228,15 @@ nb::object put_rows(nb::handle rows, const TensorView& index, std::int64_t first
 }  // namespace
 
 void define_pieces(nb::module_& m) {
-  m.def("cut", &cut, "lengths"_a.noconvert(), "resets"_a.none(), "steps"_a,
+  m.def("cut", &cut, "lengths"_a.noconvert().none(), "resets"_a.noconvert().none(), "steps"_a, "batch"_a,
         "Cut a padded batch into pieces, each from a sequence's first step or a reset to its end or the next reset.\n\n"
-        "`lengths` (batch), `resets` (batch, steps) or None. The result: the step and the sequence at which each piece "
-        "begins, longest pieces first; the rows of each packed step; the pieces that begin with what came in; the last "
-        "piece of each sequence that has any; whether each sequence is one piece of all steps.");
+        "`lengths` (batch), None for all steps; `resets` (steps, batch), None for none. The result: the step and the "
+        "sequence at which each piece begins, longest pieces first; the rows of each packed step; the pieces that "
+        "begin with what came in; the last piece of each sequence that has any; whether each sequence is one piece of "
+        "all steps. None where each is, and begins with what came in.");
+  m.def("cut_tensors", &cut_tensors, "lengths"_a.none(), "resets"_a.none(), "steps"_a, "batch"_a, "batch_first"_a,
+        "The same of plain tensors, `resets` (batch, steps) where the batch is first; NotImplemented where they are no "
+        "such, or not of these sizes.");
   m.def(
       "take_rows",
       [](nb::handle input, nb::handle index) {

@@ -7,6 +7,7 @@
 
 #include "bindings/sizes.h"
 #include "elman/engine.h"
+#include "threads/pool.h"
 
 class Places {
  public:
@@ -29,6 +30,7 @@ class Places {
     }
     require(std::accumulate(ends_.begin(), ends_.end(), std::int64_t{0}) == all,
             "places: expected sequences that follow one another");
+    padding_ = steps * rows - all;
   }
 
   // Null where rows lie as they do without.
@@ -36,18 +38,24 @@ class Places {
 
   // Zeros in the rows that are no sequence's.
   template <class T>
-  void fill_padding(const elman::Rows<T>& padded, std::int64_t features) const {
-    if (places_.empty() || !padded.data) return;
-    for (std::int64_t step = 0; step < steps_; ++step) {
-      for (std::int64_t row = 0; row < rows_; ++row) {
-        if (step < ends_[static_cast<std::size_t>(row)]) continue;
-        std::fill_n(padded.data + step * padded.step_stride + row * padded.row_stride, features, T(0));
+  void fill_padding(const elman::Rows<T>& padded, std::int64_t features, int most_threads) const {
+    if (padding_ == 0 || !padded.data) return;
+    const std::int64_t bytes = padding_ * features * length(sizeof(T));
+    const std::int64_t shares = std::clamp<std::int64_t>(bytes / kBytesOfThread, 1, std::max(most_threads, 1));
+    elman::parallel(shares, most_threads, [&](std::int64_t share) {
+      for (std::int64_t step = share; step < steps_; step += shares) {
+        for (std::int64_t row = 0; row < rows_; ++row) {
+          if (step < ends_[static_cast<std::size_t>(row)]) continue;
+          std::fill_n(padded.data + step * padded.step_stride + row * padded.row_stride, features, T(0));
+        }
       }
-    }
+    });
   }
 
  private:
-  std::int64_t steps_ = 0, rows_ = 0;
+  static constexpr std::int64_t kBytesOfThread = 256 << 10;  // some 20 us, where the memory is new
+
+  std::int64_t steps_ = 0, rows_ = 0, padding_ = 0;
   std::vector<elman::Place> places_;
   std::vector<std::int64_t> ends_;  // of each row, behind its last sequence
 };

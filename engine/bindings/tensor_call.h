@@ -116,8 +116,8 @@ class Call {
 
   // Zeros where a new tensor's rows are no sequence's.
   template <class T>
-  void fill_padding(const TensorView* numbers, std::int64_t width) const {
-    places_.fill_padding(rows<T>(numbers, width, 0), width);
+  void fill_padding(const TensorView* numbers, std::int64_t width, int threads) const {
+    places_.fill_padding(rows<T>(numbers, width, 0), width, threads);
   }
 
   // Those of a direction among contiguous states; null where there is no tensor.

@@ -73,7 +73,7 @@ nb::tuple forward(const TensorView& x, const AnyCell& cell, int threads, int dir
     for (int direction = 0; direction < directions; ++direction) {
       elman::forward(calls[static_cast<std::size_t>(direction)]);
     }
-    sizes.template fill_padding<T>(to_output.view(), sizes.width());
+    sizes.template fill_padding<T>(to_output.view(), sizes.width(), threads);
   }
   if (sizes.is_one_step()) {
     return nb::make_tuple(c_n.is_none() ? nb::make_tuple(output) : nb::make_tuple(output, c_n), kept);
@@ -191,7 +191,7 @@ nb::tuple backward(const TensorView& x, const AnyCell& cell, int threads, int di
     for (int direction = 0; direction < directions; ++direction) {
       elman::backward(calls[static_cast<std::size_t>(direction)]);
     }
-    sizes.template fill_padding<T>(d_input.view(), features);
+    sizes.template fill_padding<T>(d_input.view(), features, threads);
     // where the biases have equal gradients, no two parameters may share one
     for (std::size_t bias = 0; is_one_bias && bias < biases.size(); bias += 2) {
       if (biases[bias] && biases[bias + 1]) std::copy_n(biases[bias], gate_rows, biases[bias + 1]);

@@ -57,7 +57,8 @@ class TensorView {
 
   template <class T>
   bool holds() const {
-    return view_.type.code == (std::is_integral_v<T> ? 0 : 2) && view_.type.bits == 8 * sizeof(T);
+    constexpr int code = std::is_same_v<T, bool> ? 6 : std::is_integral_v<T> ? 0 : 2;
+    return view_.type.code == code && view_.type.bits == 8 * sizeof(T);
   }
 
   template <class T>

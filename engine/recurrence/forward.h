@@ -154,12 +154,15 @@ class ForwardPass {
     const T* from[kChunkRows];
     T* to[kChunkRows];
     std::int64_t rows = 0;
+    // where units are shared out, a chunk's steps are taken whole
+    const bool is_scattered = call_.input.places && schedule_.batch() > tuning::kFewRows;
+    const std::int64_t most = is_scattered ? tuning::kRowsOfProjectionInPlaces : kChunkRows;
     const std::int64_t begin = iteration;
     if (!Cell::kThroughOutput) limit = smaller(limit, begin + kChunkRows / (last - first));
     for (; iteration < limit; ++iteration) {
       const std::int64_t step = schedule_.step(iteration);
       const std::int64_t end = smaller(schedule_.rows_of(iteration), last);
-      if (rows + end - first > kChunkRows) break;
+      if (rows > 0 && rows + end - first > most) break;
       for (std::int64_t row = first; row < end; ++row, ++rows) {
         from[rows] = schedule_.at(call_.input, step, row);
         if (call_.input.places) prefetch(from[rows], weights_.input_size);

@@ -28,6 +28,9 @@ inline constexpr std::size_t kWeightsOfFewRows = std::size_t{2} << 20;
 
 // Input projection: rows whose results are still in the cache when their step comes.
 inline constexpr std::int64_t kRowsOfProjection = kMostRowsOfGroup;
+// Of rows that have places each may lie on a page of its own: of so many, and as many of the output, the processor
+// still knows them all.
+inline constexpr std::int64_t kRowsOfProjectionInPlaces = 20;
 
 // dx: rows of a block, and blocks for each thread, lest one wait for the other's last.
 inline constexpr std::int64_t kRowsOfInputGradient = 96;

@@ -219,11 +219,16 @@ def softmax(scores: Annotated[NDArray[numpy.float64], dict(shape=(None, None), o
     The probabilities of each row of scores, or their logarithms: elman/softmax.h.
     """
 
-def cut(lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], resets: Annotated[NDArray[numpy.bool_], dict(shape=(None, None), device='cpu', writable=False)] | None, steps: int) -> tuple[object, ...]:
+def cut(lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), device='cpu', writable=False)] | None, resets: Annotated[NDArray[numpy.bool_], dict(shape=(None, None), device='cpu', writable=False)] | None, steps: int, batch: int) -> tuple[object, ...] | None:
     """
     Cut a padded batch into pieces, each from a sequence's first step or a reset to its end or the next reset.
 
-    `lengths` (batch), `resets` (batch, steps) or None. The result: the step and the sequence at which each piece begins, longest pieces first; the rows of each packed step; the pieces that begin with what came in; the last piece of each sequence that has any; whether each sequence is one piece of all steps.
+    `lengths` (batch), None for all steps; `resets` (steps, batch), None for none. The result: the step and the sequence at which each piece begins, longest pieces first; the rows of each packed step; the pieces that begin with what came in; the last piece of each sequence that has any; whether each sequence is one piece of all steps. None where each is, and begins with what came in.
+    """
+
+def cut_tensors(lengths: object | None, resets: object | None, steps: int, batch: int, batch_first: bool) -> object:
+    """
+    The same of plain tensors, `resets` (batch, steps) where the batch is first; NotImplemented where they are no such, or not of these sizes.
     """
 
 def take_rows(input: object, index: object) -> object:

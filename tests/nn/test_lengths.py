@@ -144,6 +144,35 @@ def test_lengths_are_taken_as_tensors_arrays_and_lists_of_any_integers() -> None
     assert rnn(x[:, :0], lengths=[])[0].shape == (5, 0, 3)
 
 
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_resets_are_taken_as_tensors_of_any_strides_arrays_and_lists(batch_first: bool) -> None:
+    rnn, x = elman.nn.RNN(2, 3, batch_first=batch_first), torch.randn(5, 3, 2)
+    wide = torch.rand(5, 6, generator=torch.Generator().manual_seed(1)) < 0.4
+    flags = wide[:, ::2].contiguous()
+    expected = rnn(x, resets=flags)[0]
+    assert not torch.equal(expected, rnn(x)[0])
+    for resets in (wide[:, ::2], flags.T.contiguous().T, flags.numpy(), np.asfortranarray(flags), flags.tolist()):
+        assert torch.equal(rnn(x, resets=resets)[0], expected)
+
+
+@each_cell
+def test_much_padding_is_zeros_and_every_row_the_same_on_any_number_of_threads(cell: str) -> None:
+    layer, lengths = kind(elman.nn, cell)(32, 128), torch.arange(40).remainder(7)
+    x = torch.randn(60, 40, 32, requires_grad=True)
+    padding, before, found = torch.arange(60).unsqueeze(1) >= lengths, torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            output, _ = layer(x, lengths=lengths)
+            assert not output[padding].any()
+            assert not padding.logical_not().logical_and((output == 0).all(2)).any()
+            found.append([output, *torch.autograd.grad(output.sum(), [x, *layer.parameters()])])
+            assert not found[-1][1][padding].any()
+    finally:
+        torch.set_num_threads(before)
+    assert all(map(torch.equal, *found))
+
+
 @pytest.mark.parametrize(
     ("lengths", "words"),
     [

@@ -52,6 +52,25 @@ def test_pieces_in_place_are_those_packed_to_the_bit(cell: str, directions: int)
         assert not of_places[0][PADDED].any()
 
 
+@pytest.mark.parametrize("sequences", [1, 8])  # whose steps are shared out among threads, unit by unit
+def test_few_pieces_of_large_weights_are_those_packed_to_the_bit(sequences: int) -> None:
+    torch.manual_seed(4)
+    weights = [torch.randn(768, *rest) / 28 for rest in ((2,), (768,), (), ())]
+    x, lengths = torch.randn(30, 8, 2), torch.arange(30, 30 - sequences, -1)
+    batch_sizes = (lengths.unsqueeze(0) > torch.arange(30).unsqueeze(1)).sum(1)
+    index = torch.cat([8 * step + torch.arange(int(size)) for step, size in enumerate(batch_sizes)])
+    places = torch.stack([torch.zeros(sequences, dtype=torch.int64), torch.arange(sequences)], 1)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        output, h_n = ops.layer(x, batch_sizes, None, None, weights, 768, "tanh", 1, places=places)
+        packed, last = ops.layer(x.flatten(0, 1)[index], batch_sizes, None, None, weights, 768, "tanh", 1)
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(output.flatten(0, 1)[index], packed)
+    assert torch.equal(h_n, last)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_what_pytorch_differentiates_again_goes_by_the_same_places(cell: str) -> None:
     x, h_0, c_0, weights = arguments(cell, 1, dtype=torch.float64)

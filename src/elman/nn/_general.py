@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import dropout
@@ -18,7 +17,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman import _gate, ops
 from elman.nn._given import flags_of, lengths_of, on_cpu
-from elman.nn._layouts import Layout, Packed, Padded, Pieces, Traced, cut
+from elman.nn._layouts import Layout, Packed, Padded, Traced, cut, cut_tensors
 from elman.ops import _calls, _operators
 from elman.ops._cells import BUILT_IN
 
@@ -131,31 +130,29 @@ def _layout(layer: Layer, input: Any, lengths: Any, resets: Any, in_place: bool)
     x = input if is_batched else input.unsqueeze(1)
     layer.check_input(x, None)
     steps, batch = x.shape[1::-1] if batch_first else x.shape[:2]
-    of_batch = (batch,) if is_batched else ()
-    ends = None if lengths is None else lengths_of(lengths, of_batch, steps).reshape(-1)
-    flags = None
-    if resets is not None:
-        shape = (*of_batch, steps) if batch_first else (steps, *of_batch)
-        axes = "(batch, steps)" if batch_first else "(steps, batch)" if is_batched else "(steps)"
-        flags = flags_of("resets", resets, shape, axes)
-        flags = flags.swapaxes(0, 1) if batch_first else flags.reshape(steps, batch)
-    if _gate.is_traced(x):
-        return Traced(x, batch_first, lengths=_tensor(ends), resets=_tensor(flags)), is_batched
+    is_traced = _gate.is_traced(x)
+    pieces: Any = NotImplemented
+    if is_batched and not is_traced:
+        pieces = cut_tensors(lengths, resets, steps, batch, batch_first)
+    if pieces is NotImplemented:
+        of_batch = (batch,) if is_batched else ()
+        ends = None if lengths is None else lengths_of(lengths, of_batch, steps).reshape(-1)
+        flags = None
+        if resets is not None:
+            shape = (*of_batch, steps) if batch_first else (steps, *of_batch)
+            axes = "(batch, steps)" if batch_first else "(steps, batch)" if is_batched else "(steps)"
+            flags = flags_of("resets", resets, shape, axes)
+            flags = flags.swapaxes(0, 1) if batch_first else flags.reshape(steps, batch)
+        if is_traced:
+            return Traced(x, batch_first, lengths=_tensor(ends), resets=_tensor(flags)), is_batched
+        ends, flags = (None if given is None else on_cpu(given) for given in (ends, flags))
+        pieces = cut(ends, flags, steps, batch)
     in_place = in_place and x.is_cpu  # other back ends take packed rows
-    return Padded(x, batch_first, _pieces(ends, flags, steps, batch), in_place), is_batched
+    return Padded(x, batch_first, pieces, in_place), is_batched
 
 
 def _tensor(given: Any) -> Tensor | None:
     return None if given is None else torch.as_tensor(given)
-
-
-def _pieces(ends: Any, flags: Any, steps: int, batch: int) -> Pieces | None:
-    """The pieces of a padded batch, None where they are its sequences as they are."""
-    if ends is None and flags is None and steps:
-        return None
-    ends = np.full((batch,), steps) if ends is None else on_cpu(ends)
-    pieces = cut(ends, None if flags is None else on_cpu(flags).T, steps)
-    return None if steps and pieces.is_whole and len(pieces.carried_on) == batch else pieces
 
 
 def _given(layer: Layer, hx: Any, layout: Layout, is_batched: bool) -> list[States]:

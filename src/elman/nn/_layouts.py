@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from elman.ops._pieces import Padded, Pieces, cut, expanded
+from elman.ops._pieces import Padded, Pieces, cut, cut_tensors, expanded
 
-__all__ = ["Layout", "Packed", "Padded", "Pieces", "Traced", "cut"]
+__all__ = ["Layout", "Packed", "Padded", "Pieces", "Traced", "cut", "cut_tensors"]
 
 
 class Layout(Protocol):

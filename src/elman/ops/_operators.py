@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -132,10 +131,11 @@ def _in_pieces(arguments: Arguments, every: bool) -> Sequence[Tensor]:
     """A layer over what lengths and resets make of its input."""
     call, input, lengths, resets = arguments.call, arguments.input, arguments.lengths, arguments.resets
     count, (steps, batch) = call.cell.states, input.shape[:2]
-    ends = np.full(batch, steps) if lengths is None else lengths.numpy(force=True)
-    check_lengths(ends, steps)
-    flags = None if resets is None else resets.numpy(force=True).T
-    padded = Padded(input, False, cut(ends, flags, steps), in_place=call.cell.program is None)
+    ends = None if lengths is None else lengths.numpy(force=True)
+    if ends is not None:
+        check_lengths(ends, steps)
+    pieces = cut(ends, None if resets is None else resets.numpy(force=True), steps, batch)
+    padded = Padded(input, False, pieces, in_place=call.cell.program is None)
     weights, by_unit, by_step, by_sequence = call.cell.parts(arguments.given, call.directions)
     given = *weights, *by_unit, *map(padded.beside, by_step), *map(padded.of_pieces, by_sequence)
     states, at_resets = ([h, *apart(c, count - 1)] for h, c in (arguments[4:6], arguments[6:8]))

@@ -18,8 +18,9 @@ from elman.ops._rows import index_of, put, take
 
 _Array = npt.NDArray[Any]
 _cut: Any = _engine.cut
+_cut_tensors: Any = _engine.cut_tensors
 
-__all__ = ["Padded", "Pieces", "check_lengths", "cut", "expanded"]
+__all__ = ["Padded", "Pieces", "check_lengths", "cut", "cut_tensors", "expanded"]
 
 
 class Pieces(NamedTuple):
@@ -36,15 +37,25 @@ class Pieces(NamedTuple):
         return torch.from_numpy(self.places[which, 1])
 
 
-def cut(lengths: _Array, resets: _Array | None, steps: int) -> Pieces:
+def cut(lengths: _Array | None, resets: _Array | None, steps: int, batch: int) -> Pieces | None:
     """Cut a batch into pieces, whose order is that of ``pack_padded_sequence``.
 
     Args:
-        lengths: (batch), int64.
-        resets: (batch, steps), boolean, or None for none.
-        steps: of the padded batch.
+        lengths: (batch), int64, or None for all steps.
+        resets: (steps, batch), boolean, or None for none.
+        steps, batch: of the padded batch.
+
+    Returns:
+        None where each sequence is one piece, from end to end, that begins with what came in.
     """
-    return Pieces(*_cut(lengths, resets, steps))
+    pieces = _cut(lengths, resets, steps, batch)
+    return None if pieces is None else Pieces(*pieces)
+
+
+def cut_tensors(lengths: Any, resets: Any, steps: int, batch: int, batch_first: bool) -> Pieces | None:
+    """The same, at once, of plain tensors, ``resets`` lying as the input does; ``NotImplemented`` for all else."""
+    pieces = _cut_tensors(lengths, resets, steps, batch, batch_first)
+    return Pieces(*pieces) if type(pieces) is tuple else pieces
 
 
 def check_lengths(lengths: _Array, steps: int) -> None:

@@ -228,9 +228,10 @@ class Network:
     def _pieces(self, x: Array, lengths: Any, resets: Any) -> tuple[Any, ...] | None:
         """Return the pieces that lengths and resets cut the sequences into; None where each is one, from end to end."""
         steps, batch = self._by_step(x).shape[:2]
-        own, flags = np.full(batch, steps), np.zeros((steps, batch), bool)
+        own: Any = None
+        flags: Any = None
         if lengths is not None:
-            own = as_lengths(lengths, batch if x.ndim == 3 else None, steps)
+            own = np.ascontiguousarray(as_lengths(lengths, batch if x.ndim == 3 else None, steps))
         if resets is not None:
             if self.bidirectional:
                 raise InputError(
@@ -238,9 +239,7 @@ class Network:
                 )
             given = as_flags(resets, "resets", x.shape[:-1], "that of x without its features")
             flags = self._by_step(given[..., None])[..., 0]
-        if steps and not flags.any() and (own == steps).all():
-            return None
-        return _engine.cut(np.ascontiguousarray(own), flags.T, steps)
+        return _engine.cut(own, flags, steps, batch)
 
     def _run_pieces(
         self, pieces: tuple[Any, ...], x: Array, initial: States | None, output: Array, final: States
