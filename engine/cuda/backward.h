@@ -3,48 +3,50 @@
 #pragma once
 
 #include "cuda/cells.h"
+#include "cuda/row_sums.h"
 #include "cuda/sequence.h"
 #include "cuda/step_product.h"
 
 namespace elman {
 namespace {
 
+template <class Cell>
 struct BackwardArguments {
   DeviceSequence sequence;
   StepWeights weights;  // columns: units; k: gates * units
   std::int64_t units;
-  const float* h_0;     // (batch, units); null counts as zeros
-  const float* c_0;     // the same
-  const float* output;  // rows of h_t, output_width apart
+  const float* h_0;  // (batch, units); null counts as zeros
+  const float* c_0;  // the same of each state but the first, states_apart apart
+  std::int64_t states_apart;
+  const float* output;  // rows of the first state, output_width apart
   std::int64_t output_width;
   const float* kept;      // rows of kept * units; of a cell that keeps anything
   const float* d_output;  // rows of g_t, d_output_width apart; null: zeros
   std::int64_t d_output_width;
   const float* d_h_n;      // dL/dh_n (batch, units); null: zeros
-  const float* d_c_n;      // the same
-  float* deltas;           // rows of deltas * units: of the gates apart W_ih's, then W_hh's of all
+  const float* d_c_n;      // as c_0
+  float* deltas;           // rows of (deltas + unit inputs) * units
   std::int32_t* order;     // (rows): the rows as BPTT reaches them, and
-  std::int32_t* previous;  // where their h_{t-1} lies: a row of the output, or -1 - i for the i-th of h_0
+  std::int32_t* previous;  // where the state that was fed back to them lies: a row, or -1 - i for the i-th initial one
   float* d_h_0;            // (batch, units); null: not wanted
-  float* d_c_0;            // the same
+  float* d_c_0;            // as c_0
+  Array<const float*, FurtherInputs<Cell>::kCount> inputs;       // of a program
+  Array<float*, Cell::kStepInputs + Cell::kRowInputs> d_inputs;  // null: not wanted
 };
 
 template <class Cell, int kRows, int kHeld>
 class BackwardSteps {
  public:
-  __device__ __forceinline__ explicit BackwardSteps(const BackwardArguments& a)
+  __device__ __forceinline__ explicit BackwardSteps(const BackwardArguments<Cell>& a)
       : a_(a),
         units_(static_cast<int>(a.units)),
         rows_(a.sequence, units_),
-        memory_(a.weights, kRows, kHeld, kCarries ? kRows * units_ : 0),
-        product_(a.weights, memory_) {}
+        memory_(a.weights, kRows, kHeld, kRows * ((kCarried + Cell::kBackwardTerms) * units_ + Cell::kBackwardSums)),
+        product_(a.weights, memory_),
+        row_sums_(memory_.carried + kCarried * kRows * units_, Cell::kBackwardTerms, units_) {}
 
   __device__ __forceinline__ void run() {
-    for (int i = threadIdx.x; i < 2 * kRows * memory_.padded + kHeld * kSumBlock; i += blockDim.x) memory_.rows[i] = 0;
-    for (int item = threadIdx.x; kCarries && item < rows_.items(); item += blockDim.x) {
-      const bool is_given = Cell::kStates == 2 && a_.d_c_n && rows_.is_there(rows_.row(item));
-      memory_.carried[item] = is_given ? a_.d_c_n[rows_.first * units_ + item] : 0.0f;
-    }
+    begin_gradients();
     const int begin = rows_.begin(), end = rows_.end();
     const int last = begin - (a_.d_h_0 || a_.d_c_0 ? 1 : 0);
     Inputs next = inputs(threadIdx.x, end - 1);
@@ -52,12 +54,13 @@ class BackwardSteps {
     for (int iteration = end - 1; iteration >= last; --iteration) {
       const Inputs now = next;
       if (iteration > begin) next = inputs(threadIdx.x, iteration - 1);
-      product_.run(delta(iteration + 1));
+      if (Cell::kIsRecurrent) product_.run(delta(iteration + 1));
       if (kRows > 1 || a_.weights.parts > 1) __syncthreads();
+      if (iteration >= begin) sum_rows<0>(iteration, now);
       for (int item = threadIdx.x; item < rows_.items(); item += blockDim.x) {
         const int row = rows_.row(item);
         if (rows_.has(row, iteration)) {
-          step_back(item, iteration, item < static_cast<int>(blockDim.x) ? now : inputs(item, iteration));
+          step_back(item, iteration, gathered(item, iteration, now));
         } else if (rows_.has(row, iteration + 1)) {
           begin_of_row(item);
         }
@@ -67,87 +70,163 @@ class BackwardSteps {
   }
 
  private:
-  static constexpr bool kCarries = !Cell::kThroughOutput;
-  static constexpr int kKept = Cell::kThroughOutput ? 0 : Cell::kKept;
+  static constexpr int kCarried = Cell::kStates - 1 + (Cell::kCarriesHidden ? 1 : 0);
 
   struct Inputs {
-    float kept[kKept + 1], given, hidden, before;
+    BackwardInputs<Cell> of_cell;
+    float given;
   };
 
   __device__ __forceinline__ float* delta(int iteration) const {
     return memory_.rows + (iteration & 1) * kRows * memory_.padded;
   }
+  // What of a state's gradient goes to the step before past the product.
+  __device__ __forceinline__ float& carried(int state, int item) const {
+    return memory_.carried[(Cell::kCarriesHidden ? state : state - 1) * kRows * units_ + item];
+  }
+  __device__ __forceinline__ static constexpr bool is_carried(int state) { return state > 0 || Cell::kCarriesHidden; }
   __device__ __forceinline__ std::int64_t place(int row, int iteration) const {
     return a_.sequence.before(a_.sequence.step(iteration)) + rows_.first + row;
   }
+  __device__ __forceinline__ std::int64_t of_batch(int item) const {
+    return (rows_.first + rows_.row(item)) * units_ + rows_.unit(item);
+  }
+  __device__ __forceinline__ float from_product(int item) const {
+    return Cell::kIsRecurrent ? product_.total(rows_.row(item), rows_.unit(item)) : 0.0f;
+  }
 
+  __device__ __forceinline__ void begin_gradients() const {
+    for (int i = threadIdx.x; i < 2 * kRows * memory_.padded + kHeld * kSumBlock; i += blockDim.x) memory_.rows[i] = 0;
+    for (int item = threadIdx.x; item < rows_.items(); item += blockDim.x) {
+      const bool is_there = rows_.is_there(rows_.row(item));
+#pragma unroll
+      for (int state = 0; state < Cell::kStates; ++state) {
+        const bool is_given = state > 0 && a_.d_c_n && is_there;
+        if (is_carried(state)) {
+          carried(state, item) = is_given ? a_.d_c_n[(state - 1) * a_.states_apart + of_batch(item)] : 0.0f;
+        }
+      }
+#pragma unroll
+      for (int i = 0; i < Cell::kRowInputs; ++i) {
+        float* const to = a_.d_inputs[Cell::kStepInputs + i];
+        if (to && is_there) to[of_batch(item)] = 0;
+      }
+    }
+  }
+
+  // A state of a row after a step.
+  __device__ __forceinline__ float after(int state, std::int64_t at, int unit) const {
+    if (state == 0) return a_.output[at * a_.output_width + unit];
+    return a_.kept[at * (Cell::kKept * units_) + (Cell::kOwnKept + state - 1) * units_ + unit];
+  }
+
+  // What lies in memory for a step, where the row has one.
   __device__ __forceinline__ Inputs inputs(int item, int iteration) const {
     Inputs result = {};
     const int row = rows_.row(item), unit = rows_.unit(item);
     if (item >= rows_.items() || !rows_.has(row, iteration)) return result;
     const std::int64_t at = place(row, iteration);
+    const bool has_before = rows_.has(row, iteration - 1);
+    BackwardInputs<Cell>& of_cell = result.of_cell;
     if (a_.d_output) result.given = a_.d_output[at * a_.d_output_width + unit];
-    if constexpr (Cell::kThroughOutput) {
-      result.hidden = a_.output[at * a_.output_width + unit];
-    } else {
-      const float* const kept = a_.kept + unit;
-      const std::int64_t width = Cell::kKept * units_;
 #pragma unroll
-      for (int field = 0; field < kKept; ++field) result.kept[field] = kept[at * width + field * units_];
-      const bool has_before = rows_.has(row, iteration - 1);
-      const float* const first = Cell::kStates == 2 ? a_.c_0 : a_.h_0;
-      if (!has_before) {
-        if (first) result.before = first[(rows_.first + row) * units_ + unit];
-      } else if (Cell::kStates == 2) {
-        result.before = kept[place(row, iteration - 1) * width + (Cell::kKept - 1) * units_];
+    for (int state = 0; state < Cell::kStates; ++state) {
+      of_cell.new_state[state] = {{after(state, at, unit)}};
+      if (has_before) {
+        of_cell.state[state] = {{after(state, place(row, iteration - 1), unit)}};
       } else {
-        result.before = a_.output[place(row, iteration - 1) * a_.output_width + unit];
+        const float* const from = state == 0 ? a_.h_0 : a_.c_0 ? a_.c_0 + (state - 1) * a_.states_apart : nullptr;
+        if (from) of_cell.state[state] = {{from[of_batch(item)]}};
       }
     }
+#pragma unroll
+    for (int i = 0; i < Cell::kOwnKept; ++i) {
+      of_cell.kept[i] = {{a_.kept[at * (Cell::kKept * units_) + i * units_ + unit]}};
+    }
+    of_cell.read(a_.inputs, unit, at * units_ + unit, of_batch(item));
     return result;
   }
 
-  // d_t of a row's unit.
-  __device__ __forceinline__ void step_back(int item, int iteration, const Inputs& input) {
-    const int row = rows_.row(item), unit = rows_.unit(item);
-    float from_later = 0;
-    if (rows_.has(row, iteration + 1)) {
-      from_later = product_.total(row, unit);
-    } else if (a_.d_h_n) {
-      from_later = a_.d_h_n[(rows_.first + row) * units_ + unit];
-    }
-    const std::int64_t at = place(row, iteration);
-    if (unit == 0) note(row, iteration, at);
-    const float gradient = input.given + from_later;
-    float* const of_all = a_.deltas + at * (Cell::kDeltas * units_) + unit;
-    float* const of_step = delta(iteration) + row * memory_.padded + unit;
-    if constexpr (Cell::kThroughOutput) {
-      *of_all = *of_step = Cell::template differentiate<float>(gradient, input.hidden);
+  // All that a step back is given; `now` is what lies in memory for the thread's first item.
+  __device__ __forceinline__ BackwardInputs<Cell> gathered(int item, int iteration, const Inputs& now) const {
+    const Inputs all = item < static_cast<int>(blockDim.x) ? now : inputs(item, iteration);
+    BackwardInputs<Cell> result = all.of_cell;
+    const int row = rows_.row(item);
+    const bool has_later = rows_.has(row, iteration + 1);
+    float gradient = all.given;
+    if (has_later) {
+      gradient += Cell::kFedBack == 0 ? from_product(item) : 0.0f;
     } else {
-      const auto kept = fields_of<typename Cell::template Kept<Lane>, Cell::kKept>(
-          [&](int field) { return Lane{{input.kept[field]}}; });
-      Cell::template step_back<float>(kept, Lane{{input.before}}, Lane{{gradient}}, Lane{{memory_.carried[item]}},
-                                      [&](const auto& of_gates, const Lane& carried_on) {
-                                        memory_.carried[item] = carried_on.each[0];
-                                        for_each_field<Cell::kDeltas>(of_gates, [&](int field, const Lane& value) {
-                                          of_all[field * units_] = value.each[0];
-                                          const int of_recurrent = field - Cell::kApart;
-                                          if (of_recurrent >= 0) of_step[of_recurrent * units_] = value.each[0];
-                                        });
-                                      });
+      gradient += a_.d_h_n ? a_.d_h_n[of_batch(item)] : 0.0f;
+    }
+    result.d_new_state[0] = {{Cell::kCarriesHidden ? gradient + carried(0, item) : gradient}};
+#pragma unroll
+    for (int state = 1; state < Cell::kStates; ++state) {
+      const float from_later = carried(state, item);
+      result.d_new_state[state] = {
+          {has_later && state == Cell::kFedBack ? from_later + from_product(item) : from_later}};
+    }
+#pragma unroll
+    for (int i = 0; i < Cell::kBackwardSums; ++i) result.row_sum[i] = {{row_sums_.at(i, row)}};
+    return result;
+  }
+
+  template <int kLevel>
+  __device__ __forceinline__ void sum_rows(int iteration, const Inputs& now) const {
+    if constexpr (kLevel < Cell::kBackwardLevels) {
+      constexpr int kFirst = Cell::backward_level(kLevel), kCount = Cell::backward_level(kLevel + 1) - kFirst;
+      row_sums_.template run<kCount>(rows_, kFirst, [&](int item, Lane* terms) {
+        if (!rows_.has(rows_.row(item), iteration)) return;
+        Cell::template backward_terms<kLevel>(gathered(item, iteration, now), terms);
+      });
+      sum_rows<kLevel + 1>(iteration, now);
     }
   }
 
-  // dh_0 and dc_0 of a row whose first step was the one before.
-  __device__ __forceinline__ void begin_of_row(int item) {
+  // d_t of a row's unit.
+  __device__ __forceinline__ void step_back(int item, int iteration, const BackwardInputs<Cell>& from) const {
     const int row = rows_.row(item), unit = rows_.unit(item);
-    const std::int64_t at = (rows_.first + row) * units_ + unit;
-    if (a_.d_h_0) {
-      float sum = product_.total(row, unit);
-      if (Cell::kCarriesHidden) sum += memory_.carried[item];
-      a_.d_h_0[at] = sum;
+    BackwardResults<Cell> to;
+    Cell::backward(from, to);
+    const std::int64_t at = place(row, iteration);
+    if (unit == 0) note(row, iteration, at);
+    float* const of_all = a_.deltas + at * ((Cell::kDeltas + Cell::kUnitInputs) * units_) + unit;
+    float* const of_step = delta(iteration) + row * memory_.padded + unit;
+#pragma unroll
+    for (int i = 0; i < Cell::kDeltas; ++i) {
+      of_all[i * units_] = to.delta[i].each[0];
+      if (i >= Cell::kApart) of_step[(i - Cell::kApart) * units_] = to.delta[i].each[0];
     }
-    if (Cell::kStates == 2 && a_.d_c_0) a_.d_c_0[at] = memory_.carried[item];
+#pragma unroll
+    for (int i = 0; i < Cell::kUnitInputs; ++i) of_all[(Cell::kDeltas + i) * units_] = to.d_unit_input[i].each[0];
+#pragma unroll
+    for (int state = 0; state < Cell::kStates; ++state) {
+      if (is_carried(state)) carried(state, item) = to.d_state[state].each[0];
+    }
+#pragma unroll
+    for (int i = 0; i < Cell::kStepInputs; ++i) {
+      if (a_.d_inputs[i]) a_.d_inputs[i][at * units_ + unit] = to.d_step_input[i].each[0];
+    }
+#pragma unroll
+    for (int i = 0; i < Cell::kRowInputs; ++i) {
+      float* const of_rows = a_.d_inputs[Cell::kStepInputs + i];
+      if (of_rows) of_rows[of_batch(item)] += to.d_row_input[i].each[0];
+    }
+  }
+
+  // The gradients of the initial states of a row whose first step was the one before.
+  __device__ __forceinline__ void begin_of_row(int item) const {
+    if (a_.d_h_0) {
+      float sum = Cell::kFedBack == 0 ? from_product(item) : 0.0f;
+      if (Cell::kCarriesHidden) sum = Cell::kFedBack == 0 ? sum + carried(0, item) : carried(0, item);
+      a_.d_h_0[of_batch(item)] = sum;
+    }
+#pragma unroll
+    for (int state = 1; state < Cell::kStates; ++state) {
+      const float past = carried(state, item);
+      const float sum = state == Cell::kFedBack ? past + from_product(item) : past;
+      if (a_.d_c_0) a_.d_c_0[(state - 1) * a_.states_apart + of_batch(item)] = sum;
+    }
   }
 
   __device__ __forceinline__ void note(int row, int iteration, std::int64_t at) const {
@@ -163,15 +242,16 @@ class BackwardSteps {
         static_cast<std::int32_t>(rows_.has(row, iteration - 1) ? place(row, iteration - 1) : -1 - (rows_.first + row));
   }
 
-  const BackwardArguments& a_;
+  const BackwardArguments<Cell>& a_;
   int units_;
   const BlockRows<kRows> rows_;
-  const StepMemory memory_;  // rows: d; carried: dL/dh past the product, or dL/dc
+  const StepMemory memory_;  // rows: d; carried: gradients of states past the product
   const StepProduct<kRows, kHeld> product_;
+  const RowSums<kRows> row_sums_;
 };
 
 template <class Cell, int kRows, int kHeld>
-__device__ __forceinline__ void backward_steps(const BackwardArguments& arguments) {
+__device__ __forceinline__ void backward_steps(const BackwardArguments<Cell>& arguments) {
   BackwardSteps<Cell, kRows, kHeld>(arguments).run();
 }
 

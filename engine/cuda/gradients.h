@@ -14,16 +14,16 @@ namespace elman {
 namespace {
 
 struct GradientArguments {
-  std::int64_t rows, units, gates, apart, features;
-  const float* deltas;           // rows of (gates + apart) * units
+  std::int64_t rows, units, gates, apart, features, unit_inputs;
+  const float* deltas;           // rows of (gates + apart + unit_inputs) * units
   const std::int32_t* order;     // (rows), as BPTT left them
   const std::int32_t* previous;  // (rows)
   const float* input;            // rows of `features`
-  const float* output;           // rows, output_width apart
+  const float* output;           // rows of what is fed back, output_width apart
   std::int64_t output_width;
   const float* h_0;  // null counts as zeros
   // Where the gradients go, null where they are not wanted; those of groups `group_size` elements apart.
-  float *d_input_weights, *d_recurrent_weights, *d_bias, *d_recurrent_bias;
+  float *d_input_weights, *d_recurrent_weights, *d_bias, *d_recurrent_bias, *d_unit_inputs;
   std::int64_t group_size, groups_at_once;
 };
 
@@ -32,6 +32,10 @@ inline constexpr int kGroupOfRows = 32 * kChainRows;
 inline constexpr int kGradientTile = 32, kGradientThreads = 256;
 
 __device__ __forceinline__ std::int64_t tiles_of(std::int64_t size, int tile) { return (size + tile - 1) / tile; }
+
+__device__ __forceinline__ std::int64_t delta_width(const GradientArguments& g) {
+  return (g.gates + g.apart + g.unit_inputs) * g.units;
+}
 
 // The row of a gradient that a delta belongs to: see weight_gradients.h.
 __device__ __forceinline__ std::int64_t gradient_row(const GradientArguments& g, std::int64_t delta) {
@@ -98,7 +102,7 @@ class GradientTile {
       if (first + row < end) {
         const std::int64_t place = g_.order[first + row];
         if (first_delta_ + at < g_.gates * g_.units) {
-          delta = g_.deltas[place * ((g_.gates + g_.apart) * g_.units) + offset_ + first_delta_ + at];
+          delta = g_.deltas[place * delta_width(g_) + offset_ + first_delta_ + at];
         }
         if (first_column_ + at < columns_) factor = factor_of(first + row, place, first_column_ + at);
       }
@@ -148,10 +152,10 @@ class GradientTile {
   float *deltas_, *factors_, *chains_;
 };
 
-// A delta's sum, of which both biases may have the gradient.
+// A delta's sum, of which both biases may have the gradient; those of inputs by unit lie behind all others.
 __device__ __forceinline__ void add_bias(const GradientArguments& g, std::int64_t delta, std::int64_t first_group,
                                          std::int64_t groups, std::int64_t to) {
-  const std::int64_t width = (g.gates + g.apart) * g.units;
+  const std::int64_t width = delta_width(g), of_gates = (g.gates + g.apart) * g.units;
   if (delta >= width) return;
   float gradient = 0;
   for (std::int64_t group = first_group; group < first_group + groups; ++group) {
@@ -167,6 +171,10 @@ __device__ __forceinline__ void add_bias(const GradientArguments& g, std::int64_
       sum = next;
     }
     gradient += sum + (error == error ? error : 0.0f);  // NaN, once the sum is infinite
+  }
+  if (delta >= of_gates) {
+    if (g.d_unit_inputs) g.d_unit_inputs[to + delta - of_gates] = gradient;
+    return;
   }
   const std::int64_t row = gradient_row(g, delta);
   if (g.d_bias && delta < g.gates * g.units) g.d_bias[to + row] = gradient;

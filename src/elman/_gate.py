@@ -25,6 +25,7 @@ __all__ = [
     "admits",
     "admits_on_device",
     "admits_traced",
+    "are_dense",
     "are_plain",
     "fits",
     "innermost",
@@ -158,13 +159,23 @@ def fits(
 def admits_on_device(input: Tensor, *given: Any) -> bool:
     """What :func:`admits` says, of tensors on another device than the CPU: float32 alone."""
     h_0, c_0, weights, *_ = given
-    return (
-        input.dtype is torch.float32
-        and nothing_intercepts()
-        and not torch.is_autocast_enabled(input.device.type)
-        and fits(input, *given)
-        and not any(x is not None and x.is_neg() for x in (input, h_0, c_0, *weights))
+    return nothing_intercepts() and fits(input, *given) and are_dense(input, (input, h_0, c_0, *weights))
+
+
+def are_dense(input: Tensor, tensors: Sequence[Tensor | None]) -> bool:
+    """Whether these are plain numbers in float32 on the input's device, and nothing is computed in less there."""
+    are_plain_there = all(
+        x is None
+        or (
+            type(x) in (Tensor, Parameter)
+            and x.dtype is torch.float32
+            and x.device == input.device
+            and x.layout is torch.strided
+            and not x.is_neg()
+        )
+        for x in tensors
     )
+    return are_plain_there and not torch.is_autocast_enabled(input.device.type)
 
 
 def is_for_the_engine(input: Tensor) -> bool:

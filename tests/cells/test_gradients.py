@@ -11,50 +11,15 @@ from torch import Tensor
 from elman.cells import Program
 from elman.cells._evaluation import evaluate
 from elman.cells._gradients import differentiate
-from elman.cells._program import ARITIES, MASKS, Node
+from elman.cells._program import Node
+from tests.cells.programs import LEAVES, chosen_program
 
 ROWS, UNITS = 3, 4
-LEAVES = [
-    Node("gate", name="a"),
-    Node("gate_input", name="n"),
-    Node("gate_recurrent", name="n"),
-    Node("state", name="h"),
-    Node("state", name="c"),
-    Node("unit", name="leak"),
-    Node("sequence", name="mask"),
-    Node("step", name="noise"),
-    Node("number", number=0.5),
-    Node("units"),
-]
-# where these are not smooth, or have no value, autograd and the rules may differ by a half or by NaN
-SMOOTH = [name for name in ARITIES if name not in {"divide", "log", "sqrt", "select", *MASKS}]
 
 
 @st.composite
 def programs(draw: Any) -> Program:
-    """Any mathematics: roots, quotients and logarithms are of what is above 0."""
-    nodes = [*LEAVES]
-
-    def add(operation: str, *values: int) -> int:
-        nodes.append(Node(operation, values))
-        return len(nodes) - 1
-
-    values = [*range(len(nodes))]
-    place = st.sampled_from(values)  # of the list as it is when it is drawn from
-    for _ in range(draw(st.integers(1, 12))):
-        place = st.sampled_from([*values])
-        operation = draw(st.sampled_from([*SMOOTH, "divide", "log", "sqrt", "select"]))
-        if operation == "select":
-            comparison = add(draw(st.sampled_from(sorted(MASKS))), draw(place), draw(place))
-            values.append(add("select", comparison, draw(place), draw(place)))
-        elif operation in SMOOTH:
-            taken = [add("tanh", draw(place)) if operation == "exp" else draw(place) for _ in range(ARITIES[operation])]
-            values.append(add(operation, *taken))
-        else:
-            above_0 = add("softplus", draw(place))
-            values.append(add("divide", draw(place), above_0) if operation == "divide" else add(operation, above_0))
-    inputs = {"leak": "unit", "mask": "sequence", "noise": "step"}
-    return Program(("a", "n"), ("h", "c"), inputs, tuple(nodes), (values[-1], draw(place)))
+    return chosen_program(lambda choices: draw(st.sampled_from(choices)))
 
 
 def leaves(seed: int) -> Callable[[Node], Tensor]:

@@ -25,6 +25,8 @@ void __syncthreads();
 
 inline float __fmaf_rn(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 
+inline float __fsqrt_rn(float x) { return __builtin_sqrtf(x); }
+
 inline std::uint32_t __float_as_uint(float value) {
   std::uint32_t bits;
   std::memcpy(&bits, &value, sizeof bits);

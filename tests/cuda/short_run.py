@@ -3,6 +3,7 @@
 import torch
 
 from elman import nn
+from elman.cells import LayerNormGRU
 
 
 def main() -> None:
@@ -12,6 +13,9 @@ def main() -> None:
             layer = layer_class(7, hidden_size, bidirectional=True).cuda()
             output, _ = layer(torch.randn(4, 3, 7, device="cuda", requires_grad=True))
             output.sum().backward()
+    layer = nn.Recurrent(LayerNormGRU(), 7, 33, bidirectional=True).cuda()
+    output, _ = layer(torch.randn(4, 3, 7, device="cuda", requires_grad=True))
+    output.sum().backward()
     torch.cuda.synchronize()
 
 

@@ -9,7 +9,9 @@ pytest.importorskip("cuda.bindings.nvrtc", reason="needs the extra cuda: make te
 
 from elman.ops._cuda import _cache, _compiler
 from elman.ops._cuda._launches import Kernel
-from tests.cuda.shim import CELLS, OTHERS, STEPS, kernel, kernels
+from tests.cuda.own import CASES, kernels_of
+from tests.cuda.own import CELLS as OWN_CELLS
+from tests.cuda.shim import CELLS, HOPPER, OTHERS, STEPS, kernel, kernels
 from tests.engine.compiler import ROOT
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100")
@@ -53,6 +55,18 @@ def test_every_kernel_is_compiled_for_every_architecture(function: str, architec
     assert _compiler.compiled(kernel(function), architecture)[:4] == b"\x7fELF"
 
 
+@pytest.mark.parametrize(
+    ("name", "architecture"),
+    [
+        ("LayerNormLSTM", "sm_90"),
+        *(pytest.param(name, of, marks=pytest.mark.slow) for name in OWN_CELLS for of in ARCHITECTURES),
+    ],
+)
+def test_a_cell_of_ones_own_is_compiled_without_a_gpu(name: str, architecture: str) -> None:
+    for of_program in kernels_of([(CASES[name], HOPPER)]):
+        assert _compiler.compiled(of_program, architecture)[:4] == b"\x7fELF"
+
+
 def test_what_is_compiled_is_kept_for_its_sources_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = kernel("add_groups")
     code = _compiler.compiled(small, "sm_90")
@@ -66,6 +80,8 @@ def test_what_is_compiled_is_kept_for_its_sources_alone(folder: Path, monkeypatc
     monkeypatch.setattr(_compiler, "_sources_hash", lambda: "other")
     assert _compiler.compiled(small, "sm_90") == b"other"
     assert len([*folder.iterdir()]) == 2
+    monkeypatch.setattr(_compiler, "_compile", lambda *_: b"another")
+    assert _compiler.compiled(small._replace(text="// another cell"), "sm_90") == b"another"
 
 
 def test_a_kernel_that_cannot_be_compiled_says_why_in_one_line() -> None:

@@ -24,10 +24,10 @@ from tests.engine.compiler import COMPILER
 
 # of each struct, in 8-byte words
 WORDS = {
-    "ForwardArguments": 23,
-    "BackwardArguments": 27,
+    "ForwardArguments": 25,
+    "BackwardArguments": 30,
     "ProductArguments": 16,
-    "GradientArguments": 18,
+    "GradientArguments": 20,
     "GroupArguments": 4,
     "FillArguments": 250,
 }
@@ -88,7 +88,7 @@ class Driver:
         x, y, z, threads, _, _, shared_bytes, stream, parameters, extra = rest
         assert (stream, extra, self.contexts) == (7, 0, 1)
         address = ctypes.cast(parameters, ctypes.POINTER(ctypes.c_void_p))[0]
-        arguments = ctypes.string_at(address, 2 * 8 * WORDS[function.arguments])
+        arguments = ctypes.string_at(address, 2 * 8 * WORDS[function.arguments.partition("<")[0]])
         self.shim.launch(function, (x, y, z), threads, shared_bytes, arguments)
         return (0,)
 

@@ -161,7 +161,7 @@ def test_tensors_go_to_the_back_end_of_their_device_and_else_to_pytorch(monkeypa
     elsewhere = _Elsewhere()
     layer, cell = nn.RNN(3, 4, device="meta"), nn.RNNCell(3, 4, device="meta")
     assert layer._road(torch.empty(2, 5, 3, device="meta")) == (None, None, None)
-    monkeypatch.setitem(BACK_ENDS, "meta", BackEnd(elsewhere.admits, elsewhere.run))
+    monkeypatch.setitem(BACK_ENDS, "meta", BackEnd(elsewhere.admits, elsewhere.admits, elsewhere.run))
     layer(torch.empty(2, 5, 3, device="meta"))
     cell(torch.empty(5, 3, device="meta"))
     layer(torch.empty(2, 5, 3, device="meta"), lengths=[2, 1, 2, 0, 1])

@@ -1,5 +1,6 @@
 """The kernels on an NVIDIA GPU. ``make test-cuda``, or ``tools/cuda_check.sh`` for all that a GPU can show."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -7,8 +8,10 @@ import pytest
 import torch
 
 from elman import _engine, nn
+from elman.cells import Cell, LayerNormLSTM, RateLeaky, learned
 from elman.ops._back_ends import BACK_ENDS
-from elman.ops._cuda._launches import Launcher
+from elman.ops._cuda._launches import Kernel, Launcher
+from tests.cuda import own
 from tests.cuda.cases import Case, assert_engine_agrees, assert_same_bits, random_case
 from tests.cuda.shim import kernel, kernels
 
@@ -24,13 +27,19 @@ CELLS = {"tanh": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 def gpu() -> Any:
     assert nn.use_cuda_engine()
     from elman.ops import _cuda
+
+    compile_all([kernel(function) for function in kernels()])
+    yield _cuda._gpu()
+    nn.use_cuda_engine(False)
+
+
+def compile_all(needed: Sequence[Kernel]) -> None:
+    """At once, where one after another takes a minute."""
     from elman.ops._cuda._compiler import compiled
 
     architecture = "sm_{}{}".format(*torch.cuda.get_device_capability())
-    with ThreadPoolExecutor() as pool:  # all at once, where one after another takes a minute
-        list(pool.map(lambda function: compiled(kernel(function), architecture), kernels()))
-    yield _cuda._gpu()
-    nn.use_cuda_engine(False)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda kernel: compiled(kernel, architecture), needed))
 
 
 def pair(cell: str, *sizes: int, **options: Any) -> tuple[Any, Any]:
@@ -53,6 +62,26 @@ def test_300_random_layers_have_the_bits_of_the_cpu(gpu: Launcher, part: int) ->
 @pytest.mark.parametrize("hidden_size", [384, 512, 1024])
 def test_large_layers_have_the_bits_of_the_cpu(gpu: Launcher, cell: str, hidden_size: int) -> None:
     assert_engine_agrees(gpu, Case(cell, 3, 5, 20, hidden_size), "cuda")
+
+
+def test_cells_of_ones_own_have_the_bits_of_the_cpu(gpu: Launcher) -> None:
+    limits = gpu.limits(torch.device("cuda", torch.cuda.current_device()))
+    compile_all(own.kernels_of([(case, limits) for case in own.CASES.values()]))
+    for case in own.CASES.values():
+        own.assert_engine_agrees(gpu, case, "cuda")
+
+
+@pytest.mark.parametrize("cell", [LayerNormLSTM(), RateLeaky(learned(0.2))], ids=str)
+def test_layers_of_ones_own_cell_give_the_bits_of_the_cpu_through_autograd(cell: Cell) -> None:
+    here, there = (nn.Recurrent(cell, 6, 20, num_layers=2, bidirectional=True) for _ in range(2))
+    there.load_state_dict(here.state_dict())
+    there, input = there.cuda(), torch.randn(9, 4, 6)
+    outputs = here(input, lengths=[9, 3, 0, 7])[0], there(input.cuda(), lengths=[9, 3, 0, 7])[0]
+    for output in outputs:
+        output.square().sum().backward()
+    assert_same_bits(outputs[1], outputs[0], "output")
+    for one, other in zip(there.parameters(), here.parameters(), strict=True):
+        assert_same_bits(one.grad, other.grad, "gradient")
 
 
 def test_more_rows_than_the_device_has_room_for_at_once_have_the_bits_of_the_cpu(gpu: Launcher) -> None:

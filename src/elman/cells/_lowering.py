@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from elman.cells._gradients import differentiate
 from elman.cells._program import Node, Program
 
-__all__ = ["Lowered", "Ways", "lower"]
+__all__ = ["Lowered", "Value", "Ways", "lower"]
 
 #: What a value is and which of its kind, in the engine's words: ("result", 3), ("sum", 0), ("constant", 1).
 Value = tuple[str, int]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +20,12 @@ class BackEnd:
 
     Args:
         admits: what :func:`elman._gate.admits` says, of the engine's own cells.
+        takes: whether it runs a call of any cell with these tensors.
         run: as :func:`elman.ops._layer.run`, with ``output_batch_first``.
     """
 
     admits: Callable[..., bool]
+    takes: Callable[[Call, Sequence[Tensor | None]], bool]
     run: Callable[..., tuple[Tensor, ...]]
 
     def layer(

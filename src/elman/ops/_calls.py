@@ -51,6 +51,33 @@ class Call(NamedTuple):
     batch_sizes: Tensor | None  # of packed input the rows of each step
     places: Tensor | None = None  # where these lie in padded input: see elman.ops.layer; none of a program
 
+    def fits(self, tensors: Sequence[Tensor | None]) -> bool:
+        """Whether tensors are of the call's sizes, whoever has put them there; biases and states may be missing."""
+        input, h_0, c_0, *given = tensors
+        cell, directions, units, batch_sizes, _ = self
+        counts = [directions * count for count in cell.inputs]
+        if input is None or input.dim() != (3 if batch_sizes is None else 2) or len(given) < sum(counts):
+            return False
+        batch = input.shape[1] if batch_sizes is None else int(batch_sizes[0])
+        if batch_sizes is not None and int(batch_sizes.sum()) != input.shape[0]:
+            return False
+        state, rows, further = (directions, batch, units), cell.gates * units, cell.states - 1
+        weights, *inputs = cell.parts(given, directions)
+        each = len(weights) // directions
+        of_weights = ((rows, input.shape[-1]), (rows, units), (rows,), (rows,))[:each] * directions
+        of_inputs = (units,), (*input.shape[:-1], units), (batch, units)
+        expected = [
+            *((h_0, state), (c_0, (*[further] * (further > 1), *state))),
+            *zip(weights, of_weights, strict=False),
+            *((x, shape) for kind, shape in zip(inputs, of_inputs, strict=True) for x in kind),
+        ]
+        needed = [weights[0::each], *inputs] + ([weights[1::each]] if cell.is_recurrent else [])
+        return (
+            each * directions == len(of_weights) == len(weights)
+            and all(x is not None for kind in needed for x in kind)
+            and all(x is None or tuple(x.shape) == shape for x, shape in expected)
+        )
+
 
 def split(call: Call, given: Sequence[Any]) -> tuple[list[Any], Sequence[list[Any]]]:
     """What is given besides input and states as the engine takes it: weights, and a program's inputs by their kinds."""

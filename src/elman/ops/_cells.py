@@ -47,6 +47,11 @@ class EngineCell:
     program: Program | None = None
     fed_back: int = 0
 
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether there is a ``weight_hh``."""
+        return self.program is None or self.program.is_recurrent
+
     def parts(self, given: Sequence[Any], directions: int) -> list[list[Any]]:
         """Of the tensors behind input and states the weights and the inputs by unit, step and sequence, each direction
         by direction."""

@@ -12,6 +12,7 @@ from elman import _gate
 from elman.cells._program import Program
 from elman.ops import _operators
 from elman.ops._arguments import Arguments
+from elman.ops._back_ends import BACK_ENDS
 from elman.ops._calls import Call, apart, composed, forward_program_if_admitted, together
 from elman.ops._cells import of_program
 from elman.ops._layer import run
@@ -105,7 +106,11 @@ def program_layer(
         results = _operators.run(arguments, len(program.results))
     else:
         call = Call(of_program(program, units), directions, units, batch_sizes)
-        results = (*composed(call, *tensors, every=every),)
+        there = BACK_ENDS.get(operands.input.device.type)
+        if there is not None and there.takes(call, tensors):
+            results = there.run(call, *tensors, every=every)
+        else:
+            results = (*composed(call, *tensors, every=every),)
     output, h_n, *others = results
     c_n, of_steps = [*others, None, None][:2]
     states = [output, *(apart(of_steps, further) if every else [])]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from elman import _gate
 from elman._errors import one_line
 from elman._extras import Extra
 from elman.ops._back_ends import BACK_ENDS, BackEnd
+from elman.ops._calls import Call
 from elman.ops._cells import BUILT_IN
 
 if TYPE_CHECKING:
@@ -64,16 +66,27 @@ def back_end(launcher: Launcher) -> BackEnd:
             launcher, cell, input.device, hidden_size, input.shape[:-1].numel()
         )
 
-    return BackEnd(admits, partial(run, launcher))
+    def takes(call: Call, tensors: Sequence[Tensor | None]) -> bool:
+        input = tensors[0]
+        return (
+            input is not None
+            and _gate.nothing_intercepts()
+            and _gate.are_dense(input, tensors)
+            and call.fits(tensors)
+            and is_within(launcher, call.cell, input.device, call.hidden_size, input.shape[:-1].numel())
+        )
+
+    return BackEnd(admits, takes, partial(run, launcher))
 
 
 def use_when_needed() -> None:
     """:func:`use`, once there is something on a GPU to compute: until then nothing of CUDA is begun."""
 
-    def admits(*given: Any) -> bool:
-        return use(True) and BACK_ENDS["cuda"].admits(*given)
+    def later(question: str) -> Callable[..., bool]:
+        return lambda *given: use(True) and getattr(BACK_ENDS["cuda"], question)(*given)
 
-    BACK_ENDS["cuda"] = BackEnd(admits, lambda *given, **options: BACK_ENDS["cuda"].run(*given, **options))
+    run = lambda *given, **options: BACK_ENDS["cuda"].run(*given, **options)  # noqa: E731
+    BACK_ENDS["cuda"] = BackEnd(later("admits"), later("takes"), run)
 
 
 @cache

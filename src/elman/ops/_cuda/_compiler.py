@@ -19,7 +19,7 @@ from elman.ops._cuda._launches import Kernel
 __all__ = ["compiled", "compiler_version"]
 
 _SOURCES = Path(str(_engine.__file__)).with_name("_kernels")
-_PROGRAM = b'#include "cuda/kernel.h"\n'
+_CELLS, _KERNEL = '#include "cuda/cells.h"\n', '#include "cuda/kernel.h"\n'
 _PATIENCE = 1.0  # seconds without a word
 
 
@@ -68,7 +68,7 @@ def _options(kernel: Kernel, architecture: str) -> list[str]:
 
 
 def _key(kernel: Kernel, architecture: str) -> str:
-    parts = [*_options(kernel, architecture), str(compiler_version()), _sources_hash()]
+    parts = [*_options(kernel, architecture), kernel.text, str(compiler_version()), _sources_hash()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
@@ -81,7 +81,7 @@ def _sources_hash() -> str:
 def _compile(kernel: Kernel, architecture: str) -> bytes:
     folders = (_SOURCES / folder for folder in ("cuda/scalar", "cuda/std", ".", "include"))
     options = [*_options(kernel, architecture), *(f"--include-path={folder}" for folder in folders)]
-    program = _checked(nvrtc.nvrtcCreateProgram(_PROGRAM, b"elman.cu", 0, [], []))
+    program = _checked(nvrtc.nvrtcCreateProgram((_CELLS + kernel.text + _KERNEL).encode(), b"elman.cu", 0, [], []))
     try:
         (status,) = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])
         if status != nvrtc.nvrtcResult.NVRTC_SUCCESS:

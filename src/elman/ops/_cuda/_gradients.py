@@ -23,24 +23,41 @@ _MOST_PARTIAL_SUMS = 1 << 26  # of all groups at once
 _MOST_BLOCKS = 65535  # of a grid, along y
 
 
+class FedBack(NamedTuple):
+    """Where the state lies that W_hh multiplies.
+
+    Args:
+        rows: the address of those after each step, in one direction.
+        direction: numbers from there to those of the other direction.
+        width: numbers from one row to the next.
+        first: the address of those before the first step, 0 for zeros.
+    """
+
+    rows: int
+    direction: int
+    width: int
+    first: int
+
+
 def weight_gradients(
     queue: Queue,
     limits: Limits,
     call: Call,
     rows: Rows,
     input: Tensor,
-    h_0: Tensor | None,
-    output: Tensor,
+    fed_back: FedBack,
     deltas: Tensor,
     places: Tensor,
     needed: Sequence[bool],
-) -> list[Tensor | None]:
-    """Those of the weights that are needed, views of one tensor."""
-    if not any(needed):
-        return [None] * len(needed)
+    of_units: Sequence[bool],
+) -> tuple[list[Tensor | None], list[Tensor | None]]:
+    """Those of the weights that are needed, and those of what a program is given by unit, views of one tensor."""
+    if not any(needed) and not any(of_units):
+        return [None] * len(needed), [None] * len(of_units)
     of_cell, directions, units, *_ = call
     each, features, width = len(needed) // directions, input.shape[-1], deltas.shape[-1]
-    wanted = tuple(any(needed[weight::each]) for weight in range(each))  # of one direction, of both
+    # of one direction, of both
+    wanted = *(any(needed[weight::each]) for weight in range(each)), *[False] * (4 - each), any(of_units)
     laid_out = _gradient_layout(of_cell, units, features, rows.total, directions, wanted, limits.multiprocessors)
     all_sizes = directions * laid_out.size
     flat = input.new_empty(all_sizes)
@@ -53,10 +70,10 @@ def weight_gradients(
         of_order = of_places + 4 * direction * rows.total
         fields.append(
             (
-                *(rows.total, units, of_cell.gates, of_cell.apart, features),
+                *(rows.total, units, of_cell.gates, of_cell.apart, features, of_cell.inputs[0]),
                 *(of_deltas + 4 * direction * rows.total * width, of_order, of_order + 4 * directions * rows.total),
-                *(address(input), address(output, direction * units), directions * units),
-                *(address(h_0, direction * rows.batch * units), *of_weights),
+                *(address(input), fed_back.rows + 4 * direction * fed_back.direction, fed_back.width),
+                *(fed_back.first and fed_back.first + 4 * direction * rows.batch * units, *of_weights),
                 *(all_sizes, laid_out.groups_at_once),
             )
         )
@@ -69,19 +86,25 @@ def weight_gradients(
         queue.launch(_ADD, (-(-all_sizes // _ADD.threads), 1, 1), _ADD.threads, 0, arguments)
     pieces = iter(flat.split(laid_out.sizes * directions))
     gate_rows = of_cell.gates * units
-    shapes = ((gate_rows, features), (gate_rows, units), (gate_rows,), (gate_rows,))[:each] * directions
-    of_all = [next(pieces) if want else None for want in wanted * directions]
-    return [
-        piece.view(shape) if need and piece is not None else None
-        for piece, shape, need in zip(of_all, shapes, needed, strict=True)
+    shapes = (gate_rows, features), (gate_rows, units), (gate_rows,), (gate_rows,), (of_cell.inputs[0], units)
+    # of each direction its weights, and all that it is given by unit
+    of_all = [
+        [next(pieces).view(shape) if want else None for want, shape in zip(wanted, shapes, strict=True)]
+        for _ in range(directions)
     ]
+    weights = [x for *of_weights, _ in of_all for x in of_weights[:each]]
+    inputs = [x for *_, of_inputs in of_all for x in ([] if of_inputs is None else of_inputs)]
+    return (
+        [x if need else None for x, need in zip(weights, needed, strict=True)],
+        [x if need else None for x, need in zip(inputs or [None] * len(of_units), of_units, strict=True)],
+    )
 
 
 class _GradientLayout(NamedTuple):
     """Where the gradients of a direction's weights stand among all, and how their sums are shared out."""
 
     sizes: list[int]  # of those that are wanted
-    starts: tuple[int | None, ...]  # of weight_ih, weight_hh, bias_ih and bias_hh
+    starts: tuple[int | None, ...]  # of weight_ih, weight_hh, bias_ih, bias_hh and what is given by unit
     size: int  # of all
     tiles: int
     splits: int  # of the groups of rows, which are then added
@@ -99,14 +122,15 @@ def _gradient_layout(
     multiprocessors: int,
 ) -> _GradientLayout:
     gate_rows = of_cell.gates * units
-    all_sizes = gate_rows * features, gate_rows * units, gate_rows, gate_rows
+    unit_inputs = of_cell.inputs[0] * units
+    all_sizes = gate_rows * features, gate_rows * units, gate_rows, gate_rows, unit_inputs
     sizes: list[int] = []
-    starts: list[int | None] = [None] * 4
+    starts: list[int | None] = [None] * len(all_sizes)
     for weight, want in enumerate(wanted):
         if want:
             starts[weight] = sum(sizes)
             sizes.append(all_sizes[weight])
-    down, width = -(-gate_rows // _GRADIENT_TILE), (of_cell.gates + of_cell.apart) * units
+    down, width = -(-gate_rows // _GRADIENT_TILE), (of_cell.gates + of_cell.apart) * units + unit_inputs
     columns = [k for k, want in zip((features, units), wanted, strict=False) if want]
     tiles = sum(down * -(-k // _GRADIENT_TILE) for k in columns)
     tiles += -(-width // _SUM.threads) if any(wanted[2:]) else 0

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from elman.ops._cells import EngineCell
 from elman.ops._cuda._plan import Limits, Plan, plan
+from elman.ops._cuda._programs import KernelCell, cell_of
 
 __all__ = [
     "Kernel",
@@ -30,11 +31,16 @@ _MOST_ROWS = (1 << 31) - 1  # whose places are 32-bit numbers
 
 
 class Kernel(NamedTuple):
-    """A function of ``engine/cuda``, the struct it takes and the most threads of its blocks."""
+    """A function of ``engine/cuda``, the struct it takes and the most threads of its blocks.
+
+    Args:
+        text: C++ that it needs besides: the class of a cell that is a program.
+    """
 
     function: str
     arguments: str
     threads: int
+    text: str = ""
 
 
 _VALUES = 248  # of a FillArguments; kernels take 4 KB of arguments
@@ -59,20 +65,20 @@ class Launcher(Protocol):
 
 def is_within(launcher: Launcher, cell: EngineCell, device: torch.device, hidden_size: int, rows: int) -> bool:
     """Whether the device has room for a layer's steps, forward and back."""
-    limits = launcher.limits(device)
+    of_kernel, limits = cell_of(cell, hidden_size), launcher.limits(device)
     return (
         0 < rows <= _MOST_ROWS
-        and forward_plan(cell, hidden_size, 1, limits) is not None
-        and backward_plan(cell, hidden_size, 1, limits) is not None
+        and forward_plan(of_kernel, hidden_size, 1, limits) is not None
+        and backward_plan(of_kernel, hidden_size, 1, limits) is not None
     )
 
 
-def forward_plan(of_cell: EngineCell, units: int, batch: int, limits: Limits) -> Plan | None:
-    return plan(units, of_cell.gates * units, units if of_cell.states > 1 else 0, batch, limits)
+def forward_plan(cell: KernelCell, units: int, batch: int, limits: Limits) -> Plan | None:
+    return plan(units, cell.gates * units, cell.carried[0] * units + cell.sums[0], batch, limits)
 
 
-def backward_plan(of_cell: EngineCell, units: int, batch: int, limits: Limits) -> Plan | None:
-    return plan(of_cell.gates * units, units, units if of_cell.gates > 1 else 0, batch, limits)
+def backward_plan(cell: KernelCell, units: int, batch: int, limits: Limits) -> Plan | None:
+    return plan(cell.gates * units, units, cell.carried[1] * units + cell.sums[1], batch, limits)
 
 
 class Rows(NamedTuple):

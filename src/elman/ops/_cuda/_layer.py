@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from elman import _gate
-from elman.ops._calls import Call, every_further
+from elman.ops._calls import Call, every_further, split
 from elman.ops._cuda._calls import backward, forward
 from elman.ops._cuda._launches import Launcher
 from elman.ops._differentiable import differentiable_backward
@@ -42,8 +42,9 @@ def run(
 
 def _run(asked: _Asked, tensors: Sequence[Tensor | None], keeps: bool) -> tuple[tuple[Tensor, ...], Tensor | None]:
     call = asked.call
-    input, h_0, c_0, *weights = map(_contiguous, tensors)
-    results, kept = forward(asked.launcher, call, input, h_0, c_0, weights, keeps)
+    input, h_0, c_0, *given = map(_contiguous, tensors)
+    weights, inputs = split(call, given)
+    results, kept = forward(asked.launcher, call, input, h_0, c_0, weights, keeps, *inputs)
     if asked.every:
         results = *results, every_further(call, kept, results[0])
     if asked.output_batch_first:
@@ -80,7 +81,9 @@ class _Layer(torch.autograd.Function):
             # PyTorch's operations
             d_results = (d_output, *d_results[1:])
             return None, *differentiable_backward(call, tensors, tensors, d_results, needed)
-        input, h_0, c_0, *weights = map(_contiguous, tensors)
-        matrices = [weight for weight in weights if weight.dim() == 2]
+        input, h_0, c_0, *given = map(_contiguous, tensors)
+        weights, inputs = split(call, given)
+        each = len(weights) // call.directions
+        matrices = [matrix for first in range(0, len(weights), each) for matrix in weights[first : first + 2]]
         arriving = [*map(_contiguous, (d_output, d_h_n, d_c_n))]
-        return None, *backward(launcher, call, input, h_0, c_0, matrices, output, kept, arriving, needed)
+        return None, *backward(launcher, call, input, h_0, c_0, matrices, output, kept, arriving, needed, *inputs)
