@@ -8,10 +8,11 @@ __all__ = ["follow_environment", "use_cuda_engine"]
 
 
 def use_cuda_engine(use: bool = True) -> bool:
-    """Have ``RNN``, ``GRU``, ``LSTM`` and their cells compute float32 on NVIDIA's GPUs to the bits of the CPU.
+    """Have ``RNN``, ``GRU``, ``LSTM``, their cells and ``Recurrent`` compute on NVIDIA's GPUs to the bits of the CPU.
 
-    Experimental: no GPU has run it yet. ``ELMAN_CUDA=1`` in the environment does the same, once there is something on a
-    GPU to compute. It needs the extra ``cuda``; kernels are compiled when they are first needed, and kept.
+    That is in float32. Experimental: no GPU has run it yet. ``ELMAN_CUDA=1`` in the environment does the same, once
+    there is something on a GPU to compute. It needs the extra ``cuda``; kernels are compiled when they are first
+    needed, and kept.
 
     Args:
         use: False for PyTorch's kernels again, which are the default.
