@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from elman import _engine, nn
 from elman.cells import Cell, LayerNormLSTM, RateLeaky, learned
@@ -89,6 +90,20 @@ def test_more_rows_than_the_device_has_room_for_at_once_have_the_bits_of_the_cpu
     assert_engine_agrees(gpu, Case("lstm", 3, 1500, 5, 100), "cuda")
 
 
+def test_what_lies_beyond_32_bits_has_the_bits_of_the_cpu() -> None:
+    """4.3 billion numbers of output, 17 GB, of which the bits of two rows are compared: they hang on no others."""
+    if torch.cuda.mem_get_info()[0] < 40e9:
+        pytest.skip("needs 40 GB of the GPU's memory")
+    here, there = pair("tanh", 1, 64)
+    input = torch.randn(64, 1 << 20, 1, device="cuda")
+    with torch.no_grad():
+        output, h_n = there(input)
+        ends = [0, (1 << 20) - 1]
+        right, right_h_n = here(input[:, ends].cpu())
+        assert_same_bits(output[:, ends], right, "output")
+        assert_same_bits(h_n[:, ends], right_h_n, "h_n")
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_layers_give_the_bits_of_the_cpu_through_autograd(cell: str) -> None:
     here, there = pair(cell, 12, 20, num_layers=2, bidirectional=True, batch_first=True)
@@ -112,21 +127,29 @@ def test_1000_repetitions_have_one_result() -> None:
     assert int(differing) == 0
 
 
-def test_calls_run_on_the_current_stream_and_wait_for_nothing() -> None:
-    here, there = pair("lstm", 16, 64)
+@pytest.mark.parametrize("cell", CELLS)
+def test_calls_run_on_the_current_stream_and_wait_for_nothing(cell: str) -> None:
+    here, there = pair(cell, 16, 64)
     input = torch.randn(50, 8, 16)
-    on_gpu, streams, outputs = input.cuda(), [torch.cuda.Stream() for _ in range(4)], []
+    packed = pack_padded_sequence(input, [50, 50, 31, 30, 4, 2, 1, 1])
+    on_gpu, packed_there = input.cuda(), packed._replace(data=packed.data.cuda())
+    streams, found = [torch.cuda.Stream() for _ in range(4)], []
+    weights, gradient = [*there.parameters()], torch.ones(50, 8, 64, device="cuda")
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
         for stream in streams:
-            with torch.cuda.stream(stream), torch.no_grad():
-                outputs.append(there(on_gpu)[0])
+            with torch.cuda.stream(stream):
+                output = there(on_gpu)[0]
+                found.append([output, there(packed_there)[0].data, *torch.autograd.grad(output, weights, gradient)])
     finally:
         torch.cuda.set_sync_debug_mode("default")
     torch.cuda.synchronize()
-    for output in outputs:
-        assert_same_bits(output, here(input)[0], "stream")
+    output = here(input)[0]
+    right = [output, here(packed)[0].data, *torch.autograd.grad(output, [*here.parameters()], gradient.cpu())]
+    for of_stream in found:
+        for one, other in zip(of_stream, right, strict=True):
+            assert_same_bits(one, other, "stream")
 
 
 def test_a_graph_captures_and_repeats_a_call() -> None:
