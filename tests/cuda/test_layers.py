@@ -191,10 +191,9 @@ def test_the_cpus_road_makes_no_objects_for_other_devices(monkeypatch: pytest.Mo
     with torch.no_grad():
         of_layer = road(nn.RNN(4, 5), input)
         of_cell = road(nn.RNNCell(4, 5), input[0])
-    assert of_layer == [*before, "_run_padded", "_admitted_weights", "_run", "layer", "forward", "threads"]
-    assert of_cell == [*before, "_run", "step", "forward", "threads"]
-    of_gradients = ["_apart", "keep", "_together", "_inputs", "forward", "threads", "__init__"]
-    assert road(nn.RNN(4, 5), input) == [*of_layer[:-1], *of_gradients]
+    assert of_layer == [*before, "_run_at_once", "layer_if_admitted", "forward_if_admitted", "threads"]
+    assert of_cell == [*before, "_run", "step_if_admitted", "forward_if_admitted", "threads"]
+    assert road(nn.RNN(4, 5), input) == [*of_layer, "forward", "forward_kept", "threads"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="is of machines without a GPU")
