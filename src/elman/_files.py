@@ -46,10 +46,10 @@ def open_file(path: Path, within: Path | None = None, limit: int | None = None) 
         real = os.path.realpath(path, strict=True)
         if within is not None and not Path(real).is_relative_to(os.path.realpath(within)):
             raise InputError(f"{path}: expected a file within {within}, got a link that leads out of it")
-        _check_kind(path, os.stat(real))  # before it is opened: opening alone acts on some devices
+        _check_regular(path, os.stat(real))  # before it is opened: opening alone acts on some devices
         with open(os.open(real, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
             found = os.fstat(stream.fileno())
-            _check_kind(path, found)
+            _check_regular(path, found)
             if limit is not None and found.st_size > limit:
                 raise InputError(f"{path}: expected a file of at most {limit} bytes, got {found.st_size}")
             yield stream, found.st_size
@@ -68,7 +68,7 @@ def read_file(path: Path, within: Path | None = None, limit: int | None = None) 
     return content
 
 
-def _check_kind(path: Path, found: os.stat_result) -> None:
+def _check_regular(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise InputError(f"{path}: expected a file, got {FILE_TYPES.get(stat.S_IFMT(found.st_mode), 'none')}")
 

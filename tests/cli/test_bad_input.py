@@ -100,9 +100,10 @@ def test_options_of_no_use(elman, lines, words):
     assert not Path("m").exists()
 
 
-def test_a_format_of_no_use(elman, lines, model):
-    done = elman("predict", model, lines, "--format", "xml")
-    assert (done.code, done.err) == (2, "elman: --format: expected jsonl or tsv, got 'xml'\n")
+@pytest.mark.parametrize("format", ["xml", ""])
+def test_a_format_of_no_use(elman, lines, model, format):
+    done = elman("predict", model, lines, "--format", format)
+    assert (done.code, done.err) == (2, f"elman: --format: expected jsonl or tsv, got {format!r}\n")
 
 
 def test_places_that_cannot_be_written(elman, lines, monkeypatch):

@@ -3,6 +3,7 @@
 from argparse import ArgumentTypeError
 from pathlib import Path
 
+from elman._errors import OptionError
 from elman.cli._parser import Group
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "add_model",
     "add_notation",
     "add_threads",
+    "asked_format",
     "integer",
     "number",
     "use_threads",
@@ -56,10 +58,20 @@ def add_threads(group: Group) -> None:
     group.add_argument("--threads", metavar="N", type=integer, help="How many to use (default: one a core)")
 
 
+def asked_format(given: str | None, *formats: str) -> str:
+    """Return the format of the output that a person asked for, the first of these where none was.
+
+    Raises:
+        OptionError: it is none of them.
+    """
+    if given is not None and given not in formats:
+        raise OptionError("format", " or ".join(filter(None, (", ".join(formats[:-1]), formats[-1]))), given)
+    return given or formats[0]
+
+
 def use_threads(count: int | None) -> None:
     """Let predictions use so many threads."""
     from elman import InputError, set_num_threads
-    from elman._errors import OptionError
     from elman.runtime._threads import MOST
 
     if count is None:

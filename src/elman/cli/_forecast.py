@@ -4,7 +4,16 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from elman.cli._arguments import add_encoding, add_model, add_notation, add_threads, integer, number, use_threads
+from elman.cli._arguments import (
+    add_encoding,
+    add_model,
+    add_notation,
+    add_threads,
+    asked_format,
+    integer,
+    number,
+    use_threads,
+)
 from elman.cli._outputs import may_plot, require_places
 from elman.cli._parser import Commands, add_command
 from elman.cli._texts import use_utf_8
@@ -33,10 +42,10 @@ def add_forecast(commands: Commands) -> None:
 
 def forecast(options: Namespace) -> int:
     from elman._files import write_files
-    from elman.cli.kinds.forecaster import checked_format, read_context, say_doubt, warn_of_few, written
+    from elman.cli.kinds.forecaster import read_context, say_doubt, warn_of_few, written
     from elman.runtime import Forecaster
 
-    form = checked_format(options.format)
+    format = asked_format(options.format, "csv", "json")
     if options.plot and not may_plot(options.plot):
         return 1
     require_places((options.out, options.plot), options.overwrite)
@@ -46,7 +55,7 @@ def forecast(options: Namespace) -> int:
     context = model.following_training if options.file is None else read_context(model, options)
     say_doubt(model, options.model)
     found = model.forecast_after(context, options.horizon, options.coverage)
-    text = written(model, found, form)
+    text = written(model, found, format)
     if options.plot:
         from elman.cli._plot_forecast import plot
 

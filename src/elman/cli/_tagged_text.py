@@ -22,12 +22,12 @@ def marked_text(text: str, tokens: Sequence[Token], tags: Sequence[str], scheme:
         types: those to colour, each in a colour of its own; none for a text without colours.
     """
     pieces, end = [], 0
-    for kind, first, last in marked(tags, scheme):
+    for type_, first, last in marked(tags, scheme):
         start, stop = tokens[first].start, tokens[last - 1].end
         words = printable(text[start:stop])
-        mark = f"{words}/{printable(kind)}" if scheme == PLAIN else f"[{f'{words} {printable(kind)}'.rstrip()}]"
-        if kind in types:
-            mark = f"\x1b[{COLOURS[types.index(kind) % len(COLOURS)]}m{mark}\x1b[0m"
+        mark = f"{words}/{printable(type_)}" if scheme == PLAIN else f"[{f'{words} {printable(type_)}'.rstrip()}]"
+        if type_ in types:
+            mark = f"\x1b[{COLOURS[types.index(type_) % len(COLOURS)]}m{mark}\x1b[0m"
         pieces += [printable(text[end:start]), mark]
         end = stop
     return "".join([*pieces, printable(text[end:])])

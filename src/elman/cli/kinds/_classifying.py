@@ -4,17 +4,17 @@ import csv
 import math
 import sys
 import time
-from argparse import Namespace
 from collections.abc import Sequence
 from typing import Any
 
-from elman._errors import OptionError
 from elman.cli._classification import warn_of_unseen
 from elman.cli._texts import write_record
 from elman.cli._wording import printable
 from elman.runtime._classifiers.base import TrainedClassifier
 
-__all__ = ["form_of", "report", "size", "write_predictions"]
+__all__ = ["FORMATS", "report", "size", "write_predictions"]
+
+FORMATS = ("jsonl", "tsv")  # of predictions
 
 
 def report(classifier: TrainedClassifier, examples: Sequence[Any], labels: Sequence[str]) -> dict[str, Any]:
@@ -29,16 +29,8 @@ def report(classifier: TrainedClassifier, examples: Sequence[Any], labels: Seque
     return classification_report(labels, predicted, classes) | {"examples": len(examples), "seconds": seconds}
 
 
-def form_of(options: Namespace) -> str:
-    """Return the form of predictions that a person asked for."""
-    form: str = options.format or "jsonl"
-    if form not in ("jsonl", "tsv"):
-        raise OptionError("format", "jsonl or tsv", form)
-    return form
-
-
 def write_predictions(
-    classifier: TrainedClassifier, examples: Sequence[Any], key: str, names: Sequence[Any], form: str
+    classifier: TrainedClassifier, examples: Sequence[Any], key: str, names: Sequence[Any], format: str
 ) -> None:
     """Print the label and the probability of each example, and in JSON lines what it is known by."""
     probabilities = classifier.predict_proba(examples)
@@ -47,7 +39,7 @@ def write_predictions(
     for name, label, row in zip(names, classifier.classes[best].tolist(), probabilities, strict=True):
         # NaN, of a model with NaN in it, is no JSON
         probability = round(float(row.max()), 6) if math.isfinite(row.max()) else None
-        if form == "tsv":
+        if format == "tsv":
             writer.writerow([printable(str(label)) if sys.stdout.isatty() else label, probability])
         else:
             write_record({"label": label, "probability": probability, key: name})

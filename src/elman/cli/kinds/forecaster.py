@@ -14,6 +14,7 @@ import numpy as np
 
 from elman._errors import InputError, OptionError
 from elman._figures import counted
+from elman.cli._arguments import asked_format
 from elman.cli._given import given_file
 from elman.cli._wording import printable
 from elman.runtime import Forecaster, Trace
@@ -64,11 +65,11 @@ def show(report: dict[str, Any]) -> None:
 
 
 def predict(model: Forecaster, options: Namespace) -> None:
-    form = checked_format(options.format)
+    format = asked_format(options.format, "csv", "json")
     say_doubt(model, options.model)
     context = read_context(model, options)
     forecast = model.forecast_after(context)
-    sys.stdout.write(written(model, forecast, form))
+    sys.stdout.write(written(model, forecast, format))
     warn_of_few(forecast)
 
 
@@ -128,12 +129,6 @@ def say_doubt(model: Forecaster, folder: Path) -> None:
         print(f"{printable(str(folder))}: {model.settings.doubt}", file=sys.stderr)
 
 
-def checked_format(form: str | None) -> str:
-    if form not in (None, "csv", "json"):
-        raise OptionError("format", "csv or json", form)
-    return form or "csv"
-
-
 def _finite(value: float) -> float | None:
     """Return what JSON has a number for: a model with NaN in it forecasts NaN."""
     return value if math.isfinite(value) else None
@@ -145,10 +140,10 @@ def warn_of_few(forecast: Forecast) -> None:
         print(f"the intervals rest on {few} of the held-out part, and are rough", file=sys.stderr)
 
 
-def written(model: Forecaster, forecast: Forecast, form: str) -> str:
+def written(model: Forecaster, forecast: Forecast, format: str) -> str:
     """Return a forecast as CSV, a row a step, or as one JSON object."""
     targets, time_name = model.settings.targets, model.settings.columns.get("time") or "step"
-    if form == "json":
+    if format == "json":
         parts = {"values": forecast.values, "lower": forecast.lower, "upper": forecast.upper}
         per_target = {
             target: {name: [_finite(value) for value in array[:, column].tolist()] for name, array in parts.items()}

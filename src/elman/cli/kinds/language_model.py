@@ -8,6 +8,7 @@ from typing import Any
 
 from elman._errors import InputError, OptionError
 from elman._figures import counted
+from elman.cli._arguments import asked_format
 from elman.cli._given import given_file, given_text
 from elman.cli._texts import batches, read_texts, write_record
 from elman.runtime import LanguageModel, Trace
@@ -46,8 +47,7 @@ def show(report: dict[str, Any]) -> None:
 
 
 def predict(model: LanguageModel, options: Namespace) -> None:
-    if options.format not in (None, "jsonl"):
-        raise OptionError("format", "jsonl", options.format)
+    asked_format(options.format, "jsonl")
     with read_texts(options.file, options.text or "text", options.encoding) as (texts, is_ready):
         for batch in batches(texts, is_ready):
             for text in batch:

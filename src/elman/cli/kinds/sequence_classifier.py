@@ -5,9 +5,10 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from elman._errors import InputError, listed
+from elman.cli._arguments import asked_format
 from elman.cli._classification import show
 from elman.cli._given import example_of, given_file
-from elman.cli.kinds._classifying import form_of, report, size, write_predictions
+from elman.cli.kinds._classifying import FORMATS, report, size, write_predictions
 from elman.runtime import SequenceClassifier, Trace
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ def evaluate(classifier: SequenceClassifier, options: Namespace) -> dict[str, An
 
 
 def predict(classifier: SequenceClassifier, options: Namespace) -> None:
-    form = form_of(options)
+    format = asked_format(options.format, *FORMATS)
     found = _read(classifier, options, labelled=False)
-    write_predictions(classifier, found.values, "sequence", found.names, form)
+    write_predictions(classifier, found.values, "sequence", found.names, format)
 
 
 def describe(classifier: SequenceClassifier) -> dict[str, str]:

@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from elman._errors import OptionError
 from elman._figures import counted
+from elman.cli._arguments import asked_format
 from elman.cli._classification import warn_of_unseen
 from elman.cli._figures import figures_table
 from elman.cli._given import example_of, given_file, given_text
@@ -70,17 +70,16 @@ def show(report: dict[str, Any]) -> None:
 
 
 def predict(tagger: SequenceTagger, options: Namespace) -> None:
-    form = options.format or ("text" if sys.stdout.isatty() else "jsonl")
-    if form not in ("jsonl", "conll", "text"):
-        raise OptionError("format", "jsonl, conll or text", form)
+    default = "text" if sys.stdout.isatty() else "jsonl"
+    format = asked_format(default if options.format is None else options.format, "jsonl", "conll", "text")
     coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     types = sorted({span.type for tag in tagger.tags for span in marked([tag], tagger.settings.scheme)})
     for sentences in _sentences(tagger, options):
         of_tokens = [[token.text for token in sentence.tokens] for sentence in sentences]
         for sentence, tagged in zip(sentences, tagger.tag(of_tokens), strict=True):
-            if form == "jsonl":
+            if format == "jsonl":
                 write_record(_record(sentence, tagged, tagger.settings.scheme))
-            elif form == "conll":
+            elif format == "conll":
                 _write_columns(sentence, tagged)
             else:
                 scheme, colours = tagger.settings.scheme, types if coloured else ()
@@ -146,12 +145,12 @@ def _record(sentence: _Sentence, tagged: Tagged, scheme: str) -> dict[str, Any]:
     if scheme == PLAIN:
         return record | {"probabilities": [_probability([logarithm]) for logarithm in tagged.logarithms.tolist()]}
     spans = []
-    for kind, first, last in marked(tagged.tags, scheme):
+    for type_, first, last in marked(tagged.tags, scheme):
         tokens = sentence.tokens[first:last]
         start, end = tokens[0].start, tokens[-1].end
         places = {"start": start, "end": end} if sentence.is_raw else {"start": first, "end": last}
         probability = _probability(tagged.logarithms[first:last].tolist())
-        spans.append({"type": kind, "text": sentence.text[start:end], **places, "probability": probability})
+        spans.append({"type": type_, "text": sentence.text[start:end], **places, "probability": probability})
     return record | {"spans": spans}
 
 

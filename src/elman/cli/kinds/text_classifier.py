@@ -5,10 +5,11 @@ from argparse import Namespace
 from typing import Any
 
 from elman._figures import counted
+from elman.cli._arguments import asked_format
 from elman.cli._classification import show
 from elman.cli._given import given_text
 from elman.cli._texts import batches, read_texts
-from elman.cli.kinds._classifying import form_of, report, size, write_predictions
+from elman.cli.kinds._classifying import FORMATS, report, size, write_predictions
 from elman.runtime import TextClassifier, Trace
 
 __all__ = ["OPTIONS", "describe", "evaluate", "predict", "show", "trace"]
@@ -26,12 +27,12 @@ def evaluate(classifier: TextClassifier, options: Namespace) -> dict[str, Any]:
 
 
 def predict(classifier: TextClassifier, options: Namespace) -> None:
-    form, column = form_of(options), options.text or classifier.columns.get("text", "text")
+    format, column = asked_format(options.format, *FORMATS), options.text or classifier.columns.get("text", "text")
     cut = 0
     with read_texts(options.file, column, options.encoding) as (texts, is_ready):
         for batch in batches(texts, is_ready):
             cut += sum(_is_cut(classifier, text) for text in batch)
-            write_predictions(classifier, batch, "text", batch, form)
+            write_predictions(classifier, batch, "text", batch, format)
     if cut:
         print(f"cut to {classifier.max_length} tokens: {counted(cut, 'text')}", file=sys.stderr)
 
