@@ -58,7 +58,7 @@ def test_every_kernel_is_compiled_for_every_architecture(function: str, architec
 @pytest.mark.parametrize(
     ("name", "architecture"),
     [
-        ("LayerNormLSTM", "sm_90"),
+        ("LayerNormRNN", "sm_90"),
         *(pytest.param(name, of, marks=pytest.mark.slow) for name in OWN_CELLS for of in ARCHITECTURES),
     ],
 )

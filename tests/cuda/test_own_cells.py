@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from elman import _engine, nn
-from elman.cells import LayerNormGRU, PeepholeLSTM, Program
+from elman import _engine, _gate, nn
+from elman.cells import CoupledLSTM, LayerNormGRU, PeepholeLSTM, Program
 from elman.ops import _cuda
 from elman.ops._back_ends import BACK_ENDS, BackEnd
 from elman.ops._calls import Call
@@ -74,6 +74,22 @@ def test_a_layer_over_the_kernels_has_the_cpus_bits_through_autograd(programs: l
     )
     for one, other in zip(of_found, of_expected, strict=True):
         assert_same_bits(one, other, name)
+
+
+def test_a_network_over_the_kernels_has_the_cpus_bits(programs: list[Kernel], monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = nn.Recurrent(CoupledLSTM(), 5, 10, num_layers=2, bidirectional=True, batch_first=True)
+    input, shim = torch.randn(4, 6, 5), Shim(LIMITS["CoupledLSTM"], programs=programs)
+
+    def results() -> list[Tensor]:
+        output, (h_n, c_n) = layer(input, lengths=[6, 2, 0, 5])
+        return [output, h_n, c_n, *torch.autograd.grad(output.square().sum() + c_n.sum(), [*layer.parameters()])]
+
+    expected = results()
+    monkeypatch.setattr(_gate, "is_for_the_engine", lambda input: False)  # as of tensors that are elsewhere
+    monkeypatch.setitem(BACK_ENDS, "cpu", _cuda.back_end(shim))
+    for one, other in zip(results(), expected, strict=True):
+        assert_same_bits(one, other, "network")
+    assert sum("program" in name for name in shim.launched) == 4  # of either layer, forward and back
 
 
 @pytest.mark.parametrize("place", range(13))
