@@ -79,12 +79,15 @@ class RowGroups {
     const std::int64_t even = schedule_.batch() * group / count_;
     if (!schedule_.is_packed() || group == 0 || group == count_) return even;
     const std::int64_t share = schedule_.total_rows() * group / count_;
-    std::int64_t first = larger(even - room_, group), last = even;  // the longest are the first: never behind `even`
+    const std::int64_t least = larger(even - room_, group);
+    std::int64_t first = least, last = even;  // the longest are the first: never behind `even`
     while (first < last) {
       const std::int64_t middle = (first + last) / 2;
       schedule_.rows_before(middle) < share ? first = middle + 1 : last = middle;
     }
-    return first;
+    const bool is_nearer_before =
+        first > least && schedule_.rows_before(first - 1) + schedule_.rows_before(first) > 2 * share;
+    return is_nearer_before ? first - 1 : first;
   }
 
  private:
