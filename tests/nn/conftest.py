@@ -27,12 +27,14 @@ def _one_thread() -> Iterator[None]:
 def engine_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """``forward`` and ``backward`` for each call of the engine, in their order."""
     found: list[str] = []
-    for name in ("forward", "backward"):
+    for name in ("forward", "forward_kept", "forward_if_admitted", "backward"):
         engine = getattr(_calls, f"_{name}")
 
         def counted(*given: Any, name: str = name, engine: Any = engine) -> Any:
-            found.append(name)
-            return engine(*given)
+            results = engine(*given)
+            if isinstance(results, tuple):  # else the engine has not been called
+                found.append(name.partition("_")[0])
+            return results
 
         monkeypatch.setattr(_calls, f"_{name}", counted)
     return found
