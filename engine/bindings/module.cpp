@@ -18,7 +18,8 @@ NB_MODULE(_engine, m) {
   define_output(m);
   define_pieces(m);
   define_tensors(m);
-  define_tensor_layer(m);
+  define_tensor_forward(m);
+  define_tensor_backward(m);
   define_tensor_linear(m);
   m.def("instruction_sets", &elman::instruction_sets, "The instruction sets that this machine has, best first.");
   m.def("instruction_set", &elman::instruction_set, "The instruction set in use; the variable ELMAN_ISA forces one.");

@@ -12,5 +12,6 @@ void define_network(nb::module_& m);
 void define_output(nb::module_& m);
 void define_pieces(nb::module_& m);
 void define_tensors(nb::module_& m);
-void define_tensor_layer(nb::module_& m);
+void define_tensor_forward(nb::module_& m);
+void define_tensor_backward(nb::module_& m);
 void define_tensor_linear(nb::module_& m);

@@ -45,6 +45,18 @@ struct AnyCell {
   }
 };
 
+inline AnyCell any_cell(const elman::Program& program, nb::handle unit_inputs, nb::handle step_inputs,
+                        nb::handle row_inputs) {
+  return {.program = &program, .unit_inputs = unit_inputs, .step_inputs = step_inputs, .row_inputs = row_inputs};
+}
+
+// The dtype is the input's, whose sizes are good until Python runs.
+inline TensorView viewed(nb::handle input) {
+  TensorView view;
+  require(TensorView::read(input, view), "input: expected a plain tensor");
+  return view;
+}
+
 // A sequence: (steps, batch, features), packed (rows, features), or one step (batch, features). With places it is
 // packed and its rows lie among padded ones.
 class Call {
