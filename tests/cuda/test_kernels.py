@@ -92,6 +92,12 @@ def test_zeros_of_either_sign_and_what_is_tiny_huge_or_not_finite_have_the_engin
     assert_engine_agrees(Shim((HOPPER, SMALL)[seed // 4]), case, given=given)
 
 
+def test_a_bias_whose_gradient_is_infinite_has_the_engines_bits() -> None:
+    given = arguments(case := Case("tanh", 1, 3, 2, 4))
+    given.d_output[0, 1, 2] = float("inf")
+    assert_engine_agrees(Shim(), case, given=given)
+
+
 def test_what_is_not_finite_stays_in_its_row() -> None:
     case = Case("lstm", 3, 4, 5, 33)
     given, shim = arguments(case), Shim(SMALL)
