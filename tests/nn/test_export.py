@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.export import Dim, export
+from torch.func import vmap
 from torch.utils._pytree import tree_leaves
 
 import elman.nn
@@ -63,6 +64,22 @@ def test_an_exported_program_of_a_cell_runs(kind: str) -> None:
     program = export(cell, (torch.randn(2, 3),), dynamic_shapes=({0: BATCH},))
     input = torch.randn(4, 3)
     assert_same(program.module()(input), cell(input))
+
+
+class Members(torch.nn.Module):
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.layer = getattr(elman.nn, kind)(3, 5)
+
+    def forward(self, inputs: Tensor) -> Any:
+        return vmap(self.layer)(inputs)
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM", "RNNCell"])
+def test_a_module_that_calls_vmap_is_exported(kind: str) -> None:
+    model, inputs = Members(kind), torch.randn(3, *(4,) * (not kind.endswith("Cell")), 2, 3)
+    program = export(model, (inputs,), strict=False)  # strict none is, of PyTorch's own layers neither
+    assert_same(program.module()(2 * inputs), model(2 * inputs))
 
 
 @pytest.mark.slow  # a C++ compiler runs

@@ -1,6 +1,7 @@
 """torch.compile takes a model with our layers whole, forward and backward, and the engine runs in it."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from torch._functorch.aot_autograd import make_boxed_func
 from torch.func import grad, jvp, vmap
 from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils._pytree import tree_leaves
+from torch.utils.checkpoint import checkpoint
 
 import elman.nn
 from elman.nn._pytorch import RECURRENT
@@ -217,6 +219,69 @@ def test_a_compiled_model_trains() -> None:
     assert losses[0] > losses[-1]
 
 
+def dropping(kind: str) -> torch.nn.Module:
+    return getattr(elman.nn, kind)(3, 5, 3, dropout=0.4)  # type: ignore[no-any-return]
+
+
+DROPPED = {
+    "lengths": {"lengths": torch.tensor([2, 6, 0])},
+    "resets": {"resets": torch.tensor([[1, 0, 0], [0, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 0], [0, 1, 0]]).bool()},
+    "all full": {"lengths": torch.tensor([6, 6, 6])},
+    "all empty": {"lengths": torch.tensor([0, 0, 0])},
+}
+DROPPED["both"] = DROPPED["lengths"] | DROPPED["resets"]
+
+
+@pytest.mark.parametrize(("kind", "asked"), [("GRU", "lengths"), ("RNN", "resets"), *(("LSTM", by) for by in DROPPED)])
+def test_dropout_of_lengths_and_resets_draws_the_masks_of_eager_calls(kind: str, asked: str) -> None:
+    module = dropping(kind)
+    compiled = torch.compile(module, backend="aot_eager", fullgraph=True)
+    found = [
+        [*results(partial(function, **DROPPED[asked]), module, torch.ones(6, 3, 3), ()), torch.rand(3)]
+        for function in (compiled, module)
+    ]
+    assert all(map(torch.equal, *found))
+
+
+def test_equal_calls_in_one_graph_drop_by_masks_of_their_own() -> None:
+    module, lengths = dropping("GRU"), torch.tensor([6, 4])
+
+    def twice(x: Tensor) -> Any:
+        return module(x, lengths=lengths)[0], module(x, lengths=lengths)[0]
+
+    for function in (twice, torch.compile(twice, backend="aot_eager", fullgraph=True)):
+        assert not torch.equal(*function(torch.randn(6, 2, 3)))
+
+
+def test_a_checkpoint_draws_the_same_masks_again() -> None:
+    module, lengths = dropping("GRU"), torch.tensor([6, 4])
+
+    def plain(x: Tensor) -> Any:
+        return module(x, lengths=lengths)
+
+    def kept(x: Tensor) -> Any:
+        return checkpoint(plain, x, use_reentrant=False)
+
+    compiled = torch.compile(kept, backend="aot_eager", fullgraph=True)
+    assert all(map(torch.equal, *(results(f, module, torch.ones(6, 2, 3), ()) for f in (compiled, plain))))
+
+
+@pytest.mark.parametrize("randomness", ["same", "different"])
+def test_members_of_a_compiled_vmap_drop_as_they_are_asked_to(randomness: str) -> None:
+    module, lengths = dropping("GRU"), torch.tensor([6, 4])
+    of_members = vmap(lambda x: module(x, lengths=lengths)[0], randomness=randomness)
+    found = torch.compile(of_members, backend="aot_eager", fullgraph=True)(torch.ones(2, 6, 2, 3))
+    assert torch.equal(*found) == (randomness == "same")
+    assert not found[:, 4:, 1].any()
+
+
+def test_dropout_of_members_is_refused_where_a_vmap_allows_nothing_random() -> None:
+    module, lengths = dropping("GRU"), torch.tensor([6, 4])
+    of_members = vmap(lambda x: module(x, lengths=lengths)[0])
+    with pytest.raises(torch._dynamo.exc.TorchRuntimeError, match="randomness error mode"):
+        torch.compile(of_members, backend="aot_eager", fullgraph=True)(torch.ones(2, 6, 2, 3))
+
+
 @pytest.mark.slow  # a C++ compiler runs
 def test_inductor_compiles_a_model_of_layers_and_cells() -> None:
     module, *given = with_lengths("LSTM")
@@ -237,8 +302,7 @@ def test_fake_tensors_go_through_the_operators(kind: str) -> None:
 def test_a_vmap_compiles_whole_and_what_is_compiled_goes_under_vmap(kind: str) -> None:
     module, input = getattr(elman.nn, kind)(3, 5), torch.randn(3, *(4,) * (not kind.endswith("Cell")), 2, 3)
     expected = tree_leaves(vmap(module)(input))
-    # a function: of a module vmap asks for its repr, which dynamo cannot look into, of PyTorch's layers neither
-    inside = torch.compile(vmap(lambda x: module(x)), backend="aot_eager", fullgraph=True)
+    inside = torch.compile(vmap(module), backend="aot_eager", fullgraph=True)
     outside = vmap(torch.compile(module, backend="aot_eager"))  # not fullgraph: PyTorch refuses all of that kind
     for function in (inside, outside):
         assert all(map(torch.equal, tree_leaves(function(input)), expected))

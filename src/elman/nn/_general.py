@@ -20,6 +20,7 @@ from elman.nn._given import flags_of, lengths_of, on_cpu
 from elman.nn._layouts import Layout, Packed, Padded, Traced, cut, cut_tensors
 from elman.ops import _calls, _operators
 from elman.ops._cells import BUILT_IN
+from elman.ops._dropout import dropped
 
 if TYPE_CHECKING:
     from elman.nn._recurrent import Layer
@@ -71,7 +72,7 @@ def run(
     final, states = [], []
     for index, of_layer in enumerate(given):
         if index and drops:
-            rows = dropout(rows, layer.dropout, True)
+            rows = _dropped(rows, layer.dropout, layout)
         pairs = [*zip(of_layer, call.at_resets[index], strict=True)]
         before = [layout.begin(*pair) for pair in pairs]
         output, *after = (run_layer or _run_layer)(call, index, rows, before)
@@ -82,6 +83,12 @@ def run(
             states.append([layout.back(each) for each in every])
     last = states[-1][0] if states and rows is output else layout.back(rows)
     return _as_asked(layer, last, final, states if return_states else None, is_batched)
+
+
+def _dropped(rows: Tensor, p: float, layout: Layout) -> Tensor:
+    if isinstance(layout, Traced) and not layout.is_plain:
+        return dropped(rows, p=p, **layout.cuts)
+    return dropout(rows, p, True)
 
 
 def _as_asked(

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.ops._pieces import Padded, Pieces, cut, cut_tensors, expanded
 
-__all__ = ["Layout", "Packed", "Padded", "Pieces", "Traced", "cut", "cut_tensors"]
+__all__ = ["Layout", "Packed", "Padded", "Pieces", "Traced", "cut", "cut_tensors", "expanded"]
 
 
 class Layout(Protocol):
@@ -42,7 +42,7 @@ class Layout(Protocol):
 
     def begin(self, given: Tensor | None, at_resets: Tensor | None) -> Tensor | None:
         """The states (directions, pieces, width) in which the pieces begin, from those of the sequences and the one
-        (directions, width) in place of what is not given; None counts as zeros."""
+        (directions, width), or (directions, batch, width), in place of what is not given; None counts as zeros."""
 
     def end(self, final: Tensor, given: Tensor | None, at_resets: Tensor | None) -> Tensor:
         """The states (directions, batch, width) after each sequence's last step."""

@@ -18,7 +18,7 @@ from elman._errors import shown
 from elman.cells import Cell, Learned
 from elman.nn import _fx, _general
 from elman.nn._additions import Additions, check_flags, widths_of
-from elman.nn._layouts import Layout, Packed, Padded, Traced
+from elman.nn._layouts import Layout, Packed, Padded, Traced, expanded
 from elman.nn._weights import set_values
 from elman.ops._calls import apart
 from elman.ops._program import Operands, program_if_admitted, program_layer
@@ -267,12 +267,13 @@ class Recurrent(Additions, Module):
         ]
         at_resets = call.at_resets[index]
         if len(program.results) > len(before) and isinstance(layout, Traced):
-            before = self._begun(before, at_resets, layout)
-        further = self._further(before, dict(zip(of_sequences, zip(*by_sequence, strict=True), strict=True)))
+            before = [Padded.begin(layout, *pair) for pair in zip(before, at_resets, strict=True)]
+            at_resets = [expanded(state, layout.batch) for state in at_resets]
+        masks = dict(zip(of_sequences, zip(*by_sequence, strict=True), strict=True))
         operands = Operands(
             rows,
-            [*before, *further],
-            [*at_resets, *[None] * len(further)],
+            [*before, *self._further(before, masks)],
+            [*at_resets, *(self._further(at_resets, masks) if cuts else [])],
             weights,
             of_units,
             by_step,
@@ -281,18 +282,12 @@ class Recurrent(Additions, Module):
         states, last = program_layer(program, width, call.batch_sizes, operands, call.every, **cuts)
         return [states[0], *last, *states[1:]]
 
-    def _begun(self, before: _general.States, at_resets: _general.States, layout: Traced) -> _general.States:
-        """The states before the first step, where what is fed back is more than a state and steps are traced."""
-        if layout.resets is not None and self.learn_initial_state:
-            raise ValueError("resets: expected no learned initial states beside a mask of them in what is traced")
-        return [Padded.begin(layout, *pair) for pair in zip(before, at_resets, strict=True)]
-
-    def _further(self, before: list[Tensor | None], by_sequence: dict[str, tuple[Tensor, ...]]) -> list[Tensor | None]:
-        """What is fed back at the first step, where the program is handed it beside the states."""
+    def _further(self, states: list[Tensor | None], by_sequence: dict[str, tuple[Tensor, ...]]) -> list[Tensor | None]:
+        """What is fed back of these states, where the program is handed it beside them."""
         cell = self.cell
-        if len(cell.program.results) == len(before):
+        if len(cell.program.results) == len(states):
             return []
-        state = before[cell._fed_back_index()]
+        state = states[cell._fed_back_index()]
         return [None if state is None else cell._feed(state, lambda name: torch.stack(by_sequence[name]))]
 
     def _of_steps(self, name: str, inputs: dict[str, Any], width: int, rows: Tensor, layout: Layout) -> Tensor:
@@ -319,7 +314,10 @@ class Recurrent(Additions, Module):
         return layout.of_pieces(given.to(rows.dtype))
 
     def _drawn(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        drawn: Tensor | None = self.cell._drawn(name, like.new_empty(shape), self.training)
+        if _gate.is_traced(like):  # of two draws that are alike the compiler makes one, but where empty() comes in
+            like = like.new_empty(0) + torch.empty(0, dtype=like.dtype, device=like.device)
+        empty = like.new_empty(shape)
+        drawn: Tensor | None = self.cell._drawn(name, empty, self.training)
         if drawn is None:
             raise TypeError(f"{name}: expected to be given, for {type(self.cell).__name__} does not draw it")
         return drawn

@@ -27,8 +27,8 @@ class Arguments(NamedTuple):
         lengths: of padded input the steps of each sequence, ``(batch)``, int64. What lies behind them is not read, and
             the output there is zeros.
         resets: of padded input before which steps the states are set to the following, ``(steps, batch)``, boolean.
-        h_reset, c_reset: as ``h_0`` and ``c_0`` without the batch; None counts as zeros. Read with ``lengths`` or
-            ``resets`` only, where they also stand for an initial state that is None.
+        h_reset, c_reset: as ``h_0`` and ``c_0``, or both without the batch; None counts as zeros. Read with ``lengths``
+            or ``resets`` only, where they also stand for an initial state that is None.
         cell: :attr:`~elman.ops._cells.EngineCell.text`.
         directions: 1 or 2.
         every: whether the states but the first are returned after every step.

@@ -30,15 +30,16 @@ _MOST_BY_ROW = 8  # inputs of a program, of the engine
 
 def forward(run: _Run, keeps: bool, arguments: Arguments, dims: _Dims, members: int) -> _Results:
     """Of ``elman::layer``."""
-    if _are_members(dims, _are_shared(arguments)):
+    if _are_members(dims, _are_shared(arguments, dims)):
         return _of_each(lambda flat: run(*arguments.having(flat), keeps), arguments.flat, dims, members)
     return _unfolded(run(*_folded(arguments, dims, members), keeps), members)
 
 
 def backward(run: _Run, call: Backward, dims: _Dims, members: int) -> _Results:
     """Of ``elman::layer_backward``."""
-    arguments, needed, shared = call.arguments, call.needed, _are_shared(call.arguments)
+    arguments, needed = call.arguments, call.needed
     results = *call.d_results, call.output, call.kept
+    shared = _are_shared(arguments, dims[len(results) :])
     learns = any(map(and_, needed, shared))
     # what is shared has its gradients made of the deltas here, which are the engine's and have no gradients themselves
     if _are_members(dims[len(results) :], shared) or (
@@ -51,11 +52,12 @@ def backward(run: _Run, call: Backward, dims: _Dims, members: int) -> _Results:
     return _of_all(run, call, members) if learns else _unfolded(run(*call.as_given), members)
 
 
-def _are_shared(arguments: Arguments) -> list[bool]:
-    """Of each tensor whether all rows share it: weights and what is given by unit, and the states at resets."""
-    given = len(arguments.given)
+def _are_shared(arguments: Arguments, dims: _Dims) -> list[bool]:
+    """Of each tensor whether all rows share it: weights, what is given by unit, states at resets without a batch."""
+    given, h_reset, dim = len(arguments.given), arguments.h_reset, dims[6]
+    at_resets = h_reset is None or h_reset.dim() - (dim is not None) == 2
     of_rows = arguments.directions * sum(inputs_of_text(arguments.cell)[1:])
-    return [False] * 6 + [True] * 2 + [True] * (given - of_rows) + [False] * of_rows
+    return [False] * 6 + [at_resets] * 2 + [True] * (given - of_rows) + [False] * of_rows
 
 
 def _are_members(dims: _Dims, shared: Sequence[bool]) -> bool:
@@ -81,7 +83,7 @@ def _folded(arguments: Arguments, dims: _Dims, members: int) -> Arguments:
     batch_sizes, lengths, resets = arguments[1:4]
     if dims[1] is not None:
         raise ValueError("batch_sizes: expected the same for all members of a vmap, got some for each")
-    shared = _are_shared(arguments)
+    shared = _are_shared(arguments, dims)
     flat = [
         x if is_shared else _fold(x, dim, members)
         for x, dim, is_shared in zip(arguments.flat, dims, shared, strict=True)
@@ -101,10 +103,16 @@ def _fold(x: Any, dim: int | None, members: int) -> Any:
 
 
 def _unfold(x: Tensor, members: int) -> tuple[Tensor, int | None]:
-    """The inverse of :func:`_fold`: (…, rows, members, features), and where the members are."""
-    if x.dim() < 2:
-        return x, None
-    return x.unflatten(-2, (x.shape[-2] // members, members)), x.dim() - 1
+    """The inverse of :func:`_fold`: (members, …, rows, features), and where the members are.
+
+    They come first, as in what PyTorch's own rules return: its export of a vmap knows no other place.
+    """
+    return (x, None) if x.dim() < 2 else (_members_apart(x, members).movedim(-2, 0), 0)
+
+
+def _members_apart(x: Tensor, members: int) -> Tensor:
+    apart: Tensor = x.unflatten(-2, (x.shape[-2] // members, members))
+    return apart
 
 
 def _unfolded(results: Sequence[Tensor], members: int) -> _Results:
@@ -147,9 +155,9 @@ def _of_all(run: _Run, call: Backward, members: int) -> _Results:
     of_given = {place: _unfold(next(found), members) for place in of_rows}
     for place in units:
         if place in of_given:
-            of_given[place] = of_given[place][0].sum(0), 0
+            of_given[place] = of_given[place][0].sum(1), 0
     if learns:
-        deltas, _ = _unfold(next(found), members)
+        deltas = _members_apart(next(found), members)
         of_weights = _weight_gradients(deltas, call, [needs[place] for place in weights])
         of_given |= {place: (x, 0) for place, x in zip(weights, of_weights, strict=True) if x is not None}
     gradients += [of_given[place] for place in range(len(given)) if needs[place]]

@@ -21,7 +21,7 @@ from elman.ops._arguments import Arguments, Backward
 from elman.ops._calls import Call, apart, composed, one_step, together
 from elman.ops._cells import BUILT_IN
 from elman.ops._layer import run as layer_eagerly
-from elman.ops._pieces import Padded, check_lengths, cut
+from elman.ops._pieces import Padded, cut_by
 from elman.ops._registered import register
 
 __all__ = ["layer", "run", "step", "transformed", "transformed_step"]
@@ -131,11 +131,7 @@ def _in_pieces(arguments: Arguments, every: bool) -> Sequence[Tensor]:
     """A layer over what lengths and resets make of its input."""
     call, input, lengths, resets = arguments.call, arguments.input, arguments.lengths, arguments.resets
     count, (steps, batch) = call.cell.states, input.shape[:2]
-    ends = None if lengths is None else lengths.numpy(force=True)
-    if ends is not None:
-        check_lengths(ends, steps)
-    pieces = cut(ends, None if resets is None else resets.numpy(force=True), steps, batch)
-    padded = Padded(input, False, pieces, in_place=call.cell.program is None)
+    padded = Padded(input, False, cut_by(lengths, resets, steps, batch), in_place=call.cell.program is None)
     weights, by_unit, by_step, by_sequence = call.cell.parts(arguments.given, call.directions)
     given = *weights, *by_unit, *map(padded.beside, by_step), *map(padded.of_pieces, by_sequence)
     states, at_resets = ([h, *apart(c, count - 1)] for h, c in (arguments[4:6], arguments[6:8]))

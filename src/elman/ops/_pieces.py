@@ -20,7 +20,7 @@ _Array = npt.NDArray[Any]
 _cut: Any = _engine.cut
 _cut_tensors: Any = _engine.cut_tensors
 
-__all__ = ["Padded", "Pieces", "check_lengths", "cut", "cut_tensors", "expanded"]
+__all__ = ["Padded", "Pieces", "check_lengths", "cut", "cut_by", "cut_tensors", "expanded"]
 
 
 class Pieces(NamedTuple):
@@ -56,6 +56,14 @@ def cut_tensors(lengths: Any, resets: Any, steps: int, batch: int, batch_first: 
     """The same, at once, of plain tensors, ``resets`` lying as the input does; ``NotImplemented`` for all else."""
     pieces = _cut_tensors(lengths, resets, steps, batch, batch_first)
     return Pieces(*pieces) if type(pieces) is tuple else pieces
+
+
+def cut_by(lengths: Tensor | None, resets: Tensor | None, steps: int, batch: int) -> Pieces | None:
+    """The same by what an operator is given: lengths (batch) and resets (steps, batch), None for none."""
+    ends = None if lengths is None else lengths.numpy(force=True)
+    if ends is not None:
+        check_lengths(ends, steps)
+    return cut(ends, None if resets is None else resets.numpy(force=True), steps, batch)
 
 
 def check_lengths(lengths: _Array, steps: int) -> None:
@@ -124,6 +132,8 @@ class Padded:
         if pieces is None:
             return expanded(at_resets, self.batch) if given is None else given
         others = expanded(at_resets, len(pieces.places))
+        if others is not None and at_resets.dim() == 3:  # type: ignore[union-attr]
+            others = others.index_select(1, pieces.sequences(slice(None)).to(others.device))
         if given is None:
             return others
         if others is None:
@@ -160,5 +170,5 @@ class Padded:
 
 
 def expanded(state: Tensor | None, count: int) -> Tensor | None:
-    """The same state (directions, width) for so many."""
-    return None if state is None else state.unsqueeze(1).expand(-1, count, -1)
+    """The same state (directions, width) for so many; (directions, batch, width) are there for each already."""
+    return state if state is None or state.dim() == 3 else state.unsqueeze(1).expand(-1, count, -1)

@@ -27,7 +27,7 @@ class Operands:
     Args:
         input: ``(steps, batch, input_size)``, or packed ``(rows, input_size)``.
         states: what the program is handed, ``(directions, batch, hidden_size)`` each; None counts as zeros.
-        at_resets: what they are set to, ``(directions, hidden_size)`` each.
+        at_resets: what they are set to, ``(directions, hidden_size)`` each, or all as the states.
         weights: for each direction ``weight_ih``, ``weight_hh`` or None of a cell that feeds nothing back, and
             ``bias_ih`` and ``bias_hh`` or None.
         unit: for each direction what is given for each unit, ``(hidden_size)`` each.

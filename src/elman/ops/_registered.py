@@ -17,9 +17,9 @@ from elman import _gate
 from elman.ops import _batching
 from elman.ops._arguments import LAYER, LAYER_BACKWARD, Arguments, Backward
 
-__all__ = ["register"]
+__all__ = ["library", "register"]
 
-_library = torch.library.Library("elman", "DEF")
+library = torch.library.Library("elman", "DEF")
 _results: Any = None  # what register() was given
 
 
@@ -64,11 +64,11 @@ def _define(
     differentiable: Callable[..., Any],
     of_members: Callable[..., Any],
 ) -> None:
-    _library.define(name + schema, tags=(torch.Tag.pt2_compliant_tag,))
-    _library.impl(name, torch.no_grad()(numbers), "CompositeExplicitAutograd")
-    _library.impl(name, differentiable, "Autograd", with_keyset=True)
-    _library.impl(name, of_members, "FuncTorchBatched")
-    torch.library.register_fake(f"elman::{name}", shapes, lib=_library)
+    library.define(name + schema, tags=(torch.Tag.pt2_compliant_tag,))
+    library.impl(name, torch.no_grad()(numbers), "CompositeExplicitAutograd")
+    library.impl(name, differentiable, "Autograd", with_keyset=True)
+    library.impl(name, of_members, "FuncTorchBatched")
+    torch.library.register_fake(f"elman::{name}", shapes, lib=library)
 
 
 def _gradients(
