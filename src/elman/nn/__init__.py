@@ -375,4 +375,6 @@ class Linear(_pytorch.Linear):
 follow_environment()
 follow_quantization()
 _dynamo.let_in(Layer)
+for kind in (Layer, Cell, Recurrent):
+    _dynamo.take_as_constant(kind.extra_repr)
 follow_onnx()

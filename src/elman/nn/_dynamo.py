@@ -1,7 +1,7 @@
 """``torch.compile`` looks into our layers, where it breaks the graph at PyTorch's own.
 
 Dynamo breaks it at all that is an instance of ``torch.nn.RNN``, ``GRU`` or ``LSTM``, and ours are. What it finds inside
-of them is an operator.
+of them is an operator. And it cannot read how modules say what they are, for which ``vmap`` of a module asks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,12 @@ from typing import Any
 
 from elman.nn._when_imported import when_imported
 
-__all__ = ["let_in"]
+__all__ = ["let_in", "take_as_constant"]
+
+
+def take_as_constant(function: Any) -> None:
+    """From now on dynamo calls this where it compiles, and looks at what comes back alone."""
+    when_imported("torch._dynamo.decorators", lambda of: of.assume_constant_result(function))
 
 
 def let_in(layers: type) -> None:

@@ -58,6 +58,11 @@ class _Recurrent:
             cls._state_names, cls._has_pair = row.states, cls._states == 2
             take_over(cls, "forward")
 
+    def extra_repr(self) -> str:
+        """PyTorch's, as a function of ours."""
+        said: str = super().extra_repr()  # type: ignore[misc]
+        return said
+
     def __prepare_scriptable__(self) -> torch.nn.Module:
         """What ``torch.jit.script`` compiles: TorchScript cannot call the engine, PyTorch's classes it knows."""
         additions = getattr(self, "_additions", None)
