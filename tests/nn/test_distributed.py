@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 from datetime import timedelta
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 import elman.nn
+from elman.cells import RateLeaky
 from elman.ops import _calls
 
 distributed: Any = torch.distributed
@@ -21,7 +23,7 @@ fsdp: Any = pytest.importorskip("torch.distributed.fsdp")
 # PyTorch's FSDP2 itself, on a CPU
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning:torch.distributed")
 
-KINDS = ["RNN", "GRU", "LSTM"]
+KINDS = ["RNN", "GRU", "LSTM", "Leaky"]  # the last a cell of one's own, whose leaks are buffers
 WRAPPED = ["ddp", "ddp with static_graph"] + ["fsdp"] * hasattr(fsdp, "fully_shard")  # since PyTorch 2.6
 STEPS = 3
 
@@ -30,8 +32,10 @@ class Tagger(torch.nn.Module):
     def __init__(self, kind: str) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.rnn = getattr(elman.nn, kind)(6, 16, 2, batch_first=True, bidirectional=True)
-        self.cell = getattr(elman.nn, f"{kind}Cell")(32, 16)
+        options: dict[str, Any] = {"num_layers": 2, "batch_first": True, "bidirectional": True}
+        make = partial(elman.nn.Recurrent, RateLeaky([0.2] * 16)) if kind == "Leaky" else getattr(elman.nn, kind)
+        self.rnn = make(6, 16, **options)
+        self.cell = getattr(elman.nn, f"{'GRU' if kind == 'Leaky' else kind}Cell")(32, 16)
         self.scores = torch.nn.Linear(16, 3)
 
     def forward(self, x: Tensor) -> Tensor:
