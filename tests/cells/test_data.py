@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from elman import InputError
+from elman import InputError, cells
 from elman.cells import Program
 
 DATA: dict[str, Any] = {
@@ -54,6 +54,21 @@ def test_what_is_fed_back_is_a_state_once_its_mask_is_1() -> None:
     plain, other = program.with_numbers({"m": 1.0}), program.with_numbers({"m": 0.5})
     assert (plain.results, plain.fed_back, len(plain.nodes)) == ((0,), 0, 1)
     assert (other.results, other.fed_back) == ((0, 2), 1)
+
+
+def test_a_program_says_its_step_on_one_line() -> None:
+    assert repr(Program.from_data(DATA)) == "Program(h = a + (p - q))"
+    of_lstm = "v9 = fma(sigma(f), c, sigma(i) * tanh(g)); h = sigma(o) * tanh(v9); c = v9"
+    assert repr(cells.LSTM().program) == f"Program({of_lstm})"
+    masked = cells.RecurrentDropout(cells.Elman("tanh"), 0.1).program
+    assert repr(masked) == "Program(v1 = tanh(a); h = v1; fed_back = recurrent_mask * v1)"
+    long = repr(cells.LayerNormLSTM().program)
+    assert long.endswith("…)")
+    assert len(long) < 320
+    others = [["gate", "a"], ["number", -2.0], ["less", 0, 1], ["negate", 0], ["add", 0, 3], ["multiply", 4, 1]]
+    nodes = [*others, ["select", 2, 5, 3], ["divide", 6, 4], ["subtract", 7, 5]]
+    program = Program.from_data(DATA | {"inputs": {}, "nodes": nodes, "results": [8]})
+    assert repr(program) == ("Program(v3 = -a; v4 = a + v3; v5 = v4 * (-2); h = select(a < (-2), v5, v3) / v4 - v5)")
 
 
 def test_programs_are_equal_where_they_compute_the_same() -> None:

@@ -10,6 +10,7 @@ from numbers import Real
 from typing import Any
 
 from elman._errors import InputError, shown
+from elman.cells._listing import assignments
 
 __all__ = ["ARITIES", "LEAVES", "MOST_NODES", "Node", "Program"]
 
@@ -54,6 +55,7 @@ LEAVES = {
 
 MASKS = frozenset({"less", "less_equal", "equal"})
 MOST_NODES = 256
+_MOST_SHOWN = 300  # characters
 _FED_BACK = "fed back"  # no state's name
 _OF_LAYERS = frozenset({"self", "input", "hx", "lengths", "resets", "return_states"}) | frozenset(
     {"weight_ih", "weight_hh", "bias_ih", "bias_hh"}
@@ -119,6 +121,11 @@ class Program:
             raise InputError(
                 f"{name}: expected another name for an input, for layers have an argument or weights of it"
             )
+
+    def __repr__(self) -> str:
+        names = ("fed_back" if name == _FED_BACK else name for name in self.carried)
+        step = "; ".join(assignments(self.nodes, dict(zip(names, self.results, strict=True))))
+        return f"Program({step if len(step) <= _MOST_SHOWN else step[:_MOST_SHOWN] + '…'})"
 
     @cached_property
     def _hash(self) -> int:
