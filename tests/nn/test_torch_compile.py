@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -188,6 +189,14 @@ def test_lengths_are_no_part_of_what_is_compiled() -> None:
     assert counter.frame_count == 1
     with pytest.raises(ValueError, match="lengths: expected 0 to 4, the steps of input, got 5"):
         compiled(input, lengths=torch.tensor([1, 5, 2]))
+
+
+def test_lengths_and_resets_are_lists_and_arrays_in_what_is_compiled_too() -> None:
+    module, input = elman.nn.GRU(3, 5), torch.randn(4, 2, 3)
+    compiled = torch.compile(module, backend="eager", fullgraph=True)
+    lengths, resets = [4, 2], [[True, False], [False, False], [False, True], [True, False]]
+    for given in ({"lengths": lengths, "resets": resets}, {"lengths": np.array(lengths), "resets": np.array(resets)}):
+        assert torch.equal(compiled(input, **given)[0], module(input, **given)[0])
 
 
 @pytest.mark.parametrize("kind", LAYERS)

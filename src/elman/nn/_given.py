@@ -49,6 +49,8 @@ def on_cpu(given: _Given) -> npt.NDArray[Any]:
 
 def _checked(name: str, given: Any, kind: str, shape: tuple[int, ...], expected: str) -> _Given:
     array: _Given
+    if not isinstance(given, Tensor) and is_traced(given):  # the compiler cannot look into arrays
+        given = torch.as_tensor(given)
     if isinstance(given, Tensor):
         dtype, array = str(given.dtype).removeprefix("torch."), given
         if given.layout is not torch.strided or given.is_meta:
