@@ -18,6 +18,8 @@ from elman.nn._given import flags_of
 from elman.nn._parameters import Parameters
 from elman.ops import _operators
 from elman.ops._back_ends import BACK_ENDS
+from elman.ops._layer import layer_if_admitted
+from elman.ops._step import step_if_admitted
 
 __all__ = ["Cell", "Layer"]
 
@@ -156,7 +158,7 @@ class Layer(_Recurrent, Parameters):
         weights = [*map(self._parameters.get, self._flat_weights_names)]
         directions = 2 if self.bidirectional else 1
         sizes = self.input_size, self.hidden_size, cell, directions, self.bias
-        results: Any = ops.layer_if_admitted(input, h_0, c_0, weights, *sizes)
+        results: Any = layer_if_admitted(input, h_0, c_0, weights, *sizes)
         return (results[0], results[1:]) if has_pair and results else results
 
     def _run_padded(
@@ -328,7 +330,7 @@ class Cell(_Recurrent):
         if cell not in self._cells:
             return None
         if admits is None:
-            results = ops.step_if_admitted(input, h, c, weights, self.input_size, self.hidden_size, cell, bias)
+            results = step_if_admitted(input, h, c, weights, self.input_size, self.hidden_size, cell, bias)
             if results is not None:
                 return results if has_pair else results[0]
             admits, step = _gate.admits, ops.step

@@ -7,9 +7,9 @@ Whoever calls these functions sees to that. The shapes are looked at once more w
 from elman._extras import TORCH
 
 with TORCH.needed_by(__name__):
-    from elman.ops._layer import layer, layer_if_admitted
+    from elman.ops._layer import layer
     from elman.ops._linear import linear
     from elman.ops._pool import pool
-    from elman.ops._step import step, step_if_admitted
+    from elman.ops._step import step
 
-__all__ = ["layer", "layer_if_admitted", "linear", "pool", "step", "step_if_admitted"]
+__all__ = ["layer", "linear", "pool", "step"]
