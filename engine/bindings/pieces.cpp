@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <stdexcept>
 #include <vector>
 
 #include "bindings/module.h"
@@ -109,14 +110,14 @@ std::optional<Tuple> cut(std::optional<Lengths> lengths, std::optional<Flags> re
     cuts.sequence_stride = resets->stride(1);
   }
   std::optional<std::vector<Piece>> pieces = pieces_of(cuts);
-  require(pieces.has_value(), "lengths: expected 0 to steps");
+  if (!pieces) throw std::invalid_argument("lengths: expected 0 to steps");
   return arranged(std::move(*pieces), cuts);
 }
 
 // NotImplemented where these are not as they should be.
 nb::object cut_tensors(nb::handle lengths, nb::handle resets, std::int64_t steps, std::int64_t batch,
                        bool batch_first) {
-  const nb::object refused = nb::borrow(Py_NotImplemented);
+  nb::object refused = nb::borrow(Py_NotImplemented);
   Cuts cuts{steps, batch};
   TensorView view;
   if (!lengths.is_none()) {

@@ -91,8 +91,7 @@ struct OwnCell {
     if constexpr (C::kThroughOutput) {
       to.new_state[0] = C::template activate<float>(from.sum[0]);
     } else {
-      const auto added =
-          fields_of<typename C::template Gates<Lane>, kGates>([&](int gate) { return from.sum[gate]; });
+      const auto added = fields_of<typename C::template Gates<Lane>, kGates>([&](int gate) { return from.sum[gate]; });
       const auto apart =
           fields_of<typename C::template Apart<Lane>, kApart>([&](int gate) { return from.from_hidden[gate]; });
       C::template step<float>(added, apart, from.state[kStates - 1], [&](const Lane& hidden, const auto& kept) {
@@ -115,9 +114,8 @@ struct OwnCell {
       C::template step_back<float>(kept, from.state[kStates - 1], from.d_new_state[0], carried,
                                    [&](const auto& of_gates, const Lane& carried_on) {
                                      to.d_state[kStates - 1] = carried_on;
-                                     for_each_field<kDeltas>(of_gates, [&](int field, const Lane& value) {
-                                       to.delta[field] = value;
-                                     });
+                                     for_each_field<kDeltas>(
+                                         of_gates, [&](int field, const Lane& value) { to.delta[field] = value; });
                                    });
     }
   }
