@@ -73,17 +73,21 @@ def test_cells_of_ones_own_have_the_bits_of_the_cpu(gpu: Launcher) -> None:
         own.assert_engine_agrees(gpu, case, "cuda")
 
 
-@pytest.mark.parametrize("cell", [LayerNormLSTM(), RateLeaky(learned(0.2))], ids=str)
-def test_layers_of_ones_own_cell_give_the_bits_of_the_cpu_through_autograd(cell: Cell) -> None:
-    here, there = (nn.Recurrent(cell, 6, 20, num_layers=2, bidirectional=True) for _ in range(2))
-    there.load_state_dict(here.state_dict())
-    there, input = there.cuda(), torch.randn(9, 4, 6)
+def assert_same_training(here: nn.RNN | nn.Recurrent, there: nn.RNN | nn.Recurrent, input: torch.Tensor) -> None:
+    """Of four sequences on the CPU and on a GPU: the output, and every gradient of the weights."""
     outputs = here(input, lengths=[9, 3, 0, 7])[0], there(input.cuda(), lengths=[9, 3, 0, 7])[0]
     for output in outputs:
         output.square().sum().backward()
     assert_same_bits(outputs[1], outputs[0], "output")
     for one, other in zip(there.parameters(), here.parameters(), strict=True):
         assert_same_bits(one.grad, other.grad, "gradient")
+
+
+@pytest.mark.parametrize("cell", [LayerNormLSTM(), RateLeaky(learned(0.2))], ids=str)
+def test_layers_of_ones_own_cell_give_the_bits_of_the_cpu_through_autograd(cell: Cell) -> None:
+    here, there = (nn.Recurrent(cell, 6, 20, num_layers=2, bidirectional=True) for _ in range(2))
+    there.load_state_dict(here.state_dict())
+    assert_same_training(here, there.cuda(), torch.randn(9, 4, 6))
 
 
 def test_more_rows_than_the_device_has_room_for_at_once_have_the_bits_of_the_cpu(gpu: Launcher) -> None:
@@ -107,13 +111,7 @@ def test_what_lies_beyond_32_bits_has_the_bits_of_the_cpu() -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_layers_give_the_bits_of_the_cpu_through_autograd(cell: str) -> None:
     here, there = pair(cell, 12, 20, num_layers=2, bidirectional=True, batch_first=True)
-    input = torch.randn(4, 9, 12)
-    outputs = here(input, lengths=[9, 3, 0, 7])[0], there(input.cuda(), lengths=[9, 3, 0, 7])[0]
-    for output in outputs:
-        output.square().sum().backward()
-    assert_same_bits(outputs[1], outputs[0], "output")
-    for one, other in zip(there.parameters(), here.parameters(), strict=True):
-        assert_same_bits(one.grad, other.grad, "gradient")
+    assert_same_training(here, there, torch.randn(4, 9, 12))
 
 
 def test_1000_repetitions_have_one_result() -> None:
