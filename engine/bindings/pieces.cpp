@@ -1,5 +1,5 @@
-// Padded batches cut into pieces: where each piece lies among the padded rows, longest pieces first, and rows moved
-// there and back.
+#include "bindings/pieces.h"
+
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 
@@ -10,7 +10,6 @@
 
 #include "bindings/module.h"
 #include "bindings/released.h"
-#include "bindings/tensors.h"
 
 namespace {
 
@@ -30,19 +29,6 @@ Numbers array(std::vector<std::int64_t> numbers, std::size_t columns = 0) {
   if (columns > 0) return Numbers(kept->data(), {kept->size() / columns, columns}, owner);
   return Numbers(kept->data(), {kept->size()}, owner);
 }
-
-// What a batch is cut by. Good until Python runs again.
-struct Cuts {
-  std::int64_t steps, batch;
-  const std::int64_t* lengths = nullptr;  // null: all steps
-  std::ptrdiff_t length_stride = 1;
-  const bool* flags = nullptr;  // null: none
-  std::ptrdiff_t step_stride = 0, sequence_stride = 0;
-
-  bool resets(std::int64_t sequence, std::int64_t step) const {
-    return flags && flags[step * step_stride + sequence * sequence_stride];
-  }
-};
 
 // None where a length is none of 0 to steps. Each is read once: another thread may write to them.
 std::optional<std::vector<Piece>> pieces_of(const Cuts& cuts) {
@@ -74,25 +60,12 @@ std::vector<std::int64_t> place_and_count(std::vector<Piece>& pieces, std::int64
   return longer;
 }
 
-// None where each sequence is one piece from the first step to the last that begins with what came in.
-std::optional<Tuple> arranged(std::vector<Piece> pieces, const Cuts& cuts) {
-  const bool is_whole =
-      length(pieces.size()) == cuts.batch &&
-      std::all_of(pieces.begin(), pieces.end(), [&](auto& piece) { return piece.length == cuts.steps; });
-  std::vector<std::int64_t> batch_sizes = place_and_count(pieces, cuts.steps);
-  std::vector<std::int64_t> places(2 * pieces.size());
-  std::vector<std::int64_t> carried_on, last;
-  for (std::size_t i = 0; i < pieces.size(); ++i) {
-    const Piece& piece = pieces[i];
-    const std::size_t at = 2 * static_cast<std::size_t>(piece.place);
-    places[at] = piece.start;
-    places[at + 1] = piece.sequence;
-    if (piece.start == 0 && !cuts.resets(piece.sequence, 0)) carried_on.push_back(piece.place);
-    if (i + 1 == pieces.size() || pieces[i + 1].sequence != piece.sequence) last.push_back(piece.place);
-  }
-  if (is_whole && cuts.steps > 0 && length(carried_on.size()) == cuts.batch) return std::nullopt;
-  return nb::make_tuple(array(std::move(places), 2), array(std::move(batch_sizes)), array(std::move(carried_on)),
-                        array(std::move(last)), is_whole);
+// None where each is one that begins with what came in.
+std::optional<Tuple> as_tuple(std::optional<Pieces> pieces) {
+  if (!pieces) throw std::invalid_argument("lengths: expected 0 to steps");
+  if (pieces->are_as_given) return std::nullopt;
+  return nb::make_tuple(array(std::move(pieces->places), 2), array(std::move(pieces->batch_sizes)),
+                        array(std::move(pieces->carried_on)), array(std::move(pieces->last)), pieces->is_whole);
 }
 
 std::optional<Tuple> cut(std::optional<Lengths> lengths, std::optional<Flags> resets, std::int64_t steps,
@@ -109,34 +82,52 @@ std::optional<Tuple> cut(std::optional<Lengths> lengths, std::optional<Flags> re
     cuts.step_stride = resets->stride(0);
     cuts.sequence_stride = resets->stride(1);
   }
-  std::optional<std::vector<Piece>> pieces = pieces_of(cuts);
-  if (!pieces) throw std::invalid_argument("lengths: expected 0 to steps");
-  return arranged(std::move(*pieces), cuts);
+  return as_tuple(cuts.pieces());
 }
 
 // NotImplemented where these are not as they should be.
 nb::object cut_tensors(nb::handle lengths, nb::handle resets, std::int64_t steps, std::int64_t batch,
                        bool batch_first) {
-  nb::object refused = nb::borrow(Py_NotImplemented);
   Cuts cuts{steps, batch};
-  TensorView view;
-  if (!lengths.is_none()) {
-    if (!TensorView::read(lengths, view) || !view.holds<std::int64_t>() || !view.has_shape({batch})) return refused;
-    cuts.lengths = view.data<const std::int64_t>();
-    cuts.length_stride = view.stride(0);
-  }
-  if (!resets.is_none()) {
-    const int of_steps = batch_first ? 1 : 0, of_sequences = batch_first ? 0 : 1;
-    if (!TensorView::read(resets, view) || !view.holds<bool>() || view.dimensions() != 2 ||
-        view.size(of_steps) != steps || view.size(of_sequences) != batch) {
-      return refused;
+  if (!cuts.read(lengths, resets, batch_first)) return nb::borrow(Py_NotImplemented);
+  std::optional<Pieces> pieces = cuts.pieces();
+  return pieces ? nb::cast(as_tuple(std::move(pieces))) : nb::borrow(Py_NotImplemented);
+}
+
+// Of one direction and one piece or sequence.
+template <class T>
+void copy_state(const TensorView& from, std::int64_t i, const TensorView& to, std::int64_t j, int direction) {
+  const T* source = from.data<const T>() + direction * from.stride(0) + i * from.stride(1);
+  T* const target = to.data<T>() + direction * to.stride(0) + j * to.stride(1);
+  for (std::int64_t unit = 0; unit < to.size(2); ++unit) target[unit] = source[unit * from.stride(2)];
+}
+
+template <class T>
+void fill_states(const Pieces& pieces, const TensorView& given, const TensorView& of_pieces) {
+  std::fill_n(of_pieces.data<T>(), of_pieces.size(0) * of_pieces.size(1) * of_pieces.size(2), T(0));
+  for (int direction = 0; direction < of_pieces.size(0); ++direction) {
+    for (std::int64_t piece : pieces.carried_on) {
+      copy_state<T>(given, pieces.sequence(piece), of_pieces, piece, direction);
     }
-    cuts.flags = view.data<const bool>();
-    cuts.step_stride = view.stride(of_steps);
-    cuts.sequence_stride = view.stride(of_sequences);
   }
-  std::optional<std::vector<Piece>> pieces = pieces_of(cuts);
-  return pieces ? nb::cast(arranged(std::move(*pieces), cuts)) : refused;
+}
+
+template <class T>
+void put_states_back(const Pieces& pieces, const TensorView& of_pieces, const TensorView* given, const TensorView& to) {
+  const bool has_all = length(pieces.last.size()) == to.size(1);
+  if (!has_all && !given) std::fill_n(to.data<T>(), to.size(0) * to.size(1) * to.size(2), T(0));
+  for (int direction = 0; direction < to.size(0); ++direction) {
+    for (std::int64_t i = 0; !has_all && given && i < to.size(1); ++i) copy_state<T>(*given, i, to, i, direction);
+    for (std::int64_t piece : pieces.last) copy_state<T>(of_pieces, piece, to, pieces.sequence(piece), direction);
+  }
+}
+
+TensorView states_in(nb::handle tensor, std::int64_t directions, std::int64_t count, std::int64_t units) {
+  TensorView view;
+  require(TensorView::read(tensor, view) && (view.holds<float>() || view.holds<double>()) &&
+              view.has_shape({directions, count, units}),
+          "expected plain states of another shape");
+  return view;
 }
 
 // Where the rows of an index lie in a tensor (first, second, features).
@@ -227,6 +218,76 @@ nb::object put_rows(nb::handle rows, const TensorView& index, std::int64_t first
 }
 
 }  // namespace
+
+bool Cuts::read(nb::handle of_lengths, nb::handle of_resets, bool batch_first) {
+  TensorView view;
+  if (!of_lengths.is_none()) {
+    if (!TensorView::read(of_lengths, view) || !view.holds<std::int64_t>() || !view.has_shape({batch})) return false;
+    lengths = view.data<const std::int64_t>();
+    length_stride = view.stride(0);
+  }
+  if (!of_resets.is_none()) {
+    const int of_steps = batch_first ? 1 : 0, of_sequences = batch_first ? 0 : 1;
+    if (!TensorView::read(of_resets, view) || !view.holds<bool>() || view.dimensions() != 2 ||
+        view.size(of_steps) != steps || view.size(of_sequences) != batch) {
+      return false;
+    }
+    flags = view.data<const bool>();
+    step_stride = view.stride(of_steps);
+    sequence_stride = view.stride(of_sequences);
+  }
+  return true;
+}
+
+std::optional<Pieces> Cuts::pieces() const {
+  std::optional<std::vector<Piece>> found = pieces_of(*this);
+  if (!found) return std::nullopt;
+  Pieces pieces;
+  pieces.is_whole = length(found->size()) == batch &&
+                    std::all_of(found->begin(), found->end(), [&](auto& piece) { return piece.length == steps; });
+  pieces.batch_sizes = place_and_count(*found, steps);
+  pieces.places.resize(2 * found->size());
+  for (std::size_t i = 0; i < found->size(); ++i) {
+    const Piece& piece = (*found)[i];
+    const std::size_t at = 2 * static_cast<std::size_t>(piece.place);
+    pieces.places[at] = piece.start;
+    pieces.places[at + 1] = piece.sequence;
+    if (piece.start == 0 && !resets(piece.sequence, 0)) pieces.carried_on.push_back(piece.place);
+    if (i + 1 == found->size() || (*found)[i + 1].sequence != piece.sequence) pieces.last.push_back(piece.place);
+  }
+  pieces.are_as_given = pieces.is_whole && steps > 0 && length(pieces.carried_on.size()) == batch;
+  return pieces;
+}
+
+nb::object states_of_pieces(const Pieces& pieces, nb::handle given) {
+  if (given.is_none()) return nb::none();
+  TensorView before;
+  require(TensorView::read(given, before) && before.dimensions() == 3, "expected plain states");
+  const std::int64_t directions = before.size(0), sequences = before.size(1), units = before.size(2);
+  nb::object states = given.attr(torch->new_empty)(directions, pieces.count(), units);
+  // only now: another thread may have given it other data
+  const TensorView from = states_in(given, directions, sequences, units);
+  const TensorView to = states_in(states, directions, length(pieces.count()), units);
+  require(from.holds<float>() == to.holds<float>(), "expected states of one dtype");
+  to.holds<float>() ? fill_states<float>(pieces, from, to) : fill_states<double>(pieces, from, to);
+  return states;
+}
+
+nb::object states_of_sequences(const Pieces& pieces, nb::handle of_pieces, nb::handle given, std::int64_t sequences) {
+  TensorView after;
+  require(TensorView::read(of_pieces, after) && after.dimensions() == 3, "expected plain states");
+  const std::int64_t directions = after.size(0), count = after.size(1), units = after.size(2);
+  nb::object states = of_pieces.attr(torch->new_empty)(directions, sequences, units);
+  const TensorView from = states_in(of_pieces, directions, count, units);
+  const TensorView to = states_in(states, directions, sequences, units);
+  TensorView before;
+  if (!given.is_none()) before = states_in(given, directions, sequences, units);
+  require(from.holds<float>() == to.holds<float>() && (given.is_none() || before.holds<float>() == to.holds<float>()),
+          "expected states of one dtype");
+  const auto put = to.holds<float>() ? &put_states_back<float> : &put_states_back<double>;
+  put(pieces, from, given.is_none() ? nullptr : &before, to);
+  return states;
+}
 
 void define_pieces(nb::module_& m) {
   m.def("cut", &cut, "lengths"_a.noconvert().none(), "resets"_a.noconvert().none(), "steps"_a, "batch"_a,

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <array>
+#include <numeric>
 #include <vector>
 
+#include "bindings/pieces.h"
 #include "bindings/places.h"
 #include "bindings/tensors.h"
 #include "elman/engine.h"
@@ -73,6 +75,14 @@ class Call {
     all_rows_ = steps_ * rows_;
     if (!batch_sizes.is_none()) read(batch_sizes, !places.is_none());
     if (!places.is_none()) read_places(places);
+  }
+
+  // Padded (steps, batch, features), of which the engine is given the pieces.
+  Call(const TensorView& input, const Pieces& pieces, int directions, std::int64_t units)
+      : Call(input, nb::none(), nb::none(), directions, units) {
+    batch_sizes_ = pieces.batch_sizes;
+    all_rows_ = std::accumulate(batch_sizes_.begin(), batch_sizes_.end(), std::int64_t{0});
+    places_ = Places(pieces.places.data(), batch_sizes_, steps_, rows_);
   }
 
   elman::Sequence sequence(int direction) const {

@@ -1,5 +1,6 @@
 // A layer over PyTorch's tensors of any strides: the forward pass.
 #include <array>
+#include <optional>
 
 #include "bindings/module.h"
 #include "bindings/released.h"
@@ -12,10 +13,8 @@ using List = nb::typed<nb::list, nb::object>;
 using Tuple = nb::typed<nb::tuple, nb::object, nb::ellipsis>;
 
 template <class T, bool has_program>
-nb::tuple forward(const TensorView& x, const AnyCell& cell, int threads, int directions, nb::handle input,
-                  nb::handle h_0, nb::handle c_0, nb::handle batch_sizes, nb::handle places, nb::list weights,
-                  std::int64_t units, bool keeps) {
-  const Call sizes(x, batch_sizes, places, directions, units);
+nb::tuple forward(const Call& sizes, const AnyCell& cell, int threads, int directions, nb::handle input, nb::handle h_0,
+                  nb::handle c_0, nb::list weights, std::int64_t units, bool keeps) {
   const elman::CellSizes of_cell = cell.sizes();
   const int further = of_cell.states - 1;
   const std::int64_t gate_rows = of_cell.gates * units;
@@ -83,8 +82,8 @@ Tuple forward_tensors(elman::Cell cell, int threads, int directions, nb::handle 
                       nb::handle batch_sizes, List weights, std::int64_t hidden_size, bool keeps, nb::handle places) {
   const TensorView x = viewed(input);
   const auto f = x.holds<double>() ? &forward<double, false> : &forward<float, false>;
-  return Tuple(f(x, AnyCell{.cell = cell}, threads, directions, input, h_0, c_0, batch_sizes, places, weights,
-                 hidden_size, keeps));
+  return Tuple(f(Call(x, batch_sizes, places, directions, hidden_size), AnyCell{.cell = cell}, threads, directions,
+                 input, h_0, c_0, weights, hidden_size, keeps));
 }
 
 bool are_unit_inputs(const AnyCell& cell, int directions, bool is_double, std::int64_t units) {
@@ -97,18 +96,38 @@ bool are_unit_inputs(const AnyCell& cell, int directions, bool is_double, std::i
   return true;
 }
 
+// What a batch is cut by; None for nothing.
+struct CutBy {
+  nb::handle lengths = Py_None, resets = Py_None;
+
+  bool is_none() const { return lengths.is_none() && resets.is_none(); }
+};
+
+bool learns(nb::handle tensor) { return !tensor.is_none() && tensor.attr(torch->requires_grad).is(Py_True); }
+
+bool any_learns(nb::handle tensors) {
+  for (nb::handle tensor : nb::borrow<nb::list>(tensors)) {
+    if (learns(tensor)) return true;
+  }
+  return false;
+}
+
 // One step (batch, features), or a layer over (steps, batch, features); of a program what is given by unit alone.
 template <bool has_program>
 nb::object forward_if_admitted(const AnyCell& cell, int threads, nb::handle input, nb::handle h_0, nb::handle c_0,
                                nb::list weights, nb::handle input_size, nb::handle hidden_size, int directions,
-                               bool bias, bool is_step, bool may_learn) {
+                               bool bias, bool is_step, bool may_learn, const CutBy& cut_by) {
   const int gates = cell.sizes().gates;
   if (!are_admitted(input, h_0, c_0, weights, gates, input_size, hidden_size, 1, directions, bias, has_program)) {
     return nb::none();
   }
-  const TensorView x = viewed(input);
-  if (x.dimensions() != (is_step ? 2 : 3) || (!is_step && x.size(0) == 0)) return nb::none();
   const auto units = nb::cast<std::int64_t>(hidden_size);
+  const bool needs_gradients = may_learn && (any_learns(weights) || learns(input) || learns(h_0) || learns(c_0) ||
+                                             (has_program && any_learns(cell.unit_inputs)));
+  const bool is_double = viewed(input).holds<double>();
+  if (has_program && !are_unit_inputs(cell, directions, is_double, units)) return nb::none();
+  const TensorView x = viewed(input);  // the last, for attributes are Python
+  if (x.dimensions() != (is_step ? 2 : 3) || (!is_step && x.size(0) == 0)) return nb::none();
   const auto fits = [&](nb::handle state) {
     TensorView view;
     return state.is_none() ||
@@ -116,29 +135,35 @@ nb::object forward_if_admitted(const AnyCell& cell, int threads, nb::handle inpu
             (is_step ? view.has_shape({x.size(0), units}) : view.has_shape({directions, x.size(1), units})));
   };
   if (!fits(h_0) || !fits(c_0)) return nb::none();
-  if (has_program && !are_unit_inputs(cell, directions, x.holds<double>(), units)) return nb::none();
-  if (may_learn) {
-    const auto learns = [](nb::handle tensor) {
-      return !tensor.is_none() && tensor.attr(torch->requires_grad).is(Py_True);
-    };
-    const auto any_learns = [&](nb::handle tensors) {
-      for (nb::handle tensor : nb::borrow<nb::list>(tensors)) {
-        if (learns(tensor)) return true;
-      }
-      return false;
-    };
-    if (any_learns(weights) || learns(input) || learns(h_0) || learns(c_0)) return nb::bool_(true);
-    if (has_program && any_learns(cell.unit_inputs)) return nb::bool_(true);
+  if (needs_gradients) return cut_by.is_none() ? nb::object(nb::bool_(true)) : nb::none();
+  const auto f = is_double ? &forward<double, has_program> : &forward<float, has_program>;
+  if (!cut_by.is_none()) {
+    Cuts cuts{x.size(0), x.size(1)};
+    // a reverse direction would run into what a reset ends
+    if ((directions == 2 && !cut_by.resets.is_none()) || !cuts.read(cut_by.lengths, cut_by.resets, false)) {
+      return nb::none();
+    }
+    const std::optional<Pieces> pieces = cuts.pieces();
+    if (!pieces || pieces->count() == 0) return nb::none();
+    if (!pieces->are_as_given) {
+      const Call sizes(x, *pieces, directions, units);
+      const nb::object h = states_of_pieces(*pieces, h_0), c = states_of_pieces(*pieces, c_0);
+      const nb::tuple results(f(sizes, cell, threads, directions, input, h, c, weights, units, false)[0]);
+      const nb::object h_n = states_of_sequences(*pieces, results[1], h_0, cuts.batch);
+      if (results.size() == 2) return nb::make_tuple(results[0], h_n);
+      return nb::make_tuple(results[0], h_n, states_of_sequences(*pieces, results[2], c_0, cuts.batch));
+    }
   }
-  const auto f = x.holds<double>() ? &forward<double, has_program> : &forward<float, has_program>;
-  return f(viewed(input), cell, threads, directions, input, h_0, c_0, nb::none(), nb::none(), weights, units, false)[0];
+  const Call sizes(x, nb::none(), nb::none(), directions, units);
+  return f(sizes, cell, threads, directions, input, h_0, c_0, weights, units, false)[0];
 }
 
 nb::object forward_tensors_if_admitted(elman::Cell cell, int threads, nb::handle input, nb::handle h_0, nb::handle c_0,
                                        List weights, nb::handle input_size, nb::handle hidden_size, int directions,
-                                       nb::handle bias, bool is_step, bool may_learn) {
+                                       nb::handle bias, bool is_step, bool may_learn, nb::handle lengths,
+                                       nb::handle resets) {
   return forward_if_admitted<false>(AnyCell{.cell = cell}, threads, input, h_0, c_0, weights, input_size, hidden_size,
-                                    directions, is_true(bias), is_step, may_learn);
+                                    directions, is_true(bias), is_step, may_learn, {lengths, resets});
 }
 
 nb::object forward_program_if_admitted(const elman::Program& program, int threads, nb::handle input, nb::handle h_0,
@@ -148,7 +173,7 @@ nb::object forward_program_if_admitted(const elman::Program& program, int thread
   const AnyCell cell{.program = &program, .unit_inputs = unit_inputs, .step_inputs = none, .row_inputs = none};
   if (program.text().step_inputs > 0 || program.text().row_inputs > 0) return nb::none();
   return forward_if_admitted<true>(cell, threads, input, h_0, nb::none(), weights, input_size, hidden_size, directions,
-                                   true, false, may_learn);
+                                   true, false, may_learn, {});
 }
 
 // What `keep` makes of what a function is given, and what `forward` makes of the aliases.
@@ -184,7 +209,8 @@ Tuple forward_kept(AnyCell cell, int threads, int directions, nb::handle input, 
   cell.unit_inputs = unit, cell.step_inputs = step, cell.row_inputs = row;
   const TensorView view = viewed(x);
   const auto f = view.holds<double>() ? &forward<double, has_program> : &forward<float, has_program>;
-  const nb::tuple found = f(view, cell, threads, directions, x, h, c, batch_sizes, places, weights, units, true);
+  const Call sizes(view, batch_sizes, places, directions, units);
+  const nb::tuple found = f(sizes, cell, threads, directions, x, h, c, weights, units, true);
   return Tuple(nb::make_tuple(found[0], found[1], kept.aliases, kept.computed, kept.leads, biases, numbers));
 }
 
@@ -207,8 +233,9 @@ Tuple forward_program(const elman::Program& program, int threads, int directions
                       List unit_inputs, List step_inputs, List row_inputs) {
   const TensorView x = viewed(input);
   const auto f = x.holds<double>() ? &forward<double, true> : &forward<float, true>;
-  return Tuple(f(x, any_cell(program, unit_inputs, step_inputs, row_inputs), threads, directions, input, h_0, c_0,
-                 batch_sizes, nb::none(), weights, hidden_size, keeps));
+  return Tuple(f(Call(x, batch_sizes, nb::none(), directions, hidden_size),
+                 any_cell(program, unit_inputs, step_inputs, row_inputs), threads, directions, input, h_0, c_0, weights,
+                 hidden_size, keeps));
 }
 
 }  // namespace
@@ -222,10 +249,12 @@ void define_tensor_forward(nb::module_& m) {
         "rows lie among padded ones: see elman::Rows. The other rows of what comes back are zeros.");
   m.def("forward_if_admitted", &forward_tensors_if_admitted, "cell"_a, "threads"_a, "input"_a.none(), "h_0"_a.none(),
         "c_0"_a.none(), "weights"_a, "input_size"_a.none(), "hidden_size"_a.none(), "directions"_a, "bias"_a.none(),
-        "is_step"_a, "may_learn"_a,
+        "is_step"_a, "may_learn"_a, "lengths"_a.none() = nb::none(), "resets"_a.none() = nb::none(),
         "What `forward` returns first, of one step (batch, features) or of (steps, batch, features).\n\n"
         "None where `admits` says no or other sizes do not fit; True where `may_learn` and a tensor requires a "
-        "gradient.");
+        "gradient. With `lengths` (batch) or `resets` (steps, batch), of a sequence cut into pieces, its states being "
+        "those of the sequences: None also where these are not as `cut_tensors` takes them, where there are resets in "
+        "two directions, where no piece has a step, and in the place of True.");
   m.def("forward_if_admitted", &forward_program_if_admitted, "program"_a, "threads"_a, "input"_a.none(), "h_0"_a.none(),
         "weights"_a, "input_size"_a.none(), "hidden_size"_a.none(), "directions"_a, "unit_inputs"_a, "may_learn"_a,
         "The same of a program that is given nothing by step or row, and of whose states the others begin with zeros.");

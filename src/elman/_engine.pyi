@@ -303,11 +303,11 @@ def forward(program: Program, threads: int, directions: int, input: object, h_0:
     """
 
 @overload
-def forward_if_admitted(cell: Cell, threads: int, input: object | None, h_0: object | None, c_0: object | None, weights: list[object], input_size: object | None, hidden_size: object | None, directions: int, bias: object | None, is_step: bool, may_learn: bool) -> object:
+def forward_if_admitted(cell: Cell, threads: int, input: object | None, h_0: object | None, c_0: object | None, weights: list[object], input_size: object | None, hidden_size: object | None, directions: int, bias: object | None, is_step: bool, may_learn: bool, lengths: object | None = None, resets: object | None = None) -> object:
     """
     What `forward` returns first, of one step (batch, features) or of (steps, batch, features).
 
-    None where `admits` says no or other sizes do not fit; True where `may_learn` and a tensor requires a gradient.
+    None where `admits` says no or other sizes do not fit; True where `may_learn` and a tensor requires a gradient. With `lengths` (batch) or `resets` (steps, batch), of a sequence cut into pieces, its states being those of the sequences: None also where these are not as `cut_tensors` takes them, where there are resets in two directions, where no piece has a step, and in the place of True.
     """
 
 @overload

@@ -73,6 +73,61 @@ def test_weights_that_were_changed_since_are_found_and_refused_as_by_the_general
     assert outcome(lambda: layer(x)[0]) == outcome(lambda: layer(x, return_states=True)[0])
 
 
+LENGTHS = torch.tensor([3, 0, 6, 6, 1])
+RESETS = (
+    torch.tensor([[1, 0, 1, 0, 0], [0, 0, 0, 1, 0], [0] * 5, [0, 0, 1, 0, 0], [1, 0, 0, 0, 0], [0, 0, 1, 1, 1]]) > 0
+)
+CUTS = [
+    {"lengths": LENGTHS},
+    {"lengths": LENGTHS.clamp(min=1).repeat_interleave(2)[::2]},
+    {"lengths": torch.full((5,), 6)},
+    {"lengths": torch.zeros(5, dtype=torch.int64)},
+    {"resets": RESETS},
+    {"resets": RESETS.T.contiguous().T},
+    {"resets": torch.zeros_like(RESETS)},
+    {"resets": torch.arange(6).unsqueeze(1).expand(6, 5) == 0},
+    {"lengths": LENGTHS, "resets": RESETS},
+]
+
+
+@pytest.mark.parametrize("family", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_cut_batch_gives_the_bits_of_the_general_road(family: str, dtype: torch.dtype, bidirectional: bool) -> None:
+    layer = getattr(elman.nn, family)(3, 18, bidirectional=bidirectional, dtype=dtype)
+    x, directions = torch.randn(6, 5, 3, dtype=dtype), 2 if bidirectional else 1
+    states = torch.randn(5, directions, 18, dtype=dtype).transpose(0, 1), torch.randn(directions, 5, 18, dtype=dtype)
+    for cuts in CUTS[: 4 if bidirectional else None]:
+        for hx in (None, states if family == "LSTM" else states[0]):
+            with torch.no_grad():
+                at_once, general = layer(x, hx, **cuts), layer(x, hx, **cuts, return_states=True)
+            flat = [[r[0], *(r[1] if family == "LSTM" else (r[1],))] for r in (at_once, general)]
+            assert all(torch.equal(ours, theirs) for ours, theirs in zip(*flat, strict=True)), (cuts, hx)
+
+
+def test_a_cut_batch_is_taken_at_once_where_it_needs_no_gradients() -> None:
+    layer, x = torch.nn.LSTM(3, 4), torch.randn(6, 5, 3)
+    weights, sizes = [*layer.parameters()], (3, 4, 1, True, False)
+
+    def at_once(learns: bool, lengths: Any, resets: Any, directions: int = 1) -> Any:
+        given = [*weights, *weights] if directions == 2 else weights
+        asked = (*sizes[:2], directions, *sizes[3:], learns, lengths, resets)
+        return _engine.forward_if_admitted(_engine.Cell.lstm, 1, x, None, None, given, *asked)
+
+    for cuts in CUTS:
+        given = cuts.get("lengths"), cuts.get("resets")
+        results = at_once(False, *given)
+        if given[0] is not None and not given[0].any():
+            assert results is None
+        else:
+            assert [tuple(result.shape) for result in results] == [(6, 5, 4), (1, 5, 4), (1, 5, 4)]
+        assert at_once(True, *given) is None
+    refused = [LENGTHS.int(), LENGTHS[:4], LENGTHS + 1, LENGTHS - 1, LENGTHS.float(), [3] * 5, LENGTHS.unsqueeze(1), 3]
+    assert all(at_once(False, lengths, None) is None for lengths in refused)
+    assert all(at_once(False, None, resets) is None for resets in (RESETS.int(), RESETS.T, RESETS[0], RESETS.tolist()))
+    assert at_once(False, None, RESETS, 2) is None
+
+
 WRONG = [7, "x", [1.0], torch.zeros(5, 5).to_sparse(), Parameter(torch.zeros(5, 5, device="meta")), torch.zeros(2)]
 
 

@@ -120,12 +120,17 @@ class Layer(_Recurrent, Parameters):
     def forward(
         self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None, return_states: bool = False
     ) -> Any:
-        asks = lengths is not None or resets is not None or return_states
+        is_cut = lengths is not None or resets is not None
+        asks = is_cut or return_states
         if asks or self.residual or self.learn_initial_state or type(self.hidden_size) is tuple:
+            if is_cut and not (return_states or self._additions) and isinstance(input, Tensor):
+                results: Any = self._run_at_once(input, hx, lengths, resets) if _gate.nothing_intercepts() else None
+                if results is not None:
+                    return results
             if _fx.traces(self, input):  # type: ignore[arg-type]
                 asked = {"lengths": lengths, "resets": resets, "return_states": return_states} if asks else {}
                 return _fx.leaf(self, input, hx, **asked)  # type: ignore[arg-type]
-            results: Any = _general.run(self, input, hx, lengths, resets, return_states)
+            results = _general.run(self, input, hx, lengths, resets, return_states)
             if results is not None:
                 return results
         if _gate.nothing_intercepts():
@@ -149,7 +154,9 @@ class Layer(_Recurrent, Parameters):
             self._check_sizes(data)
         return self._theirs.forward(self, input, hx)
 
-    def _run_at_once(self, input: Tensor, hx: Any) -> tuple[Tensor, Any] | None:
+    def _run_at_once(
+        self, input: Tensor, hx: Any, lengths: Any = None, resets: Any = None
+    ) -> tuple[Tensor, Any] | None:
         """A layer that the engine takes as it is; None of all else."""
         has_pair, cell = self._has_pair, self._modes.get(self.mode)
         if self.num_layers != 1 or self.batch_first or self.proj_size or cell is None:
@@ -158,7 +165,7 @@ class Layer(_Recurrent, Parameters):
         weights = [*map(self._parameters.get, self._flat_weights_names)]
         directions = 2 if self.bidirectional else 1
         sizes = self.input_size, self.hidden_size, cell, directions, self.bias
-        results: Any = layer_if_admitted(input, h_0, c_0, weights, *sizes)
+        results: Any = layer_if_admitted(input, h_0, c_0, weights, *sizes, lengths, resets)
         return (results[0], results[1:]) if has_pair and results else results
 
     def _run_padded(

@@ -114,10 +114,13 @@ def forward_if_admitted(
     directions: int,
     bias: Any,
     is_step: bool,
+    lengths: Any = None,
+    resets: Any = None,
 ) -> Any:
     """What :func:`forward` returns first, of one step or of ``(steps, batch, features)``, in one call with the gate.
 
-    None where it does not admit these, or other sizes do not fit; True where autograd has to know of it.
+    None where it does not admit these, or other sizes do not fit; True where autograd has to know of it. With
+    ``lengths`` or ``resets`` of a batch that is cut by them, and None in the place of True.
     """
     results = _forward_if_admitted(
         cell.code,
@@ -132,6 +135,8 @@ def forward_if_admitted(
         bias,
         is_step,
         torch.is_grad_enabled(),
+        lengths,
+        resets,
     )
     if profiler._is_profiler_enabled and results and results is not True:
         _tell_forward(input, results[0], weights, directions)
