@@ -35,7 +35,18 @@ class Named(nn.RNN):
 
 class Overriding(nn.RNN):
     def forward(self, *args: Any) -> Any:
-        return super().forward(*args)
+        return nn.RNN.forward(self, *args)
+
+
+class Doubling(nn.RNNBase):
+    @torch.no_grad()
+    def forward(self, input: Tensor, hx: Any = None) -> Any:
+        output, states = super().forward(input, hx=hx)
+        return 2 * output, states
+
+
+class DoubledLSTM(Doubling, nn.LSTM):  # as pytorch-forecasting's
+    pass
 
 
 class Checking(nn.RNN):
@@ -154,6 +165,22 @@ def test_subclasses_with_a_forward_of_their_own_are_left_and_named() -> None:
     assert [type(m) for m in model.values()] == [Overriding, Checking, elman.nn.RNN, elman.nn.RNN]
     with pytest.warns(UserWarning, match=r"the model itself \(Overriding has its own forward\)"):
         elman.nn.convert(Overriding(3, 4))
+
+
+def test_a_forward_that_calls_supers_calls_ours() -> None:
+    layer = DoubledLSTM(3, 4)
+    expected = named(layer(X[0]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        elman.nn.convert(layer)
+    for one in (layer, copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        assert isinstance(one, DoubledLSTM)
+        assert isinstance(one, elman.nn.LSTM)
+        inner = elman.nn.LSTM.forward(one, X[0])
+        assert torch.equal(one(X[0])[0], 2 * inner[0])
+        assert_same_numbers(named(one(X[0])), expected)
+        assert type(elman.nn.convert(one, back=True)) is DoubledLSTM
+        assert torch.equal(one(X[0])[0], expected["0"])
 
 
 def test_other_subclasses_keep_their_methods_copies_and_pickles() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import types
 import warnings
@@ -20,7 +21,6 @@ _Model = TypeVar("_Model", bound=Module)
 
 # What PyTorch's forward calls of these, ours does not: a subclass that has its own would lose it.
 _STEPS_OF_FORWARD = (
-    "forward",
     "check_forward_args",
     "check_input",
     "check_hidden_size",
@@ -34,9 +34,10 @@ def convert(model: _Model, *, linear: bool = False, back: bool = False) -> _Mode
     """Turn the ``torch.nn.RNN``, ``GRU``, ``LSTM`` and their cells inside a model into :mod:`elman.nn`'s in place.
 
     The modules stay the same objects with another class: parameters (an optimizer goes on with them), buffers, hooks,
-    flags, parametrizations and pruning are kept, and a module that stands at two places stays one. A subclass that
-    inherits ``forward`` keeps its methods. Left as they are, and named in one warning: subclasses with a ``forward`` of
-    their own (or another method that it consists of), and what TorchScript has compiled.
+    flags, parametrizations and pruning are kept, and a module that stands at two places stays one. A subclass keeps its
+    methods, and ``super().forward`` in a ``forward`` of its own is ours. Left as they are, and named in one warning:
+    subclasses whose ``forward`` calls no ``super()``, or that have their own of the methods that PyTorch's ``forward``
+    consists of; and what TorchScript has compiled.
 
     Args:
         model: any module, a single layer too.
@@ -108,7 +109,16 @@ def _ours(cls: Any, theirs: Any, ours: Any) -> Any:
     for name in _STEPS_OF_FORWARD:
         if getattr(cls, name, None) is not getattr(theirs, name, None):
             raise _NoCounterpartError(f"{cls.__name__} has its own {name}")
+    if not _reaches_forward(cls, theirs):
+        raise _NoCounterpartError(f"{cls.__name__} has its own forward")
     return _joined(cls, ours)
+
+
+def _reaches_forward(cls: type, theirs: type) -> bool:
+    """Whether each ``forward`` before PyTorch's calls the next class's, by what its code names: the last is then ours."""
+    before = cls.__mro__[: cls.__mro__.index(theirs)]
+    own = [inspect.unwrap(base.__dict__["forward"]) for base in before if "forward" in base.__dict__]
+    return all(inspect.isfunction(forward) and "super" in forward.__code__.co_names for forward in own)
 
 
 def _theirs(cls: Any, theirs: Any, ours: Any) -> Any:
