@@ -1,5 +1,6 @@
 """``elman.nn.convert``: the layers inside a model become ours, and PyTorch's again, where they stand."""
 
+import abc
 import copy
 import io
 import pickle
@@ -38,7 +39,7 @@ class Overriding(nn.RNN):
         return nn.RNN.forward(self, *args)
 
 
-class Doubling(nn.RNNBase):
+class Doubling(abc.ABC, nn.RNNBase):
     @torch.no_grad()
     def forward(self, input: Tensor, hx: Any = None) -> Any:
         output, states = super().forward(input, hx=hx)

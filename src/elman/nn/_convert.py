@@ -115,7 +115,7 @@ def _ours(cls: Any, theirs: Any, ours: Any) -> Any:
 
 
 def _reaches_forward(cls: type, theirs: type) -> bool:
-    """Whether each ``forward`` before PyTorch's calls the next class's, by what its code names: the last is then ours."""
+    """Whether each ``forward`` before PyTorch's calls the next one, by what its code names: the last is then ours."""
     before = cls.__mro__[: cls.__mro__.index(theirs)]
     own = [inspect.unwrap(base.__dict__["forward"]) for base in before if "forward" in base.__dict__]
     return all(inspect.isfunction(forward) and "super" in forward.__code__.co_names for forward in own)
@@ -126,8 +126,8 @@ def _theirs(cls: Any, theirs: Any, ours: Any) -> Any:
         return theirs
     if _is_made_by_pytorch(cls):
         return _on_other_bases(cls, [_theirs(b, theirs, ours) if issubclass(b, ours) else b for b in cls.__bases__])
-    if issubclass(cls, _Joined) and cls.__bases__[0] is _Joined:
-        return cls.__bases__[1]
+    if _Joined in cls.__bases__:
+        return cls.__bases__[0]
     raise _NoCounterpartError(f"{cls.__name__} is derived from elman.nn.{ours.__name__}")
 
 
@@ -144,19 +144,20 @@ def _on_other_bases(cls: type, bases: list[type]) -> type:
 
 
 class _Joined:
-    """A user's subclass of PyTorch's layer whose inherited methods are ours: (this, the subclass, our class)."""
+    """A user's subclass of PyTorch's layer whose inherited methods are ours: (the subclass, this, our class)."""
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         # pickle finds classes by name, and there is none for this one
         reduced: Any = super().__reduce_ex__(protocol)
-        _, original, ours = type(self).__bases__
+        original, _, ours = type(self).__bases__
         return _new_joined, (original, ours), *reduced[2:]
 
 
 @cache
 def _joined(cls: Any, ours: Any) -> type:
     names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    return types.new_class(cls.__name__, (_Joined, cls, ours), exec_body=lambda namespace: namespace.update(names))
+    # the subclass first, whose layout in memory an object has to keep, which ABC among its bases makes another
+    return types.new_class(cls.__name__, (cls, _Joined, ours), exec_body=lambda namespace: namespace.update(names))
 
 
 def _new_joined(cls: type, ours: type) -> Any:
