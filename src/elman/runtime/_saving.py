@@ -13,9 +13,6 @@ from elman._errors import InputError, about, one_line, option
 
 if TYPE_CHECKING:
     from elman.runtime._network import Network
-    from elman.runtime._own import Recurrent
-    from elman.runtime._rnn import GRU, LSTM, RNN
-    from elman.runtime._trained import TrainedModel
 
 __all__ = ["load", "load_network", "save"]
 
@@ -121,7 +118,7 @@ def _written(network: Any) -> str:
         raise InputError("program: expected finite numbers, got infinity or NaN, which a file cannot hold") from None
 
 
-def load(path: str | PathLike[str]) -> RNN | GRU | LSTM | Recurrent | TrainedModel:
+def load(path: str | PathLike[str]) -> Any:
     """Read what :func:`save` or ``elman train`` wrote.
 
     Args:
@@ -134,12 +131,21 @@ def load(path: str | PathLike[str]) -> RNN | GRU | LSTM | Recurrent | TrainedMod
 
     Raises:
         InputError: it is neither, or of an unknown version, or damaged. Nothing in a file is ever executed.
+
+    Example:
+        >>> import numpy as np, elman
+        >>> elman.save({"weight_ih_l0": np.ones((9, 2)), "weight_hh_l0": np.ones((9, 3))}, "gru.safetensors")
+        >>> gru = elman.load("gru.safetensors")
+        >>> gru
+        GRU(2, 3, bias=False, float64)
+        >>> output, h_n = gru(np.ones((5, 2)))
+        >>> output.shape, h_n.shape
+        ((5, 3), (1, 3))
     """
     if not os.path.isdir(path):
         if not os.path.exists(path):
             raise InputError(f"{one_line(path)}: expected a file or a model folder, got nothing of that name")
-        network: RNN | GRU | LSTM | Recurrent = load_network(path)
-        return network
+        return load_network(path)
     from elman.runtime._model_folder import read_model
 
     model = read_model(Path(path), figures=False)

@@ -19,6 +19,14 @@ def set_num_threads(count: int) -> None:
 
     Raises:
         InputError: it is no integer of at least 1.
+
+    Example:
+        >>> import elman
+        >>> before = elman.get_num_threads()
+        >>> elman.set_num_threads(1)
+        >>> elman.get_num_threads()
+        1
+        >>> elman.set_num_threads(before)
     """
     _engine.set_num_threads(as_count(count, "count", MOST))
 
