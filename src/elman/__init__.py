@@ -33,6 +33,7 @@ __all__ = [
     "set_num_threads",
 ]
 
+_MODULES = ("cells", "nn", "runtime", "tasks")
 _LATER = {
     "load": "_saving",
     "save": "_saving",
@@ -43,7 +44,7 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("cells", "nn", "runtime", "tasks"):
+    if name in _MODULES:
         return import_module(f"elman.{name}")
     if name in _LATER:
         return getattr(import_module(f"elman.runtime.{_LATER[name]}"), name)
@@ -55,4 +56,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *_MODULES})

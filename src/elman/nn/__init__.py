@@ -43,6 +43,11 @@ __all__ = [
     "use_cuda_engine",
 ]
 
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, "init", "parametrizations"})
+
+
 # The classes stand here, and not in files of their own: pickles name a class's module, and PyTorch reads its source.
 # Their forward pass does not: _recurrent.py has it, once for all of them.
 

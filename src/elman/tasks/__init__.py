@@ -33,3 +33,7 @@ def __getattr__(name: str) -> Any:
             raise ImportError(import_fault(error) or str(error)) from error
         return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
