@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from reprlib import repr as shortened
 
-__all__ = ["InputError", "OptionError", "about", "in_shell", "listed", "one_line", "option", "shown"]
+__all__ = ["InputError", "OptionError", "about", "either", "in_shell", "listed", "one_line", "option", "shown"]
 
 MOST_LISTED = 8
 LONGEST_NAME = 60
@@ -81,6 +81,12 @@ def shown(value: object) -> str:
         return one_line(shortened(value))
     except Exception:  # an integer of more digits than Python writes, a __repr__ that fails
         return f"a value of type {type(value).__name__}"
+
+
+def either(choices: Iterable[str]) -> str:
+    """Return ``a``, ``a or b``, ``a, b or c``."""
+    *others, last = choices
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def listed(names: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from reprlib import repr as shortened
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from elman._errors import InputError
+from elman._errors import InputError, either
 
 __all__ = ["UNSAID", "Range", "build", "decode", "parse_json", "stated"]
 
@@ -116,11 +116,11 @@ def _build(value: Any, schema: Any, name: str, place: str) -> Any:
         for choice in arguments:
             with suppress(InputError):
                 return _build(value, choice, name, place)
-        raise _refusal(name, place, " or ".join(map(_describe, arguments)), value)
+        raise _refusal(name, place, either(map(_describe, arguments)), value)
     if origin is Literal:
         if any(type(value) is type(choice) and value == choice for choice in arguments):
             return value
-        raise _refusal(name, place, " or ".join(map(repr, arguments)), value)
+        raise _refusal(name, place, either(map(repr, arguments)), value)
     if origin in (list, tuple) and isinstance(value, list):
         return origin(_build(part, arguments[0], name, f"{place}[{i}]") for i, part in enumerate(value))
     if origin is dict and isinstance(value, dict):

@@ -57,7 +57,7 @@ def test_an_american_export_works_without_options(elman):
     ("words", "message"),
     [
         (("umsatz.csv", "--decimal", "dot"), "elman: --decimal: expected point or comma, got 'dot'\n"),
-        (("umsatz.csv", "--dates", "us"), "elman: --dates: expected day-first or month-first or year-first, got "),
+        (("umsatz.csv", "--dates", "us"), "elman: --dates: expected day-first, month-first or year-first, got "),
         (("days.csv",), "elman: days.csv, column 'day', line 3: expected times that show what comes first,"),
         (("dots.csv",), "elman: dots.csv, line 2, column 'x': expected numbers that show what stands before decimals"),
         (("book.xlsx",), "elman: book.xlsx: expected one of .csv, .tsv, .tab, .jsonl, .ndjson, .txt, got .xlsx; save"),

@@ -42,7 +42,7 @@ IN_CONFIG = {
         '"layers": 1000000000',
         "expected network.layers to be a number from 1 to 1000, got 1000",
     ),
-    "cell": ('"layers": 2', '"layers": 2, "cell": "GRU"', "expected network.cell to be 'rnn' or 'gru' or 'lstm', got"),
+    "cell": ('"layers": 2', '"layers": 2, "cell": "GRU"', "expected network.cell to be 'rnn', 'gru' or 'lstm', got"),
     "nonlinearity": ('"tanh"', '"relu"', "expected network.nonlinearity to be 'tanh', got 'relu'"),
     "pooling": ("max mean", "max", "expected network.pooling to be 'max mean final', got 'max final'"),
     "tokens": ('"char"', '"byte"', "expected text.tokens to be 'char' or 'word', got 'byte'"),
@@ -53,7 +53,7 @@ IN_CONFIG = {
     ),
     "a class twice": ('"论语",', '"诗经",', "expected two classes or more, all different and of one type"),
     "types of classes": ('"论语",', "1,", "expected two classes or more, all different and of one type"),
-    "class null": ('"论语",', "null,", "expected classes[1] to be a string or an integer or a number or true or false"),
+    "class null": ('"论语",', "null,", "expected classes[1] to be a string, an integer, a number or true or false"),
     "counts": ('"别": 1,', '"别": [],', "expected data.training_by_class['别'] to be an integer, got []"),
 }
 # What config.json and vocabulary.txt say decides what the tensors have to be.

@@ -112,7 +112,7 @@ def test_an_order_that_nothing_tells_is_asked_for():
         return as_series(["x"], np.zeros((12, 1)), texts, dates=order)
 
     assert (as_told("day-first").grid.describe(), as_told("month-first").grid.describe()) == ("a month", "a day")
-    with pytest.raises(OptionError, match=r"^dates: expected day-first or month-first or year-first, got 'us'$"):
+    with pytest.raises(OptionError, match=r"^dates: expected day-first, month-first or year-first, got 'us'$"):
         as_told("us")
 
 

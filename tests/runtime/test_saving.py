@@ -168,7 +168,7 @@ GOOD = {"format": "elman rnn", "version": "2", "cell": "tanh", "batch_first": "f
         ({}, {"residual": "true"}, "expected only the keys"),
         ({}, {"version": "1"}, "expected only the keys"),
         ({}, {"format": "elman gru"}, "expected __metadata__.format to be 'elman rnn', got 'elman gru'"),
-        ({}, {"cell": "rnn"}, "expected __metadata__.cell to be 'tanh' or 'relu' or 'gru' or 'lstm', got 'rnn'"),
+        ({}, {"cell": "rnn"}, "expected __metadata__.cell to be 'tanh', 'relu', 'gru' or 'lstm', got 'rnn'"),
         ({}, {"cell": "gru"}, r"weight_hh_l0: expected the shape \(6, 2\), got \(6, 6\) \(these look like an RNN's"),
         (
             {"weight_hr_l0": np.zeros((3, 6), "f")},

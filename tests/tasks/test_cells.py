@@ -53,5 +53,5 @@ def test_a_folder_says_its_cell_and_comes_back_as_it_was(tmp_path, task, cell):
 
 
 def test_a_cell_of_no_name_is_refused():
-    with pytest.raises(InputError, match=r"^cell: expected rnn or gru or lstm, got 'GRU'$"):
+    with pytest.raises(InputError, match=r"^cell: expected rnn, gru or lstm, got 'GRU'$"):
         TextClassifier(cell="GRU").fit(TEXTS, LABELS)

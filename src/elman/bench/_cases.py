@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from elman._cells import FAMILIES, Family
-from elman._errors import OptionError
+from elman._errors import OptionError, either
 from elman.bench._own import Own
 
 __all__ = ["KINDS", "SHAPES", "STEPS", "Case", "Shape", "cases_of"]
@@ -94,10 +94,10 @@ def cases_of(kinds: list[str], shapes: list[Shape], cell: str = "rnn", own: Own 
     if own:
         cell = own.family.name
     elif cell not in FAMILIES:
-        raise OptionError("cell", f"one of {', '.join(FAMILIES)}", cell)
+        raise OptionError("cell", either(FAMILIES), cell)
     for kind in kinds:
         if kind not in KINDS:
-            raise OptionError("what", f"one of {', '.join(KINDS)}", kind)
+            raise OptionError("what", either(KINDS), kind)
     single = [shape for shape in shapes if shape.steps == shape.batch == 1]
     if shapes and "step" in kinds and not single:
         raise OptionError("what", "inference or training, or a --shape that begins with 1,1", "step")

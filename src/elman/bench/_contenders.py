@@ -3,7 +3,7 @@
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
-from elman._errors import OptionError
+from elman._errors import OptionError, either
 from elman.bench._own import Own
 
 __all__ = ["NAMES", "OURS", "PEERS", "Contender", "ours_of", "peers_of"]
@@ -89,5 +89,5 @@ def peers_of(names: list[str], own: Own | None = None) -> list[Contender]:
     known = {peer.name: peer for peer in peers}
     for name in names:
         if name not in known:
-            raise OptionError("peer", f"one of {', '.join(known)}", name)
+            raise OptionError("peer", either(known), name)
     return [peer for peer in peers if peer.name in (names or known)]

@@ -3,7 +3,7 @@
 from argparse import ArgumentTypeError
 from pathlib import Path
 
-from elman._errors import OptionError
+from elman._errors import OptionError, either
 from elman.cli._parser import Group
 
 __all__ = [
@@ -65,7 +65,7 @@ def asked_format(given: str | None, *formats: str) -> str:
         OptionError: it is none of them.
     """
     if given is not None and given not in formats:
-        raise OptionError("format", " or ".join(filter(None, (", ".join(formats[:-1]), formats[-1]))), given)
+        raise OptionError("format", either(formats), given)
     return given or formats[0]
 
 

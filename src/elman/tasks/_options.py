@@ -9,7 +9,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from elman._checks import is_integer, is_number
-from elman._errors import OptionError
+from elman._errors import OptionError, either
 from elman._limits import CellName, Count, HiddenSize, Size
 from elman._schema import Range
 
@@ -134,7 +134,7 @@ class Option:
         if value is None and self.optional:
             return ""
         if self.choices:
-            return "" if isinstance(value, str) and value in self.choices else " or ".join(self.choices)
+            return "" if isinstance(value, str) and value in self.choices else either(self.choices)
         if self.type is bool:
             return "" if isinstance(value, bool) else "True or False"
         if self.type is float:

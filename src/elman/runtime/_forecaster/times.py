@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from elman._errors import InputError, OptionError, option, shown
+from elman._errors import InputError, OptionError, either, option, shown
 from elman.runtime._forecaster.dates import (
     ORDERS,
     Read,
@@ -141,7 +141,7 @@ def readings(
     The arguments and refusals are those of :func:`read_times`.
     """
     if dates is not None and dates not in ORDERS:
-        raise OptionError("dates", " or ".join(ORDERS), dates)
+        raise OptionError("dates", either(ORDERS), dates)
     stripped = [text.strip() for text in texts]
     if not stripped:
         raise InputError(f"{place}: expected times, got none")
