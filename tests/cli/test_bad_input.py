@@ -17,7 +17,10 @@ from tests.tasks.lines import LABELS, TEXTS
 FILES = {
     "empty": (b"", "x.csv: expected a header and rows, the file is empty"),
     "header only": (b"text,label\n", "x.csv: expected rows after the header, there are none"),
-    "missing column": (b"a,b\nc,d\n", "x.csv, line 1: expected a column 'text', the columns are 'a', 'b'"),
+    "missing column": (
+        b"a,b\nc,d\n",
+        "x.csv, line 1: expected a column 'text', the columns are 'a', 'b'; --text names another",
+    ),
     "duplicate header": (b"text,label,label\na,b,c\n", "x.csv, line 1: expected one column 'label', got 2"),
     "one class": (
         b"text,label\na,b\nc,b\n",

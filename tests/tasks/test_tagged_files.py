@@ -184,7 +184,12 @@ BAD = {
     "nul": ("x.conll", b"a\0 O\n", {}, "x.conll, line 1: expected text, got a NUL byte (byte 2 of the file)"),
     "json": ("x.jsonl", b'{"tokens": [}', {}, "x.jsonl, line 1: expected JSON, got: Expecting value: line 1 column 13"),
     "json list": ("x.jsonl", b"[]", {}, "x.jsonl, line 1: expected a JSON object, got list"),
-    "json key": ("x.jsonl", b'{"tokens": ["a"]}', {}, "x.jsonl, line 1: expected a key 'tags', the keys are 'tokens'"),
+    "json key": (
+        "x.jsonl",
+        b'{"tokens": ["a"]}',
+        {},
+        "x.jsonl, line 1: expected a key 'tags', the keys are 'tokens'; label names another",
+    ),
     "json type": (
         "x.jsonl",
         b'{"tokens": ["a", 3], "tags": ["O", "O"]}',

@@ -63,7 +63,7 @@ def read_texts(file: str, column: str, encoding: str) -> Iterator[tuple[Iterator
         if format == "text":
             yield plain_lines(stream, file, encoding), lambda: True
         else:
-            rows = read_table(stream, file, format, (column,), encoding)
+            rows = read_table(stream, file, format, (column,), encoding, options={column: "text"})
             yield (row.values[column] for row in rows), lambda: True
 
 

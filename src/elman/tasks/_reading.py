@@ -9,14 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
-from elman._errors import InputError, listed, one_line, shown
+from elman._errors import InputError, listed, one_line, option, shown
 from elman.tasks._decoding import decoded_lines
 from elman.tasks._delimiters import DELIMITERS, find_table
 from elman.tasks._other_formats import way_out
 
-__all__ = ["TABLE", "Row", "file_format", "open_input", "plain_lines", "read_table"]
+__all__ = ["TABLE", "Row", "file_format", "no_such_column", "open_input", "plain_lines", "read_table"]
 
 SUFFIXES = {
     ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "text",
@@ -81,6 +82,7 @@ def read_table(
     *,
     others: bool = False,
     nullable: bool = False,
+    options: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Row]:
     """Yield the rows of a CSV, TSV or JSON lines stream.
 
@@ -94,15 +96,16 @@ def read_table(
         encoding: the file's encoding.
         others: whether to read all other columns too: of JSON lines, the keys of the first object.
         nullable: whether JSON's ``null`` is an empty field; else it is refused.
+        options: by column, the option that names it, for who has not named one.
 
     Raises:
         InputError: whatever is wrong with the file; the message names the line and what was expected.
     """
     lines = decoded_lines(stream, name, encoding)
     if format == "jsonl":
-        rows = _json_rows(lines, name, columns, others, nullable)
+        rows = _json_rows(lines, name, columns, others, nullable, options)
     else:
-        rows = _separated_rows(lines, name, format, columns, others)
+        rows = _separated_rows(lines, name, format, columns, others, options)
     empty = True
     for row in rows:
         empty = False
@@ -118,8 +121,25 @@ def plain_lines(stream: BinaryIO, name: str, encoding: str = "utf-8") -> Iterato
         yield line.rstrip("\n").removesuffix("\r")
 
 
+def no_such_column(
+    place: str, kind: str, column: str, known: Iterable[str], option_name: str | None = None
+) -> InputError:
+    """Return the refusal of a table without a column, or of an object without a key.
+
+    Args:
+        place: where it is not.
+        kind: ``column`` or ``key``.
+        column: what was looked for.
+        known: what there is.
+        option_name: the option by which a person says what to look for; None: they have said it.
+    """
+    have = listed(map(shown, known)) or "none"
+    advice = f"; {option(option_name)} names another" if option_name else ""
+    return InputError(f"{place}: expected a {kind} {column!r}, the {kind}s are {have}{advice}")
+
+
 def _separated_rows(
-    lines: Iterator[str], name: str, format: str, columns: Sequence[str], others: bool
+    lines: Iterator[str], name: str, format: str, columns: Sequence[str], others: bool, options: Mapping[str, str]
 ) -> Iterator[Row]:
     csv.field_size_limit(sys.maxsize)
     lines, delimiter, skipped = find_table(lines, format)
@@ -133,7 +153,7 @@ def _separated_rows(
             elif header is None:
                 header = [field.strip() for field in fields]
                 columns = _with_others(columns, header) if others else columns
-                places = _column_places(header, name, line, columns)
+                places = _column_places(header, f"{name}, line {line}", columns, options)
             elif len(fields) != len(header):
                 raise InputError(_ragged(name, line, delimiter, header, fields))
             else:
@@ -154,13 +174,12 @@ def _with_others(columns: Sequence[str], names: Iterable[str]) -> list[str]:
     return [*columns, *(name for name in counts if name not in columns and (name or counts[name] == 1))]
 
 
-def _column_places(header: list[str], name: str, line: int, columns: Sequence[str]) -> dict[str, int]:
+def _column_places(header: list[str], place: str, columns: Sequence[str], options: Mapping[str, str]) -> dict[str, int]:
     for column in columns:
         if column not in header:
-            have = listed(map(shown, header))
-            raise InputError(f"{name}, line {line}: expected a column {column!r}, the columns are {have}")
+            raise no_such_column(place, "column", column, header, options.get(column))
         if header.count(column) > 1:
-            raise InputError(f"{name}, line {line}: expected one column {column!r}, got {header.count(column)}")
+            raise InputError(f"{place}: expected one column {column!r}, got {header.count(column)}")
     return {column: header.index(column) for column in columns}
 
 
@@ -170,7 +189,9 @@ def _ragged(name: str, line: int, delimiter: str, header: list[str], fields: lis
     return f"{name}, line {line}: expected {len(header)} fields ({listed(header)}), got {len(fields)}{advice}"
 
 
-def _json_rows(lines: Iterator[str], name: str, columns: Sequence[str], others: bool, nullable: bool) -> Iterator[Row]:
+def _json_rows(
+    lines: Iterator[str], name: str, columns: Sequence[str], others: bool, nullable: bool, options: Mapping[str, str]
+) -> Iterator[Row]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -184,19 +205,19 @@ def _json_rows(lines: Iterator[str], name: str, columns: Sequence[str], others: 
         if others:
             columns, others = _with_others(columns, record), False
         nulls = {column for column in columns if nullable and record.get(column, 0) is None}
-        values = {column: _json_value(record, name, number, column) for column in columns if column not in nulls}
+        place = f"{name}, line {number}"
+        for column in columns:
+            if column not in record:
+                raise no_such_column(place, "key", column, record, options.get(column))
+        values = {column: _json_text(record[column], place, column) for column in columns if column not in nulls}
         yield Row(number, values | dict.fromkeys(nulls, ""))
 
 
-def _json_value(record: dict[str, object], name: str, number: int, column: str) -> str:
-    if column not in record:
-        have = listed(map(shown, record)) or "none"
-        raise InputError(f"{name}, line {number}: expected a key {column!r}, the keys are {have}")
-    value = record[column]
+def _json_text(value: object, place: str, key: str) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise InputError(f"{name}, line {number}, key {column!r}: expected a text, got {json.dumps(value)[:40]}")
+        raise InputError(f"{place}, key {key!r}: expected a text, got {json.dumps(value)[:40]}")
     # JSON can spell half of a surrogate pair, which is no character.
     text = str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if "\0" in text:
-        raise InputError(f"{name}, line {number}, key {column!r}: expected a text, got a NUL character")
+        raise InputError(f"{place}, key {key!r}: expected a text, got a NUL character")
     return text

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,7 @@ def read_sequence_table(
     lines: list[int] = []
     delimiter = ""
     with open_input(path) as stream:
-        read = {"others": not channels, "nullable": True}
+        read: Any = {"others": not channels, "nullable": True, "options": {columns.label: "label"}}
         for row in read_table(stream, name, file_format(path), [*keys, *channels], encoding, **read):
             channels = channels or _channels(row, {*keys, columns.label}, name)
             label = row.values[columns.label].strip() if labelled else ""

@@ -33,7 +33,8 @@ def read_examples(path: str | Path, text: str, label: str, encoding: str = "utf-
         raise InputError(f"{path}: expected two columns, got {text!r} for both the text and the label")
     examples = Examples()
     with open_input(path) as stream:
-        for row in read_table(stream, str(path), format, (text, label), encoding):
+        options = {text: "text", label: "label"}
+        for row in read_table(stream, str(path), format, (text, label), encoding, options=options):
             for column in (text, label):
                 if not row.values[column].strip():
                     what = "a text" if column == text else "a label"

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from elman._errors import InputError, listed, shown
+from elman._errors import InputError, shown
+from elman.tasks._reading import no_such_column
 
 __all__ = ["Columns", "is_header"]
 
@@ -114,8 +115,7 @@ class Columns:
         if column in header:
             return header.index(column)
         if not _NUMBER.fullmatch(column):
-            have = listed(map(shown, header))
-            raise InputError(f"{self.name}, line {number}: expected a column {column!r}, the columns are {have}")
+            raise no_such_column(f"{self.name}, line {number}", "column", column, header)
         place = int(column) - 1 if int(column) > 0 else self.width + int(column)
         if not 0 <= place < self.width:
             raise InputError(f"{self.name}, line {number}: expected a column {column}, got {self._columns()}")

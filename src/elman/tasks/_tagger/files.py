@@ -6,11 +6,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from elman._errors import InputError, listed, shown
+from elman._errors import InputError
 from elman._schema import build, parse_json
 from elman.tasks._decoding import decoded_lines
 from elman.tasks._other_formats import WAYS_OUT, way_out
-from elman.tasks._reading import open_input
+from elman.tasks._reading import no_such_column, open_input
 from elman.tasks._tagger.columns import Columns
 
 __all__ = ["Sentence", "read_sentences", "tagged_format"]
@@ -148,17 +148,16 @@ def _json_sentences(lines: Iterator[str], name: str, token: str, tag: str | None
         record = parse_json(line.encode("utf-8", "surrogatepass"), place)
         if not isinstance(record, dict):
             raise InputError(f"{place}: expected a JSON object, got {type(record).__name__}")
-        tokens = _strings(record, token, place)
-        tags = _strings(record, tag, place) if tag else []
+        tokens = _strings(record, token, place, "text")
+        tags = _strings(record, tag, place, "label") if tag else []
         if tag and len(tags) != len(tokens):
             raise InputError(f"{place}, key {tag!r}: expected {len(tokens)}, as there are tokens, got {len(tags)}")
         yield Sentence(tokens, tags, [number] * len(tokens))
 
 
-def _strings(record: dict[str, Any], key: str, place: str) -> list[str]:
+def _strings(record: dict[str, Any], key: str, place: str, option_name: str) -> list[str]:
     if key not in record:
-        have = listed(map(shown, record)) or "none"
-        raise InputError(f"{place}: expected a key {key!r}, the keys are {have}")
+        raise no_such_column(place, "key", key, record, option_name)
     strings = build(record[key], list[str], place, key)
     if not strings or not all(string.strip() for string in strings):
         got = "an empty one" if strings else "an empty list"
