@@ -4,7 +4,7 @@ import numpy as np
 
 from elman.runtime._network import Network
 from elman.runtime._parameters import Sizes
-from elman.runtime._recurrent import Recurrent
+from elman.runtime._recurrent_sizes import RecurrentSizes
 from elman.runtime._rnn import class_of, network_of
 
 CELLS = ["tanh", "relu", "gru", "lstm"]
@@ -29,7 +29,7 @@ def parameters(
     return {name: generator.uniform(-limit, limit, shape).astype(dtype) for name, shape in shapes.items()}
 
 
-def recurrent_parameters(sizes: Recurrent, input_size: int, seed=0) -> dict[str, np.ndarray]:
+def recurrent_parameters(sizes: RecurrentSizes, input_size: int, seed=0) -> dict[str, np.ndarray]:
     """PyTorch's initial weights of the recurrent layers of a model, by its names."""
     generator, limit = np.random.default_rng(seed), 1 / np.sqrt(sizes.hidden_size)
     shapes = sizes.shapes(input_size)

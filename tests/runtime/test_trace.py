@@ -11,7 +11,7 @@ import pytest
 import elman
 from elman import InputError
 from elman._cells import FAMILIES
-from elman.runtime._recurrent import hidden_states
+from elman.runtime._states import hidden_states
 from elman.runtime._trace.page import page_data
 from elman.runtime._trace.trace import MOST_STEPS, layer_states
 from tests.runtime.networks import CELLS, network, normal

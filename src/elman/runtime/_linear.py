@@ -1,4 +1,4 @@
-"""What a network's outputs go through on their way to probabilities."""
+"""Linear layers, and what their outputs go through on the way to probabilities."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from elman import _engine
 from elman.runtime._arrays import Array
 from elman.runtime._network import ENGINES
 
-__all__ = ["Linear", "log_softmax", "softmax"]
+__all__ = ["Linear", "linear_shapes", "log_softmax", "softmax"]
 
 
 class Linear:
@@ -30,6 +30,11 @@ class Linear:
         if len(x):
             self._network.run(x[None], None, None, output, None)
         return output.reshape(output.shape[1:])
+
+
+def linear_shapes(name: str, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the weight and the bias of a linear layer, by their names."""
+    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
 
 
 def softmax(scores: Array) -> Array:

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from elman._errors import InputError
 from elman.runtime._arrays import Array, as_shaped, kind_of
 
-__all__ = ["States", "StatesForm", "from_states"]
+__all__ = ["States", "StatesForm", "from_states", "hidden_states"]
 
+T = TypeVar("T")
 States = tuple[Array, ...]  # h, and of an LSTM c
 
 
@@ -99,6 +100,11 @@ class StatesForm:
 def from_states(states: tuple[Any, ...]) -> Any:
     """Return states as users get them: h, or the pair (h, c), or as many as a cell has."""
     return states if len(states) > 1 else states[0]
+
+
+def hidden_states(state: T | tuple[T, ...]) -> T:
+    """Return what layers put out of their state: all of it, or the first of ``(h, c)``."""
+    return state[0] if isinstance(state, tuple) else state
 
 
 def _as_many(value: Any, name: str, count: int, words: str) -> Sequence[Any]:

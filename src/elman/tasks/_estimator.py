@@ -14,7 +14,7 @@ from elman._figures import figure, scores
 from elman._names import take_over
 from elman.runtime._config import Origin
 from elman.runtime._model_folder import CONFIG, Model, claim_folder, read_model, write_model
-from elman.runtime._recurrent import Recurrent
+from elman.runtime._recurrent_sizes import RecurrentSizes
 from elman.runtime._trained import TrainedModel
 from elman.tasks._base import BaseEstimator, check_is_fitted, clone
 from elman.tasks._options import TrainingOptions, check_options, documented
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Estimator", "Running"]
 
 Self = TypeVar("Self", bound="Estimator")
-Sizes = TypeVar("Sizes", bound=Recurrent)
+Sizes = TypeVar("Sizes", bound=RecurrentSizes)
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Estimator(TrainingOptions, BaseEstimator):  # type: ignore[misc]
         """Return the sizes of a network: those that are options, by their names, and others."""
         return made(**{name: getattr(self, name) for name in _options_among(made, self)} | others)
 
-    def _take_sizes(self, sizes: Recurrent) -> None:
+    def _take_sizes(self, sizes: RecurrentSizes) -> None:
         """Take over the sizes of a network, whatever options its folder names; ``None`` stays a choice to be made."""
         named = (name for name in _options_among(type(sizes), self) if getattr(self, name) is not None)
         self.set_params(**{name: getattr(sizes, name) for name in named})
@@ -195,7 +195,7 @@ class Estimator(TrainingOptions, BaseEstimator):  # type: ignore[misc]
         running.notice(f"{said} ({few})" if few else said)
 
 
-def _options_among(sizes: type[Recurrent], estimator: Estimator) -> list[str]:
+def _options_among(sizes: type[RecurrentSizes], estimator: Estimator) -> list[str]:
     known = estimator.get_params()
     return [field.name for field in fields(sizes) if field.name in known]
 

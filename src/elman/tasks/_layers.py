@@ -9,7 +9,7 @@ from torch.nn.functional import dropout, embedding_bag
 import elman.nn
 from elman.runtime._arrays import Array
 from elman.runtime._ngrams import summed_rows
-from elman.runtime._recurrent import Recurrent
+from elman.runtime._recurrent_sizes import RecurrentSizes
 
 __all__ = ["EMBEDDING_SCALE", "NgramScores", "ngram_table_rows", "recurrent_layers", "trained_tensors"]
 
@@ -23,7 +23,7 @@ def ngram_table_rows(tokens: int, classes: int) -> int:
     return max(1, min(MOST_ROWS, MOST_SCORES // classes, 1 << tokens.bit_length()))
 
 
-def recurrent_layers(sizes: Recurrent, input_size: int, *, dropout: float, engine: str) -> nn.RNNBase:
+def recurrent_layers(sizes: RecurrentSizes, input_size: int, *, dropout: float, engine: str) -> nn.RNNBase:
     """Return new recurrent layers.
 
     Args:

@@ -13,7 +13,7 @@ from elman import _engine
 from elman.runtime._arrays import Array
 from elman.runtime._linear import Linear, softmax
 from elman.runtime._packing import Packing
-from elman.runtime._recurrent import hidden_states
+from elman.runtime._states import hidden_states
 from elman.runtime._trained import TrainedModel
 from elman.runtime._vocabulary import Vocabulary
 

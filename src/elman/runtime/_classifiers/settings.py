@@ -7,13 +7,14 @@ from typing import Any, Literal
 import numpy as np
 
 from elman._errors import InputError
-from elman.runtime._recurrent import Recurrent, Shapes, linear_shapes
+from elman.runtime._linear import linear_shapes
+from elman.runtime._recurrent_sizes import RecurrentSizes, Shapes
 
 __all__ = ["ClassifierSizes", "check_classes"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifierSizes(Recurrent):
+class ClassifierSizes(RecurrentSizes):
     """The sizes of a network that scores what its units do over a sequence."""
 
     pooling: Literal["max mean final"] = "max mean final"

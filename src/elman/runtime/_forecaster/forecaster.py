@@ -20,7 +20,7 @@ from elman.runtime._forecaster.intervals import half_widths
 from elman.runtime._forecaster.series import Series, Windows, as_series
 from elman.runtime._forecaster.settings import INPUT_WAVES, PROFILE_WAVES, ForecasterSettings
 from elman.runtime._linear import Linear
-from elman.runtime._recurrent import hidden_states
+from elman.runtime._states import hidden_states
 from elman.runtime._trace.trace import Trace
 from elman.runtime._trained import TrainedModel
 from elman.runtime._vocabulary import Vocabulary

@@ -9,7 +9,8 @@ from elman._errors import InputError
 from elman._schema import UNSAID, Range
 from elman.runtime._forecaster.anchors import Waves, names_of
 from elman.runtime._forecaster.calendar import TimeGrid
-from elman.runtime._recurrent import Recurrent, linear_shapes
+from elman.runtime._linear import linear_shapes
+from elman.runtime._recurrent_sizes import RecurrentSizes
 
 __all__ = ["ForecasterSettings", "ForecasterSizes"]
 
@@ -22,7 +23,7 @@ Ratio = Annotated[float, Range(0, GREATEST_RATIO)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForecasterSizes(Recurrent):
+class ForecasterSizes(RecurrentSizes):
     """The sizes of each of the ``networks`` whose mean is taken."""
 
     bidirectional: Literal[False] = field(default=False, metadata=UNSAID)

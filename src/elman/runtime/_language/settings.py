@@ -6,14 +6,15 @@ from typing import Literal
 
 from elman._limits import Ngram, Size
 from elman._schema import UNSAID
-from elman.runtime._recurrent import Recurrent, linear_shapes
+from elman.runtime._linear import linear_shapes
+from elman.runtime._recurrent_sizes import RecurrentSizes
 from elman.runtime._words import OLDER, Segmentation, kind_of_tokens
 
 __all__ = ["LanguageSettings", "LanguageSizes"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LanguageSizes(Recurrent):
+class LanguageSizes(RecurrentSizes):
     """The sizes of a network that models a language.
 
     Args:

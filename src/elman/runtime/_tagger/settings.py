@@ -8,8 +8,9 @@ from elman._errors import InputError, shown
 from elman._limits import Size
 from elman._schema import UNSAID, Range
 from elman.runtime._classifiers.settings import check_classes
+from elman.runtime._linear import linear_shapes
 from elman.runtime._ngrams import CountedNgrams
-from elman.runtime._recurrent import Recurrent, linear_shapes
+from elman.runtime._recurrent_sizes import RecurrentSizes
 from elman.runtime._tagger.tags import OUTSIDE, PLAIN, Scheme, is_tag_of
 from elman.runtime._words import OLDER, Segmentation, kind_of_tokens
 
@@ -17,16 +18,16 @@ __all__ = ["TaggerSettings", "TaggerSizes"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaggerSizes(CountedNgrams, Recurrent):
+class TaggerSizes(CountedNgrams, RecurrentSizes):
     """The sizes of a network that tags; ``character_size`` 0: it does not read the characters of words."""
 
     embedding_size: Size
     character_size: Annotated[int, Range(0, 2**31 - 1)]
 
     @property
-    def spelling(self) -> Recurrent:
+    def spelling(self) -> RecurrentSizes:
         """The layer over the characters of a word."""
-        return Recurrent(hidden_size=self.character_size, layers=1, bidirectional=True, cell=self.cell)
+        return RecurrentSizes(hidden_size=self.character_size, layers=1, bidirectional=True, cell=self.cell)
 
     @property
     def sides(self) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from elman._errors import InputError
 from elman.runtime._arrays import Array
 from elman.runtime._linear import Linear, log_softmax, softmax
 from elman.runtime._ngrams import rows_around, summed_rows
-from elman.runtime._recurrent import hidden_states
+from elman.runtime._states import hidden_states
 from elman.runtime._tagger.sentences import EncodedSentences, SentenceBatch
 from elman.runtime._tagger.settings import TaggerSettings
 from elman.runtime._tagger.tags import PLAIN, Span, marked, transitions

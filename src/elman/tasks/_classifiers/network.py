@@ -13,7 +13,7 @@ from elman.nn import Linear
 from elman.runtime._classifiers.settings import ClassifierSizes
 from elman.runtime._classifiers.text_settings import TextSizes
 from elman.runtime._ngrams import ngram_rows
-from elman.runtime._recurrent import hidden_states
+from elman.runtime._states import hidden_states
 from elman.runtime._vocabulary import PADDING, SPECIAL_TOKENS, UNKNOWN
 from elman.tasks._layers import EMBEDDING_SCALE, NgramScores, recurrent_layers
 

@@ -15,7 +15,7 @@ from elman.runtime._forecaster.context import Context
 from elman.runtime._forecaster.forecaster import Forecaster
 from elman.runtime._forecaster.rolling import errors, roll
 from elman.runtime._forecaster.settings import GREATEST_RATIO, ForecasterSettings
-from elman.runtime._recurrent import hidden_states
+from elman.runtime._states import hidden_states
 from elman.tasks._forecaster.anchoring import LEAST, LEAST_SCALE, spread
 from elman.tasks._layers import recurrent_layers
 from elman.tasks._training import Task

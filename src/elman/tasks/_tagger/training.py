@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 from elman.nn import Linear
 from elman.runtime._linear import log_softmax
 from elman.runtime._ngrams import rows_around
-from elman.runtime._recurrent import hidden_states
+from elman.runtime._states import hidden_states
 from elman.runtime._tagger.sentences import EncodedSentences, SentenceBatch
 from elman.runtime._tagger.settings import TaggerSettings, TaggerSizes
 from elman.runtime._tagger.tagger import SequenceTagger as Trained

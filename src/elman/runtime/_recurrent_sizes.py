@@ -1,8 +1,8 @@
-"""What settings say of a network: its recurrent layers and its linear ones, as all kinds of models have them."""
+"""The sizes of recurrent layers, as the settings of all kinds of models have them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 
 from elman._cells import FAMILIES, Family
 from elman._limits import CellName, Count, HiddenSize
@@ -12,14 +12,13 @@ from elman.runtime._network import Network
 from elman.runtime._parameters import Sizes
 from elman.runtime._rnn import NETWORKS
 
-__all__ = ["Recurrent", "hidden_states", "linear_shapes"]
+__all__ = ["RecurrentSizes", "Shapes"]
 
 Shapes = dict[str, tuple[int, ...]]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recurrent:
+class RecurrentSizes:
     """The recurrent layers of a model; what else its network has sizes of, a subclass adds.
 
     Args:
@@ -60,13 +59,3 @@ class Recurrent:
         """Say in a few words what they are."""
         directions = "two directions" if self.bidirectional else "one direction"
         return f"{self.layers} x {self.hidden_size} {self.family.title} units in {directions}"
-
-
-def hidden_states(state: T | tuple[T, ...]) -> T:
-    """Return what layers put out of their state: all of it, or the first of ``(h, c)``."""
-    return state[0] if isinstance(state, tuple) else state
-
-
-def linear_shapes(name: str, inputs: int, outputs: int) -> Shapes:
-    """Return the shapes of the weight and the bias of a linear layer."""
-    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
