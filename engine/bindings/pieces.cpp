@@ -122,6 +122,17 @@ void put_states_back(const Pieces& pieces, const TensorView& of_pieces, const Te
   }
 }
 
+template <class T>
+void copy_rows_but(const TensorView& flags, const TensorView& from, const TensorView& to) {
+  T* row = to.data<T>();
+  for (std::int64_t i = 0; i < to.size(0); ++i, row += to.size(1)) {
+    const bool is_flagged = flags.data<const bool>()[i * flags.stride(0)];
+    const T* const source = from.data<const T>() + i * from.stride(0);
+    for (std::int64_t unit = 0; unit < to.size(1); ++unit)
+      row[unit] = is_flagged ? T(0) : source[unit * from.stride(1)];
+  }
+}
+
 TensorView states_in(nb::handle tensor, std::int64_t directions, std::int64_t count, std::int64_t units) {
   TensorView view;
   require(TensorView::read(tensor, view) && (view.holds<float>() || view.holds<double>()) &&
@@ -287,6 +298,26 @@ nb::object states_of_sequences(const Pieces& pieces, nb::handle of_pieces, nb::h
   const auto put = to.holds<float>() ? &put_states_back<float> : &put_states_back<double>;
   put(pieces, from, given.is_none() ? nullptr : &before, to);
   return states;
+}
+
+bool are_flags(nb::handle flags, std::int64_t rows) {
+  TensorView view;
+  return TensorView::read(flags, view) && view.holds<bool>() && view.has_shape({rows});
+}
+
+nb::object restarted(nb::handle states, nb::handle flags) {
+  if (states.is_none()) return nb::none();
+  TensorView from, to, of_rows;
+  require(TensorView::read(states, from) && from.dimensions() == 2, "expected plain states");
+  nb::object result = states.attr(torch->new_empty)(from.size(0), from.size(1));
+  // only now: another thread may have given them other data
+  require(TensorView::read(states, from) && TensorView::read(result, to) && TensorView::read(flags, of_rows) &&
+              to.dimensions() == 2 && from.has_shape({to.size(0), to.size(1)}) && of_rows.has_shape({to.size(0)}) &&
+              of_rows.holds<bool>() && from.holds<float>() == to.holds<float>() &&
+              from.holds<double>() == to.holds<double>(),
+          "expected plain states of one dtype, and flags of their rows");
+  to.holds<float>() ? copy_rows_but<float>(of_rows, from, to) : copy_rows_but<double>(of_rows, from, to);
+  return result;
 }
 
 void define_pieces(nb::module_& m) {

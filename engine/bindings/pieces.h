@@ -47,3 +47,8 @@ nb::object states_of_pieces(const Pieces& pieces, nb::handle given);
 // The states that sequences end with, of those of their pieces. One of no steps ends with what it began with, zeros
 // where that is None.
 nb::object states_of_sequences(const Pieces& pieces, nb::handle of_pieces, nb::handle given, std::int64_t sequences);
+
+// States (rows, units) with zeros in the rows that are flagged. None for None.
+nb::object restarted(nb::handle states, nb::handle flags);
+// Whether these are plain booleans (rows).
+bool are_flags(nb::handle flags, std::int64_t rows);

@@ -137,6 +137,12 @@ nb::object forward_if_admitted(const AnyCell& cell, int threads, nb::handle inpu
   if (!fits(h_0) || !fits(c_0)) return nb::none();
   if (needs_gradients) return cut_by.is_none() ? nb::object(nb::bool_(true)) : nb::none();
   const auto f = is_double ? &forward<double, has_program> : &forward<float, has_program>;
+  if (is_step && !cut_by.is_none()) {
+    if (!cut_by.lengths.is_none() || !are_flags(cut_by.resets, x.size(0))) return nb::none();
+    const Call sizes(x, nb::none(), nb::none(), directions, units);
+    const nb::object h = restarted(h_0, cut_by.resets), c = restarted(c_0, cut_by.resets);
+    return f(sizes, cell, threads, directions, input, h, c, weights, units, false)[0];
+  }
   if (!cut_by.is_none()) {
     Cuts cuts{x.size(0), x.size(1)};
     // a reverse direction would run into what a reset ends
@@ -254,7 +260,9 @@ void define_tensor_forward(nb::module_& m) {
         "None where `admits` says no or other sizes do not fit; True where `may_learn` and a tensor requires a "
         "gradient. With `lengths` (batch) or `resets` (steps, batch), of a sequence cut into pieces, its states being "
         "those of the sequences: None also where these are not as `cut_tensors` takes them, where there are resets in "
-        "two directions, where no piece has a step, and in the place of True.");
+        "two directions, where no piece has a step, and in the place of True. Of one step `resets` (batch) are the "
+        "rows that "
+        "begin with zeros.");
   m.def("forward_if_admitted", &forward_program_if_admitted, "program"_a, "threads"_a, "input"_a.none(), "h_0"_a.none(),
         "weights"_a, "input_size"_a.none(), "hidden_size"_a.none(), "directions"_a, "unit_inputs"_a, "may_learn"_a,
         "The same of a program that is given nothing by step or row, and of whose states the others begin with zeros.");

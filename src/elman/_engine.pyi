@@ -307,7 +307,7 @@ def forward_if_admitted(cell: Cell, threads: int, input: object | None, h_0: obj
     """
     What `forward` returns first, of one step (batch, features) or of (steps, batch, features).
 
-    None where `admits` says no or other sizes do not fit; True where `may_learn` and a tensor requires a gradient. With `lengths` (batch) or `resets` (steps, batch), of a sequence cut into pieces, its states being those of the sequences: None also where these are not as `cut_tensors` takes them, where there are resets in two directions, where no piece has a step, and in the place of True.
+    None where `admits` says no or other sizes do not fit; True where `may_learn` and a tensor requires a gradient. With `lengths` (batch) or `resets` (steps, batch), of a sequence cut into pieces, its states being those of the sequences: None also where these are not as `cut_tensors` takes them, where there are resets in two directions, where no piece has a step, and in the place of True. Of one step `resets` (batch) are the rows that begin with zeros.
     """
 
 @overload

@@ -128,6 +128,26 @@ def test_a_cut_batch_is_taken_at_once_where_it_needs_no_gradients() -> None:
     assert at_once(False, None, RESETS, 2) is None
 
 
+@pytest.mark.parametrize("family", ["RNN", "GRU", "LSTM"])
+def test_rows_of_a_step_that_are_reset_begin_with_zeros_whatever_was_there(family: str) -> None:
+    cell, x, reset = getattr(elman.nn, f"{family}Cell")(3, 18), torch.randn(5, 3), torch.arange(5) % 2 == 0
+    before = torch.randn(18, 5).T.masked_fill(reset.unsqueeze(1), torch.nan)
+    zeros = before.masked_fill(reset.unsqueeze(1), 0)
+    with torch.no_grad():
+        for flags in (reset, reset.repeat_interleave(2)[::2], reset.numpy(), reset.tolist()):
+            ours, theirs = (
+                cell(x, h if family != "LSTM" else (h, h.clone()), **asked)
+                for h, asked in ((before, {"reset": flags}), (zeros, {}))
+            )
+            assert torch.equal(torch.stack([*ours]), torch.stack([*theirs]))
+        assert torch.equal(torch.stack([*cell(x, reset=reset)]), torch.stack([*cell(x)]))
+        for wrong in (reset[:4], reset.int(), reset.unsqueeze(0), 1):
+            with pytest.raises(ValueError, match=r"reset: expected booleans \(batch\), \(5,\), got"):
+                cell(x, None, reset=wrong)
+    after = cell(x, zeros if family != "LSTM" else (zeros, zeros), reset=reset)
+    assert (after[0] if family == "LSTM" else after).requires_grad
+
+
 WRONG = [7, "x", [1.0], torch.zeros(5, 5).to_sparse(), Parameter(torch.zeros(5, 5, device="meta")), torch.zeros(2)]
 
 

@@ -297,6 +297,10 @@ class Cell(_Recurrent):
 
     def forward(self, input: Any, hx: Any = None, *, reset: Any = None) -> Any:
         if reset is not None:
+            if _gate.nothing_intercepts() and isinstance(input, Tensor):
+                state = self._run(input, hx, reset=reset)
+                if state is not None:
+                    return state
             if _fx.traces(self, input):  # type: ignore[arg-type]
                 return _fx.leaf(self, input, hx, reset=reset)  # type: ignore[arg-type]
             hx = self._restarted(input, hx, reset)
@@ -325,8 +329,8 @@ class Cell(_Recurrent):
         ]
         return type(hx)(states) if isinstance(hx, tuple | list) else states[0]
 
-    def _run(self, input: Tensor, hx: Any, admits: Any = None, step: Any = None) -> Any:
-        """The state after this step, of an LSTM both."""
+    def _run(self, input: Tensor, hx: Any, admits: Any = None, step: Any = None, reset: Any = None) -> Any:
+        """The state after this step, of an LSTM both; with ``reset`` in one call of the engine or not at all."""
         has_pair = self._has_pair
         h, c = _pair(hx) if has_pair else (hx, None)
         # PyTorch's cells add the biases that are there, whatever has been said of them since
@@ -337,9 +341,11 @@ class Cell(_Recurrent):
         if cell not in self._cells:
             return None
         if admits is None:
-            results = step_if_admitted(input, h, c, weights, self.input_size, self.hidden_size, cell, bias)
+            results = step_if_admitted(input, h, c, weights, self.input_size, self.hidden_size, cell, bias, reset)
             if results is not None:
                 return results if has_pair else results[0]
+            if reset is not None:
+                return None
             admits, step = _gate.admits, ops.step
         sizes = self._gates, self.input_size, self.hidden_size, 1, False, bias
         if not admits(input, h, c, weights, *sizes):

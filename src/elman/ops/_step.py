@@ -53,10 +53,22 @@ def step(
 
 
 def step_if_admitted(
-    input: Tensor, h: Any, c: Any, weights: list[Any], input_size: Any, hidden_size: Any, cell: str, bias: Any
+    input: Tensor,
+    h: Any,
+    c: Any,
+    weights: list[Any],
+    input_size: Any,
+    hidden_size: Any,
+    cell: str,
+    bias: Any,
+    reset: Any = None,
 ) -> tuple[Tensor, ...] | None:
-    """What :func:`step` returns; None where the gate does not admit these, or the input or a state has other sizes."""
-    results = forward_if_admitted(BUILT_IN[cell], input, h, c, weights, input_size, hidden_size, 1, bias, True)
+    """What :func:`step` returns; None where the gate does not admit these, or the input or a state has other sizes.
+
+    With ``reset`` (batch) of states that are zeros in the rows it flags, where no gradients are needed.
+    """
+    sizes = input_size, hidden_size, 1, bias
+    results = forward_if_admitted(BUILT_IN[cell], input, h, c, weights, *sizes, True, None, reset)
     if results is True:
         return _apply(_call_of(cell, hidden_size), input, h, c, *weights)  # type: ignore[no-any-return]
     return results  # type: ignore[no-any-return]
