@@ -92,12 +92,14 @@ CUTS = [
 
 @pytest.mark.parametrize("family", ["RNN", "GRU", "LSTM"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_a_cut_batch_gives_the_bits_of_the_general_road(family: str, dtype: torch.dtype, bidirectional: bool) -> None:
-    layer = getattr(elman.nn, family)(3, 18, bidirectional=bidirectional, dtype=dtype)
+@pytest.mark.parametrize("asked", [{}, {"bidirectional": True}, {"batch_first": True}])
+def test_a_cut_batch_gives_the_bits_of_the_general_road(family: str, dtype: torch.dtype, asked: dict[str, Any]) -> None:
+    layer, bidirectional = getattr(elman.nn, family)(3, 18, dtype=dtype, **asked), "bidirectional" in asked
     x, directions = torch.randn(6, 5, 3, dtype=dtype), 2 if bidirectional else 1
     states = torch.randn(5, directions, 18, dtype=dtype).transpose(0, 1), torch.randn(directions, 5, 18, dtype=dtype)
     for cuts in CUTS[: 4 if bidirectional else None]:
+        if layer.batch_first:
+            x, cuts = torch.randn(5, 6, 3, dtype=dtype), {n: c.T if n == "resets" else c for n, c in cuts.items()}
         for hx in (None, states if family == "LSTM" else states[0]):
             with torch.no_grad():
                 at_once, general = layer(x, hx, **cuts), layer(x, hx, **cuts, return_states=True)

@@ -158,14 +158,24 @@ class Layer(_Recurrent, Parameters):
         self, input: Tensor, hx: Any, lengths: Any = None, resets: Any = None
     ) -> tuple[Tensor, Any] | None:
         """A layer that the engine takes as it is; None of all else."""
-        has_pair, cell = self._has_pair, self._modes.get(self.mode)
-        if self.num_layers != 1 or self.batch_first or self.proj_size or cell is None:
+        has_pair, cell, batch_first = self._has_pair, self._modes.get(self.mode), self.batch_first
+        if self.num_layers != 1 or self.proj_size or cell is None:
             return None
+        if batch_first:
+            if not _gate.is_plain(input) or input.dim() != 3:
+                return None
+            input = input.transpose(0, 1)
+            if _gate.is_plain(resets) and resets.dim() == 2:
+                resets = resets.transpose(0, 1)
         h_0, c_0 = _pair(hx) if has_pair else (hx, None)
         weights = [*map(self._parameters.get, self._flat_weights_names)]
         directions = 2 if self.bidirectional else 1
         sizes = self.input_size, self.hidden_size, cell, directions, self.bias
-        results: Any = layer_if_admitted(input, h_0, c_0, weights, *sizes, lengths, resets)
+        results: Any = layer_if_admitted(
+            input, h_0, c_0, weights, *sizes, batch_first and not has_pair, lengths, resets
+        )
+        if batch_first and has_pair and results:
+            results = results[0].transpose(0, 1), *results[1:]
         return (results[0], results[1:]) if has_pair and results else results
 
     def _run_padded(

@@ -84,20 +84,24 @@ def layer_if_admitted(
     cell: str,
     directions: int,
     bias: Any,
+    output_batch_first: bool = False,
     lengths: Any = None,
     resets: Any = None,
 ) -> tuple[Tensor, ...] | None:
     """What :func:`layer` returns of ``(steps, batch, input_size)``; None where the gate does not admit these, or the
     input or a state has other sizes.
 
-    With ``lengths`` or ``resets`` what comes of a batch that is cut by them, where it needs no gradients.
+    With ``lengths`` (batch) or ``resets`` (steps, batch) what comes of a batch that is cut by them, where it needs no
+    gradients.
     """
     built_in = BUILT_IN[cell]
     sizes = input_size, hidden_size, directions, bias
     results = forward_if_admitted(built_in, input, h_0, c_0, weights, *sizes, False, lengths, resets)
     if results is True:
         call = _call_of((built_in, directions, hidden_size, None, None))
-        return _apply((call, False, False), input, h_0, c_0, *weights)  # type: ignore[no-any-return]
+        return _apply((call, output_batch_first, False), input, h_0, c_0, *weights)  # type: ignore[no-any-return]
+    if results and output_batch_first:
+        results[0].transpose_(0, 1)
     return results  # type: ignore[no-any-return]
 
 
