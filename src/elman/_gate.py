@@ -217,6 +217,7 @@ except ImportError:
 
 # What the operators call (elman.ops._registered).
 after_autograd: Any = None
+with_autograd: Any = None
 on_one_level: Any = None
 innermost_transform: Any = None
 below_vmap: Any = None
@@ -238,6 +239,13 @@ try:
     _function_modes = torch._C._len_torch_function_stack
     _any_autocast = torch._C._is_any_autocast_enabled
     after_autograd = torch._C._after_autograd_keyset
+    _of_autograd = torch._C.DispatchKeySet(torch._C.DispatchKey.AutogradCPU)  # on any device
+    _included, _excluded = torch._C._dispatch_tls_local_include_set, torch._C._dispatch_tls_local_exclude_set
+
+    def with_autograd() -> Any:
+        """Gradients where they are wanted, also within a graph that has none of its own, which runs below autograd."""
+        return torch._C._ForceDispatchKeyGuard(_included(), _excluded() - _of_autograd)
+
     on_one_level = torch._functorch.utils.enable_single_level_autograd_function
     innermost_transform = torch._functorch.pyfunctorch.retrieve_current_functorch_interpreter
     _of_vmap = torch._C.DispatchKeySet(torch._C.DispatchKey.FuncTorchBatched)

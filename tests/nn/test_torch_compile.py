@@ -328,18 +328,6 @@ def test_forward_mode_compiles_whole(kind: str) -> None:
     torch.testing.assert_close(compiled(input), tangents(input))
 
 
-def test_forward_mode_of_lengths_breaks_the_graph() -> None:
-    layer, input, lengths = elman.nn.GRU(3, 5), torch.randn(4, 2, 3), torch.tensor([1, 4])
-
-    def tangents(x: Tensor) -> Any:
-        return jvp(lambda x: layer(x, lengths=lengths)[0], (x,), (x,))
-
-    torch.testing.assert_close(torch.compile(tangents, backend="aot_eager")(input), tangents(input))
-    torch._dynamo.reset()
-    with pytest.raises(torch._dynamo.exc.Unsupported, match="lengths, resets: expected no forward-mode"):
-        torch.compile(tangents, backend="aot_eager", fullgraph=True)(input)
-
-
 @pytest.mark.parametrize("kind", RECURRENT)
 def test_transforms_of_fake_tensors_go_through_the_operators(kind: str) -> None:
     with torch._subclasses.FakeTensorMode():

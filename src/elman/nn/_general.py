@@ -227,10 +227,8 @@ def _run_layer(call: Call, index: int, rows: Tensor, before: States) -> list[Ten
     if _gate.nothing_intercepts() and _gate.admits(rows, h_0, c_0, weights, *sizes):
         return [*ops.layer(*given, every_c=every_c, places=call.places)]
     if isinstance(layout, Traced) and not layout.is_plain:
-        if _gate.is_forward_mode():
-            raise ValueError("lengths, resets: expected no forward-mode differentiation of them in what is traced")
         h_reset, c_reset = (*call.at_resets[index], None)[:2]
-        return [*_operators.layer(*given, every_c=every_c, **layout.cuts, h_reset=h_reset, c_reset=c_reset)]
+        return [*_operators.transformed(*given, every_c=every_c, **layout.cuts, h_reset=h_reset, c_reset=c_reset)]
     admits, run, _ = layer._road(rows)
     if admits is not None and admits(rows, h_0, c_0, weights, *sizes):
         return [*run(*given, every_c=every_c)]

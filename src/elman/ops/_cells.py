@@ -17,7 +17,7 @@ from elman.cells._engine import compiled
 from elman.cells._evaluation import evaluate
 from elman.cells._program import Node, Program
 
-__all__ = ["BUILT_IN", "EngineCell", "inputs_of_text", "of_program", "of_text"]
+__all__ = ["BUILT_IN", "EngineCell", "equations_of", "inputs_of_text", "of_program", "of_text"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +92,14 @@ def of_program(program: Program, units: int) -> EngineCell:
     sizes = code.gates, code.states, code.apart, code.kept + code.states - 1
     step = partial(_step_of, program)
     return EngineCell(program.text, code, *sizes, _counts(program), step, program, program.fed_back)
+
+
+def equations_of(program: Program) -> EngineCell:
+    """The same for :func:`~elman.ops._calls.composed` alone: the compiler cannot look into what the engine takes."""
+    sizes = len(program.gates), len(program.results), 0, 0
+    return EngineCell(
+        program.text, None, *sizes, _counts(program), partial(_step_of, program), program, program.fed_back
+    )
 
 
 def _counts(program: Program) -> tuple[int, int, int]:

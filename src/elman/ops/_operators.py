@@ -21,6 +21,7 @@ from elman.ops._arguments import Arguments, Backward
 from elman.ops._calls import Call, apart, composed, one_step, together
 from elman.ops._cells import BUILT_IN
 from elman.ops._layer import run as layer_eagerly
+from elman.ops._masked import masked
 from elman.ops._pieces import Padded, cut_by
 from elman.ops._registered import register
 
@@ -48,7 +49,7 @@ def layer(
     arguments = Arguments(
         *(input, batch_sizes, lengths, resets, h_0, c_0, h_reset, c_reset), weights, cell, directions, every_c
     )
-    output, *others = run(arguments, BUILT_IN[cell].states)
+    output, *others = run(Call(BUILT_IN[cell], directions, hidden_size, batch_sizes), arguments)
     return output.transpose(0, 1) if output_batch_first else output, *others
 
 
@@ -63,6 +64,7 @@ def transformed(
     directions: int,
     output_batch_first: bool = False,
     every_c: bool = False,
+    **cuts: Any,
 ) -> tuple[Tensor, ...]:
     """:func:`layer` of tensors that ``torch.func`` has wrapped, in forward mode and under autocast too.
 
@@ -74,12 +76,8 @@ def transformed(
         lower = torch.get_autocast_dtype("cpu")
         given = [None if x is None else x.to(dtype) for x in given]
     with torch.autocast("cpu", enabled=False):
-        if _gate.is_forward_mode():
-            call = Call(BUILT_IN[cell], directions, hidden_size, batch_sizes)
-            results: Sequence[Tensor] = composed(call, *given, *weights, every=every_c)
-        else:
-            x, h_0, c_0 = given
-            results = layer(x, batch_sizes, h_0, c_0, weights, hidden_size, cell, directions, every_c=every_c)
+        x, h_0, c_0 = given
+        results = layer(x, batch_sizes, h_0, c_0, weights, hidden_size, cell, directions, every_c=every_c, **cuts)
     output, *others = (x.to(lower) for x in results)
     return output.transpose(0, 1) if output_batch_first else output, *others
 
@@ -98,18 +96,23 @@ def transformed_step(
     return one_step(transformed, input, h, c, weights, hidden_size, cell)
 
 
-def run(arguments: Arguments, states: int) -> tuple[Tensor, ...]:
-    """Output, final states and, if asked for, the states but the first after every step, of a cell with so many."""
+def run(call: Call, arguments: Arguments) -> tuple[Tensor, ...]:
+    """Output, final states and, if asked for, the states but the first after every step."""
+    if _gate.is_forward_mode():  # in which operators have no derivatives
+        if not arguments.is_whole:
+            return (*masked(call, arguments),)
+        return (*composed(call, *arguments.tensors, every=arguments.every),)
     output, h_n, c_n, every, _ = torch.ops.elman.layer(*arguments, _gate.is_differentiated(arguments.flat))
     further = (c_n, every) if arguments.every else (c_n,)
-    return (output, h_n, *further) if states > 1 else (output, h_n)
+    return (output, h_n, *further) if call.cell.states > 1 else (output, h_n)
 
 
 def _results(arguments: Arguments, keeps: bool) -> tuple[Tensor, ...]:
     call, tensors, kept = arguments.call, arguments.tensors, None
     every = arguments.every and call.cell.states > 1
     if not arguments.is_whole:
-        results = _in_pieces(arguments, every)
+        is_known = not (_gate.is_traced(arguments.input) or _gate.is_transformed())
+        results = _in_pieces(arguments, every) if is_known else masked(call, arguments)
     elif keeps and _is_the_engines(tensors):
         weights, inputs = _calls.split(call, arguments.given)
         results, kept = _calls.forward(call, *tensors[:3], weights, True, *inputs)

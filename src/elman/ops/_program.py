@@ -14,7 +14,7 @@ from elman.ops import _operators
 from elman.ops._arguments import Arguments
 from elman.ops._back_ends import BACK_ENDS
 from elman.ops._calls import Call, apart, composed, forward_program_if_admitted, together
-from elman.ops._cells import of_program
+from elman.ops._cells import equations_of, of_program
 from elman.ops._layer import run
 
 __all__ = ["Operands", "program_if_admitted", "program_layer"]
@@ -98,12 +98,12 @@ def program_layer(
     tensors = [operands.input, h_0, c_0, *given]
     if _gate.nothing_intercepts() and _gate.is_for_the_engine(operands.input) and _gate.are_plain(tensors):
         results = run(Call(of_program(program, units), directions, units, batch_sizes), *tensors, every=every)
-    elif _gate.is_seen_by_operators(operands.input):
+    elif _gate.is_traced(operands.input) or _gate.is_seen_by_operators(operands.input):
         h_reset, *others = [None] if lengths is None and resets is None else operands.at_resets
         c_reset = (together(others) or [None])[0]
         of_rows = operands.input, batch_sizes, lengths, resets, h_0, c_0
         arguments = Arguments(*of_rows, h_reset, c_reset, given, program.text, directions, every)
-        results = _operators.run(arguments, len(program.results))
+        results = _operators.run(Call(equations_of(program), directions, units, batch_sizes), arguments)
     else:
         call = Call(of_program(program, units), directions, units, batch_sizes)
         there = BACK_ENDS.get(operands.input.device.type)

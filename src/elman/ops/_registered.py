@@ -78,12 +78,16 @@ def _gradients(
     flat, needed = backward.arguments.flat, backward.needed
     found = gradients(backward)
     if found is None:
-        with torch.enable_grad():
+        with torch.enable_grad(), _gate.with_autograd():
             again = [x.detach().requires_grad_() if need else x for x, need in zip(flat, needed, strict=True)]
-            pairs = zip(_results(backward.arguments.having(again), False), backward.d_results, strict=False)
-            results, d_results = zip(*(pair for pair in pairs if pair[1] is not None), strict=True)
-            of_needed = iter(torch.autograd.grad(results, _where(again, needed), d_results, allow_unused=True))
-        found = [next(of_needed) if need else None for need in needed]
+            every_pair = zip(_results(backward.arguments.having(again), False), backward.d_results, strict=False)
+            # of states at resets that nothing is begun from no result is made
+            pairs = [(y, d_y) for y, d_y in every_pair if d_y is not None and y.requires_grad]
+            results, d_results = [y for y, _ in pairs], [d_y for _, d_y in pairs]
+            learnt = _where(again, needed)
+            of_needed = torch.autograd.grad(results, learnt, d_results, allow_unused=True) if pairs else ()
+        remaining = iter(of_needed)
+        found = [next(remaining, None) if need else None for need in needed]
     of_flat = zip(_where(flat, needed), _where(found[: len(flat)], needed), strict=True)
     return [*(torch.zeros_like(x) if d_x is None else d_x for x, d_x in of_flat), *found[len(flat) :]]
 
