@@ -33,6 +33,7 @@ __all__ = [
     "is_differentiated",
     "is_for_the_engine",
     "is_forward_mode",
+    "is_of_members",
     "is_plain",
     "is_seen_by_operators",
     "is_traced",
@@ -111,6 +112,15 @@ def innermost(x: Tensor) -> Tensor:
     while _is_wrapped(x):
         x = _unwrapped(x)
     return x
+
+
+def is_of_members(x: Any) -> bool:
+    """Whether this is a tensor of which each member of a ``vmap`` has its own."""
+    while isinstance(x, Tensor) and _is_wrapped(x):
+        if _is_batched(x):
+            return True
+        x = _unwrapped(x)
+    return False
 
 
 def is_traced(input: Any) -> bool:
@@ -233,6 +243,7 @@ try:
     _functorch_level = torch._C._functorch.peek_interpreter_stack
     _interpreters = torch._C._functorch.get_interpreter_stack
     _is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+    _is_batched = torch._C._functorch.is_batchedtensor
     _unwrapped = torch._C._functorch.get_unwrapped
     _GRADIENTS = torch._C._functorch.TransformType.Grad
     _tracing_state = torch._C._get_tracing_state
@@ -268,4 +279,8 @@ except Exception as missing:
 
     def is_traced(input: Any) -> bool:
         """Without its operators nothing is."""
+        return False
+
+    def is_of_members(x: Any) -> bool:
+        """Nor this."""
         return False

@@ -1,4 +1,4 @@
-"""``torch.compile`` of transforms of functions, with lengths and resets, whose numbers no graph knows."""
+"""Transforms of functions with lengths and resets whose numbers nobody knows: compiled, or of each member of a vmap."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -156,3 +156,51 @@ def test_what_is_compiled_whole_gives_the_numbers_of_eager_calls(layer: str, tra
 
     compiled = torch.compile(function, backend="aot_eager", fullgraph=True)(weights, x)
     torch.testing.assert_close(compiled, function(weights, x))
+
+
+OWN = {"lengths": torch.tensor([[4, 0, 2], [1, 1, 1], [0, 4, 3]]), "resets": torch.stack([RESETS, ~RESETS, RESETS])}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_each_member_of_a_vmap_has_lengths_and_resets_of_its_own(layer: str) -> None:
+    module, x = LAYERS[layer](dtype=torch.float64), torch.randn(3, 4, 3, 3, dtype=torch.float64)
+
+    def function(x: Tensor, asked: Any) -> Tensor:
+        return module(x, **asked, return_states=True)
+
+    def gradient(x: Tensor, asked: Any) -> Tensor:
+        return grad(lambda x: sum((y.square().sum() for y in tree_leaves(function(x, asked))), torch.zeros(())))(x)
+
+    def pushed(x: Tensor, asked: Any) -> Tensor:
+        return jvp(lambda x: function(x, asked)[0], (x,), (x,))[1]
+
+    for of_one in (function, gradient, pushed):
+        found = tree_leaves(vmap(of_one)(x, OWN))
+        alone = [tree_leaves(of_one(x[i], {name: of[i] for name, of in OWN.items()})) for i in range(3)]
+        for one, others in zip(found, zip(*alone, strict=True), strict=True):
+            torch.testing.assert_close(one, torch.stack(others))
+
+
+def test_members_with_lengths_of_their_own_drop_by_the_masks_of_a_loop() -> None:
+    module, x = elman.nn.GRU(3, 4, 2, dropout=0.5), torch.ones(3, 4, 3, 3)
+
+    def function(x: Tensor, lengths: Tensor) -> Tensor:
+        return module(x, lengths=lengths)[0]
+
+    torch.manual_seed(0)
+    found = vmap(function, randomness="different")(x, OWN["lengths"])
+    torch.manual_seed(0)
+    assert torch.equal(found, torch.stack([*map(function, x, OWN["lengths"])]))
+    with pytest.raises(ValueError, match="randomness: expected 'different' for dropout with lengths"):
+        vmap(function, randomness="same")(x, OWN["lengths"])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kind", ["RNN", "GRU"])
+def test_autocast_gives_the_dtype_of_pytorch_under_vmap_and_compiled_too(kind: str, dtype: torch.dtype) -> None:
+    ours, theirs = (getattr(nn, kind)(3, 4) for nn in (elman.nn, torch.nn))
+    x, lengths = torch.randn(4, 3, 3, dtype=dtype), torch.tensor([4, 0, 2])
+    compiled = torch.compile(ours, backend="aot_eager", fullgraph=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = vmap(ours)(x.unsqueeze(0))[0], ours(x, lengths=lengths)[0], compiled(x, lengths=lengths)[0]
+        assert {y.dtype for y in found} == {theirs(x)[0].dtype}

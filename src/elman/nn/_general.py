@@ -137,9 +137,9 @@ def _layout(layer: Layer, input: Any, lengths: Any, resets: Any, in_place: bool)
     x = input if is_batched else input.unsqueeze(1)
     layer.check_input(x, None)
     steps, batch = x.shape[1::-1] if batch_first else x.shape[:2]
-    is_traced = _gate.is_traced(x)
+    has_no_numbers = _gate.is_traced(x) or _gate.is_of_members(lengths) or _gate.is_of_members(resets)
     pieces: Any = NotImplemented
-    if is_batched and not is_traced:
+    if is_batched and not has_no_numbers:
         pieces = cut_tensors(lengths, resets, steps, batch, batch_first)
     if pieces is NotImplemented:
         of_batch = (batch,) if is_batched else ()
@@ -150,7 +150,7 @@ def _layout(layer: Layer, input: Any, lengths: Any, resets: Any, in_place: bool)
             axes = "(batch, steps)" if batch_first else "(steps, batch)" if is_batched else "(steps)"
             flags = flags_of("resets", resets, shape, axes)
             flags = flags.swapaxes(0, 1) if batch_first else flags.reshape(steps, batch)
-        if is_traced:
+        if has_no_numbers:
             return Traced(x, batch_first, lengths=_tensor(ends), resets=_tensor(flags)), is_batched
         ends, flags = (None if given is None else on_cpu(given) for given in (ends, flags))
         pieces = cut(ends, flags, steps, batch)

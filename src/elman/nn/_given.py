@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from elman._gate import is_traced
+from elman._gate import is_of_members, is_traced
 from elman.ops._pieces import check_lengths
 
 __all__ = ["flags_of", "lengths_of", "on_cpu"]
@@ -21,7 +21,9 @@ _Given = npt.NDArray[Any] | Tensor
 def lengths_of(lengths: Any, shape: tuple[int, ...], steps: int) -> _Given:
     """As an array, or a tensor of what is traced; a ``ValueError`` for all but such integers from 0 to ``steps``."""
     checked = _checked("lengths", lengths, "integers", shape, f"{shape}, one a sequence")
-    if isinstance(checked, Tensor) and is_traced(checked):  # the operator looks at its numbers
+    if isinstance(checked, Tensor) and (
+        is_traced(checked) or is_of_members(checked)
+    ):  # the operator looks at its numbers
         return checked.to("cpu", torch.int64)
     numbers = on_cpu(checked)
     check_lengths(numbers, steps)
@@ -40,11 +42,7 @@ def on_cpu(given: _Given) -> npt.NDArray[Any]:
     try:
         return given.numpy(force=True)
     except RuntimeError:  # within a transform of functions, which makes its own of what is read
-        pass
-    try:
         return np.array(given.tolist()).reshape(given.shape)
-    except RuntimeError:
-        raise ValueError("lengths, resets: expected the same for all members of a vmap, got some for each") from None
 
 
 def _checked(name: str, given: Any, kind: str, shape: tuple[int, ...], expected: str) -> _Given:

@@ -34,7 +34,7 @@ def _mask(rows: Tensor, lengths: Tensor | None, resets: Tensor | None, p: float,
     return torch.stack([*map(layout.back, mask)]) if members else layout.back(mask)
 
 
-def _mask_of_members(rows: Tensor, *others: Any) -> Tensor:
+def _mask_of_members(rows: Tensor, lengths: Tensor | None, resets: Tensor | None, *others: Any) -> Tensor:
     """Of a vmap the mask for all members, one for each, or PyTorch's error, as its ``randomness`` says."""
     vmap = _gate.innermost_transform()
     randomness, level = vmap.randomness(), vmap.level()
@@ -44,11 +44,23 @@ def _mask_of_members(rows: Tensor, *others: Any) -> Tensor:
             "randomness flags on vmap or perform the randomness operation out of vmap"
         )
     below, dim = _gate.unbatched(rows, level)
+    cuts = [(None, None) if x is None else _gate.unbatched(x, level) for x in (lengths, resets)]
+    are_own = any(dim is not None for _, dim in cuts)
+    if are_own and randomness == "same":
+        raise ValueError(
+            "randomness: expected 'different' for dropout with lengths or resets of each member's own, got 'same'"
+        )
     with _gate.below_vmap():
         if randomness == "same":
-            return torch.ops.elman.dropout_mask(below.select(dim, 0), *others)  # type: ignore[no-any-return]
-        mask = torch.ops.elman.dropout_mask(below.movedim(dim, 0), *others)
-    return _gate.batched(mask, 0, level)  # type: ignore[no-any-return]
+            return torch.ops.elman.dropout_mask(below.select(dim, 0), lengths, resets, *others)  # type: ignore[no-any-return]
+        of_members = below.movedim(dim, 0)
+        if not are_own:
+            return _gate.batched(torch.ops.elman.dropout_mask(of_members, lengths, resets, *others), 0, level)  # type: ignore[no-any-return]
+        masks = [
+            torch.ops.elman.dropout_mask(x, *(cut if at is None else cut.select(at, i) for cut, at in cuts), *others)
+            for i, x in enumerate(of_members)
+        ]
+        return _gate.batched(torch.stack(masks), 0, level)  # type: ignore[no-any-return]
 
 
 library.define(

@@ -68,12 +68,14 @@ def transformed(
 ) -> tuple[Tensor, ...]:
     """:func:`layer` of tensors that ``torch.func`` has wrapped, in forward mode and under autocast too.
 
-    Under autocast the results alone are of its dtype.
+    Under autocast the results alone are of its dtype; a GRU's, which are made of its states too, of theirs.
     """
     given: list[Any] = [input, h_0, c_0]
     dtype = lower = weights[0].dtype
     if _gate.is_autocast() and dtype is torch.float32:
         lower = torch.get_autocast_dtype("cpu")
+        if cell == "gru":
+            lower = torch.promote_types(lower, (input if h_0 is None else h_0).dtype)
         given = [None if x is None else x.to(dtype) for x in given]
     with torch.autocast("cpu", enabled=False):
         x, h_0, c_0 = given

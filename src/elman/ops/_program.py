@@ -98,7 +98,11 @@ def program_layer(
     tensors = [operands.input, h_0, c_0, *given]
     if _gate.nothing_intercepts() and _gate.is_for_the_engine(operands.input) and _gate.are_plain(tensors):
         results = run(Call(of_program(program, units), directions, units, batch_sizes), *tensors, every=every)
-    elif _gate.is_traced(operands.input) or _gate.is_seen_by_operators(operands.input):
+    elif (
+        not (lengths is None and resets is None)
+        or _gate.is_traced(operands.input)
+        or _gate.is_seen_by_operators(operands.input)
+    ):
         h_reset, *others = [None] if lengths is None and resets is None else operands.at_resets
         c_reset = (together(others) or [None])[0]
         of_rows = operands.input, batch_sizes, lengths, resets, h_0, c_0
