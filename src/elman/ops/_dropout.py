@@ -57,7 +57,7 @@ def _mask_of_members(rows: Tensor, lengths: Tensor | None, resets: Tensor | None
         if not are_own:
             return _gate.batched(torch.ops.elman.dropout_mask(of_members, lengths, resets, *others), 0, level)  # type: ignore[no-any-return]
         masks = [
-            torch.ops.elman.dropout_mask(x, *(cut if at is None else cut.select(at, i) for cut, at in cuts), *others)
+            torch.ops.elman.dropout_mask(x, *(cut if at is None else cut.select(at, i) for cut, at in cuts), *others)  # type: ignore[union-attr]
             for i, x in enumerate(of_members)
         ]
         return _gate.batched(torch.stack(masks), 0, level)  # type: ignore[no-any-return]
