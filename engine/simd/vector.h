@@ -60,6 +60,30 @@ template <class V, class = decltype(V{}[0])>
 #endif
 }
 
+// The same with an instruction of its own, for the micro-kernel: around those that g++ makes of loops it uses more
+// registers than there are, which costs a tile of 5 or 6 rows 5%. tanh would take 4% longer: g++ takes no minus sign
+// into them.
+#if ELMAN_VECTOR_BYTES == 64
+inline Vector<float> add_product(Vector<float> sum, Vector<float> a, Vector<float> b) {
+  return _mm512_fmadd_ps(a, b, sum);
+}
+inline Vector<double> add_product(Vector<double> sum, Vector<double> a, Vector<double> b) {
+  return _mm512_fmadd_pd(a, b, sum);
+}
+#elif ELMAN_VECTOR_BYTES == 32
+inline Vector<float> add_product(Vector<float> sum, Vector<float> a, Vector<float> b) {
+  return _mm256_fmadd_ps(a, b, sum);
+}
+inline Vector<double> add_product(Vector<double> sum, Vector<double> a, Vector<double> b) {
+  return _mm256_fmadd_pd(a, b, sum);
+}
+#else
+template <class V>
+[[gnu::always_inline]] inline V add_product(V sum, V a, V b) {
+  return multiply_add(a, b, sum);
+}
+#endif
+
 template <class T>
 [[gnu::always_inline]] inline Vector<T> broadcast(T value) {
   return value - Vector<T>{};  // - 0 leaves every value as it is, -0 too, and compiles to nothing

@@ -147,21 +147,41 @@ inline void multiply_rows(int rows, int count, Rest... rest) {
   }
 }
 
-// What of a panel's depth is taken at once: it stays in the first-level cache while the rows pass.
+// What of a panel's depth is taken at once. With AVX-512 it has to stay in the first-level cache while the rows pass;
+// with AVX2, which asks for half as much in a cycle, the second level keeps up, and fewer tiles are begun anew.
+inline constexpr int kPanelBytesAtOnce = (ELMAN_VECTOR_BYTES == 32 ? 96 : 24) << 10;
 template <class T>
-inline constexpr std::ptrdiff_t kDepthAtOnce = (24 << 10) / (kPanel<T> * static_cast<int>(sizeof(T)));
+inline constexpr std::ptrdiff_t kDepthAtOnce = kPanelBytesAtOnce / (kPanel<T> * static_cast<int>(sizeof(T)));
 inline constexpr std::ptrdiff_t kTilesAtOnce = 8;
 
 // Panels that outgrow a second-level cache of 2 MiB are walked to and fro in turn: each walk begins with what the one
 // before has left there. Smaller ones are walked one way, in which processors read ahead.
 inline constexpr std::size_t kWalkedToAndFro = std::size_t{3} << 19;
 
-// Rows are dealt out evenly, for a tile of 2 leaves most of the processor idle.
-inline std::ptrdiff_t tiles_of(std::ptrdiff_t rows) {
-  if (rows <= kTileRows) return 1;
-  const std::ptrdiff_t fewest = panels(rows, kTileRows), dealt = rows / kDealtRows;
-  return dealt > fewest ? dealt : fewest;
-}
+// Rows are dealt out evenly, for a tile of 2 leaves most of the processor idle, and by twos where they are even, as
+// cells with gates take them; `dealt` or some more to a tile. Without a division for each.
+class Tiles {
+ public:
+  Tiles(std::ptrdiff_t rows, int dealt)
+      : count(number(rows, dealt)),
+        unit_(rows % 2 == 0 ? 2 : 1),
+        height_(rows / unit_ / count),
+        higher_(rows / unit_ % count) {}
+
+  std::ptrdiff_t first_row(std::ptrdiff_t tile) const {
+    return unit_ * (tile * height_ + (tile < higher_ ? tile : higher_));
+  }
+
+  const std::ptrdiff_t count;
+
+ private:
+  static std::ptrdiff_t number(std::ptrdiff_t rows, int dealt) {
+    const std::ptrdiff_t fewest = panels(rows, kTileRows), most = rows / dealt;
+    return most > fewest ? most : fewest;
+  }
+
+  std::ptrdiff_t unit_, height_, higher_;
+};
 
 // Calls finish(TileSums) for the tiles of A B, where A's rows begin at a[row] and its columns are a_step apart. `walk`
 // counts the products with the same B, for the way that its panels are walked.
@@ -177,11 +197,10 @@ void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, con
   const bool back = walk % 2 != 0 && bytes > kWalkedToAndFro;
   const int at_once = rows == 1 ? 4 : rows <= 3 ? 2 : 1;
   const std::ptrdiff_t depth_at_once = rows <= kTileRows ? b.depth : kDepthAtOnce<T>;
-  const std::ptrdiff_t tiles = tiles_of(rows);
-  const auto first_row = [&](std::ptrdiff_t tile) { return (tile * rows) / tiles; };
+  const Tiles tiles(rows, kBlockLength == kBlock ? kDealtRowsOfBlocks : kDealtRows);
 
-  for (std::ptrdiff_t begin = 0; begin < tiles; begin += kTilesAtOnce) {
-    const std::ptrdiff_t end = tiles - begin < kTilesAtOnce ? tiles : begin + kTilesAtOnce;
+  for (std::ptrdiff_t begin = 0; begin < tiles.count; begin += kTilesAtOnce) {
+    const std::ptrdiff_t end = tiles.count - begin < kTilesAtOnce ? tiles.count : begin + kTilesAtOnce;
     const std::ptrdiff_t strips = panels(b.columns, at_once * kWidth);
     for (std::ptrdiff_t strip = 0; strip < strips; ++strip) {
       const std::ptrdiff_t first = (back ? strips - 1 - strip : strip) * at_once * kWidth;
@@ -192,8 +211,8 @@ void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, con
       do {
         const std::ptrdiff_t depth = b.depth - k < depth_at_once ? b.depth - k : depth_at_once;
         for (std::ptrdiff_t tile = begin; tile < end; ++tile) {
-          const std::ptrdiff_t row = first_row(tile);
-          const int height = static_cast<int>(first_row(tile + 1) - row);
+          const std::ptrdiff_t row = tiles.first_row(tile);
+          const int height = static_cast<int>(tiles.first_row(tile + 1) - row);
           T* of_tile = sums + (tile - begin) * kTileSize;
           multiply_rows<T, kBlockLength>(height, count, a + row, k * a_step, a_step, panel + k * kWidth,
                                          b.depth * kWidth, depth, k > 0, of_tile);
@@ -217,11 +236,10 @@ void multiply_gates(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t row
   alignas(64) T sums[kTilesAtOnce * kGates * kTileSize];
   const int at_once = rows == 1 ? kGates : rows <= 3 ? 2 : 1;
   const std::ptrdiff_t depth_at_once = rows <= kTileRows ? b.depth : kDepthAtOnce<T>;
-  const std::ptrdiff_t tiles = tiles_of(rows);
-  const auto first_row = [&](std::ptrdiff_t tile) { return (tile * rows) / tiles; };
+  const Tiles tiles(rows, kDealtRowsOfBlocks);
 
-  for (std::ptrdiff_t begin = 0; begin < tiles; begin += kTilesAtOnce) {
-    const std::ptrdiff_t end = tiles - begin < kTilesAtOnce ? tiles : begin + kTilesAtOnce;
+  for (std::ptrdiff_t begin = 0; begin < tiles.count; begin += kTilesAtOnce) {
+    const std::ptrdiff_t end = tiles.count - begin < kTilesAtOnce ? tiles.count : begin + kTilesAtOnce;
     for (std::ptrdiff_t first = 0; first < b.columns; first += kWidth) {
       for (int gate = 0; gate < kGates; gate += at_once) {
         const int count = kGates - gate < at_once ? kGates - gate : at_once;
@@ -230,18 +248,19 @@ void multiply_gates(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t row
         do {
           const std::ptrdiff_t depth = b.depth - k < depth_at_once ? b.depth - k : depth_at_once;
           for (std::ptrdiff_t tile = begin; tile < end; ++tile) {
-            const std::ptrdiff_t row = first_row(tile);
+            const std::ptrdiff_t row = tiles.first_row(tile);
             T* of_tile = sums + ((tile - begin) * kGates + gate / at_once) * kTileSize;
-            multiply_rows<T, kBlockLength>(static_cast<int>(first_row(tile + 1) - row), count, a + row, k * a_step,
-                                           a_step, panel + k * kWidth, b.depth * kWidth, depth, k > 0, of_tile);
+            multiply_rows<T, kBlockLength>(static_cast<int>(tiles.first_row(tile + 1) - row), count, a + row,
+                                           k * a_step, a_step, panel + k * kWidth, b.depth * kWidth, depth, k > 0,
+                                           of_tile);
           }
           k += depth;
         } while (k < b.depth);
       }
       const std::ptrdiff_t units = b.columns - first < kWidth ? b.columns - first : kWidth;
       for (std::ptrdiff_t tile = begin; tile < end; ++tile) {
-        const std::ptrdiff_t row = first_row(tile);
-        finish(GateSums<T, kGates>{row, first_row(tile + 1) - row, first, units,
+        const std::ptrdiff_t row = tiles.first_row(tile);
+        finish(GateSums<T, kGates>{row, tiles.first_row(tile + 1) - row, first, units,
                                    sums + (tile - begin) * kGates * kTileSize, at_once});
       }
     }

@@ -27,9 +27,11 @@ inline constexpr int kRegisters = 32;
 inline constexpr int kRegisters = 16;
 #endif
 
-// More rows than a tile has are dealt out in tiles of so many, or some more: on 16 registers that of 4 is the fastest a
-// row, that of 3 the slowest but for 2.
+// More rows than a tile has are dealt out in tiles of so many, or some more: on 16 registers that of 4, whose totals
+// stay in them, is the fastest a row. Only with AVX2 and in blocks of 16 those of 6 and 5, all unrolled, are as fast,
+// and they read B less often.
 inline constexpr int kDealtRows = kRegisters == 16 ? 4 : kTileRows;
+inline constexpr int kDealtRowsOfBlocks = ELMAN_VECTOR_BYTES == 32 ? kTileRows : kDealtRows;
 
 // Row r of A begins at a[r] + a_offset, its columns are a_step apart; panels of B are b_panel apart. The sums begin at
 // zero, or with `resume` at what they are.
@@ -70,7 +72,7 @@ template <class T, int kRows, int kPanels, int kBlock>
         const V value = broadcast(rows[r][k]);
 #pragma GCC unroll 8
         for (int v = 0; v < kVectors; ++v) {
-          block[r][v] = is_first ? value * columns[v] : multiply_add(value, columns[v], block[r][v]);
+          block[r][v] = is_first ? value * columns[v] : add_product(block[r][v], value, columns[v]);
         }
       }
       b += kPanel<T>;
