@@ -11,6 +11,7 @@ import elman
 from elman import InputError
 from elman._cells import FAMILIES
 from elman.runtime._classifiers.base import READING_BATCH
+from elman.runtime._classifiers.convolutions import KERNELS, Convolutions, ConvolutionSizes
 from elman.runtime._classifiers.sequence_settings import SequenceSettings
 from elman.runtime._classifiers.settings import ClassifierSizes
 from tests.runtime.networks import recurrent_parameters
@@ -20,7 +21,8 @@ def classifier(
     *, cell="rnn", frame_size=1, flagged=(), bidirectional=True, layers=1, mean=(0.0, 10.0), scale=(1.0, 5.0)
 ):
     network = ClassifierSizes(cell=cell, hidden_size=8, layers=layers, bidirectional=bidirectional)
-    given = SequenceSettings(["x", "y", "z"], ["a", "b"], list(flagged), frame_size, network)
+    convolutions = ConvolutionSizes([1, 2], 3)
+    given = SequenceSettings(["x", "y", "z"], ["a", "b"], list(flagged), frame_size, network, {}, convolutions)
     generator, features = np.random.default_rng(0), 24 * (1 + bidirectional)
     tensors = {
         "mean": np.array(mean),
@@ -28,6 +30,10 @@ def classifier(
         **recurrent_parameters(network, given.input_size),
         "output.weight": generator.standard_normal((3, features)).astype("f"),
         "output.bias": generator.standard_normal(3).astype("f"),
+        **{
+            name: generator.standard_normal(shape).astype("f")
+            for name, shape in convolutions.shapes(given.step_size, 3).items()
+        },
     }
     return elman.runtime.SequenceClassifier(given, tensors)
 
@@ -63,6 +69,26 @@ def test_steps_are_standardised_flagged_where_missing_and_gathered_in_frames():
     model = classifier(frame_size=2, flagged=[1])
     sequence = np.array([[1.0, 15.0], [-2.0, np.nan], [1e9, 10.0]])
     assert model.encode(sequence).tolist() == [[1, 1, 0, -2, 0, 1], [100, 0, 0, 0, 0, 0]]
+
+
+def test_shares_are_those_of_convolutions_written_out():
+    generator = np.random.default_rng(1)
+    channels, thresholds = generator.integers(0, 2, (168, 2)).astype("f"), generator.normal(size=(168, 3)).astype("f")
+    sequence = generator.integers(-9, 9, (7, 2)).astype("f")
+    padded = np.pad(sequence, ((12, 12), (0, 0)))
+    expected = [
+        sum(
+            KERNELS[number % 84, tap] * (padded[12 + step + (tap - 4) * dilation] @ channels[number])
+            for tap in range(9)
+        )
+        > thresholds[number, :, None]
+        for number in range(168)
+        for dilation in [(1, 3)[number // 84]]
+        for step in [np.arange(7)]
+    ]
+    assert (
+        Convolutions([1, 3], channels, thresholds).shares([sequence])[0] == np.float32(np.mean(expected, 2)).ravel()
+    ).all()
 
 
 def test_arrays_and_lists_say_the_same():

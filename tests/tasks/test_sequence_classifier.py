@@ -10,6 +10,7 @@ import elman
 from elman.runtime._linear import log_softmax
 from elman.tasks import InputError, SequenceClassifier
 from elman.tasks._batching import pad
+from elman.tasks._classifiers.training import ClassifyingTask
 from tests.tasks.test_text_classifier import Listening
 from tests.tasks.waves import EQUAL, KINDS, SEQUENCES
 
@@ -38,12 +39,33 @@ def test_a_sequence_is_judged_alike_in_any_company(fitted):
 def test_the_network_that_is_trained_has_the_bits_of_what_predicts(options):
     classifier = SequenceClassifier(**SMALL, **options).fit(SEQUENCES, KINDS)
     network = classifier._network().eval()
-    network.load_state_dict(
-        {name: torch.tensor(array) for name, array in classifier.model_.tensors().items() if "." in name}
-    )
+    learned = {name: torch.tensor(array) for name, array in classifier.model_.tensors().items()}
+    network.load_state_dict({name: learned[name] for name in network.state_dict()})
     encoded = [classifier.model_.encode(sequence) for sequence in SEQUENCES]
     with torch.no_grad():
-        assert (network(*pad(encoded)).numpy() == classifier.model_.scores(encoded)).all()
+        scores = network(*pad(encoded)).numpy() + classifier.model_.convolution_scores(encoded)
+    assert (scores == classifier.model_.scores(encoded)).all()
+
+
+def test_fixed_convolutions_tell_what_an_untrained_network_cannot():
+    classifier = SequenceClassifier(hidden_size=1, epochs=1).fit(SEQUENCES[:24], KINDS[:24])
+    assert classifier.score(SEQUENCES[24:], KINDS[24:]) >= 0.95
+    assert classifier.settings_.convolutions.dilations == [1, 2]
+
+
+def test_convolutions_of_examples_that_do_not_differ_add_nothing():
+    classifier = SequenceClassifier(**SMALL).fit(np.zeros((6, 5, 2)), ["a", "b"] * 3)
+    assert not classifier.model_.convolution_scores([np.zeros((5, 2), "f")]).any()
+
+
+@pytest.mark.parametrize(("held", "kept"), [(499, 3), (500, 2)])
+def test_the_last_epoch_is_kept_where_few_sequences_could_choose(held, kept):
+    scores = [{"validation_accuracy": accuracy, "validation_loss": 1.0} for accuracy in (0.5, 0.9, 0.6)]
+    task = object.__new__(ClassifyingTask)
+    task.classifier, task.held, task.encoded = SequenceClassifier(), [None] * held, []
+    task.classifier.batch_size_ = 1
+    ranks = [task.rank(found) for epoch, found in enumerate(scores) if task.batches(epoch) == []]
+    assert ranks.index(max(ranks)) + 1 == kept
 
 
 def test_what_validates_is_what_predicts(tmp_path):

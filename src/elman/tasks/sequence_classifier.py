@@ -1,6 +1,7 @@
 """A classifier of sequences of numbers with scikit-learn's manners."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,10 @@ from elman._figures import counted
 from elman.runtime._arrays import Array
 from elman.runtime._classifiers.sequence_settings import SequenceSettings
 from elman.runtime._classifiers.sequences import SequenceClassifier as Trained
-from elman.runtime._classifiers.sequences import checked_sequences, frames_of
+from elman.runtime._classifiers.sequences import checked_sequences, frames_of, steps_of
 from elman.runtime._classifiers.settings import ClassifierSizes
 from elman.tasks._classifiers.base import Classifier
+from elman.tasks._classifiers.convolutions import fit_convolutions
 from elman.tasks._classifiers.options import SequenceOptions
 from elman.tasks._estimator import Running
 from elman.tasks._run import Observer
@@ -40,7 +42,7 @@ class SequenceClassifier(SequenceOptions, Classifier):
         settings_: what a prediction needs beside the parameters: channels, size of a frame, sizes of the network.
         model_: the :class:`elman.runtime.SequenceClassifier` that predicts, without PyTorch, with as many threads as
             :func:`elman.set_num_threads` says.
-        metrics_: scores on the validation part at the best epoch.
+        metrics_: scores on the validation part at the epoch kept.
         history_: of each epoch its ``epoch``, ``loss``, ``scores`` by name, and ``seconds``.
         data_: what it saw: numbers of examples, by class too, lengths, how many values were missing.
         made_with_: versions, kind of machine, instruction sets and threads.
@@ -57,6 +59,7 @@ class SequenceClassifier(SequenceOptions, Classifier):
 
     kind = Trained
     arguments, plural = ("X", "y"), "sequences"
+    few_to_choose_by = 500
 
     def fit(
         self,
@@ -116,7 +119,7 @@ class SequenceClassifier(SequenceOptions, Classifier):
             self.channels_ = [str(number) for number in range(1, sequences[0].shape[1] + 1)]
         return sequences
 
-    def _prepare(self, examples: list[NDArray[np.float64]], running: Running) -> None:
+    def _prepare(self, examples: list[NDArray[np.float64]], labels: NDArray[np.int64], running: Running) -> None:
         assert self.channels_
         count, lengths = len(examples), [len(sequence) for sequence in examples]
         values = np.concatenate(examples)
@@ -126,10 +129,13 @@ class SequenceClassifier(SequenceOptions, Classifier):
         flagged = np.flatnonzero(missing.any(0)).tolist()
         network = self._sizes(ClassifierSizes)
         self.settings_ = SequenceSettings(self.classes_.tolist(), self.channels_, flagged, frame_size, network)
-        self.epochs_ = self.epochs or min(300, max(10, int(1500 / count**0.45)))
+        self.epochs_ = self.epochs or min(150, max(10, int(1200 / count**0.45)))
         shortest, longest = min(lengths), max(lengths)
         steps = f"{shortest:,}" if shortest == longest else f"{shortest:,} to {longest:,}"
         self.data_ |= {"channels": len(self.channels_), "steps": steps, "missing": int(missing.sum())}
+        read = [steps_of(self._encode(example), self.settings_) for example in examples]
+        sizes, self.convolutions_ = fit_convolutions(read, labels, len(self.classes_), self.seed)
+        self.settings_ = replace(self.settings_, convolutions=sizes)
         self._tell(running)
 
     def _tell(self, running: Running) -> None:
@@ -159,13 +165,15 @@ class SequenceClassifier(SequenceOptions, Classifier):
         return SequenceNetwork(settings.network, settings.input_size, len(self.classes_), **options)
 
     def _trained(self, tensors: Mapping[str, Array]) -> Trained:
-        return Trained(self.settings_, {"mean": self.mean_, "scale": self.scale_, **tensors})
+        return Trained(self.settings_, {"mean": self.mean_, "scale": self.scale_, **self.convolutions_, **tensors})
 
     def _restore(self) -> None:
         self.settings_ = self.model_.settings
         self._take_sizes(self.settings_.network)
         self.classes_, self.channels_ = self.model_.classes, self.model_.channels
         self.mean_, self.scale_ = self.model_.mean, self.model_.scale
+        tensors = self.model_.tensors().items()
+        self.convolutions_ = {name: tensor for name, tensor in tensors if name.startswith("convolutions.")}
 
 
 def _standards(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

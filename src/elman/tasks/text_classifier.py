@@ -106,7 +106,7 @@ class TextClassifier(TextOptions, Classifier):
                 raise InputError(f"{name}[{place}]: expected a text, got an empty one")
         return texts
 
-    def _prepare(self, examples: list[str], running: Running) -> None:
+    def _prepare(self, examples: list[str], labels: NDArray[np.int64], running: Running) -> None:
         count = len(examples)
         self.tokens_ = self.tokens or choose_tokens(examples)
         split = [tokenize(text, self.tokens_, self.max_length) for text in examples]

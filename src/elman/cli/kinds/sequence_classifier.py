@@ -36,7 +36,7 @@ def describe(classifier: SequenceClassifier) -> dict[str, str]:
     steps = f"{settings.frame_size} steps at once" if settings.frame_size > 1 else "step by step"
     columns = ", ".join(f"{role} {name!r}" for role, name in settings.columns.items())
     return {
-        "network": size(classifier),
+        "network": size(classifier) + settings.convolutions.describe(),
         "channels": f"{listed(settings.channels)}; read {steps}",
         **({"columns": columns} if columns else {}),
     }

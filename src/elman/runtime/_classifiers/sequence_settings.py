@@ -6,6 +6,8 @@ from reprlib import repr as shortened
 
 from elman._errors import InputError
 from elman._limits import Size
+from elman._schema import UNSAID
+from elman.runtime._classifiers.convolutions import ConvolutionSizes
 from elman.runtime._classifiers.settings import ClassifierSizes, check_classes
 
 __all__ = ["SequenceSettings"]
@@ -22,6 +24,7 @@ class SequenceSettings:
         frame_size: steps that the network reads at once.
         network: its sizes.
         columns: what the columns of the training file were called.
+        convolutions: what adds to the network's scores.
     """
 
     classes: list[str | int | float | bool]
@@ -30,10 +33,16 @@ class SequenceSettings:
     frame_size: Size
     network: ClassifierSizes
     columns: dict[str, str] = field(default_factory=dict)
+    convolutions: ConvolutionSizes = field(default=ConvolutionSizes(), metadata=UNSAID)
+
+    @property
+    def step_size(self) -> int:
+        """How many numbers the network reads of a step."""
+        return len(self.channels) + len(self.flagged)
 
     @property
     def input_size(self) -> int:
-        return self.frame_size * (len(self.channels) + len(self.flagged))
+        return self.frame_size * self.step_size
 
     def check(self, name: str) -> None:
         check_classes(self.classes, name)
@@ -45,6 +54,7 @@ class SequenceSettings:
             raise InputError(f"{name}: expected flagged to be numbers of channels, ascending, got {got}")
 
     def shapes(self, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
-        channels = len(self.channels)
-        layers = self.network.layer_shapes(self.input_size, len(self.classes))
-        return {"mean": (channels,), "scale": (channels,)} | layers
+        channels, classes = len(self.channels), len(self.classes)
+        layers = self.network.layer_shapes(self.input_size, classes)
+        convolutions = self.convolutions.shapes(self.step_size, classes)
+        return {"mean": (channels,), "scale": (channels,)} | layers | convolutions

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from elman._errors import InputError, shown
 from elman.runtime._arrays import Array, as_array
 from elman.runtime._classifiers.base import READING_BATCH, TrainedClassifier
+from elman.runtime._classifiers.convolutions import Convolutions
 from elman.runtime._classifiers.sequence_settings import SequenceSettings
+from elman.runtime._linear import Linear
 from elman.runtime._trace.trace import Trace, directions_of, layer_states, require_few
 from elman.runtime._vocabulary import Vocabulary
 
-__all__ = ["SequenceClassifier", "checked_sequences", "frames_of"]
+__all__ = ["SequenceClassifier", "checked_sequences", "frames_of", "steps_of"]
 
 FARTHEST = 100.0  # standard deviations from the mean; what lies beyond counts as so far
 
@@ -26,9 +28,11 @@ class SequenceClassifier(TrainedClassifier):
     Each channel is brought to mean 0 and standard deviation 1, as they were in training; a missing value becomes 0, and
     for the channels that had missing values in training another input is 1 there. So many steps as a frame has
     are read at once; the last frame is filled up with zeros. The scores are linear in what each hidden unit does over
-    the frames: its greatest value, its mean, and its state after the last frame of its direction::
+    the frames: its greatest value, its mean, and its state after the last frame of its direction; and, in models that
+    have them, in the share of steps on which each fixed convolution of the steps x lies above each of its thresholds::
 
-        h_1 … h_n = RNN(frame_1 … frame_n)        scores = W [max_t h_t, mean_t h_t, h_n] + b
+        h_1 … h_n = RNN(frame_1 … frame_n)        s = mean_t [(kernels * x)_t > thresholds]
+        scores = W [max_t h_t, mean_t h_t, h_n] + b + V s + c
 
     A sequence's probabilities are the same bits alone and in any batch, and those that training was validated by.
     Immutable: threads may share one.
@@ -36,7 +40,10 @@ class SequenceClassifier(TrainedClassifier):
     Args:
         settings: the labels, the channels, the size of a frame, the network's sizes.
         tensors: the parameters by name: ``mean`` and ``scale`` (channels,), float64, ``rnn.*`` as
-            ``rnn`` takes them, ``output.weight`` (classes, 3 * directions * hidden_size), ``output.bias`` (classes,).
+            ``rnn`` takes them, ``output.weight`` (classes, 3 * directions * hidden_size), ``output.bias`` (classes,);
+            of the convolutions, if there are any, ``convolutions.channels`` (kernels, channels), 1 where a kernel reads
+            a channel, ``convolutions.thresholds`` (kernels, thresholds), ``convolutions.weight`` (classes, kernels *
+            thresholds), ``convolutions.bias`` (classes,).
 
     Attributes:
         classes: (classes,) the labels, in the order of the probabilities.
@@ -61,6 +68,11 @@ class SequenceClassifier(TrainedClassifier):
         super().__init__(settings, tensors, vocabularies)
         self.channels, self.columns = settings.channels, settings.columns
         self.mean, self.scale = self._tensors["mean"], self._tensors["scale"]
+        self._convolutions: tuple[Convolutions, Linear] | None = None
+        if settings.convolutions.dilations:
+            tensors = self.tensors_under("convolutions.")
+            kernels = Convolutions(settings.convolutions.dilations, tensors["channels"], tensors["thresholds"])
+            self._convolutions = kernels, Linear(tensors["weight"], tensors["bias"])
 
     def predict_proba(self, sequences: Any) -> NDArray[np.float32]:
         """Return the probability of each class, (examples, classes), in the order of ``classes``.
@@ -114,6 +126,17 @@ class SequenceClassifier(TrainedClassifier):
         """Return the frames, (frames, input_size), of a sequence, (steps, channels)."""
         return frames_of(sequence, self.settings, self.mean, self.scale)
 
+    def convolution_scores(self, encoded: Sequence[Array]) -> Array:
+        """Return what convolutions add to the scores, (examples, classes), of encoded examples."""
+        if self._convolutions is None:
+            return np.zeros((len(encoded), len(self.classes)), np.float32)
+        kernels, linear = self._convolutions
+        return linear(kernels.shares([steps_of(frames, self.settings) for frames in encoded]))
+
+    def _batch_scores(self, encoded: Sequence[Any], lengths: NDArray[np.int64]) -> Array:
+        scores: Array = super()._batch_scores(encoded, lengths) + self.convolution_scores(encoded)
+        return scores
+
     def __repr__(self) -> str:
         sizes = f"{len(self.classes)} classes, {len(self.channels)} channels, frames of {self.settings.frame_size}"
         return f"SequenceClassifier({sizes}, {self.rnn!r})"
@@ -138,6 +161,11 @@ def frames_of(sequence: Array, settings: SequenceSettings, mean: Array, scale: A
     filled = np.zeros((frames * settings.frame_size, inputs.shape[1]), np.float32)
     filled[: len(inputs)] = inputs
     return filled.reshape(frames, settings.input_size)
+
+
+def steps_of(frames: Array, settings: SequenceSettings) -> Array:
+    """Return the steps, (steps, step_size), of the frames of a sequence, with the zeros that fill up the last."""
+    return frames.reshape(-1, settings.step_size)
 
 
 def checked_sequences(sequences: Any, channels: int | None = None, name: str = "X") -> list[NDArray[np.float64]]:

@@ -31,6 +31,7 @@ class Classifier(ClassifierMixin, ClassifierOptions, Estimator):  # type: ignore
 
     arguments: ClassVar[tuple[str, str]]  # what messages call the examples and the labels
     plural: ClassVar[str]  # what an example is
+    few_to_choose_by: ClassVar[int] = 0  # examples: on fewer of them which epoch is best is chance, the last is kept
 
     classes_: NDArray[Any]
 
@@ -39,7 +40,7 @@ class Classifier(ClassifierMixin, ClassifierOptions, Estimator):  # type: ignore
         """Return examples as a list, or raise an InputError that says which of them cannot be used."""
 
     @abstractmethod
-    def _prepare(self, examples: list[Any], running: Running) -> None:
+    def _prepare(self, examples: list[Any], labels: NDArray[np.int64], running: Running) -> None:
         """Choose from the training part what is to be chosen, and say so."""
 
     @abstractmethod
@@ -66,7 +67,7 @@ class Classifier(ClassifierMixin, ClassifierOptions, Estimator):  # type: ignore
         else:
             parts = [(examples, numbers), self._checked_validation(*validation)]
         self._count(parts)
-        self._prepare(parts[0][0], running)
+        self._prepare(*parts[0], running)
         if rare:
             names = ", ".join(str(self.classes_[number]) for number in rare)
             running.notice(f"too rare to set a part aside for validation, kept in training: {names}")

@@ -8,9 +8,10 @@ from elman.tasks._options import Bidirectional, EmbeddingSize, Group, Help, Trai
 
 __all__ = ["ClassifierOptions", "SequenceOptions", "TextOptions"]
 
-EPOCHS = "6 to 60 for texts, 10 to 300 for sequences of numbers, the fewer the more there are"
+EPOCHS = "6 to 60 for texts, 10 to 150 for sequences of numbers, the fewer the more there are"
 NGRAM = "tokens of the longest n-gram that counts by itself, beside the network; 1: none does"
 FEW_KNOWN = "3 where fewer than a thousand tokens are known, as of an alphabet, else 1"
+VALIDATION = "share set aside to choose the best epoch by, of fewer than 500 sequences to measure; 0 for none"
 FRAMES = "so many that half of the sequences have 64 frames at most"
 
 
@@ -21,6 +22,7 @@ class ClassifierOptions(TrainingOptions):
     bidirectional: Bidirectional = True
     epochs: Annotated[Size | None, Help("times the examples are read, at most", EPOCHS)] = None
     batch_size: Annotated[Size | None, Help("examples of each step", "16 to 64, the more the more there are")] = None
+    validation: Annotated[float, Help(VALIDATION)] = 0.1
 
 
 @dataclass(kw_only=True, repr=False, eq=False)

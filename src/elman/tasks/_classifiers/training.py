@@ -42,6 +42,7 @@ class ClassifyingTask(Task):
         self.labels = torch.from_numpy(labels)
 
     def batches(self, epoch: int) -> list[list[int]]:
+        self.epoch = epoch
         lengths = [len(example) for example in self.encoded]
         return shuffled_batches(lengths, self.classifier.batch_size_, self.classifier.seed, epoch)
 
@@ -65,4 +66,6 @@ class ClassifyingTask(Task):
         }
 
     def rank(self, scores: dict[str, float]) -> list[float]:
+        if len(self.held) < self.classifier.few_to_choose_by:
+            return [self.epoch]
         return [scores["validation_accuracy"], -scores["validation_loss"]]
