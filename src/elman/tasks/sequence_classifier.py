@@ -34,8 +34,8 @@ CONSTANT = 1e-12  # of a channel's largest value: a deviation that small is roun
 class SequenceClassifier(SequenceOptions, Classifier):
     """Classify sequences of numbers with recurrent layers, and an output layer on what their units do.
 
-    Sequences have one channel or more and may differ in length. Channels are standardised. The defaults suit few
-    sequences and many, short ones and long. ``None``: chosen from the data.
+    Fixed convolutions, as MiniRocket's, add to the scores. Sequences have one channel or more and may differ in length.
+    Channels are standardised. The defaults suit few sequences and many, short ones and long. ``None``: chosen from the data.
 
     Attributes:
         classes_: (classes,) the labels, sorted.
