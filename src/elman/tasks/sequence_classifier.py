@@ -35,7 +35,8 @@ class SequenceClassifier(SequenceOptions, Classifier):
     """Classify sequences of numbers with recurrent layers, and an output layer on what their units do.
 
     Fixed convolutions, as MiniRocket's, add to the scores. Sequences have one channel or more and may differ in length.
-    Channels are standardised. The defaults suit few sequences and many, short ones and long. ``None``: chosen from the data.
+    Channels are standardised. The defaults suit few sequences and many, short ones and long. ``None``:
+    chosen from the data.
 
     Attributes:
         classes_: (classes,) the labels, sorted.

@@ -65,12 +65,11 @@ class Convolutions:
     """
 
     def __init__(self, dilations: Sequence[int], channels: Array, thresholds: Array) -> None:
-        weights = KERNELS[:, :, None] * channels.reshape(len(dilations), len(KERNELS), 1, -1)
+        with np.errstate(over="ignore"):  # a stranger's channels may be any numbers
+            weights = KERNELS[:, :, None] * channels.reshape(len(dilations), len(KERNELS), 1, -1)
         self._sets = [
             (dilation, Linear(weight.reshape(len(KERNELS), -1), None), above)
-            for dilation, weight, above in zip(
-                dilations, weights, np.split(thresholds, len(dilations)) if len(dilations) else (), strict=True
-            )
+            for dilation, weight, above in zip(dilations, weights, np.split(thresholds, len(dilations)), strict=True)
         ]
 
     def responses(self, sequence: Array) -> list[Array]:
