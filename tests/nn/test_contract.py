@@ -44,15 +44,29 @@ def assert_the_same_and_more(ours: inspect.Signature, theirs: inspect.Signature)
         assert ours.parameters[name].default == theirs.parameters[name].default
 
 
+def constructor_of(theirs: Any) -> inspect.Signature:
+    """What a class of PyTorch's may be given; those of the layers take ``*args, **kwargs``, and hand them to a base."""
+    if not issubclass(theirs, torch.nn.RNNBase):
+        return inspect.signature(theirs.__init__)
+    parameters = dict(inspect.signature(torch.nn.RNNBase.__init__).parameters)
+    if theirs is not torch.nn.LSTM:
+        del parameters["proj_size"]
+    own = parameters.pop("mode")
+    made = [*parameters.values()]
+    if theirs is torch.nn.RNN:
+        made.insert(4, own.replace(name="nonlinearity", default="tanh"))
+    return inspect.Signature(made)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_classes_are_torchs(kind: str) -> None:
     ours, theirs = getattr(elman.nn, kind), getattr(torch.nn, kind)
     assert issubclass(ours, theirs)
     assert ours.__name__ == kind
     assert ours.__module__ == "elman.nn"
-    for function in ("__init__", "forward"):
-        # the device by name as well: torch.nn.utils.skip_init asks for that
-        assert_the_same_and_more(*(inspect.signature(getattr(cls, function)) for cls in (ours, theirs)))
+    # the device by name as well: torch.nn.utils.skip_init asks for that
+    assert_the_same_and_more(inspect.signature(ours.__init__), constructor_of(theirs))
+    assert_the_same_and_more(*(inspect.signature(cls.forward) for cls in (ours, theirs)))
     assert ours.__constants__ == theirs.__constants__
     assert set(KINDS) <= set(elman.nn.__all__)
 

@@ -7,15 +7,15 @@ their weights begin with, ``elman.nn.parametrizations`` what holds of them while
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from elman._extras import TORCH
 
 with TORCH.needed_by(__name__):
-    from torch import Tensor
+    import torch  # noqa: F401
 
-from elman import _gate, ops
-from elman.nn import _dynamo, _fx, _pytorch
+from elman.nn import _dynamo, _linear, _pytorch
 from elman.nn import init as init
 from elman.nn import parametrizations as parametrizations
 from elman.nn._convert import convert
@@ -23,6 +23,7 @@ from elman.nn._in_torch import in_torch, install, uninstall
 from elman.nn._on_gpus import follow_environment, use_cuda_engine
 from elman.nn._onnx import follow_onnx, onnx_translations
 from elman.nn._own import Recurrent
+from elman.nn._parameters import constructor
 from elman.nn._quantization import follow_quantization
 from elman.nn._recurrent import Cell, Layer
 
@@ -49,7 +50,7 @@ def __dir__() -> list[str]:
 
 
 # The classes stand here, and not in files of their own: pickles name a class's module, and PyTorch reads its source.
-# Their forward pass does not: _recurrent.py has it, once for all of them.
+# Their forward pass does not: _recurrent.py has it, once for all of them, and _linear.py.
 
 
 class RNN(Layer, _pytorch.RNN, family="rnn"):
@@ -121,6 +122,24 @@ class RNN(Layer, _pytorch.RNN, family="rnn"):
 
     Sources: J. L. Elman, "Finding structure in time" (1990); the page of :class:`torch.nn.RNN`.
     """
+
+    @constructor
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        learn_initial_state: bool = False,
+        residual: bool = False,
+    ) -> None: ...
 
 
 class GRU(Layer, _pytorch.GRU, family="gru"):
@@ -207,6 +226,24 @@ class LSTM(Layer, _pytorch.LSTM, family="lstm"):
     Sources: S. Hochreiter and J. Schmidhuber, "Long short-term memory" (1997); F. Gers et al., "Learning to forget"
     (2000); the page of :class:`torch.nn.LSTM`.
     """
+
+    @constructor
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        learn_initial_state: bool = False,
+        residual: bool = False,
+    ) -> None: ...
 
 
 class RNNCell(Cell, _pytorch.RNNCell, family="rnn"):
@@ -314,7 +351,7 @@ class LSTMCell(Cell, _pytorch.LSTMCell, family="lstm"):
     """
 
 
-class Linear(_pytorch.Linear):
+class Linear(_linear.Linear):
     r"""A linear layer: :class:`torch.nn.Linear`, whose rows are the same bits in any batch.
 
     .. math::
@@ -347,34 +384,6 @@ class Linear(_pytorch.Linear):
         >>> bool((linear(x)[:1] == linear(x[:1])).all())
         True
     """
-
-    def forward(self, input: Any) -> Tensor:
-        if _gate.nothing_intercepts() and isinstance(input, Tensor) and self._takes(input):
-            rows = input if input.dim() == 2 else input.reshape(-1, self.in_features)
-            output = ops.linear(rows, self.weight, self.bias)
-            return output if input.dim() == 2 else output.view(*input.shape[:-1], self.out_features)
-        if _fx.traces(self, input):
-            return _fx.leaf(self, input)  # type: ignore[return-value]
-        return _pytorch.Linear.forward(self, input)
-
-    def _takes(self, input: Tensor) -> bool:
-        """Whether the engine can run this input."""
-        weight, bias, dtype = self.weight, self.bias, input.dtype
-        return (
-            _gate.is_plain(input)
-            and dtype in _gate.DTYPES
-            and input.dim() > 0
-            and 0 < self.in_features == input.shape[-1]
-            and self.out_features > 0
-            and _gate.is_plain(weight)
-            and weight.dtype is dtype
-            and weight.shape == (self.out_features, self.in_features)
-            and (bias is None or (_gate.is_plain(bias) and bias.dtype is dtype and bias.shape == (self.out_features,)))
-        )
-
-    def __prepare_scriptable__(self) -> _pytorch.Linear:
-        """What ``torch.jit.script`` compiles."""
-        return _pytorch.twin(self, _pytorch.Linear)
 
 
 follow_environment()

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar
 
 import torch
 from torch.nn import Parameter, init
 
 from elman.nn._additions import Additions, check_flags, widths_of
 
-__all__ = ["Parameters"]
+__all__ = ["Parameters", "constructor"]
+
+_Signature = TypeVar("_Signature", bound=Callable[..., None])
+
+
+def constructor(signature: _Signature) -> _Signature:
+    """The constructor under the signature of a function that is never run, for editors, type checkers and ``help``.
+
+    PyTorch's take ``*args, **kwargs``, and refuse what does not fit in words of their own.
+    """
+
+    @wraps(signature)
+    def construct(self: Parameters, *args: Any, **kwargs: Any) -> None:
+        self._construct(*args, **kwargs)
+
+    return construct  # type: ignore[return-value]
 
 
 class Parameters(Additions):
@@ -26,7 +43,24 @@ class Parameters(Additions):
     _all_weights: list[list[str]]
     named_parameters: Any
 
+    @constructor
     def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        learn_initial_state: bool = False,
+        residual: bool = False,
+    ) -> None: ...
+
+    def _construct(
         self,
         *args: Any,
         learn_initial_state: bool = False,
@@ -38,7 +72,8 @@ class Parameters(Additions):
         check_flags(learn_initial_state=learn_initial_state, residual=residual)
         widths, args, kwargs = _with_one_width(args, kwargs)
         factory = {"device": "meta" if widths else device, "dtype": dtype}  # no draw for weights that will not do
-        super().__init__(*args, **kwargs, **{name: value for name, value in factory.items() if value is not None})
+        given = {name: value for name, value in factory.items() if value is not None}
+        super().__init__(*args, **kwargs, **given)
         if residual:
             self.residual = True
         if learn_initial_state:
