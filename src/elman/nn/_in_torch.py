@@ -32,6 +32,16 @@ def install() -> None:
 
     While they are in place, pickle refuses PyTorch's own layers that were made before: it finds another class under
     their name.
+
+    Example::
+
+        >>> import torch, elman.nn
+        >>> elman.nn.install()
+        >>> type(torch.nn.LSTM(3, 4))
+        <class 'elman.nn.LSTM'>
+        >>> elman.nn.uninstall()
+        >>> type(torch.nn.LSTM(3, 4))
+        <class 'torch.nn.modules.rnn.LSTM'>
     """
     global _installed
     with _lock:

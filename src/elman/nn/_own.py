@@ -72,6 +72,19 @@ class Recurrent(Additions, Module):
 
     Raises:
         ValueError, TypeError: arguments that do not fit; the argument, what was expected and what came.
+
+    Example::
+
+        >>> import torch
+        >>> from elman.cells import Cell, learned, tanh
+        >>> from elman.nn import Recurrent
+        >>> class Leaky(Cell):
+        ...     def step(self, a, h, leak):
+        ...         return (1 - leak) * h + leak * tanh(a)
+        >>> rnn = Recurrent(Leaky(leak=learned(0.2)), input_size=10, hidden_size=20)
+        >>> output, h_n = rnn(torch.randn(5, 3, 10))
+        >>> output.shape, h_n.shape, rnn.leak_l0.shape
+        (torch.Size([5, 3, 20]), torch.Size([1, 3, 20]), torch.Size([20]))
     """
 
     def __init__(

@@ -37,6 +37,16 @@ def from_keras(
 
     Raises:
         InputError: the arrays are no such layer's, or the arguments contradict them; the message says which.
+
+    Example:
+        >>> import numpy as np, elman
+        >>> kernel, recurrent_kernel, bias = np.ones((2, 12)), np.ones((3, 12)), np.zeros(12)
+        >>> lstm = elman.runtime.from_keras([kernel, recurrent_kernel, bias])
+        >>> lstm
+        LSTM(2, 3, batch_first=True, float64)
+        >>> output, (h_n, c_n) = lstm(np.ones((4, 5, 2)))
+        >>> output.shape
+        (4, 5, 3)
     """
     layers = _layers(weights)
     each = len(layers[0])

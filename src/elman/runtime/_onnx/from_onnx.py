@@ -32,6 +32,15 @@ def from_onnx(path: str | PathLike[str]) -> OnnxModel:
     Raises:
         InputError: it is no such model, or damaged. Nothing in a file is ever executed.
         ImportError: the package ``onnx`` is not installed.
+
+    Example:
+        >>> import numpy as np, elman
+        >>> weights = {"weight_ih_l0": np.ones((3, 2), "float32"), "weight_hh_l0": np.ones((3, 3), "float32")}
+        >>> elman.runtime.export(elman.runtime.RNN(weights), "rnn.onnx")
+        >>> model = elman.runtime.from_onnx("rnn.onnx")
+        >>> outputs = model({"input": np.ones((5, 4, 2)), "h_0": np.zeros((1, 4, 3))})
+        >>> outputs["output"].shape, outputs["h_n"].shape
+        ((5, 4, 3), (1, 4, 3))
     """
     require_onnx("reading")
     from elman.runtime._onnx.model import OnnxModel
