@@ -32,7 +32,6 @@ Operand<T> reading(const T* from, std::ptrdiff_t row) {
 template <class Call>
 auto input_of_program(const Call& call, const Schedule& schedule, Kind kind, int index, std::int64_t step,
                       std::int64_t row, std::int64_t units) {
-  if (kind == Kind::unit_input) return reading(call.inputs.of_units[index], 0);
   if (kind == Kind::row_input) return reading(call.inputs.of_rows[index] + row * units, units);
   const auto& rows = call.inputs.of_steps[index];
   return reading(schedule.at(rows, step, row), rows.row_stride);

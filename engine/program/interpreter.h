@@ -24,48 +24,58 @@ class Interpreter {
   struct Places {
     Layout::Place<Operand<T>> operands;
     Layout::Place<T*> blocks;
-    Layout::Place<T> registers, constants;
+    Layout::Place<int> given;
+    Layout::Place<T> registers, constants, unit_values;
   };
 
   static Places reserve(Layout& layout, const Plan& plan, std::int64_t units) {
     const std::int64_t count = plan.place_count;
-    return {layout.reserve<Operand<T>>(count), layout.reserve<T*>(count),
-            layout.reserve<T>(plan.registers * block_size(plan, units)), layout.reserve<T>(count * kConstant)};
+    return {layout.reserve<Operand<T>>(count),    layout.reserve<T*>(count),
+            layout.reserve<int>(count),           layout.reserve<T>(plan.registers * block_size(plan, units)),
+            layout.reserve<T>(count * kConstant), layout.reserve<T>(plan.unit_values * units)};
   }
 
-  Interpreter(const Layout& layout, const Places& places, const Plan& plan, std::int64_t units)
-      : plan_(plan), units_(units), operands_(layout[places.operands]), blocks_(layout[places.blocks]) {
+  // of_units: what is given for each unit.
+  Interpreter(const Layout& layout, const Places& places, const Plan& plan, std::int64_t units,
+              const T* const* of_units)
+      : plan_(plan),
+        units_(units),
+        operands_(layout[places.operands]),
+        blocks_(layout[places.blocks]),
+        given_(layout[places.given]) {
     unit_step_ = plan.takes_whole_rows ? units : smaller(units, kUnits);
     row_step_ = larger(1, kElements / unit_step_);
-    for (std::int64_t i = 0; i < plan.place_count; ++i) {
-      const PlannedPlace& place = plan.places[i];
-      if (place.kind == Kind::result) {
-        operands_[i] = {layout[places.registers] + place.index * block_size(plan, units), width(plan, units), 1};
-      } else if (place.kind == Kind::constant) {
+    for (int i = 0; i < plan.place_count; ++i) {
+      const auto [kind, index] = plan.places[i];
+      operands_[i] = {nullptr, 0, 0};
+      if (kind == Kind::result) {
+        operands_[i] = {layout[places.registers] + index * block_size(plan, units), width(plan, units), 1};
+      } else if (kind == Kind::constant) {
         T* const constant = layout[places.constants] + i * kConstant;
-        for (int lane = 0; lane < kConstant; ++lane) constant[lane] = static_cast<T>(plan.constants[place.index]);
+        for (int lane = 0; lane < kConstant; ++lane) constant[lane] = static_cast<T>(plan.constants[index]);
         operands_[i] = {constant, 0, 0};
+      } else if (kind == Kind::unit_input && index < plan.unit_inputs) {
+        operands_[i] = {const_cast<T*>(of_units[index]), 0, 1};
+      } else if (kind == Kind::unit_input) {
+        operands_[i] = {layout[places.unit_values] + (index - plan.unit_inputs) * units, 0, 1};
+      } else {
+        given_[given_count_++] = i;
       }
+      blocks_[i] = operands_[i].data;
     }
+    run_blocks(1, 0, plan.unit_values);
   }
 
-  // Runs over `rows` rows; find(kind, index) says where the values lie that are neither registers nor constants.
+  // Runs over `rows` rows; find(kind, index) says where the values lie that it does not know.
   template <class Find>
   void run(std::int64_t rows, const Find& find) const {
-    for (int i = 0; i < plan_.place_count; ++i) {
-      const auto [kind, index] = plan_.places[i];
-      if (kind != Kind::result && kind != Kind::constant) operands_[i] = find(kind, static_cast<int>(index));
+    for (int i = 0; i < given_count_; ++i) {
+      const int place = given_[i];
+      const auto [kind, index] = plan_.places[place];
+      operands_[place] = find(kind, static_cast<int>(index));
+      blocks_[place] = operands_[place].data;
     }
-    for (std::int64_t row = 0; row < rows; row += row_step_) {
-      for (std::int64_t unit = 0; unit < units_; unit += unit_step_) {
-        for (int i = 0; i < plan_.place_count; ++i) {
-          const Operand<T>& operand = operands_[i];
-          const bool is_register = plan_.places[i].kind == Kind::result;
-          blocks_[i] = is_register ? operand.data : operand.data + row * operand.row + unit * operand.unit;
-        }
-        run_block({smaller(row_step_, rows - row), smaller(unit_step_, units_ - unit)});
-      }
-    }
+    run_blocks(rows, plan_.unit_values, plan_.instruction_count);
   }
 
  private:
@@ -85,8 +95,21 @@ class Interpreter {
     return larger(1, kElements / step) * width(plan, units);
   }
 
-  void run_block(const Block& block) const {
-    for (int i = 0; i < plan_.instruction_count; ++i) run_instruction(plan_.instructions[i], block);
+  // The instructions begin to end - 1.
+  void run_blocks(std::int64_t rows, int begin, int end) const {
+    const auto run_block = [&](const Block& block) {
+      for (int i = begin; i < end; ++i) run_instruction(plan_.instructions[i], block);
+    };
+    if (rows <= row_step_ && units_ <= unit_step_) return run_block({rows, units_});
+    for (std::int64_t row = 0; row < rows; row += row_step_) {
+      for (std::int64_t unit = 0; unit < units_; unit += unit_step_) {
+        for (int i = 0; i < plan_.place_count; ++i) {
+          const Operand<T>& operand = operands_[i];
+          if (plan_.places[i].kind != Kind::result) blocks_[i] = operand.data + row * operand.row + unit * operand.unit;
+        }
+        run_block({smaller(row_step_, rows - row), smaller(unit_step_, units_ - unit)});
+      }
+    }
   }
 
 #define ELMAN_ON_EACH(...) [](const auto&... x) __attribute__((always_inline)) { return on_each(__VA_ARGS__, x...); }
@@ -95,6 +118,7 @@ class Interpreter {
     const auto of_one = [&](const auto& f) __attribute__((always_inline)) { each<1>(instruction, block, f); };
     const auto of_two = [&](const auto& f) __attribute__((always_inline)) { each<2>(instruction, block, f); };
     const auto of_three = [&](const auto& f) __attribute__((always_inline)) { each<3>(instruction, block, f); };
+    const auto of_four = [&](const auto& f) __attribute__((always_inline)) { each<4>(instruction, block, f); };
     switch (instruction.operation) {
       case Planned::copy: return of_one([](const auto& a) __attribute__((always_inline)) { return a; });
       case Planned::add:
@@ -136,6 +160,24 @@ class Interpreter {
                             __attribute__((always_inline)) { return a * b + c; });
       case Planned::multiply_complement:
         return of_two([](const auto& a, const auto& b) __attribute__((always_inline)) { return a * (b - a); });
+      case Planned::add_products:
+        return of_four([](const auto& a, const auto& b, const auto& c, const auto& d)
+                           __attribute__((always_inline)) { return a * b + c * d; });
+      case Planned::subtract_products:
+        return of_four([](const auto& a, const auto& b, const auto& c, const auto& d)
+                           __attribute__((always_inline)) { return a * b - c * d; });
+      case Planned::through_sigma:
+        return of_three([](const auto& a, const auto& b, const auto& c)
+                            __attribute__((always_inline)) { return a * (b * (c - b)); });
+      case Planned::product_through_sigma:
+        return of_four([](const auto& a, const auto& b, const auto& c, const auto& d)
+                           __attribute__((always_inline)) { return (a * d) * (b * (c - b)); });
+      case Planned::through_tanh:
+        return of_three([](const auto& a, const auto& b, const auto& c)
+                            __attribute__((always_inline)) { return a * multiply_add(-b, b, c); });
+      case Planned::product_through_tanh:
+        return of_four([](const auto& a, const auto& b, const auto& c, const auto& d)
+                           __attribute__((always_inline)) { return (a * d) * multiply_add(-b, b, c); });
     }
   }
 #undef ELMAN_ON_EACH
@@ -146,18 +188,20 @@ class Interpreter {
     const Operand<T>& of_to = operands_[instruction.to];
     const T* from[kArguments];
     std::ptrdiff_t rows_apart[kArguments], unit[kArguments];
-#pragma GCC unroll 3
+#pragma GCC unroll 4
     for (int i = 0; i < kArguments; ++i) {
       const Operand<T>& operand = operands_[instruction.from[i]];
       from[i] = blocks_[instruction.from[i]];
       rows_apart[i] = operand.row;
       unit[i] = operand.unit;
     }
-    // rows that lie behind one another are one
-    bool is_one_row = of_to.row == block.units;
-#pragma GCC unroll 3
-    for (int i = 0; i < kArguments; ++i) is_one_row &= rows_apart[i] == block.units || unit[i] == 0;
-    const std::int64_t rows = is_one_row ? 1 : block.rows, units = is_one_row ? block.rows * block.units : block.units;
+    std::int64_t rows = block.rows, units = block.units;
+    if (rows > 1) {  // rows that lie behind one another are one
+      bool is_one_row = of_to.row == units;
+#pragma GCC unroll 4
+      for (int i = 0; i < kArguments; ++i) is_one_row &= rows_apart[i] == units || unit[i] == 0;
+      if (is_one_row) units *= rows, rows = 1;
+    }
     T* to = blocks_[instruction.to];
     for (std::int64_t row = 0; row < rows; ++row, to += of_to.row) {
       std::int64_t at = 0;
@@ -173,7 +217,7 @@ class Interpreter {
                            return load_several<1>(from[i] + at * unit[i], lanes);
                          }));
       }
-#pragma GCC unroll 3
+#pragma GCC unroll 4
       for (int i = 0; i < kArguments; ++i) from[i] += rows_apart[i];
     }
   }
@@ -184,8 +228,10 @@ class Interpreter {
       return f(argument(0));
     } else if constexpr (kArguments == 2) {
       return f(argument(0), argument(1));
-    } else {
+    } else if constexpr (kArguments == 3) {
       return f(argument(0), argument(1), argument(2));
+    } else {
+      return f(argument(0), argument(1), argument(2), argument(3));
     }
   }
 
@@ -202,6 +248,8 @@ class Interpreter {
   std::int64_t units_, row_step_, unit_step_;
   Operand<T>* operands_;
   T** blocks_;
+  int* given_;  // places that each run finds anew
+  int given_count_ = 0;
 };
 
 }  // namespace

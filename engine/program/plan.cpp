@@ -25,7 +25,7 @@ class Planner {
       const auto [a, b, c] = instruction.from;
       nodes_[count_++] = {static_cast<Planned>(instruction.operation), {a, b, c}};
     }
-    plan_.instruction_count = plan_.place_count = plan_.registers = 0;
+    plan_.instruction_count = plan_.place_count = plan_.registers = plan_.unit_values = 0;
     plan_.takes_whole_rows = false;
   }
 
@@ -42,20 +42,23 @@ class Planner {
   void run() {
     fold_negations();
     find_live();
-    join_pairs();
+    find_unit_values();
+    join();
     find_live();
     find_targets();
-    for (int node = 0; node < count_; ++node) {
-      if (nodes_[node].is_live) emit(node);
+    for (const bool is_once : {true, false}) {
+      for (int node = 0; node < count_; ++node) {
+        if (nodes_[node].is_live && nodes_[node].is_of_units == is_once) emit(node);
+      }
     }
     for (int i = 0; i < output_count_; ++i) {
       const auto [to, from] = outputs_[i];
       if (nodes_[from].target == i) continue;
       const std::uint16_t into = place(kind_of(to), index_of(to)), of = nodes_[from].place;
       if (kind_of(to) == Kind::d_row_input) {  // a sum over the steps
-        append({Planned::add, into, {into, of, 0}});
+        append({Planned::add, into, {into, of, 0, 0}});
       } else {
-        append({Planned::copy, into, {of, 0, 0}});
+        append({Planned::copy, into, {of, 0, 0, 0}});
       }
     }
   }
@@ -63,11 +66,12 @@ class Planner {
  private:
   struct Node {
     Planned operation{};
-    std::array<Value, 3> from{};
+    std::array<Value, 4> from{};
     bool is_live = false;
-    int uses = 0;          // as an argument of those that are live, or an output
-    int target = kNone;    // the output that it is written to itself, else it goes to a register
-    int last_use = kNone;  // the node that reads it last
+    bool is_of_units = false;  // the same for every row and step
+    int uses = 0;              // as an argument of those that are live, or an output
+    int target = kNone;        // the output that it is written to itself, else it goes to a register
+    int last_use = kNone;      // the node that reads it last
     std::uint16_t place = 0;
     int reg = kNone;
   };
@@ -87,7 +91,7 @@ class Planner {
   void fold_negations() {
     for (int at = 0; at < count_; ++at) {
       Node& node = nodes_[at];
-      auto& [a, b, c] = node.from;
+      auto& [a, b, c, d] = node.from;
       if (node.operation == Planned::add) {
         if (does(Planned::negate, a)) std::swap(a, b);
         if (const Node* negated = does(Planned::negate, b)) {
@@ -104,27 +108,81 @@ class Planner {
     }
   }
 
-  void join_pairs() {
+  // Values that are the same for every row and step.
+  void find_unit_values() {
     for (int at = 0; at < count_; ++at) {
       Node& node = nodes_[at];
-      if (!node.is_live || (node.operation != Planned::multiply && node.operation != Planned::add)) continue;
-      const auto [a, b, c] = node.from;
-      if (!joins(node, a, b)) joins(node, b, a);
+      node.is_of_units = node.operation != Planned::row_sum;
+      on_arguments(node, [&](int, Value from) {
+        const Kind kind = kind_of(from);
+        node.is_of_units &=
+            kind == Kind::constant || kind == Kind::unit_input || (kind == Kind::result && nodes_[from].is_of_units);
+      });
     }
   }
 
-  // Whether a node does at once what its argument `first` is the result of, which nothing else takes.
+  // What one node alone takes becomes a part of it, where there is an operation that does both.
+  void join() {
+    for (int at = 0; at < count_; ++at) {
+      Node& node = nodes_[at];
+      if (!node.is_live) continue;
+      const auto [a, b, c, d] = node.from;
+      if (node.operation == Planned::multiply) {
+        if (joins_slope(node, a, b) || joins_slope(node, b, a)) continue;
+        if (joins(node, a, b)) continue;
+        joins(node, b, a);
+      } else if (node.operation == Planned::add) {
+        if (joins_products(node) || joins(node, a, b)) continue;
+        joins(node, b, a);
+      } else if (node.operation == Planned::subtract) {
+        joins_products(node);
+      }
+    }
+  }
+
+  // The node of which a value is the result, where it does this and `node` alone takes it, as often; else null.
+  const Node* part(const Node& node, Planned operation, Value value) const {
+    const Node* const of = does(operation, value);
+    return of && of->uses == 1 && of->is_of_units == node.is_of_units ? of : nullptr;
+  }
+
   bool joins(Node& node, Value first, Value other) {
     const bool adds = node.operation == Planned::add;
-    if (const Node* product = does(Planned::multiply, first); product && product->uses == 1) {
+    if (const Node* product = part(node, Planned::multiply, first)) {
       node.operation = adds ? Planned::multiply_then_add : Planned::multiply_multiply;
       node.from = {product->from[0], product->from[1], other};
       return true;
     }
-    const Node* const difference = does(Planned::subtract, first);
-    if (adds || !difference || difference->uses > 1 || difference->from[1] != other) return false;
+    const Node* const difference = part(node, Planned::subtract, first);
+    if (adds || !difference || difference->from[1] != other) return false;
     node.operation = Planned::multiply_complement;
     node.from = {other, difference->from[0]};
+    return true;
+  }
+
+  bool joins_products(Node& node) {
+    const Node* const first = part(node, Planned::multiply, node.from[0]);
+    const Node* const second = part(node, Planned::multiply, node.from[1]);
+    if (!first || !second) return false;
+    node.operation = node.operation == Planned::add ? Planned::add_products : Planned::subtract_products;
+    node.from = {first->from[0], first->from[1], second->from[0], second->from[1]};
+    return true;
+  }
+
+  // What comes back to sigma or tanh times its slope there.
+  bool joins_slope(Node& node, Value gradient, Value slope) {
+    const Node* const of_sigma = part(node, Planned::multiply_complement, slope);
+    const Node* const of_tanh = part(node, Planned::negated_multiply_add, slope);
+    if (!of_sigma && !(of_tanh && of_tanh->from[0] == of_tanh->from[1])) return false;
+    const Value at = of_sigma ? of_sigma->from[0] : of_tanh->from[0];
+    const Value one = of_sigma ? of_sigma->from[1] : of_tanh->from[2];
+    if (const Node* product = part(node, Planned::multiply, gradient)) {
+      node.operation = of_sigma ? Planned::product_through_sigma : Planned::product_through_tanh;
+      node.from = {product->from[0], at, one, product->from[1]};
+    } else {
+      node.operation = of_sigma ? Planned::through_sigma : Planned::through_tanh;
+      node.from = {gradient, at, one};
+    }
     return true;
   }
 
@@ -151,12 +209,13 @@ class Planner {
     }
   }
 
-  // The first output of a node is written by it, unless what lies there is still to be read; the others are copied
-  // when all else is done.
+  // The first output of a node is written by it, unless what lies there is still to be read or it is run only once; the
+  // others are copied when all else is done.
   void find_targets() {
     for (int i = 0; i < output_count_; ++i) {
       const auto [to, from] = outputs_[i];
-      if (nodes_[from].target == kNone && kind_of(to) != Kind::d_row_input && !is_read_after(to, from)) {
+      const bool is_own = nodes_[from].target == kNone && !nodes_[from].is_of_units;
+      if (is_own && kind_of(to) != Kind::d_row_input && !is_read_after(to, from)) {
         nodes_[from].target = i;
       } else {
         nodes_[from].last_use = kMostNodes;
@@ -186,7 +245,7 @@ class Planner {
 
   void emit(int at) {
     Node& node = nodes_[at];
-    PlannedInstruction planned{node.operation, 0, {0, 0, 0}};
+    PlannedInstruction planned{node.operation, 0, {0, 0, 0, 0}};
     on_arguments(node, [&](int i, Value from) {
       planned.from[i] = kind_of(from) == Kind::result ? nodes_[from].place : place(kind_of(from), index_of(from));
     });
@@ -197,7 +256,9 @@ class Planner {
       free_[free_count_++] = argument.reg;
       argument.reg = kNone;
     });
-    if (node.target == kNone) {
+    if (node.is_of_units) {
+      node.place = place(Kind::unit_input, plan_.unit_inputs + plan_.unit_values++);
+    } else if (node.target == kNone) {
       node.reg = free_count_ > 0 ? free_[--free_count_] : plan_.registers++;
       node.place = place(Kind::result, node.reg);
     } else {

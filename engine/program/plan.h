@@ -9,13 +9,24 @@
 
 namespace elman {
 
-// What is run: the operations, in their order, then pairs of them at once, (a b) c, (a b) + c and a (b - a). Either of
-// a pair is rounded as it is alone; a pass over a block more would cost as much as it does.
-#define ELMAN_PLANNED(X)  \
-  ELMAN_OPERATIONS(X)     \
-  X(multiply_multiply, 3) \
-  X(multiply_then_add, 3) \
-  X(multiply_complement, 2)
+// What is run: the operations, in their order, then some of them at once, each rounded as it is alone; a pass over a
+// block more would cost as much as an operation does.
+//
+//     multiply_multiply, multiply_then_add, multiply_complement        (a b) c, (a b) + c, a (b - a)
+//     add_products, subtract_products                                  (a b) + (c d), (a b) - (c d)
+//     through_sigma, product_through_sigma                             a (b (c - b)), (a d) (b (c - b))
+//     through_tanh, product_through_tanh                               a (c - b b), (a d) (c - b b)
+#define ELMAN_PLANNED(X)      \
+  ELMAN_OPERATIONS(X)         \
+  X(multiply_multiply, 3)     \
+  X(multiply_then_add, 3)     \
+  X(multiply_complement, 2)   \
+  X(add_products, 4)          \
+  X(subtract_products, 4)     \
+  X(through_sigma, 3)         \
+  X(product_through_sigma, 4) \
+  X(through_tanh, 3)          \
+  X(product_through_tanh, 4)
 
 #define ELMAN_OPERATION(name, ...) name,
 enum class Planned : std::uint8_t { ELMAN_PLANNED(ELMAN_OPERATION) };
@@ -23,11 +34,11 @@ enum class Planned : std::uint8_t { ELMAN_PLANNED(ELMAN_OPERATION) };
 
 struct PlannedInstruction {
   Planned operation;
-  std::uint16_t to, from[3];  // places
+  std::uint16_t to, from[4];  // places
 };
 
 struct PlannedPlace {
-  Kind kind;  // a result is a register
+  Kind kind;  // a result is a register; a unit input behind the program's own is a value of units
   std::uint16_t index;
 };
 
@@ -40,6 +51,7 @@ struct Plan {
   int unit_inputs, row_inputs;
   int fed_back;
   int registers;
+  int unit_values;  // that hang on units alone: the first instructions, one for each, are run once a call
   int instruction_count, place_count;
   bool takes_whole_rows;  // a value hangs on all units of its row
   bool carries_hidden;    // h has a way to the step after besides W_hh

@@ -109,13 +109,13 @@ class BackwardPass {
       const auto arriving = layout.reserve<T>((last - first) * hidden_size_);
       const auto places = Interpreter<T>::reserve(layout, *cell_.plan, hidden_size_);
       layout.take(Slot::task);
-      const Interpreter<T> interpreter(layout, places, *cell_.plan, hidden_size_);
+      const Interpreter<T> interpreter(layout, places, *cell_.plan, hidden_size_, call_.inputs.of_units);
       for (std::int64_t iteration = end - 1; iteration >= begin; --iteration) {
         take_step_back(iteration, first, last, units, layout[arriving]);
         const std::int64_t rows = smaller(schedule_.rows_of(iteration), last);
         const std::int64_t cut = larger(first, smaller(schedule_.rows_of(iteration - 1), rows));
-        run_program(iteration, first, cut, first, layout[arriving], interpreter);
-        run_program(iteration, cut, rows, first, layout[arriving], interpreter);
+        if (first < cut) run_program(iteration, first, cut, first, layout[arriving], interpreter);
+        if (cut < rows) run_program(iteration, cut, rows, first, layout[arriving], interpreter);
         differentiate_initial(iteration, first, last);
       }
     } else {
@@ -291,7 +291,6 @@ class BackwardPass {
   // Of rows that all have a step before this one, or none.
   [[gnu::noinline]] void run_program(std::int64_t iteration, std::int64_t begin, std::int64_t end, std::int64_t first,
                                      T* arriving, const Interpreter<T>& interpreter) const {
-    if (begin >= end) return;
     const std::int64_t step = schedule_.step(iteration), elements = cell_.kept() * hidden_size_;
     const bool is_first = begin >= schedule_.rows_of(iteration - 1);
     const Rows<const T> all{call_.kept, schedule_.batch() * elements, elements, 1};

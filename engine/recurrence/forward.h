@@ -82,7 +82,8 @@ class ForwardPass {
       const auto sums = layout.reserve<T>(chunk);
       const auto places = Interpreter<T>::reserve(layout, *cell_.plan, hidden_size_);
       layout.take(Slot::task);
-      run_chunks(first, last, layout[sums], Interpreter<T>(layout, places, *cell_.plan, hidden_size_));
+      run_chunks(first, last, layout[sums],
+                 Interpreter<T>(layout, places, *cell_.plan, hidden_size_, call_.inputs.of_units));
     } else {
       T* sums = nullptr;
       if (!Cell::kThroughOutput && !call_.kept) {
@@ -217,8 +218,8 @@ class ForwardPass {
     if constexpr (Cell::kIsProgram) {
       add_recurrent(from, sums, end - first, iteration);
       const std::int64_t cut = larger(first, smaller(before, end));
-      run_program(iteration, first, cut, first, sums, runner);
-      run_program(iteration, cut, end, first, sums, runner);
+      if (first < cut) run_program(iteration, first, cut, first, sums, runner);
+      if (cut < end) run_program(iteration, cut, end, first, sums, runner);
       return finish_program(iteration, first, end);
     } else if constexpr (Cell::kThroughOutput) {
       multiply<T, kBlock>(
@@ -297,7 +298,6 @@ class ForwardPass {
   // Of rows that all have a step before this one, or none.
   [[gnu::noinline]] void run_program(std::int64_t iteration, std::int64_t begin, std::int64_t end, std::int64_t first,
                                      T* sums, const Interpreter<T>& interpreter) const {
-    if (begin >= end) return;
     const std::int64_t step = schedule_.step(iteration), elements = cell_.kept() * hidden_size_;
     const bool is_first = begin >= schedule_.rows_of(iteration - 1);
     T* const own_sums = sums + (begin - first) * width();

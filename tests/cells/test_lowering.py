@@ -86,6 +86,14 @@ def test_what_is_kept_is_what_costs_most_to_compute_again() -> None:
         def step(self, a: Any) -> Any:
             return tanh(a)
 
+    class Voltage(Cell):
+        states, fed_back = ("v", "r"), "r"
+
+        def step(self, a: Any, v: Any) -> Any:
+            v = 0.8 * v + 0.2 * a
+            return v, tanh(v)
+
     assert lower(LSTM().program, 8).kept == 5  # c is at hand
     assert lower(Leaky().program, 8).kept == 1
     assert lower(Elman().program, 8).kept == 0  # tanh' is read off the output
+    assert lower(Voltage().program, 8).kept == 0  # what a would be multiplied by, nobody asks the gradient of

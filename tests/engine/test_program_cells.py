@@ -107,6 +107,58 @@ def test_operations_that_are_done_at_once_round_as_they_do_one_by_one(dtype, hid
     assert_same_bits({"final_states": run(this, keep=False)["final_states"]}, {"final_states": expected})
 
 
+def through_sigma(do: Listing, gradient: int, y: int, one: int) -> list[int]:
+    slope = do.multiply(y, rest := do.subtract(one, y))
+    return [rest, slope, do.multiply(gradient, slope)]
+
+
+def through_tanh(do: Listing, gradient: int, y: int, one: int) -> list[int]:
+    slope = do.negated_multiply_add(y, y, one)
+    return [slope, do.multiply(slope, gradient)]
+
+
+@dtypes
+@pytest.mark.parametrize("hidden_size", [3, 33, 64])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        lambda do, a, b, c, d: [p := do.multiply(a, b), q := do.multiply(c, d), do.add(p, q)],
+        lambda do, a, b, c, d: [p := do.multiply(a, b), q := do.multiply(c, d), do.subtract(p, q)],
+        lambda do, a, b, c, d: through_sigma(do, do.add(a, d), b, c),
+        lambda do, a, b, c, d: [p := do.multiply(a, d), *through_sigma(do, p, b, c)],
+        lambda do, a, b, c, d: through_tanh(do, do.add(a, d), b, c),
+        lambda do, a, b, c, d: [p := do.multiply(a, d), *through_tanh(do, p, b, c)],
+    ],
+    ids=["a b + c d", "a b - c d", "sigma", "product, sigma", "tanh", "product, tanh"],
+)
+def test_operations_whose_parts_are_wanted_too_give_what_they_give_at_once(steps, hidden_size, dtype):
+    found = []
+    for are_wanted in (True, False):
+        do = Listing()
+        states = [the("state", i) for i in range(4)]
+        *parts, whole = steps(do, *states)
+        others = [*parts, *states[1 + len(parts) :]] if are_wanted else states[1:]
+        do.fields("new_state", whole, *others)
+        this = program_case(_engine.Program(states=4, forward=do.lists), 3, hidden_size, 1, 21, dtype=dtype)
+        found.append({"output": run(this, keep=False)["output"]})
+    assert_same_bits(*found)
+
+
+@dtypes
+def test_what_hangs_on_units_alone_is_the_same_for_every_row_and_step(dtype):
+    do = Listing()
+    rest = do.subtract(the("constant"), the("unit_input"))
+    ratio = do.divide(rest, the("unit_input", 1))
+    do.fields("new_state", do.multiply(the("state"), rest), do.add(the("state", 1), ratio), ratio)
+    program = _engine.Program(states=3, unit_inputs=2, constants=[1.0], forward=do.lists)
+    this = program_case(program, 3, 300, 2, 21, dtype=dtype)
+    (leak, scale), (a, b, _) = this.unit_inputs, this.initial_states
+    rest = 1 - leak
+    ratio = rest / scale
+    expected = np.stack([a * rest * rest, b + ratio + ratio, np.broadcast_to(ratio, a.shape)])
+    assert_same_bits({"final_states": run(this, keep=False)["final_states"]}, {"final_states": expected})
+
+
 @pytest.mark.parametrize("name", ALL)
 @dtypes
 @directions

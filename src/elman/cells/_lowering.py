@@ -65,9 +65,7 @@ def lower(program: Program, units: int, every: bool = False, kept: Sequence[int]
     after: dict[int, Value] = {}
     for state, place in enumerate(program.results):
         after.setdefault(place, ("new_state", state))
-    wanted = {value for node in nodes[count:] for value in node.values if value < count} | set(
-        gradients.of_leaves.values()
-    )
+    wanted = {place for place in _needed(nodes, gradients.of_leaves.values(), count) if place < count}
     kept = kept or _kept(program.nodes, wanted, after.keys(), _COSTLY)
     if len(kept) > MOST_KEPT:
         kept = _kept(program.nodes, wanted, after.keys(), frozenset({"sum_units"}))
@@ -96,6 +94,18 @@ def lower(program: Program, units: int, every: bool = False, kept: Sequence[int]
     for kind, which in sorted({*required, *of_leaves}):
         backward.write((f"d_{kind}", which), of_leaves.get((kind, which)))
     return Lowered(len(kept), forward.constants, forward.way, backward.way)
+
+
+def _needed(nodes: Sequence[Node], places: Iterable[int], count: int) -> set[int]:
+    """The places of what the gradients are made of: theirs, and those of the program's ``count`` nodes they read."""
+    needed: set[int] = set()
+    open_ = [*places]
+    while open_:
+        place = open_.pop()
+        if place not in needed:
+            needed.add(place)
+            open_ += nodes[place].values if place >= count else ()
+    return needed
 
 
 def _kept(nodes: Sequence[Node], wanted: Iterable[int], after: Set[int], costly: Set[str]) -> list[int]:
