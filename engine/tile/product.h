@@ -159,11 +159,11 @@ inline constexpr std::ptrdiff_t kTilesAtOnce = 8;
 inline constexpr std::size_t kWalkedToAndFro = std::size_t{3} << 19;
 
 // Rows are dealt out evenly, for a tile of 2 leaves most of the processor idle, and by twos where they are even, as
-// cells with gates take them; `dealt` or some more to a tile. Without a division for each.
+// cells with gates take them; without a division for each tile.
 class Tiles {
  public:
-  Tiles(std::ptrdiff_t rows, int dealt)
-      : count(number(rows, dealt)),
+  explicit Tiles(std::ptrdiff_t rows)
+      : count(number(rows)),
         unit_(rows % 2 == 0 ? 2 : 1),
         height_(rows / unit_ / count),
         higher_(rows / unit_ % count) {}
@@ -175,8 +175,8 @@ class Tiles {
   const std::ptrdiff_t count;
 
  private:
-  static std::ptrdiff_t number(std::ptrdiff_t rows, int dealt) {
-    const std::ptrdiff_t fewest = panels(rows, kTileRows), most = rows / dealt;
+  static std::ptrdiff_t number(std::ptrdiff_t rows) {
+    const std::ptrdiff_t fewest = panels(rows, kTileRows), most = rows / kDealtRows;
     return most > fewest ? most : fewest;
   }
 
@@ -197,7 +197,7 @@ void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, con
   const bool back = walk % 2 != 0 && bytes > kWalkedToAndFro;
   const int at_once = rows == 1 ? 4 : rows <= 3 ? 2 : 1;
   const std::ptrdiff_t depth_at_once = rows <= kTileRows ? b.depth : kDepthAtOnce<T>;
-  const Tiles tiles(rows, kBlockLength == kBlock ? kDealtRowsOfBlocks : kDealtRows);
+  const Tiles tiles(rows);
 
   for (std::ptrdiff_t begin = 0; begin < tiles.count; begin += kTilesAtOnce) {
     const std::ptrdiff_t end = tiles.count - begin < kTilesAtOnce ? tiles.count : begin + kTilesAtOnce;
@@ -236,7 +236,7 @@ void multiply_gates(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t row
   alignas(64) T sums[kTilesAtOnce * kGates * kTileSize];
   const int at_once = rows == 1 ? kGates : rows <= 3 ? 2 : 1;
   const std::ptrdiff_t depth_at_once = rows <= kTileRows ? b.depth : kDepthAtOnce<T>;
-  const Tiles tiles(rows, kDealtRowsOfBlocks);
+  const Tiles tiles(rows);
 
   for (std::ptrdiff_t begin = 0; begin < tiles.count; begin += kTilesAtOnce) {
     const std::ptrdiff_t end = tiles.count - begin < kTilesAtOnce ? tiles.count : begin + kTilesAtOnce;
