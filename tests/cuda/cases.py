@@ -1,7 +1,7 @@
 """One recurrent layer by the kernels for GPUs and by the engine, whose bits they must have."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from elman._cells import FAMILIES
+from elman.cells import Program
 from elman.ops import _calls as engine
 from elman.ops._cells import BUILT_IN
 from elman.ops._cuda import _calls as kernels
@@ -23,9 +24,9 @@ GATES = {cell: len(family.gates) for family in FAMILIES.values() for cell in fam
 
 @dataclass(frozen=True)
 class Case:
-    """The sizes of a layer, and what of its arguments is there."""
+    """The sizes of a layer, and what of its arguments is there. The cell is one of the engine's own, or a program."""
 
-    cell: str
+    cell: str | Program
     steps: int  # of packed input at most
     batch: int
     input_size: int
@@ -36,14 +37,30 @@ class Case:
     packed: bool = False
     seed: int = 0
 
+    def rows(self, generator: torch.Generator) -> tuple[Tensor | None, tuple[int, ...]]:
+        """The batch sizes of packed input, and the shape of any input but for its features."""
+        if not self.packed:
+            return None, (self.steps, self.batch)
+        lengths = torch.randint(1, self.steps + 1, (self.batch,), generator=generator)
+        batch_sizes = torch.stack([(lengths > step).sum() for step in range(int(lengths.max()))])
+        return batch_sizes, (int(batch_sizes.sum()),)
 
-def random_case(seed: int, hidden_sizes: list[int], steps: list[int], batches: list[int]) -> Case:
-    choose = random.Random(seed)
+
+def chosen_case(
+    choose: random.Random,
+    seed: int,
+    cell: str | Program,
+    hidden_sizes: Sequence[int],
+    *,
+    steps: Sequence[int],
+    batches: Sequence[int],
+    input_sizes: Sequence[int],
+) -> Case:
     return Case(
-        cell=choose.choice([*GATES]),
+        cell,
         steps=choose.choice(steps),
         batch=choose.choice(batches),
-        input_size=choose.choice([0, 1, 2, 15, 16, 17, 40, 70]),
+        input_size=choose.choice(input_sizes),
         hidden_size=choose.choice(hidden_sizes),
         directions=choose.choice([1, 2]),
         bias=choose.random() < 0.7,
@@ -51,6 +68,12 @@ def random_case(seed: int, hidden_sizes: list[int], steps: list[int], batches: l
         packed=choose.random() < 0.5,
         seed=seed,
     )
+
+
+def random_case(seed: int, hidden_sizes: Sequence[int], steps: Sequence[int], batches: Sequence[int]) -> Case:
+    choose, input_sizes = random.Random(seed), [0, 1, 2, 15, 16, 17, 40, 70]
+    cell = choose.choice([*GATES])
+    return chosen_case(choose, seed, cell, hidden_sizes, steps=steps, batches=batches, input_sizes=input_sizes)
 
 
 @dataclass
@@ -78,11 +101,7 @@ def arguments(case: Case) -> Arguments:
     def weights(*shape: int) -> Tensor:
         return (torch.rand(*shape, generator=generator) * 2 - 1) / units**0.5
 
-    batch_sizes, leading = None, (case.steps, case.batch)
-    if case.packed:
-        lengths = torch.randint(1, case.steps + 1, (case.batch,), generator=generator)
-        batch_sizes = torch.stack([(lengths > step).sum() for step in range(int(lengths.max()))])
-        leading = (int(batch_sizes.sum()),)
+    batch_sizes, leading = case.rows(generator)
     shapes = [(rows, case.input_size), (rows, units), *([(rows,)] * 2 if case.bias else [])] * case.directions
     of_states = case.directions, case.batch, units
     has_c = case.cell == "lstm"

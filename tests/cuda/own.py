@@ -17,7 +17,7 @@ from elman.ops._cuda import _calls as kernels
 from elman.ops._cuda._launches import Kernel, Launcher
 from elman.ops._cuda._plan import Limits
 from tests.cells.programs import chosen_program
-from tests.cuda.cases import assert_same_bits, guarded, watched_memory
+from tests.cuda.cases import Case, assert_same_bits, chosen_case, guarded, watched_memory
 
 CELLS = {
     "Elman": cells.Elman(),
@@ -38,36 +38,10 @@ CELLS = {
 }
 
 
-@dataclass(frozen=True)
-class Case:
-    """A layer, and what of its arguments is there."""
-
-    program: Program
-    steps: int
-    batch: int
-    input_size: int
-    hidden_size: int
-    directions: int = 1
-    bias: bool = True
-    states: bool = True
-    packed: bool = False
-    seed: int = 0
-
-
 def case_of(program: Program, seed: int, hidden_sizes: Sequence[int]) -> Case:
+    few, input_sizes = [1, 2, 3, 5], [0, 1, 5, 17]
     choose = random.Random(seed)
-    return Case(
-        program,
-        steps=choose.choice([1, 2, 3, 5]),
-        batch=choose.choice([1, 2, 3, 5]),
-        input_size=choose.choice([0, 1, 5, 17]),
-        hidden_size=choose.choice(hidden_sizes),
-        directions=choose.choice([1, 2]),
-        bias=choose.random() < 0.7,
-        states=choose.random() < 0.7,
-        packed=choose.random() < 0.5,
-        seed=seed,
-    )
+    return chosen_case(choose, seed, program, hidden_sizes, steps=few, batches=few, input_sizes=input_sizes)
 
 
 def random_case(seed: int, hidden_sizes: Sequence[int]) -> Case:
@@ -97,17 +71,13 @@ class Arguments:
 @cache
 def arguments(case: Case) -> Arguments:
     generator = torch.Generator().manual_seed(case.seed)
-    units, directions = case.hidden_size, case.directions
-    rows, further = len(case.program.gates) * units, len(case.program.results) - 1
+    program, units, directions = case.cell, case.hidden_size, case.directions
+    rows, further = len(program.gates) * units, len(program.results) - 1
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator)
 
-    batch_sizes, leading = None, (case.steps, case.batch)
-    if case.packed:
-        lengths = torch.randint(1, case.steps + 1, (case.batch,), generator=generator)
-        batch_sizes = torch.stack([(lengths > step).sum() for step in range(int(lengths.max()))])
-        leading = (int(batch_sizes.sum()),)
+    batch_sizes, leading = case.rows(generator)
 
     def state(count: int = 1) -> Tensor | None:
         shape = *[count] * (count > 1), directions, case.batch, units
@@ -115,14 +85,14 @@ def arguments(case: Case) -> Arguments:
 
     weights: list[Tensor | None] = []
     for _ in range(directions):
-        w_hh = normal(rows, units) / units**0.5 if case.program.is_recurrent else None
+        w_hh = normal(rows, units) / units**0.5 if program.is_recurrent else None
         biases = [normal(rows) if case.bias else None for _ in range(2)]
-        if not case.program.is_recurrent:
+        if not program.is_recurrent:
             biases[1] = None
         weights += [normal(rows, case.input_size) / 2, w_hh, *biases]
     kinds = (("unit", (units,)), ("step", (*leading, units)), ("sequence", (case.batch, units)))
-    inputs = [normal(*shape) for kind, shape in kinds for _ in range(directions * len(case.program.inputs_by(kind)))]
-    call = engine.Call(of_program(case.program, units), directions, units, batch_sizes)
+    inputs = [normal(*shape) for kind, shape in kinds for _ in range(directions * len(program.inputs_by(kind)))]
+    call = engine.Call(of_program(program, units), directions, units, batch_sizes)
     d_results = [normal(*leading, directions * units), state(), state(further)]
     return Arguments(call, [normal(*leading, case.input_size), state(), state(further), *weights, *inputs], d_results)
 

@@ -59,7 +59,7 @@ def test_nothing_of_a_programs_own_text_is_compiled() -> None:
 
 
 def test_a_layer_over_the_kernels_has_the_cpus_bits_through_autograd(programs: list[Kernel]) -> None:
-    name = next(name for name, case in CASES.items() if len(case.program.results) == 3)
+    name = next(name for name, case in CASES.items() if len(case.cell.results) == 3)
     given = arguments(CASES[name])
     tensors: list[Any] = [x if x is None else x.clone().requires_grad_() for x in given.tensors]
     there = _cuda.back_end(Shim(LIMITS[name], programs=programs))
