@@ -71,6 +71,7 @@ def test_help_fits_the_terminal(elman, monkeypatch, command, columns):
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"Usage: {' '.join(('elman', *command))} ")
     assert max(map(len, done.out.splitlines())) < columns
+    assert not re.search(r"  Of |  How many ", done.out)  # what a line says stands without the option's name
     assert elman(*command, "-h").out == done.out
 
 
@@ -93,7 +94,7 @@ def test_help_shows_groups_and_defaults(elman, monkeypatch):
     for line in (
         "  --layers N                  Recurrent layers (default: 1)",
         "                              (default: bidirectional)",
-        "  --seed N                    Of everything drawn at random (default: 0)",
+        "  --seed N                    Seed of everything drawn at random (default: 0)",
         "  --resume                    Go on with a stopped run, or begin it",
     ):
         assert line in out.splitlines()

@@ -55,7 +55,7 @@ def add_notation(group: Group) -> None:
 
 
 def add_threads(group: Group) -> None:
-    group.add_argument("--threads", metavar="N", type=integer, help="How many to use (default: one a core)")
+    group.add_argument("--threads", metavar="N", type=integer, help="Threads to use (default: one a core)")
 
 
 def asked_format(given: str | None, *formats: str) -> str:

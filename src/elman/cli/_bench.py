@@ -23,14 +23,14 @@ def add_bench(commands: Commands) -> None:
     own = "A cell of your own: mycell.py, or mycell.py:NAME, mycell.py:Leaky(leak=0.2); the file is imported"
     add("--cell-file", metavar="FILE", help=own)
     add("--what", metavar="KIND", action="append", help="inference, training or step (default: all); may be repeated")
-    shape = "Of a layer and its input; may be repeated (default: 11 shapes, 3 for a cell of your own)"
+    shape = "Sizes of a layer and its input; may be repeated (default: 11 shapes, 3 for a cell of your own)"
     add("--shape", metavar="STEPS,BATCH,INPUT,HIDDEN", action="append", help=shape)
     peer = "torch, jax, onnxruntime, openvino, numba or onednn (default: all that are installed); may be repeated. "
     peer += "For a cell of your own: torch (a loop over the steps), torch.compile (of that loop) or jax"
     add("--peer", metavar="NAME", action="append", help=peer)
-    threads = "One number, or several: the best counts, and a table shows each (default: 1,2)"
+    threads = "Numbers of threads: of several the best counts, and a table shows each (default: 1,2)"
     add("--threads", metavar="N,…", help=threads)
-    add("--rounds", metavar="N", type=integer, default=11, help="Of each contender at each shape")
+    add("--rounds", metavar="N", type=integer, default=11, help="Rounds of each contender at each shape")
     add("--seconds", metavar="S", type=number, default=0.02, help="Length of a round")
     add("--json", metavar="FILE", type=Path, help="Where to write all rounds, the machine and the versions")
     add("--plot", metavar="FILE", type=Path, help="Picture to draw: .png, .svg or .pdf (needs the extra plot)")

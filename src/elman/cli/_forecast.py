@@ -29,9 +29,12 @@ def add_forecast(commands: Commands) -> None:
     add = parser.options.add_argument
     add("--horizon", metavar="N", type=integer, help="Steps ahead (default: those of training)")
     add(
-        "--coverage", metavar="SHARE", type=number, help="Of true values within the intervals (default: as in training)"
+        "--coverage",
+        metavar="SHARE",
+        type=number,
+        help="Share of true values within the intervals (default: as in training)",
     )
-    add("--format", metavar="csv|json", help="Of the output (default: csv)")
+    add("--format", metavar="csv|json", help="Format of the output (default: csv)")
     add("--out", metavar="FILE", type=Path, help="Where to write it (default: standard output)")
     add("--plot", metavar="FILE", type=Path, help="Picture to draw: .png, .svg or .pdf (needs the extra plot)")
     add("--overwrite", action="store_true", help="Replace the files of --out and --plot")

@@ -23,7 +23,7 @@ def add_generate(commands: Commands) -> None:
     add("--temperature", metavar="T", type=number, default=1.0, help="Below 1 the likely is likelier; 0: the likeliest")
     add("--top-k", metavar="N", type=integer, help="Draw among so many of the likeliest")
     add("--top-p", metavar="P", type=number, help="Draw among the likeliest that reach this probability")
-    add("--seed", metavar="N", type=integer, default=0, help="Of the draws: the same text each time")
+    add("--seed", metavar="N", type=integer, default=0, help="Seed of the draws: with the same one the same text")
 
 
 def generate(options: Namespace) -> None:

@@ -22,7 +22,7 @@ def add_predict(commands: Commands) -> None:
     kinds = "What to predict for: of texts one a line, - for standard input, or a table"
     parser.arguments.add_argument("file", metavar="FILE", help=kinds)
     add_known_column(parser.options, "text")
-    parser.options.add_argument("--format", metavar="NAME", help="Of the output: jsonl (default), tsv, conll, …")
+    parser.options.add_argument("--format", metavar="NAME", help="Format of the output: jsonl (default), tsv, conll, …")
     add_encoding(parser.options, "input")
     add_notation(parser.options)
     add_threads(parser.options)

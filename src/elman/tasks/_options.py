@@ -85,7 +85,9 @@ class TrainingOptions:
     """
 
     cell: Annotated[
-        CellName, NETWORK, Help("of the recurrent layers: Elman's, gated recurrent units, or long short-term memory")
+        CellName,
+        NETWORK,
+        Help("cell of the recurrent layers: Elman's, gated recurrent units, or long short-term memory"),
     ] = "rnn"
     hidden_size: Annotated[HiddenSize, NETWORK, Help("units of each recurrent layer and direction")] = 128
     layers: Annotated[Count, NETWORK, Help("recurrent layers")] = 1
@@ -94,18 +96,18 @@ class TrainingOptions:
         Literal["elman", "torch"], NETWORK, Help("whose recurrent layers: those of elman.nn or of torch.nn")
     ] = "elman"
     learning_rate: Annotated[
-        float, RATE, TRAINING, Help("AdamW's greatest; it rises at first and then falls to zero")
+        float, RATE, TRAINING, Help("AdamW's highest, to which it rises before it falls to zero")
     ] = 3e-3
     epochs: Annotated[Size | None, TRAINING, Help("times the data are read, at most", "chosen from the data")] = None
     batch_size: Annotated[Size | None, TRAINING, Help("examples of each step", "chosen from the data")] = None
-    seed: Annotated[int, Range(0, 2**31 - 1), TRAINING, Help("of everything drawn at random")] = 0
+    seed: Annotated[int, Range(0, 2**31 - 1), TRAINING, Help("seed of everything drawn at random")] = 0
     validation: Annotated[
         float,
         FRACTION_OR_FILE,
         DATA,
         Help("share of the examples set aside to choose the best epoch by; 0 for none"),
     ] = 0.1
-    threads: Annotated[Size | None, RUNNING, Help("of the processor, to train with", "as many as torch uses")] = None
+    threads: Annotated[Size | None, RUNNING, Help("threads to train with", "as many as torch uses")] = None
 
 
 @dataclass(frozen=True)

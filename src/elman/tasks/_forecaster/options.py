@@ -31,7 +31,7 @@ class ForecasterOptions(TrainingOptions):
         FORECASTING,
         Help("all steps at once, or one at a time", "whichever does better"),
     ] = None
-    coverage: Annotated[float, SHARE, FORECASTING, Help("of true values that the intervals are to hold")] = 0.9
+    coverage: Annotated[float, SHARE, FORECASTING, Help("share of true values that the intervals are to hold")] = 0.9
     networks: Annotated[Count, NETWORK, Help("how many are trained side by side; forecasts are their mean")] = 3
     hidden_size: Annotated[int, Help("units of each recurrent layer")] = 32
     dropout: float = 0.2
