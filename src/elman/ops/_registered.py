@@ -21,6 +21,7 @@ __all__ = ["library", "register"]
 
 library = torch.library.Library("elman", "DEF")
 _results: Any = None  # what register() was given
+_engines_gradients: Any = None
 
 
 def register(
@@ -36,8 +37,8 @@ def register(
         shapes: the same without numbers.
         gradients: computes those that are needed, and deltas; or returns None where it cannot.
     """
-    global _results
-    _results = results
+    global _results, _engines_gradients
+    _results, _engines_gradients = results, gradients
     _define(
         "layer",
         f"({LAYER}, bool keeps) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
@@ -49,7 +50,7 @@ def register(
     _define(
         "layer_backward",
         f"({LAYER_BACKWARD}) -> Tensor[]",
-        lambda *given: _gradients(Backward.of(given), gradients),
+        lambda *given: _gradients(Backward.of(given)),
         lambda *given: _shapes_of_gradients(Backward.of(given)),
         _backward,
         _backward_of_members,
@@ -71,12 +72,10 @@ def _define(
     torch.library.register_fake(f"elman::{name}", shapes, lib=library)
 
 
-def _gradients(
-    backward: Backward, gradients: Callable[[Backward], Sequence[Tensor | None] | None]
-) -> list[Tensor | None]:
+def _gradients(backward: Backward) -> list[Tensor | None]:
     """Those that are needed, then deltas."""
     flat, needed = backward.arguments.flat, backward.needed
-    found = gradients(backward)
+    found = _engines_gradients(backward)
     if found is None:
         with torch.enable_grad(), _gate.with_autograd():
             again = [x.detach().requires_grad_() if need else x for x, need in zip(flat, needed, strict=True)]
@@ -106,6 +105,8 @@ def _forward(keys: Any, *given: Any) -> Any:
     flat = arguments.flat
     if _learns(flat):
         return _apply(_Forward, keys & _gate.after_autograd, _bare(arguments), keeps, *flat)
+    if _is_last(flat):
+        return (*_results(arguments, keeps),)
     return torch.ops.elman.layer.default.redispatch(keys & _gate.after_autograd, *given)
 
 
@@ -114,7 +115,14 @@ def _backward(keys: Any, *given: Any) -> Any:
     flat = backward.flat
     if _learns(flat):
         return [*_apply(_Backward, keys & _gate.after_autograd, _bare(backward), *flat)]
+    if _is_last(flat):
+        return _gradients(backward)
     return torch.ops.elman.layer_backward.default.redispatch(keys & _gate.after_autograd, *given)
+
+
+def _is_last(tensors: Sequence[Tensor | None]) -> bool:
+    """Whether nothing but the numbers is left to come: to be dispatched once more takes longer than a short step."""
+    return _gate.nothing_intercepts() and _gate.are_plain(tensors)  # type: ignore[no-any-return]
 
 
 def _bare(given: Any) -> Any:
