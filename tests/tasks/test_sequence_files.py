@@ -37,7 +37,7 @@ def equal(values, expected):
 
 
 def test_ts_files(tmp_path):
-    values, labels, names = read(write(tmp_path, "two.ts", TS))
+    values, labels, names = read(write(tmp_path, "two.ts", "%# as in those of aeon\n%\n" + TS))
     assert equal(values, [[[1, 10], [2, 20], [3, np.nan]], [[3, -10], [1, np.nan]]])
     assert (labels, names) == (["up", "down"], [1, 2])
     bare = TS.replace("true up down", "false").replace(":up", "").replace(":down", "")

@@ -1,6 +1,6 @@
 """The .ts files of time series archives (sktime, aeon).
 
-Lines of ``#`` are comments; a header of lines ``@name value``; after ``@data`` an example a line: the channels, by
+Lines of ``#`` or ``%`` are comments; a header of lines ``@name value``; after ``@data`` an example a line: the channels, by
 colons, each with its values, by commas, ``?`` where one is missing, then the label.
 """
 
@@ -28,7 +28,7 @@ def read_ts(path: str | Path, encoding: str = "utf-8") -> Sequences:
     """
     with open_input(path) as stream:
         lines = ((number, line.strip()) for number, line in enumerate(decoded_lines(stream, str(path), encoding), 1))
-        sounding = ((number, line) for number, line in lines if line and not line.startswith("#"))
+        sounding = ((number, line) for number, line in lines if line and line[0] not in "#%")
         header = _read_header(sounding, str(path))
         classes = _classes(header, str(path))
         values, labels, places = [], [], []
