@@ -134,9 +134,9 @@ class RNN(Layer, _pytorch.RNN, family="rnn"):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        *,
         device: Any = None,
         dtype: Any = None,
-        *,
         learn_initial_state: bool = False,
         residual: bool = False,
     ) -> None: ...
