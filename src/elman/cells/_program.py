@@ -138,7 +138,7 @@ class Program:
         """The names of the inputs of a kind, in their order."""
         return self._inputs_by.get(kind, ())
 
-    @cached_property
+    @property
     def carried(self) -> tuple[str, ...]:
         """The names of what goes to the step after: the results'."""
         return (*self.states, _FED_BACK)[: len(self.results)]
