@@ -70,17 +70,20 @@ def transformed(
 
     Under autocast the results alone are of its dtype; a GRU's, which are made of its states too, of theirs.
     """
+    of_call = weights, hidden_size, cell, directions
+    if not _gate.is_autocast():  # whose context would be a graph of its own in an exported program
+        return layer(input, batch_sizes, h_0, c_0, *of_call, output_batch_first, every_c, **cuts)
     given: list[Any] = [input, h_0, c_0]
     dtype = lower = weights[0].dtype
-    if _gate.is_autocast() and dtype is torch.float32:
+    if dtype is torch.float32:
         lower = torch.get_autocast_dtype("cpu")
         if cell == "gru":
             lower = torch.promote_types(lower, (input if h_0 is None else h_0).dtype)
         given = [None if x is None else x.to(dtype) for x in given]
     with torch.autocast("cpu", enabled=False):
         x, h_0, c_0 = given
-        results = layer(x, batch_sizes, h_0, c_0, weights, hidden_size, cell, directions, every_c=every_c, **cuts)
-    output, *others = (x.to(lower) for x in results)
+        output, *others = layer(x, batch_sizes, h_0, c_0, *of_call, every_c=every_c, **cuts)
+    output, *others = (x.to(lower) for x in (output, *others))
     return output.transpose(0, 1) if output_batch_first else output, *others
 
 
