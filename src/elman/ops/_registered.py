@@ -122,7 +122,7 @@ def _backward(keys: Any, *given: Any) -> Any:
 
 def _is_last(tensors: Sequence[Tensor | None]) -> bool:
     """Whether nothing but the numbers is left to come: to be dispatched once more takes longer than a short step."""
-    return _gate.nothing_intercepts() and _gate.are_plain(tensors)  # type: ignore[no-any-return]
+    return _gate.nothing_intercepts() and _gate.are_plain([*tensors])
 
 
 def _bare(given: Any) -> Any:
