@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 #include <vector>
 
@@ -46,7 +47,8 @@ class Places {
       for (std::int64_t step = share; step < steps_; step += shares) {
         for (std::int64_t row = 0; row < rows_; ++row) {
           if (step < ends_[static_cast<std::size_t>(row)]) continue;
-          std::fill_n(padded.data + step * padded.step_stride + row * padded.row_stride, features, T(0));
+          std::memset(padded.data + step * padded.step_stride + row * padded.row_stride, 0,
+                      static_cast<std::size_t>(features) * sizeof(T));
         }
       }
     });

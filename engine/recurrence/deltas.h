@@ -96,7 +96,7 @@ struct DeltaChunk {
   std::int64_t last_position_ = 0;
 };
 
-// d^T of a group of rows, kDealtRows units side by side: read in place, each would lie on a line of its own.
+// d^T of a group of rows, kTileRows units side by side: read in place, each would lie on a line of its own.
 template <class T>
 class GroupTiles {
  public:
@@ -107,31 +107,31 @@ class GroupTiles {
 
   static Places reserve(Layout& layout, std::int64_t capacity, std::int64_t hidden_size) {
     const std::int64_t rows = smaller(capacity, kGroupRows);
-    return {layout.reserve<T>(count(hidden_size) * kDealtRows * rows), layout.reserve<const T*>(hidden_size)};
+    return {layout.reserve<T>(count(hidden_size) * kTileRows * rows), layout.reserve<const T*>(hidden_size)};
   }
 
   GroupTiles() = default;
   GroupTiles(const Layout& layout, const Places& places) : tiles_(layout[places.tiles]), units_(layout[places.units]) {}
 
-  static std::int64_t count(std::int64_t hidden_size) { return panels(hidden_size, kDealtRows); }
+  static std::int64_t count(std::int64_t hidden_size) { return panels(hidden_size, kTileRows); }
 
   // One tile of the `depth` rows that begin at `from`, `distance` elements apart.
   void pack(std::int64_t tile, std::int64_t hidden_size, const T* from, std::int64_t distance,
             std::int64_t depth) const {
-    const std::int64_t first = tile * kDealtRows;
-    const std::int64_t units = smaller(kDealtRows, hidden_size - first);
+    const std::int64_t first = tile * kTileRows;
+    const std::int64_t units = smaller(kTileRows, hidden_size - first);
     T* to = tiles_ + first * depth;
     for (std::int64_t unit = 0; unit < units; ++unit) units_[first + unit] = to + unit;
-    for (from += first; depth > 0; --depth, from += distance, to += kDealtRows) {
-      if (units == kDealtRows) {
-        __builtin_memcpy(to, from, sizeof(T) * kDealtRows);
+    for (from += first; depth > 0; --depth, from += distance, to += kTileRows) {
+      if (units == kTileRows) {
+        __builtin_memcpy(to, from, sizeof(T) * kTileRows);
       } else {
         __builtin_memcpy(to, from, sizeof(T) * static_cast<std::size_t>(units));
       }
     }
   }
 
-  // Where each unit begins; its rows are kDealtRows elements apart.
+  // Where each unit begins; its rows are kTileRows elements apart.
   const T* const* units() const { return units_; }
 
  private:

@@ -68,8 +68,8 @@ class WeightGradients {
   class InputBlocks {
    public:
     InputBlocks(std::int64_t first, std::int64_t last, std::int64_t columns, int threads)
-        : first_(first), last_(last), columns_(columns), tiles_(panels(last - first, kDealtRows)) {
-      down_ = panels(tiles_, tuning::kRowsOfInputGradient / kDealtRows);
+        : first_(first), last_(last), columns_(columns), tiles_(panels(last - first, kTileRows)) {
+      down_ = panels(tiles_, tuning::kRowsOfInputGradient / kTileRows);
       if (threads > 1 && down_ > 0) {
         across_ = smaller(panels(tuning::kInputGradientsOfThread * threads, down_), panels(columns, kPanel<T>));
       }
@@ -84,9 +84,7 @@ class WeightGradients {
     }
 
    private:
-    std::int64_t first_row(std::int64_t row) const {
-      return smaller(first_ + tiles_ * row / down_ * kDealtRows, last_);
-    }
+    std::int64_t first_row(std::int64_t row) const { return smaller(first_ + tiles_ * row / down_ * kTileRows, last_); }
     std::int64_t first_column(std::int64_t column) const {
       return smaller(panels(columns_, kPanel<T>) * column / across_ * kPanel<T>, columns_);
     }
@@ -164,7 +162,7 @@ class WeightGradients {
     const Units parts[] = {{begin, cut}, {cut, end}};  // either is of rows that lie behind one another
     for (const Units& part : parts) {
       T* const to_part = gradient + gradient_row(part.begin) * columns + first;
-      multiply<T, kChain>(tiles_.units() + part.begin, kDealtRows, part.end - part.begin,
+      multiply<T, kChain>(tiles_.units() + part.begin, kTileRows, part.end - part.begin,
                           Packed<T>{packed, depth, width},
                           vector_by_vector([&](std::ptrdiff_t unit, std::ptrdiff_t column, int lanes, Vector<T> sums) {
                             T* to = to_part + unit * columns + column;

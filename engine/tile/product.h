@@ -137,9 +137,11 @@ inline void multiply_rows(int rows, int count, Rest... rest) {
     case 2: return multiply_panels<T, 2, kBlockLength>(count, rest...);
     case 3: return multiply_panels<T, 3, kBlockLength>(count, rest...);
     case 4: return multiply_panels<T, 4, kBlockLength>(count, rest...);
-    case 5: return multiply_panels<T, 5, kBlockLength>(count, rest...);
-    case 6: return multiply_panels<T, 6, kBlockLength>(count, rest...);
     default:
+      if constexpr (kTileRows >= 6) {
+        if (rows == 5) return multiply_panels<T, 5, kBlockLength>(count, rest...);
+        if (rows == 6) return multiply_panels<T, 6, kBlockLength>(count, rest...);
+      }
       if constexpr (kTileRows == 8) {
         if (rows == 7) return multiply_panels<T, 7, kBlockLength>(count, rest...);
         return multiply_panels<T, 8, kBlockLength>(count, rest...);
@@ -158,13 +160,13 @@ inline constexpr std::ptrdiff_t kTilesAtOnce = 8;
 // before has left there. Smaller ones are walked one way, in which processors read ahead.
 inline constexpr std::size_t kWalkedToAndFro = std::size_t{3} << 19;
 
-// Rows are dealt out evenly, for a tile of 2 leaves most of the processor idle, and by twos where they are even, as
-// cells with gates take them; without a division for each tile.
+// Rows are dealt out evenly, for a tile of 2 leaves most of the processor idle, and by twos where they are even and
+// leave none such, as cells with gates take them; without a division for each tile.
 class Tiles {
  public:
   explicit Tiles(std::ptrdiff_t rows)
-      : count(number(rows)),
-        unit_(rows % 2 == 0 ? 2 : 1),
+      : count(panels(rows, kTileRows)),
+        unit_(kTileRows > 4 && rows % 2 == 0 ? 2 : 1),
         height_(rows / unit_ / count),
         higher_(rows / unit_ % count) {}
 
@@ -175,11 +177,6 @@ class Tiles {
   const std::ptrdiff_t count;
 
  private:
-  static std::ptrdiff_t number(std::ptrdiff_t rows) {
-    const std::ptrdiff_t fewest = panels(rows, kTileRows), most = rows / kDealtRows;
-    return most > fewest ? most : fewest;
-  }
-
   std::ptrdiff_t unit_, height_, higher_;
 };
 

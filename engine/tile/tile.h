@@ -15,21 +15,17 @@ namespace {
 template <class T>
 inline constexpr int kPanel = 2 * kLanes<T>;
 
-// Rows by 2 vectors: 12 sums are enough to hide the latency of 8 additions and fit 16 registers, 16 sums fit 32.
-inline constexpr int kTileRows = ELMAN_VECTOR_BYTES == 64 ? 8 : 6;
-inline constexpr int kTilePanels = 4;  // at most, where there are few rows
-inline constexpr int kTileVectors = 2 * (kTileRows > kTilePanels ? kTileRows : kTilePanels);  // of sums, at most
-
-// The totals of a tile stay in registers where the sums of a block leave room for them, else in the first-level cache.
 #if ELMAN_VECTOR_BYTES == 64 || defined(__aarch64__)
 inline constexpr int kRegisters = 32;
 #else
 inline constexpr int kRegisters = 16;
 #endif
 
-// More rows than a tile has are dealt out in tiles of so many, or some more: with SSE that of 4, whose totals stay in
-// its 16 registers, takes half the time a row of those of 6 and 5.
-inline constexpr int kDealtRows = ELMAN_VECTOR_BYTES == 16 && kRegisters == 16 ? 4 : kTileRows;
+// Rows by 2 vectors: 12 sums are enough to hide the latency of 8 additions and fit 16 registers, 16 sums fit 32. With
+// SSE, whose product and sum are two operations, the totals of 4 rows stay in its registers, which halves the time.
+inline constexpr int kTileRows = ELMAN_VECTOR_BYTES == 64 ? 8 : ELMAN_VECTOR_BYTES == 16 && kRegisters == 16 ? 4 : 6;
+inline constexpr int kTilePanels = 4;                                     // at most, where there are few rows
+inline constexpr int kTileVectors = 2 * (kTileRows > 6 ? kTileRows : 6);  // of sums, at most: 3 rows take 2 panels
 
 // Row r of A begins at a[r] + a_offset, its columns are a_step apart; panels of B are b_panel apart. The sums begin at
 // zero, or with `resume` at what they are.
@@ -39,6 +35,9 @@ template <class T, int kRows, int kPanels, int kBlock>
   using V = Vector<T>;
   constexpr int kLane = kLanes<T>;
   constexpr int kVectors = 2 * kPanels;
+  static_assert(kPanels <= kTilePanels && kRows * kVectors <= kTileVectors);
+  // The totals of a tile stay in registers where the sums of a block leave room for them, else in the first-level
+  // cache.
   constexpr bool kInRegisters = 2 * kRows * kVectors <= kRegisters;
   const auto on_each_sum = [](const auto& f) __attribute__((always_inline)) {
 #pragma GCC unroll 8
