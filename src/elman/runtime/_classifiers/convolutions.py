@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from elman._limits import Size
 from elman.runtime._arrays import Array
-from elman.runtime._linear import Linear
-from elman.runtime._recurrent import Shapes, linear_shapes
+from elman.runtime._linear import Linear, linear_shapes
+from elman.runtime._recurrent_sizes import Shapes
 
 __all__ = ["KERNELS", "ConvolutionSizes", "Convolutions"]
 

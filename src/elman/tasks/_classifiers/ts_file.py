@@ -1,7 +1,7 @@
 """The .ts files of time series archives (sktime, aeon).
 
-Lines of ``#`` or ``%`` are comments; a header of lines ``@name value``; after ``@data`` an example a line: the channels, by
-colons, each with its values, by commas, ``?`` where one is missing, then the label.
+Lines of ``#`` or ``%`` are comments; a header of lines ``@name value``; after ``@data`` an example a line: the
+channels, by colons, each with its values, by commas, ``?`` where one is missing, then the label.
 """
 
 from collections.abc import Iterator
