@@ -78,13 +78,13 @@ def table(rows: Sequence[Row], tasks: Sequence[Task], words: Sequence[str] = ENG
 
     Args:
         rows: what :func:`measure` returned.
-        tasks: in the order of the table.
+        tasks: in the order of the table; those that lack a seed or a cell which others have are left out.
         words: the headings of the first two columns and of the last.
     """
     cells = list(dict.fromkeys(row["cell"] for row in rows))
     titles = [*words[:2], *cells, words[2]]
     lines = [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
-    lines += [f"| {' | '.join(_columns(rows, task, cells))} |" for task in tasks if _of(rows, task)]
+    lines += [f"| {' | '.join(_columns(rows, task, cells))} |" for task in tasks if _is_whole(rows, task)]
     return "\n".join(lines)
 
 
@@ -113,6 +113,11 @@ def _ahead(found: dict[str, Figures], sign: int) -> str:
     error = math.hypot(base.error, found[best].error)
     errors = f"{gains[best] / error:.1f} standard errors, " if error else ""
     return f"{best}: {errors}{found[best].seconds / base.seconds:.1f}x the time"
+
+
+def _is_whole(rows: Sequence[Row], task: Task) -> bool:
+    every = {row["seed"] for row in rows}, {row["cell"] for row in rows}
+    return {(row["seed"], row["cell"]) for row in rows if row["task"] == task.name} == {*product(*every)}
 
 
 def _of(rows: Sequence[Row], task: Task) -> dict[str, Figures]:
