@@ -1,5 +1,6 @@
 // The linear layer over PyTorch's tensors: one step of a recurrence without a recurrent term.
 #include <cstdint>
+#include <vector>
 
 #include "bindings/module.h"
 #include "bindings/released.h"
@@ -22,16 +23,35 @@ struct Sizes {
 template <class T>
 elman::Rows<const T> rows(const TensorView* numbers, std::int64_t count, std::int64_t width) {
   if (!numbers) return {};
-  require(numbers->has_shape({count, width}), "expected rows of another shape");
-  return {numbers->data<const T>(), 0, numbers->stride(0), numbers->stride(1)};
+  require(numbers->dimensions() > 0 && numbers->size(-1) == width && numbers->rows() == count,
+          "expected rows of another shape");
+  return {numbers->data<const T>(), 0, numbers->row_stride().value(), numbers->stride(-1)};
+}
+
+using Shape = std::vector<std::int64_t>;
+
+// The shape of a tensor with other features in the last place.
+Shape with_features(const TensorView& view, std::int64_t features) {
+  Shape shape;
+  for (int i = 0; i + 1 < view.dimensions(); ++i) shape.push_back(view.size(i));
+  shape.push_back(features);
+  return shape;
+}
+
+nb::object new_empty(nb::handle like, const Shape& shape) {
+  nb::list sizes;
+  for (const std::int64_t size : shape) sizes.append(size);
+  return like.attr(torch->new_empty)(sizes);
 }
 
 template <class T>
-nb::object forward(const Sizes& sizes, int threads, nb::handle input, nb::handle weight, nb::handle bias) {
-  const nb::object output = input.attr(torch->new_empty)(sizes.rows, sizes.out_features);
+nb::object forward(const Sizes& sizes, int threads, nb::handle input, nb::handle weight, nb::handle bias,
+                   const Shape& shape) {
+  const nb::object output = new_empty(input, shape);
   Operands<T> operands(sizes.gives_up_gil());
-  const std::size_t of_input = operands.add(input, false), of_weight = operands.add(weight, true);
-  const std::size_t of_bias = operands.add(bias, true);
+  const std::size_t of_input = operands.add(input, Layout::even_rows),
+                    of_weight = operands.add(weight, Layout::contiguous);
+  const std::size_t of_bias = operands.add(bias, Layout::contiguous);
   operands.settle();
   const Result<T> to_output(output);
   const elman::Forward<T> call{
@@ -54,15 +74,15 @@ nb::object forward(const Sizes& sizes, int threads, nb::handle input, nb::handle
 
 template <class T>
 nb::tuple backward(const Sizes& sizes, int threads, nb::handle d_output, nb::handle input, nb::handle weight,
-                   nb::tuple needed) {
+                   nb::tuple needed, const Shape& shape) {
   nb::object gradients[3] = {nb::none(), nb::none(), nb::none()};
-  const auto fresh = [&](auto... shape) { return nb::object(d_output.attr(torch->new_empty)(shape...)); };
-  if (needed[0].is(Py_True)) gradients[0] = fresh(sizes.rows, sizes.in_features);
-  if (needed[1].is(Py_True)) gradients[1] = fresh(sizes.out_features, sizes.in_features);
-  if (needed[2].is(Py_True)) gradients[2] = fresh(sizes.out_features);
+  if (needed[0].is(Py_True)) gradients[0] = new_empty(d_output, shape);
+  if (needed[1].is(Py_True)) gradients[1] = new_empty(d_output, {sizes.out_features, sizes.in_features});
+  if (needed[2].is(Py_True)) gradients[2] = new_empty(d_output, {sizes.out_features});
   Operands<T> operands(sizes.gives_up_gil());
-  const std::size_t of_d_output = operands.add(d_output, false), of_input = operands.add(input, false);
-  const std::size_t of_weight = operands.add(weight, true);
+  const std::size_t of_d_output = operands.add(d_output, Layout::even_rows),
+                    of_input = operands.add(input, Layout::even_rows);
+  const std::size_t of_weight = operands.add(weight, Layout::contiguous);
   operands.settle();
   require(gradients[0].is_none() || operands.find(of_weight),
           "weight: expected a tensor, the input's gradient needs it");
@@ -95,33 +115,35 @@ nb::tuple backward(const Sizes& sizes, int threads, nb::handle d_output, nb::han
   return nb::make_tuple(gradients[0], gradients[1], gradients[2]);
 }
 
-TensorView matrix(nb::handle tensor) {
+TensorView rows_of(nb::handle tensor) {
   TensorView view;
-  require(TensorView::read(tensor, view) && view.dimensions() == 2, "expected a plain matrix");
+  require(TensorView::read(tensor, view) && view.dimensions() > 0, "expected a plain tensor of rows");
   return view;
 }
 
 nb::object linear(int threads, nb::handle input, nb::handle weight, nb::handle bias) {
-  const TensorView x = matrix(input);
-  const Sizes sizes{x.size(0), x.size(1), matrix(weight).size(0)};
-  return x.holds<double>() ? forward<double>(sizes, threads, input, weight, bias)
-                           : forward<float>(sizes, threads, input, weight, bias);
+  const TensorView x = rows_of(input);
+  const Sizes sizes{x.rows(), x.size(-1), rows_of(weight).rows()};
+  const Shape shape = with_features(x, sizes.out_features);
+  return x.holds<double>() ? forward<double>(sizes, threads, input, weight, bias, shape)
+                           : forward<float>(sizes, threads, input, weight, bias, shape);
 }
 
 Tuple linear_backward(int threads, nb::handle d_output, nb::handle input, nb::handle weight, std::int64_t in_features,
                       Tuple needed) {
   require(needed.size() == 3, "needed: expected one for each argument");
-  const TensorView d = matrix(d_output);
-  const Sizes sizes{d.size(0), in_features, d.size(1)};
-  return Tuple(d.holds<double>() ? backward<double>(sizes, threads, d_output, input, weight, needed)
-                                 : backward<float>(sizes, threads, d_output, input, weight, needed));
+  const TensorView d = rows_of(d_output);
+  const Sizes sizes{d.rows(), in_features, d.size(-1)};
+  const Shape shape = with_features(d, in_features);
+  return Tuple(d.holds<double>() ? backward<double>(sizes, threads, d_output, input, weight, needed, shape)
+                                 : backward<float>(sizes, threads, d_output, input, weight, needed, shape));
 }
 
 }  // namespace
 
 void define_tensor_linear(nb::module_& m) {
   m.def("linear", &linear, "threads"_a, "input"_a, "weight"_a, "bias"_a.none(),
-        "input W^T + b over tensors, (rows, in_features) to (rows, out_features).");
+        "input W^T + b over tensors, (…, in_features) to (…, out_features).");
   m.def("linear_backward", &linear_backward, "threads"_a, "d_output"_a, "input"_a.none(), "weight"_a.none(),
         "in_features"_a, "needed"_a,
         "The gradients of input, weight and bias; None for those that are not needed.\n\n"

@@ -65,6 +65,23 @@ bool TensorView::is_empty() const {
   return false;
 }
 
+// Sizes of views may multiply to anything: unsigned products wrap around.
+std::int64_t TensorView::rows() const {
+  std::uint64_t count = 1;
+  for (int i = 0; i + 1 < dimensions(); ++i) count *= static_cast<std::uint64_t>(size(i));
+  return static_cast<std::int64_t>(count);
+}
+
+std::optional<std::ptrdiff_t> TensorView::row_stride() const {
+  std::uint64_t apart = 0, count = 1;
+  for (int i = dimensions() - 1; i-- > 0; count *= static_cast<std::uint64_t>(size(i))) {
+    if (size(i) == 1) continue;
+    if (count == 1) apart = static_cast<std::uint64_t>(stride(i));
+    if (static_cast<std::uint64_t>(stride(i)) != apart * count) return std::nullopt;
+  }
+  return static_cast<std::ptrdiff_t>(apart);
+}
+
 bool is_plain(nb::handle tensor, TensorView& view) {
   return is_of_type(tensor) && torch->is_neg(tensor).is(Py_False) && TensorView::read(tensor, view);
 }

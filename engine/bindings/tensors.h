@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <type_traits>
 
 #include "bindings/sizes.h"
@@ -54,6 +55,9 @@ class TensorView {
   bool has_shape(std::initializer_list<std::int64_t> shape) const;
   bool is_contiguous() const;
   bool is_empty() const;
+  // How many rows lie along the last dimension, and how far apart; no distance where that differs among them.
+  std::int64_t rows() const;
+  std::optional<std::ptrdiff_t> row_stride() const;
 
   template <class T>
   bool holds() const {
@@ -123,6 +127,13 @@ class Result {
   TensorView view_;
 };
 
+// What the memory of a tensor must be like, or a contiguous copy is taken in its place.
+enum class Layout : std::uint8_t { any, even_rows, contiguous };
+
+inline bool has_layout(const TensorView& view, Layout layout) {
+  return layout == Layout::any || (layout == Layout::contiguous ? view.is_contiguous() : view.row_stride().has_value());
+}
+
 // What a call of the engine reads of tensors. Python runs while this is made: in other threads, which may give a tensor
 // other data. It stays as it is from settle() on: where the GIL will be given up, their storages are kept too.
 template <class T, std::size_t kMost = 12>
@@ -131,9 +142,9 @@ class Operands {
   explicit Operands(bool gil_is_given_up) : keeps_storages_(gil_is_given_up) {}
 
   // The number under which it is found again. None counts as no tensor.
-  std::size_t add(nb::handle tensor, bool made_contiguous) {
+  std::size_t add(nb::handle tensor, Layout layout) {
     require(count_ < kMost, "expected fewer tensors");
-    all_[count_] = {nb::borrow(tensor), nb::object(), TensorView(), made_contiguous};
+    all_[count_] = {nb::borrow(tensor), nb::object(), TensorView(), layout};
     return count_++;
   }
 
@@ -162,12 +173,12 @@ class Operands {
   struct Operand {
     nb::object tensor, storage;
     TensorView view;
-    bool made_contiguous = false;
+    Layout layout = Layout::any;
 
     bool changes(bool keeps_storage) {
       if (tensor.is_none()) return false;
       require(TensorView::read(tensor, view) && view.holds<T>(), "expected a plain tensor of the input's dtype");
-      if (made_contiguous && !view.is_contiguous()) {
+      if (!has_layout(view, layout)) {
         tensor = tensor.attr(torch->contiguous)();
         return true;
       }

@@ -97,9 +97,10 @@ def test_gradients_are_the_same_bits_on_any_threads(dtype):
         assert (one == two).all()
 
 
-def test_gradcheck_to_the_second_derivative():
+@pytest.mark.parametrize("shape", [(4,), (5, 4), (2, 3, 4)])
+def test_gradcheck_to_the_second_derivative(shape):
     linear, _ = twins(4, 3, dtype=torch.float64)
-    x = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(shape, dtype=torch.float64, requires_grad=True)
     weights = list(linear.parameters())
     assert gradcheck(lambda x, *_: linear(x), (x, *weights))
     assert gradgradcheck(lambda x, *_: linear(x), (x, *weights))
@@ -109,7 +110,10 @@ def test_gradcheck_to_the_second_derivative():
 def test_inputs_and_gradients_of_any_strides(strided, engine_calls):
     ours, torchs = twins(6, 4)
     base = torch.randn(6, 9)
-    for x in (base.t(), base.t()[::2], torch.randn(1, 6).expand(5, 6), torch.randn(3, 1, 6).expand(3, 4, 6)):
+    many = torch.randn(4, 1, 3, 6)
+    rows = [base.t(), base.t()[::2], torch.randn(1, 6).expand(5, 6), torch.randn(3, 1, 6).expand(3, 4, 6)]
+    rows += [many[0, 0, 0], many, many[::2], many.transpose(0, 2), many.expand(4, 2, 3, 6), many[:0]]
+    for x in rows:
         grads = []
         for linear in (ours, torchs):
             given = x.clone().requires_grad_() if strided else x.detach().requires_grad_()
@@ -118,7 +122,14 @@ def test_inputs_and_gradients_of_any_strides(strided, engine_calls):
             grads.append((y, given.grad, linear.weight.grad))
             linear.zero_grad()
         torch.testing.assert_close(*grads)
-    assert engine_calls.count("_backward") == 4
+    assert engine_calls.count("_backward") == len(rows)
+
+
+def test_rows_of_more_dimensions_pass_no_other_node_of_autograd():
+    """A view of a tensor that learns gives up the GIL while PyTorch holds that tensor's lock, which may be for good."""
+    x = torch.randn(2, 3, 5, requires_grad=True)
+    nodes = [node for node, _ in Linear(5, 4)(x).grad_fn.next_functions]
+    assert [node.variable is x for node in nodes] == [True, False, False]
 
 
 def test_frozen_parts_get_no_gradient():

@@ -17,9 +17,7 @@ class Linear(_pytorch.Linear):
 
     def forward(self, input: Any) -> Tensor:
         if _gate.nothing_intercepts() and isinstance(input, Tensor) and self._takes(input):
-            rows = input if input.dim() == 2 else input.reshape(-1, self.in_features)
-            output = ops.linear(rows, self.weight, self.bias)
-            return output if input.dim() == 2 else output.view(*input.shape[:-1], self.out_features)
+            return ops.linear(input, self.weight, self.bias)
         if _fx.traces(self, input):
             return _fx.leaf(self, input)  # type: ignore[return-value]
         return _pytorch.Linear.forward(self, input)

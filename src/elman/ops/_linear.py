@@ -22,12 +22,12 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Return ``input W^T + b``, the same bits for a row in any batch.
 
     Args:
-        input: (rows, in_features) of any strides.
+        input: (…, in_features) of any strides.
         weight: (out_features, in_features).
         bias: (out_features); None counts as zeros.
 
     Returns:
-        (rows, out_features).
+        (…, out_features).
     """
     if torch.is_grad_enabled() and (
         input.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad)
@@ -67,6 +67,10 @@ class _Linear(torch.autograd.Function):
         input, weight = map(joined, (input, weight), originals(ctx.leaves, of_originals))
         return (
             d_output @ weight if needed[0] else None,
-            d_output.transpose(0, 1) @ input if needed[1] else None,
-            d_output.sum(0) if needed[2] else None,
+            _rows(d_output).transpose(0, 1) @ _rows(input) if needed[1] else None,
+            _rows(d_output).sum(0) if needed[2] else None,
         )
+
+
+def _rows(tensor: Tensor) -> Tensor:
+    return tensor.reshape(-1, tensor.shape[-1])
