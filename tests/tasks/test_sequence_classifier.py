@@ -10,6 +10,7 @@ import elman
 from elman.runtime._linear import log_softmax
 from elman.tasks import InputError, SequenceClassifier
 from elman.tasks._batching import pad
+from elman.tasks._classifiers.convolutions import _left_vectors
 from elman.tasks._classifiers.training import ClassifyingTask
 from tests.tasks.test_text_classifier import Listening
 from tests.tasks.waves import EQUAL, KINDS, SEQUENCES
@@ -175,3 +176,15 @@ def test_options_and_names_of_no_use_are_refused():
         SequenceClassifier().fit(EQUAL, KINDS, channels=["a", "b", "c"])
     with pytest.raises(InputError, match=r"validation y\[0\]: expected a class of the training part, got 'none'"):
         SequenceClassifier().fit(EQUAL, KINDS, validation=(EQUAL[:1], ["none"]))
+
+
+@pytest.mark.parametrize("shape", [(6, 20), (20, 6)])
+def test_the_ridge_regression_is_the_one_of_the_plain_equation(shape):
+    generator = np.random.default_rng(0)
+    shares, labels = generator.random(shape), np.arange(shape[0]) % 2
+    shares[:, 3], shares[:, 4] = 0.5, shares[:, 5]
+    left, squares = _left_vectors(shares - shares.mean(0))
+    rows, target = shares - shares.mean(0), np.where(labels, 1.0, -1.0)
+    by_vectors = rows.T @ (left / (squares + 0.1)) @ (left.T @ target)
+    plain = np.linalg.solve(rows.T @ rows + 0.1 * np.eye(shape[1]), rows.T @ target)
+    np.testing.assert_allclose(by_vectors, plain, atol=1e-12)

@@ -130,7 +130,7 @@ class SequenceClassifier(SequenceOptions, Classifier):
         flagged = np.flatnonzero(missing.any(0)).tolist()
         network = self._sizes(ClassifierSizes)
         self.settings_ = SequenceSettings(self.classes_.tolist(), self.channels_, flagged, frame_size, network)
-        self.epochs_ = self.epochs or min(150, max(10, int(1200 / count**0.45)))
+        self.epochs_ = self.epochs or min(150, max(10, int(1100 / count**0.45)))
         shortest, longest = min(lengths), max(lengths)
         steps = f"{shortest:,}" if shortest == longest else f"{shortest:,} to {longest:,}"
         self.data_ |= {"channels": len(self.channels_), "steps": steps, "missing": int(missing.sum())}

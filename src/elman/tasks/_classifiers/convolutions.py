@@ -18,6 +18,7 @@ MOST_STEPS = 20_000  # that thresholds are taken from
 MOST_EXAMPLES = 4000  # that the regression sees: what convolutions add counts most where they are few
 PENALTIES = np.logspace(-5, 1, 13)  # over the number of shares
 GAINS = np.array([0, *np.geomspace(0.5, 30, 25)])
+SMALLEST = 1e-13  # of the largest square of a singular value: less is rounding
 WEIGHT = 0.5  # of these scores beside the network's, which stand on the same evidence
 
 Floats = NDArray[np.float64]
@@ -84,11 +85,12 @@ def _ridge(shares: Floats, labels: NDArray[np.int64], classes: int) -> tuple[Flo
     mean = shares.mean(0)
     targets = np.where(np.arange(classes) == labels[:, None], 1.0, -1.0)
     middle = targets.mean(0)
-    left, singular, right = np.linalg.svd((shares - mean) / deviation, full_matrices=False)
+    standard = (shares - mean) / deviation
+    left, squares = _left_vectors(standard)
     along = left.T @ (targets - middle)
     best = np.inf
     for penalty in shares.shape[1] * PENALTIES:
-        kept = singular**2 / (singular**2 + penalty)
+        kept = squares / (squares + penalty)
         errors = targets - middle - (left * kept) @ along
         own = 1 / count + (left**2 * kept).sum(1)  # the part of an example in its own fit
         without = targets - errors / (1 - own)[:, None]
@@ -96,5 +98,18 @@ def _ridge(shares: Floats, labels: NDArray[np.int64], classes: int) -> tuple[Flo
             loss = -log_softmax(gain * without)[np.arange(count), labels].mean()
             if loss < best:
                 best, chosen, factor = loss, penalty, WEIGHT * gain
-    solved = right.T @ ((singular / (singular**2 + chosen))[:, None] * along) / deviation[:, None]
+    solved = standard.T @ (left / (squares + chosen)) @ along / deviation[:, None]
     return factor * solved.T, factor * (middle - mean @ solved)
+
+
+def _left_vectors(rows: Floats) -> tuple[Floats, Floats]:
+    """Return left singular vectors, (rows, vectors), and the squares of their singular values, (vectors,).
+
+    By the smaller of the two products of rows with themselves: a quarter of the time of all of the decomposition.
+    """
+    if len(rows) <= rows.shape[1]:
+        squares, left = np.linalg.eigh(rows @ rows.T)
+        return left, np.maximum(squares, 0)
+    squares, right = np.linalg.eigh(rows.T @ rows)
+    squares = np.maximum(squares, squares[-1] * SMALLEST + np.finfo(float).tiny)
+    return rows @ right / np.sqrt(squares), squares
