@@ -275,7 +275,7 @@ def test_what_is_known_ahead_comes_in_rows_behind_the_last_target(elman, tmp_pat
     words = ("--target", "sales", "--time", "day", "--horizon", "7", "--season", "7", *QUICK)
     told = elman("train", "forecast", "sales.csv", "--known", "free", "--out", "m", *words)
     assert told.code == 0, told.err
-    assert "140 steps of a unit of the time column, 0 to 139" in told.out
+    assert "140 steps of 1, 0 to 139" in told.out
     said = [float(row["sales"]) for row in table(elman("forecast", "m", "--horizon", "8").out)]
     assert said == pytest.approx([10 + day % 7 + 5 * (day % 11 == 0) for day in range(140, 148)], abs=1)
     told = elman("forecast", "m", "--horizon", "9")

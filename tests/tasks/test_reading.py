@@ -193,6 +193,12 @@ def test_a_nul_is_refused_in_any_encoding():
     }
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_its_mark_is_recognised(encoding):
+    said = refusal("text,label\na,b\n".encode(encoding))
+    assert said.endswith(f"; the file looks like UTF-16 without its mark: add encoding='{encoding}'")
+
+
 @pytest.mark.parametrize(
     ("name", "way_out"),
     [

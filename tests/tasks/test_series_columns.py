@@ -59,7 +59,13 @@ def test_the_column_of_times_and_the_only_other_one_of_numbers_are_taken(tmp_pat
         (
             "Year,Quarter,x",
             "2015,1,{x}\n",
-            r"expected one column of times that differ, such as 2024-01, got 'Year', 'Qua",
+            r"expected one column of times that differ, such as 2024-01 or Jan 2024, "
+            r"got 'Year' \('2015', …\), 'Quarter' \('1', …\); with --time none the rows are the steps$",
+        ),
+        (
+            "month,x",
+            "Januar {i},{x}\n",
+            r"expected one column of times that differ, .* got 'month' \('Januar \d+', …\);",
         ),
     ],
 )

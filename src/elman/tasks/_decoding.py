@@ -71,7 +71,7 @@ def decoded_lines(stream: BinaryIO, name: str, encoding: str) -> Iterator[str]:
             raise _undecodable(name, encoding, number, place, raw, error, sample) from None
         if "\0" in line:
             at = raw.find(b"\0")  # UTF-7 can spell it with other bytes
-            raise _nul(name, number, None if at < 0 else place + at + 1)
+            raise _nul(name, number, None if at < 0 else place + at + 1, _wide_encoding(raw) if number == 1 else None)
         place += len(raw)
         yield line
 
@@ -83,9 +83,18 @@ def _decode(raw: bytes, name: str, encoding: str, number: int, place: int) -> st
         raise _undecodable(name, encoding, number, place, raw, error, raw) from None
 
 
-def _nul(name: str, number: int, at: int | None) -> InputError:
+def _nul(name: str, number: int, at: int | None, wide: str | None = None) -> InputError:
     got = "a NUL character" if at is None else f"a NUL byte (byte {at} of the file)"
-    return InputError(f"{name}, line {number}: expected text, got {got}")
+    hint = f"; the file looks like UTF-16 without its mark: add {option('encoding', wide)}" if wide else ""
+    return InputError(f"{name}, line {number}: expected text, got {got}{hint}")
+
+
+def _wide_encoding(line: bytes) -> str | None:
+    """Return the encoding of which a first line looks to be, where every other byte of it is a NUL."""
+    nuls = [line[start::2].count(0) for start in (0, 1)]
+    if len(line) >= 8 and max(nuls) >= 0.9 * (len(line) // 2) and not min(nuls):
+        return "utf-16-be" if nuls[0] else "utf-16-le"
+    return None
 
 
 def _undecodable(

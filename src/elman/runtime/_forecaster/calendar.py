@@ -122,14 +122,14 @@ class TimeGrid:
         if self.unit == "month" and self.step in PERIODS:
             return f"a {PERIODS[self.step]}"
         names = {"second": [(WEEK, "week"), (DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"), (1, "second")]}
-        names |= {"month": [(12, "year"), (3, "quarter"), (1, "month")], "step": [(1, "unit of the time column")]}
+        names |= {"month": [(12, "year"), (3, "quarter"), (1, "month")], "step": [(1, "")]}
         step = Fraction(self.step, self.parts)
         units = names[self.unit]
         length, name = next((pair for pair in units if step % pair[0] == 0), units[-1])
-        if step == length:
+        if step == length and name:
             return f"an {name}" if name == "hour" else f"a {name}"
         count = f"{step / length}" if (step / length).denominator == 1 else f"{float(step / length):.6g}"
-        return f"{count} {name.replace('unit', 'units')}" if " " in name else f"{count} {name}s"
+        return f"{count} {name}s" if name else count
 
     def _describe_week(self) -> str:
         days = days_of(self.week, self.parts)

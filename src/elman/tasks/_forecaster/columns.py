@@ -103,8 +103,9 @@ def _time_column(table: Mapping[str, Sequence[str]], name: str) -> str | None:
             f"{name}: expected --time, one of the columns {listed(map(shown, dated))}, all of which hold times"
         )
     if parts:
+        got = listed(f"{shown(column)} ({shown(next(filter(None, table[column]), ''))}, …)" for column in parts)
         raise InputError(
-            f"{name}: expected one column of times that differ, such as 2024-01, got {listed(map(shown, parts))}; with "
+            f"{name}: expected one column of times that differ, such as 2024-01 or Jan 2024, got {got}; with "
             f"--time {NO_TIME} the rows are the steps"
         )
     return None
