@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-__all__ = ["ENOUGH", "counted", "few", "figure", "scores", "worded"]
+__all__ = ["ENOUGH", "counted", "few", "figure", "scores", "size", "worded"]
 
 ENOUGH = 50  # examples: on fewer, a score is off by some 0.1 or more by chance alone
 
@@ -36,3 +36,8 @@ def few(count: int, example: str, enough: int = ENOUGH) -> str:
 def counted(count: int, noun: str) -> str:
     """Return ``1 text``, ``2 texts``, ``1,000 texts``."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def size(count: int) -> str:
+    """Return how large a file of so many bytes is."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"

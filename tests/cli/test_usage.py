@@ -222,6 +222,12 @@ def test_export_needs_its_package_once_the_model_is_known_to_be_one(elman, monke
     assert re.fullmatch(r"elman: writing ONNX needs onnx: pip install .*\[onnx]'?\n", done.err)
 
 
+def test_export_says_what_it_wrote_as_other_commands_do(elman):
+    done = elman("export", MODELS / "version_1", "m.onnx")
+    assert (done.code, done.err) == (0, "")
+    assert re.fullmatch(r"m\.onnx: \d+\.\d kB, for ONNX Runtime\n", done.out)
+
+
 @pytest.mark.parametrize(
     ("content", "cause"),
     [
@@ -252,12 +258,13 @@ def test_an_absent_module_is_named_and_other_errors_are_not_hidden(elman, monkey
 
 
 @pytest.mark.parametrize("more", [(), ("--overwrite",)])
-def test_export_hands_on_what_it_was_told(monkeypatch, more):
-    told = []
+def test_export_hands_on_what_it_was_told(monkeypatch, tmp_path, more):
+    told, out = [], tmp_path / "m.onnx"
+    out.touch()
     monkeypatch.setattr("elman.runtime.export", lambda *given, **named: told.append((given, named)), raising=False)
-    options = build_parser().parse_args(["export", "model", "m.onnx", *more])
+    options = build_parser().parse_args(["export", "model", str(out), *more])
     assert options.run(options) is None
-    assert told == [((Path("model"), Path("m.onnx")), {"overwrite": bool(more)})]
+    assert told == [((Path("model"), out), {"overwrite": bool(more)})]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from argparse import Namespace
 from pathlib import Path
 
+from elman._figures import size
 from elman.cli._arguments import add_model
 from elman.cli._parser import Commands, add_command
 
@@ -20,3 +21,4 @@ def export(options: Namespace) -> None:
     from elman import runtime
 
     runtime.export(options.model, options.out, overwrite=options.overwrite)
+    print(f"{options.out}: {size(options.out.stat().st_size)}, for ONNX Runtime")

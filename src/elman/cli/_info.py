@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elman._errors import one_line
-from elman._figures import figure, worded
+from elman._figures import figure, size, worded
 from elman.cli._arguments import add_model
 from elman.cli._parser import Commands, add_command
 from elman.cli._wording import printable, wrapped
@@ -45,7 +45,7 @@ def _show_network(path: Path) -> None:
             "network": f"{rnn.input_size} inputs, {units} units in {directions}, "
             f"{getattr(rnn, 'nonlinearity', _cell(rnn))}, {'with' if rnn.bias else 'without'} biases{besides}",
             "input": f"{'(batch, steps' if rnn.batch_first else '(steps, batch'}, {rnn.input_size}), {rnn.dtype}",
-            "parameters": f"{parameters:,}; the file takes {_bytes(path.stat().st_size)}",
+            "parameters": f"{parameters:,}; the file takes {size(path.stat().st_size)}",
         },
     )
 
@@ -64,8 +64,8 @@ def _show_model(folder: Path) -> None:
     model = read_model(folder)
     described = module_of(model.kind).describe(model.kind(model.settings, model.tensors, model.vocabularies))
     parameters = sum(tensor.size for tensor in model.tensors.values())
-    size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-    measure = {"parameters": f"{parameters:,}; the folder takes {_bytes(size)}"}
+    taken = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    measure = {"parameters": f"{parameters:,}; the folder takes {size(taken)}"}
     _section(f"{folder}: a {model.kind.format.removeprefix('elman ')}", described | measure)
     data = dict(model.origin.data)
     counts = data.pop("training_by_class", {})
@@ -84,10 +84,6 @@ def _rated(model: "Model") -> dict[str, Any]:
     few = isinstance(held, int) and held > 0 and model.kind.few(held)
     metrics = {name: "unknown" if value is None else value for name, value in model.metrics.items()}
     return metrics | ({"validation_examples": f"{few}: the scores are rough"} if few else {})
-
-
-def _bytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
 
 
 def _section(title: str, entries: dict[str, Any]) -> None:

@@ -52,6 +52,15 @@ class SequenceClassifier(TrainedClassifier):
 
     Raises:
         InputError: a tensor is missing, or of another dtype or shape than the settings say.
+
+    Example:
+        >>> import elman
+        >>> import numpy as np
+        >>> rising, falling = np.linspace(0, 1, 9), np.linspace(1, 0, 7)
+        >>> X, y = [rising, falling] * 20, ["up", "down"] * 20
+        >>> elman.tasks.SequenceClassifier(hidden_size=8, epochs=5).fit(X, y).save("waves")
+        >>> elman.load("waves").predict([rising, falling]).tolist()  # without PyTorch
+        ['up', 'down']
     """
 
     format = "elman sequence classifier"

@@ -52,6 +52,16 @@ class TextClassifier(TrainedClassifier):
 
     Raises:
         InputError: a tensor is missing, or not of float32, or of another shape than the settings say.
+
+    Example:
+        >>> import elman
+        >>> texts, labels = ["good food", "bad food"] * 20, ["yes", "no"] * 20
+        >>> elman.tasks.TextClassifier(hidden_size=8, epochs=5).fit(texts, labels).save("reviews")
+        >>> classifier = elman.load("reviews")  # here and below without PyTorch
+        >>> classifier.predict(["good food", "bad food"]).tolist()
+        ['yes', 'no']
+        >>> classifier.predict_proba(["good food"]).shape
+        (1, 2)
     """
 
     format = "elman text classifier"

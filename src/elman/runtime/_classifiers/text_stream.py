@@ -31,6 +31,18 @@ class TextStream:
 
     Raises:
         InputError: the network is bidirectional and can only read whole texts.
+
+    Example:
+        >>> import elman
+        >>> texts, labels = ["good food", "bad food"] * 20, ["yes", "no"] * 20
+        >>> trained = elman.tasks.TextClassifier(bidirectional=False, hidden_size=8, epochs=5).fit(texts, labels)
+        >>> trained.save("reviews")
+        >>> classifier = elman.load("reviews")  # here and below without PyTorch
+        >>> stream = classifier.stream()
+        >>> for piece in ["bad ", "food"]:
+        ...     probabilities = stream.step(piece)
+        >>> stream.text, str(classifier.classes[probabilities.argmax()])
+        ('bad food', 'no')
     """
 
     def __init__(self, classifier: TextClassifier) -> None:

@@ -76,6 +76,15 @@ class Forecaster(TrainedModel):
 
     Raises:
         InputError: a tensor is missing, or of another dtype or shape than the settings say.
+
+    Example:
+        >>> import elman
+        >>> import numpy as np
+        >>> tides = 10 + np.sin(np.arange(240) * np.pi / 6)
+        >>> elman.tasks.Forecaster(horizon=3, epochs=2, networks=1).fit(tides).save("tides")
+        >>> forecast = elman.load("tides").forecast()  # without PyTorch
+        >>> forecast.times, forecast.values[:, 0].round(1).tolist()
+        (['240', '241', '242'], [10.0, 10.5, 10.9])
     """
 
     format = "elman forecaster"

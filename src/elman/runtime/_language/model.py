@@ -84,6 +84,13 @@ class LanguageModel(TrainedModel):
 
     Raises:
         InputError: a tensor is missing, or not of float32, or of another shape than the settings say.
+
+    Example:
+        >>> import elman
+        >>> elman.tasks.LanguageModel(hidden_size=16, ngram=3, epochs=10).fit("to be or not to be, " * 50).save("be")
+        >>> model = elman.load("be")  # here and below without PyTorch
+        >>> "".join(model.generate("to be or", length=10, temperature=0))
+        ' not to be'
     """
 
     format = "elman language model"

@@ -27,6 +27,16 @@ class LanguageStream:
 
     Attributes:
         scores: (tokens known,) of the token to come, before they are made probabilities.
+
+    Example:
+        >>> import elman
+        >>> elman.tasks.LanguageModel(hidden_size=16, ngram=3, epochs=10).fit("to be or not to be, " * 50).save("be")
+        >>> model = elman.load("be")  # here and below without PyTorch
+        >>> stream = model.stream()
+        >>> for piece in ["to be", " or no"]:
+        ...     probabilities = stream.step(piece)
+        >>> model.vocabulary.tokens[probabilities.argmax()]
+        't'
     """
 
     def __init__(self, model: LanguageModel) -> None:

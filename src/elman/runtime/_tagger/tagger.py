@@ -65,6 +65,14 @@ class SequenceTagger(TrainedModel):
 
     Raises:
         InputError: a tensor is missing, or not of float32, or of another shape than the settings say.
+
+    Example:
+        >>> import elman
+        >>> sentences = [["fly", "to", "Rome"], ["stay", "in", "Paris"]] * 20
+        >>> tags = [["O", "O", "B-city"]] * 40
+        >>> elman.tasks.SequenceTagger(hidden_size=8, epochs=3).fit(sentences, tags).save("cities")
+        >>> elman.load("cities").predict([["go", "to", "Paris"]])  # without PyTorch
+        [['O', 'O', 'B-city']]
     """
 
     format = "elman sequence tagger"
