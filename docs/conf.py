@@ -8,6 +8,7 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.ext.napoleon.docstring import GoogleDocstring
 from sphinx.locale import _ as translated
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
@@ -73,8 +74,8 @@ def set_well(app: Sphinx, document: nodes.document) -> None:
             if UNIT.search(text):
                 text.parent.replace(text, nodes.Text(UNIT.sub("\u00a0", text)))
     for text in list(document.findall(nodes.Text)):
-        if text == " -- ":
-            text.parent.replace(text, nodes.Text(" – "))
+        if text.startswith(" -- "):
+            text.parent.replace(text, nodes.Text(text.replace(" -- ", " – ", 1)))
         elif text == "\n":
             around = text.parent.children
             here = next(place for place, node in enumerate(around) if node is text)
@@ -82,6 +83,13 @@ def set_well(app: Sphinx, document: nodes.document) -> None:
             if before[-1:] >= "\u3000" and after[:1] >= "\u3000":
                 del text.parent[here]
 
+
+def returned(self: GoogleDocstring, preprocess_types: bool = False) -> list[tuple[str, str, list[str]]]:
+    """What a function returns is prose; what stands before its first colon is no type."""
+    return [("", "", self._dedent(self._consume_to_next_section()))]
+
+
+GoogleDocstring._consume_returns_section = returned  # type: ignore[method-assign]
 
 THEME_IN_CHINESE = {"Next": "下一页", "Previous": "上一页", "Home": "首页", "On this page": "本页内容"}
 THEME_IN_CHINESE |= {"Back to top": "回到顶部", "Made with ": "主题："}

@@ -25,6 +25,8 @@ def test_the_site_builds_without_a_warning_and_asks_nothing_of_the_network(langu
             r"<(?:script|img|link|iframe)\b[^>]*https?://|url\([\"']?https?:|@import", file.read_text()
         )
         assert fetched == [], file
+    prose = re.sub(r"<(code|pre)\b.*?</\1>", "", (site / "api.html").read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert " -- " not in prose  # where a sentence's colon was taken for that of a type
     index = (site / "searchindex.js").read_text(encoding="utf-8")
     terms = json.loads(index.removeprefix("Search.setIndex(").removesuffix(")"))["terms"]
     assert {"zh": "隐藏", "en": "hidden"}[language] in terms
