@@ -30,13 +30,23 @@ struct GruCell {
     X input_n, r, z, recurrent_n;
   };
 
-  // then(h_t, kept), where `sums` are a_r, a_z and u_n, `before` is h_{t-1}.
-  template <class T, class X, class Then>
-  [[gnu::always_inline]] static void step(const Gates<X>& sums, const Apart<X>& recurrent, const X& before,
+  // What of a gate alone is taken, in its place.
+  template <class Gate, class Sigma, class Tanh>
+  [[gnu::always_inline]] static void activate(Gates<Gate>& gates, const Sigma& sigma, const Tanh&) {
+    sigma(gates.r), sigma(gates.z);
+  }
+
+  // What the step's tanh is of, where `gates.n` is u_n.
+  template <class X>
+  [[gnu::always_inline]] static X combine(const Gates<X>& gates, const Apart<X>& recurrent, const X&) {
+    return multiply_add(gates.r, recurrent.n, gates.n);
+  }
+
+  // then(h_t, kept), where `before` is h_{t-1}.
+  template <class X, class Then>
+  [[gnu::always_inline]] static void step(const Gates<X>& gates, const Apart<X>& recurrent, const X& before, const X& n,
                                           const Then& then) {
-    const X r = sigma<T>(sums.r), z = sigma<T>(sums.z);
-    const X n = tanh<T>(multiply_add(r, recurrent.n, sums.n));
-    then(multiply_add(z, before - n, n), Kept<const X&>{r, z, n, recurrent.n});
+    then(multiply_add(gates.z, before - n, n), Kept<const X&>{gates.r, gates.z, n, recurrent.n});
   }
 
   // then(deltas, carried), where `carried` is what of dL/dh came past W_hh, z_{t+1} dL/dh_{t+1}.

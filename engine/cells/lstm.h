@@ -24,12 +24,23 @@ struct LstmCell {
     X i, f, g, o;
   };
 
-  // then(h_t, kept), where `before` is c_{t-1}.
-  template <class T, class X, class Then>
-  [[gnu::always_inline]] static void step(const Gates<X>& sums, const Apart<X>&, const X& before, const Then& then) {
-    const X i = sigma<T>(sums.i), f = sigma<T>(sums.f), g = tanh<T>(sums.g), o = sigma<T>(sums.o);
-    const X cell = multiply_add(f, before, i * g);
-    then(o * tanh<T>(cell), Kept<const X&>{i, f, g, o, cell});
+  // What of a gate alone is taken, in its place.
+  template <class Gate, class Sigma, class Tanh>
+  [[gnu::always_inline]] static void activate(Gates<Gate>& gates, const Sigma& sigma, const Tanh& tanh) {
+    sigma(gates.i), sigma(gates.f), tanh(gates.g), sigma(gates.o);
+  }
+
+  // What the step's tanh is of: c_t, where `before` is c_{t-1}.
+  template <class X>
+  [[gnu::always_inline]] static X combine(const Gates<X>& gates, const Apart<X>&, const X& before) {
+    return multiply_add(gates.f, before, gates.i * gates.g);
+  }
+
+  // then(h_t, kept), where the second state is c_t by now.
+  template <class X, class Then>
+  [[gnu::always_inline]] static void step(const Gates<X>& gates, const Apart<X>&, const X& cell, const X& squashed,
+                                          const Then& then) {
+    then(gates.o * squashed, Kept<const X&>{gates.i, gates.f, gates.g, gates.o, cell});
   }
 
   // then(deltas, carried), where `carried` is what of dL/dc came from the step after, f_{t+1} dL/dc_{t+1}.

@@ -91,15 +91,19 @@ struct OwnCell {
     if constexpr (C::kThroughOutput) {
       to.new_state[0] = C::template activate<float>(from.sum[0]);
     } else {
-      const auto added = fields_of<typename C::template Gates<Lane>, kGates>([&](int gate) { return from.sum[gate]; });
+      auto gates = fields_of<typename C::template Gates<Lane>, kGates>([&](int gate) { return from.sum[gate]; });
       const auto apart =
           fields_of<typename C::template Apart<Lane>, kApart>([&](int gate) { return from.from_hidden[gate]; });
-      C::template step<float>(added, apart, from.state[kStates - 1], [&](const Lane& hidden, const auto& kept) {
-        to.new_state[0] = hidden;
-        for_each_field<kKept>(kept, [&](int field, const Lane& value) {
-          (field < kOwnKept ? to.kept[field] : to.new_state[field - kOwnKept + 1]) = value;
-        });
-      });
+      const Lane& before = from.state[kStates - 1];
+      C::activate(gates, [](Lane& gate) { gate = sigma<float>(gate); }, [](Lane& gate) { gate = tanh<float>(gate); });
+      const Lane combined = C::combine(gates, apart, before);
+      C::step(gates, apart, kStates == 2 ? combined : before, tanh<float>(combined),
+              [&](const Lane& hidden, const auto& kept) {
+                to.new_state[0] = hidden;
+                for_each_field<kKept>(kept, [&](int field, const Lane& value) {
+                  (field < kOwnKept ? to.kept[field] : to.new_state[field - kOwnKept + 1]) = value;
+                });
+              });
     }
   }
 

@@ -173,16 +173,10 @@ class ForwardPass {
     if constexpr (Cell::kSideBySide) {
       multiply_gates<T, Cell::kGates, kBlock>(
           from, call_.input.feature_stride, rows, input_weights_.slice(units.begin, units.end),
-          [&](const GateSums<T, Cell::kGates>& tile) {
-            for (std::int64_t row = 0; row < tile.rows; ++row) {
-              for (int gate = 0; gate < Cell::kGates; ++gate) {
-                const std::int64_t at = gate * hidden_size_ + units.begin + tile.first_unit;
-                for (std::int64_t unit = 0; unit < tile.units; unit += kLanes<T>) {
-                  const int lanes = static_cast<int>(smaller(kLanes<T>, tile.units - unit));
-                  store(to[tile.first_row + row] + at + unit, lanes,
-                        load(tile.at(gate, row) + unit) + load(weights_.bias + at + unit));
-                }
-              }
+          [&](const GateSums<T, Cell::kGates>* tiles, std::ptrdiff_t count) {
+            for (std::ptrdiff_t i = 0; i < count; ++i) {
+              tiles[i].units == kPanel<T> ? add_bias<true>(tiles[i], to, units.begin)
+                                          : add_bias<false>(tiles[i], to, units.begin);
             }
           });
       return iteration;
@@ -194,6 +188,24 @@ class ForwardPass {
                           store(to[row] + unit, lanes, sums + load(weights_.bias + unit));
                         }));
     return iteration;
+  }
+
+  // Stores a tile of W_ih x with the bias where its rows lie, from unit `begin` on.
+  template <bool kIsWhole, class Tile>
+  [[gnu::always_inline]] void add_bias(const Tile& tile, T* const* to, std::int64_t begin) const {
+    const std::int64_t size = hidden_size_, units = kIsWhole ? kPanel<T> : tile.units;
+    const T* const bias = weights_.bias + begin + tile.first_unit;
+    for (std::int64_t row = 0; row < tile.rows; ++row) {
+      T* const sums = to[tile.first_row + row] + begin + tile.first_unit;
+#pragma GCC unroll 8
+      for (int gate = 0; gate < Cell::kGates; ++gate) {
+#pragma GCC unroll 2
+        for (std::int64_t unit = 0; unit < units; unit += kLanes<T>) {
+          const int lanes = kIsWhole ? kLanes<T> : static_cast<int>(smaller(kLanes<T>, units - unit));
+          store(sums + gate * size + unit, lanes, load(tile.at(gate, row) + unit) + load(bias + gate * size + unit));
+        }
+      }
+    }
   }
 
   // h_t = cell(sums + W_hh h_{t-1}), and h_n of the rows whose last step this is.
@@ -233,14 +245,12 @@ class ForwardPass {
     } else {
       const GatedStep<Cell, T> gated_step{hidden_size_, weights_.recurrent_bias, call_.kept != nullptr};
       multiply_gates<T, Cell::kGates, kBlock>(
-          from, 1, end - first, weights, [&](const GateSums<T, Cell::kGates>& tile) {
-            typename GatedStep<Cell, T>::Row rows[kTileRows];
-            for (std::int64_t row = 0; row < tile.rows; ++row) {
-              const std::int64_t index = tile.first_row + row, at = first + index;
+          from, 1, end - first, weights, [&](const GateSums<T, Cell::kGates>* tiles, std::ptrdiff_t count) {
+            gated_step.take(tiles, count, units.begin, [&](std::int64_t index) {
+              const std::int64_t at = first + index;
               T* const cells = Cell::kStates == 2 ? cells_ + at * hidden_size_ : nullptr;
-              rows[row] = {sums_at(step, at, sums, first), from[index], cells, to[index]};
-            }
-            gated_step.take(tile, units.begin, rows);
+              return typename GatedStep<Cell, T>::Row{sums_at(step, at, sums, first), from[index], cells, to[index]};
+            });
           });
     }
     copy_final(call_.final_state, iteration, first, end, units, [&](std::int64_t row) { return to[row - first]; });

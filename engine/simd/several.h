@@ -12,14 +12,6 @@ namespace {
 // As many as leave the registers of the instruction set room for what a chain holds.
 inline constexpr int kSideBySide = ELMAN_VECTOR_BYTES == 64 ? 4 : 2;
 
-// Has g++ order the operations of a function anew, so that more of them wait in registers: what it leaves as it was
-// written stores and loads much of 4 chains on 16 registers. (The micro-kernel takes twice its time that way.)
-#if defined(__GNUC__) && !defined(__clang__)
-#define ELMAN_REORDERED gnu::optimize("schedule-insns", "sched-pressure")
-#else
-#define ELMAN_REORDERED
-#endif
-
 template <class V, int kCount>
 struct Several {
   V each[kCount];

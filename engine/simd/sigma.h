@@ -44,6 +44,17 @@ struct SigmaBits {
   static V choose(V x, V below_half, V above_half) noexcept { return x < 0 ? below_half : above_half; }
 };
 
+// Of what `decay` hands on; scale(y) takes y by what of 2^-n is not in `half`.
+template <class T, class X, class Scale>
+[[gnu::always_inline]] inline X sigma_from(const X& x, const X& half, const X& first, const X& inverse,
+                                           const X& of_tanh, const Scale& scale) {
+  const X first_rest = (broadcast(T(0.5)) - first) + half;
+  const X correction = multiply_add(-inverse, first_rest, of_tanh);
+  const X quotient = inverse * half;
+  return on_each(SigmaBits<T>::choose, x, scale(multiply_add(quotient, correction, quotient)),
+                 one_minus<T>(scale(quotient), correction));
+}
+
 // X is several vectors, half_magnitude |x| / 2. Where any x is far from 0, 2^-n is of two factors, the second of which
 // is 1 for all else.
 template <bool kFar, class T, class X>
@@ -52,21 +63,17 @@ template <bool kFar, class T, class X>
     if constexpr (kFar) return on_each(SigmaBits<T>::first_halvings, shifted);
     return shifted;
   };
-  return decay<T>(half_magnitude, limit,
-                  [&](const X& shifted, const X& half, const X& first, const X& inverse, const X& of_tanh)
-                      __attribute__((always_inline)) {
-                        const X first_rest = (broadcast(T(0.5)) - first) + half;
-                        const X correction = multiply_add(-inverse, first_rest, of_tanh);
-                        X below_half = multiply_add(inverse, correction, inverse) * half, quotient = inverse * half;
-                        if constexpr (kFar) {
-                          const X rest_of_halvings = shifted - limit(shifted);
-                          const X rest =
-                              on_each(TanhBits<T>::scale, rest_of_halvings + broadcast(TanhConstants<T>::kRound));
-                          below_half = below_half * rest;
-                          quotient = quotient * rest;
-                        }
-                        return on_each(SigmaBits<T>::choose, x, below_half, one_minus<T>(quotient, correction));
-                      });
+  return decay<T>(
+      half_magnitude, limit,
+      [&](const X& shifted, const X& half, const X& first, const X& inverse, const X& of_tanh)
+          __attribute__((always_inline)) {
+            return sigma_from<T>(x, half, first, inverse, of_tanh, [&](const X& scaled) __attribute__((always_inline)) {
+              if constexpr (!kFar) return scaled;
+              const X rest_of_halvings = shifted - limit(shifted);
+              const X rest = on_each(TanhBits<T>::scale, rest_of_halvings + broadcast(TanhConstants<T>::kRound));
+              return scaled * rest;
+            });
+          });
 }
 
 // One at a time: what is handed on by its address does not stay in registers.

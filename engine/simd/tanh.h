@@ -122,38 +122,61 @@ struct TanhBits {
   static Bits sign() noexcept { return bits_of<T>(broadcast(T(-0.0))); }
 };
 
-// then(shifted, half, first, inverse, correction) of magnitudes m that are not negative: e^{-2m} / (1 + e^{-2m}) is
-// quotient (1 + correction), the quotient half times inverse; `half` is 2^-n / 2 and `first` 1/2 + half rounded, whose
-// error is in none of the others: tanh does not see it. X is several vectors; `limit` sees to it that 2^-n is a number
-// of the format. Handed on as an aggregate, these keep g++ from holding them in registers.
-template <class T, class X, class Limit, class Then>
-[[gnu::always_inline]] inline X decay(const X& magnitude, const Limit& limit, const Then& then) {
-  using C = TanhConstants<T>;
+// What tanh and sigma are made of, in three parts, each of which hands its results to `then`. X is several vectors.
+// Handed on as an aggregate, results keep g++ from holding them in registers.
 
-  // m = n ln(2)/2 + h + h_rest, |h| <= ln(2)/4, so that 2m = n ln 2 + 2h
+// Of magnitudes m that are not negative then(shifted, h, h_rest), m = n ln(2)/2 + h + h_rest, |h| <= ln(2)/4, so that
+// 2m = n ln 2 + 2h; `shifted` is n + kRound.
+template <class T, class X, class Then>
+[[gnu::always_inline]] inline decltype(auto) reduce(const X& magnitude, const Then& then) {
+  using C = TanhConstants<T>;
   const X shifted = multiply_add(magnitude, broadcast(T(2.8853900817779268)), broadcast(C::kRound));
   const X minus_n = broadcast(C::kRound) - shifted;
   const X h_high = multiply_add(minus_n, broadcast(C::kHalfLogarithm), magnitude);  // exact
   const X h = multiply_add(minus_n, broadcast(C::kHalfLogarithmRest), h_high);
   const X h_rest = multiply_add(minus_n, broadcast(C::kHalfLogarithmRest), h_high - h);
+  return then(shifted, h, h_rest);
+}
 
+// then(first, below, below_rest), below + below_rest = (2^-n + e^{2h}) / 2, where `half` is 2^-n / 2 and `first`
+// 1/2 + half rounded, whose error is in none of the others: tanh does not see it.
+template <class T, class X, class Then>
+[[gnu::always_inline]] inline decltype(auto) denominator(const X& half, const X& h, const X& h_rest, const Then& then) {
   // (e^{2h} - 1) / 2 = h + square + rest
   const X square = h * h;
   const X rest = multiply_add(square * h, series<T>(h, square), on_each(product_error<T>, h, h, square)) + h_rest;
 
-  // below = (2^-n + e^{2h}) / 2, largest terms first
-  const X half = on_each(TanhBits<T>::half_scale, limit(shifted));
+  // largest terms first
   const X first = half + broadcast(T(0.5));
   const X linear = first + h;
   const X quadratic = linear + square;
   const X below = quadratic + rest;
   const X below_rest =
       sum_error(first, h, linear) + sum_error(linear, square, quadratic) + sum_error(quadratic, rest, below);
+  return then(first, below, below_rest);
+}
 
-  // 2^-n / below: with the rounded quotient, and what that left over
+// then(inverse, correction): e^{-2m} / (1 + e^{-2m}) is quotient (1 + correction), the quotient half times inverse.
+template <class T, class X, class Then>
+[[gnu::always_inline]] inline decltype(auto) invert(const X& below, const X& below_rest, const Then& then) {
+  // with the rounded quotient, and what that left over
   const X inverse = broadcast(T(1)) / below;
-  return then(shifted, half, first, inverse,
-              multiply_add(-inverse, below_rest, on_each(remainder<T>, broadcast(T(1)), inverse, below)));
+  return then(inverse, multiply_add(-inverse, below_rest, on_each(remainder<T>, broadcast(T(1)), inverse, below)));
+}
+
+// All three: then(shifted, half, first, inverse, correction). `limit` sees to it that 2^-n is a number of the format.
+template <class T, class X, class Limit, class Then>
+[[gnu::always_inline]] inline X decay(const X& magnitude, const Limit& limit, const Then& then) {
+  return reduce<T>(magnitude, [&](const X& shifted, const X& h, const X& h_rest) __attribute__((always_inline)) {
+    const X half = on_each(TanhBits<T>::half_scale, limit(shifted));
+    return denominator<T>(half, h, h_rest,
+                          [&](const X& first, const X& below, const X& below_rest) __attribute__((always_inline)) {
+                            return invert<T>(below, below_rest,
+                                             [&](const X& inverse, const X& correction) __attribute__((always_inline)) {
+                                               return then(shifted, half, first, inverse, correction);
+                                             });
+                          });
+  });
 }
 
 // 1 - quotient (1 + correction)
@@ -164,15 +187,20 @@ template <class T, class X>
   return difference + multiply_add(-quotient, correction, difference_error);
 }
 
+template <class T, class X>
+[[gnu::always_inline]] inline X tanh_of(const X& x, const X& magnitude, const X& half, const X& inverse,
+                                        const X& correction) {
+  return on_each(TanhBits<T>::result, x, magnitude, one_minus<T>((half + half) * inverse, correction));
+}
+
 // X is several vectors.
 template <class T, class X>
 [[gnu::always_inline]] inline X tanh(const X& x) {
   const X magnitude = on_each(TanhBits<T>::magnitude, x);
   return decay<T>(
       magnitude, [](const X& shifted) __attribute__((always_inline)) -> const X& { return shifted; },
-      [&](const X&, const X& half, const X&, const X& inverse, const X& correction) __attribute__((always_inline)) {
-        return on_each(TanhBits<T>::result, x, magnitude, one_minus<T>((half + half) * inverse, correction));
-      });
+      [&](const X&, const X& half, const X&, const X& inverse, const X& correction)
+          __attribute__((always_inline)) { return tanh_of<T>(x, magnitude, half, inverse, correction); });
 }
 
 }  // namespace

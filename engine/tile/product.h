@@ -221,8 +221,8 @@ void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, con
   }
 }
 
-// The same with a panel of each gate side by side: calls finish(GateSums) for tiles of rows and up to kPanel units, the
-// sums of all their gates complete.
+// The same with a panel of each gate side by side: calls finish(tiles, how many) with GateSums of rows and up to kPanel
+// units, the sums of all their gates complete: with all tiles of some units, of few rows with those of several panels.
 template <class T, int kGates, int kBlockLength, class Finish>
 void multiply_gates(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, const Packed<T>& b,
                     const Finish& finish) {
@@ -234,6 +234,10 @@ void multiply_gates(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t row
   const int at_once = rows == 1 ? kGates : rows <= 3 ? 2 : 1;
   const std::ptrdiff_t depth_at_once = rows <= kTileRows ? b.depth : kDepthAtOnce<T>;
   const Tiles tiles(rows);
+  const std::ptrdiff_t tiles_together = tiles.count > 1 ? 1 : kTilesAtOnce / rows;
+  const GatePlaces<T, kGates> places(at_once);
+  GateSums<T, kGates> done[kTilesAtOnce];
+  std::ptrdiff_t count_done = 0;
 
   for (std::ptrdiff_t begin = 0; begin < tiles.count; begin += kTilesAtOnce) {
     const std::ptrdiff_t end = tiles.count - begin < kTilesAtOnce ? tiles.count : begin + kTilesAtOnce;
@@ -246,7 +250,7 @@ void multiply_gates(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t row
           const std::ptrdiff_t depth = b.depth - k < depth_at_once ? b.depth - k : depth_at_once;
           for (std::ptrdiff_t tile = begin; tile < end; ++tile) {
             const std::ptrdiff_t row = tiles.first_row(tile);
-            T* of_tile = sums + ((tile - begin) * kGates + gate / at_once) * kTileSize;
+            T* of_tile = sums + ((count_done + tile - begin) * kGates + gate / at_once) * kTileSize;
             multiply_rows<T, kBlockLength>(static_cast<int>(tiles.first_row(tile + 1) - row), count, a + row,
                                            k * a_step, a_step, panel + k * kWidth, b.depth * kWidth, depth, k > 0,
                                            of_tile);
@@ -257,9 +261,11 @@ void multiply_gates(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t row
       const std::ptrdiff_t units = b.columns - first < kWidth ? b.columns - first : kWidth;
       for (std::ptrdiff_t tile = begin; tile < end; ++tile) {
         const std::ptrdiff_t row = tiles.first_row(tile);
-        finish(GateSums<T, kGates>{row, tiles.first_row(tile + 1) - row, first, units,
-                                   sums + (tile - begin) * kGates * kTileSize, at_once});
+        done[count_done] = {row,   tiles.first_row(tile + 1) - row,        first,
+                            units, sums + count_done * kGates * kTileSize, &places};
+        ++count_done;
       }
+      if (count_done >= tiles_together || first + kWidth >= b.columns) finish(done, count_done), count_done = 0;
     }
   }
 }

@@ -63,17 +63,31 @@ struct TileSums {
   }
 };
 
+// Where a gate's sums begin among those of a tile of which so many gates are taken side by side, and how far apart its
+// rows are.
+template <class T, int kGates>
+struct GatePlaces {
+  std::ptrdiff_t first[kGates], distance[kGates];
+
+  explicit GatePlaces(int at_once) {
+    for (int gate = 0; gate < kGates; ++gate) {
+      const int part = gate / at_once, left = kGates - part * at_once;
+      first[gate] = part * kTileVectors * kLanes<T> + gate % at_once * kPanel<T>;
+      distance[gate] = (left < at_once ? left : at_once) * kPanel<T>;
+    }
+  }
+};
+
 // Some rows and units of a product, every gate of them, as `multiply_gates` hands them on.
 template <class T, int kGates>
 struct GateSums {
   std::ptrdiff_t first_row, rows, first_unit, units;
   const T* sums;
-  int at_once;  // gates that were taken side by side
+  const GatePlaces<T, kGates>* places;
 
   // A gate's sums in a row, counted from the first.
   const T* at(int gate, std::ptrdiff_t row) const noexcept {
-    const int part = gate / at_once, left = kGates - part * at_once, count = left < at_once ? left : at_once;
-    return sums + part * kTileVectors * kLanes<T> + (row * count + gate % at_once) * kPanel<T>;
+    return sums + places->first[gate] + row * places->distance[gate];
   }
 };
 

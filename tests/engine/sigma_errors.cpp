@@ -1,4 +1,5 @@
-// Prints the largest error of sigma over all floats, in units in the last place of the exact result, and where it is.
+// Prints the largest error of sigma over all floats, in units in the last place of the exact result, where it is, how
+// many NaN became numbers, and how many results are others in passes.
 //
 // The exact result comes from double precision: e^-|x| is off by less than 2^-52 of itself, the sum and the quotient by
 // 2^-53 each, together less than 2^-51, which is 2^-27 of a unit of float32 at most.
@@ -7,7 +8,7 @@
 #include <cstdint>
 #include <cstdio>
 
-#include "simd/sigma.h"
+#include "simd/passes.h"
 
 namespace {
 
@@ -26,11 +27,22 @@ double unit(double value) {
   return std::bit_cast<double>(static_cast<std::uint64_t>((exponent < smallest ? smallest : exponent) - 23) << 52);
 }
 
-void sigma(const float* x, float* y) { elman::store_several<float>(y, elman::sigma<float>(elman::load_several<2>(x))); }
+// Also counts what passes over the vectors make otherwise.
+void sigma(const float* x, float* y, std::uint32_t& others) {
+  elman::store_several<float>(y, elman::sigma<float>(elman::load_several<2>(x)));
+  alignas(64) float in_passes[kCount];
+  for (int i = 0; i < kCount; ++i) in_passes[i] = x[i];
+  elman::Passes<float, kCount>().sigma(in_passes, kCount);
+  for (int i = 0; i < kCount; ++i) {
+    const bool are_numbers = y[i] == y[i] || in_passes[i] == in_passes[i];
+    others += are_numbers && std::bit_cast<std::uint32_t>(y[i]) != std::bit_cast<std::uint32_t>(in_passes[i]) ? 1 : 0;
+  }
+}
 
 }  // namespace
 
 int main() {
+  std::uint32_t others = 0;
   double worst = 0;
   float at = 0, x[kCount], y[kCount];
   for (std::uint32_t first = 0; first <= kInfinity; first += kCount) {
@@ -38,7 +50,7 @@ int main() {
       for (std::uint32_t i = 0; i < kCount; ++i) {  // what is past infinity is taken for infinity
         x[i] = std::bit_cast<float>((first + i < kInfinity ? first + i : kInfinity) | sign);
       }
-      sigma(x, y);
+      sigma(x, y, others);
       for (int i = 0; i < kCount; ++i) {
         const double expected = exact(x[i]), error = std::fabs(y[i] - expected) / unit(expected);
         if (!(error <= worst)) worst = error, at = x[i];
@@ -51,9 +63,9 @@ int main() {
       for (std::uint32_t i = 0; i < kCount; ++i) {
         x[i] = std::bit_cast<float>((first + i < kMinus ? first + i : kMinus - 1) | sign);
       }
-      sigma(x, y);
+      sigma(x, y, others);
       for (const float each : y) numbers += each == each ? 1 : 0;
     }
   }
-  std::printf("%.6f %a %u\n", worst, static_cast<double>(at), numbers);
+  std::printf("%.6f %a %u %u\n", worst, static_cast<double>(at), numbers, others);
 }
