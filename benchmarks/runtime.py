@@ -34,9 +34,9 @@ def main() -> None:
     beyond, before = (package - numpy) * 1e3, numpy * 1e3
     print(f"import elman and elman.runtime: {beyond:.0f} ms beyond NumPy's {before:.0f} ms (with Python itself)")
     print(f"elman predict of one line: {predict:.2f} s from start to end")
-    parts = [Path(elman.__file__).parent, Path(_engine.__file__)]
-    files = [part for part in parts if part.is_file()] + [path for path in parts[0].rglob("*") if path.is_file()]
-    size = sum(path.stat().st_size for path in {*files} if path.suffix != ".pyc")
+    folders = {Path(elman.__file__).parent, Path(_engine.__file__).parent}  # two of an editable installation
+    files = {path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    size = sum(path.stat().st_size for path in files)
     print(f"package: {size / 1e6:.2f} MB")
 
 
