@@ -25,7 +25,7 @@ elman::Rows<const T> rows(const TensorView* numbers, std::int64_t count, std::in
   if (!numbers) return {};
   require(numbers->dimensions() > 0 && numbers->size(-1) == width && numbers->rows() == count,
           "expected rows of another shape");
-  return {numbers->data<const T>(), 0, numbers->row_stride().value(), numbers->stride(-1)};
+  return {numbers->data<const T>(), 0, numbers->row_stride(), numbers->stride(-1)};
 }
 
 using Shape = std::vector<std::int64_t>;

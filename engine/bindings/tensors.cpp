@@ -72,14 +72,20 @@ std::int64_t TensorView::rows() const {
   return static_cast<std::int64_t>(count);
 }
 
-std::optional<std::ptrdiff_t> TensorView::row_stride() const {
-  std::uint64_t apart = 0, count = 1;
-  for (int i = dimensions() - 1; i-- > 0; count *= static_cast<std::uint64_t>(size(i))) {
-    if (size(i) == 1) continue;
-    if (count == 1) apart = static_cast<std::uint64_t>(stride(i));
-    if (static_cast<std::uint64_t>(stride(i)) != apart * count) return std::nullopt;
+std::ptrdiff_t TensorView::row_stride() const {
+  for (int i = dimensions() - 1; i-- > 0;) {
+    if (size(i) != 1) return stride(i);
   }
-  return static_cast<std::ptrdiff_t>(apart);
+  return 0;
+}
+
+bool TensorView::has_even_rows() const {
+  const auto apart = static_cast<std::uint64_t>(row_stride());
+  std::uint64_t count = 1;
+  for (int i = dimensions() - 1; i-- > 0; count *= static_cast<std::uint64_t>(size(i))) {
+    if (size(i) != 1 && static_cast<std::uint64_t>(stride(i)) != apart * count) return false;
+  }
+  return true;
 }
 
 bool is_plain(nb::handle tensor, TensorView& view) {

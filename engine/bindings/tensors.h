@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-#include <optional>
 #include <type_traits>
 
 #include "bindings/sizes.h"
@@ -55,9 +54,10 @@ class TensorView {
   bool has_shape(std::initializer_list<std::int64_t> shape) const;
   bool is_contiguous() const;
   bool is_empty() const;
-  // How many rows lie along the last dimension, and how far apart; no distance where that differs among them.
+  // How many rows lie along the last dimension, and how far apart where that is the same for all.
   std::int64_t rows() const;
-  std::optional<std::ptrdiff_t> row_stride() const;
+  std::ptrdiff_t row_stride() const;
+  bool has_even_rows() const;
 
   template <class T>
   bool holds() const {
@@ -131,7 +131,7 @@ class Result {
 enum class Layout : std::uint8_t { any, even_rows, contiguous };
 
 inline bool has_layout(const TensorView& view, Layout layout) {
-  return layout == Layout::any || (layout == Layout::contiguous ? view.is_contiguous() : view.row_stride().has_value());
+  return layout == Layout::any || (layout == Layout::contiguous ? view.is_contiguous() : view.has_even_rows());
 }
 
 // What a call of the engine reads of tensors. Python runs while this is made: in other threads, which may give a tensor
