@@ -145,7 +145,7 @@ void run_backward(const Backward<T>& call) {
   if (sizes_of(call).kept > 0 && !call.kept) {
     throw std::invalid_argument("kept: expected what the forward pass wrote there, got null");
   }
-  const WorkspaceUse of_call(Slot::call), of_tasks(Slot::task);
+  const WorkspaceUse of_weights(Slot::weights), of_call(Slot::call), of_tasks(Slot::task);
   const auto backward = of<T>(*level().functions).backward;
   if (!call.program) return backward(call, nullptr);
   const Wanted asked = wanted(call);

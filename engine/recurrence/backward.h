@@ -23,7 +23,6 @@ class BackwardPass {
         hidden_size_(call.weights.hidden_size),
         schedule_(call.sequence, nullptr),
         d_output_(call.d_output) {
-    const Weights<T>& weights = call.weights;
     const std::int64_t batch = call.sequence.batch;
     std::int64_t total = call.sequence.steps * batch;
     const std::int64_t window = batch > kGroupRows ? batch : kGroupRows;
@@ -31,10 +30,6 @@ class BackwardPass {
 
     Layout layout;
     const auto offsets = layout.reserve<std::int64_t>(call.sequence.batch_sizes ? call.sequence.steps : 0);
-    const std::int64_t inputs = call.d_input.data ? weights.input_size : 0, rows = cell_.gates() * hidden_size_;
-    const auto input = layout.reserve<T>(Packed<T>::size(rows, inputs));
-    const std::int64_t depth = weights.recurrent ? rows : 0;
-    const auto recurrent = layout.reserve<T>(Packed<T>::size(depth, hidden_size_));
     const auto zeros = layout.reserve<T>(hidden_size_);
     // behind the deltas of gates lie those of a program's inputs by unit
     const std::int64_t deltas = (cell_.deltas() + cell_.unit_inputs()) * hidden_size_;
@@ -47,12 +42,7 @@ class BackwardPass {
     layout.take(Slot::call);
 
     schedule_ = Schedule(call.sequence, fill_offsets(call.sequence, layout[offsets]));
-    const Timed timed(Phase::packing);
-    input_weights_ = {layout[input], rows, inputs};
-    recurrent_weights_ = {layout[recurrent], depth, hidden_size_};
-    const std::int64_t first_row = cell_.apart() ? rows - cell_.apart() * hidden_size_ : 0;
-    pack_both<T>({weights.input, weights.input_size, 1, rows, inputs, layout[input], 1, first_row},
-                 {weights.recurrent, hidden_size_, 1, depth, hidden_size_, layout[recurrent]}, call.threads);
+    pack_weights();
     zeros_ = layout[zeros];
     for (std::int64_t i = 0; i < hidden_size_; ++i) layout[zeros][i] = 0;
     chunk_ = DeltaChunk<T>(layout, chunk, capacity, deltas);
@@ -100,6 +90,23 @@ class BackwardPass {
   }
 
  private:
+  // To where the forward pass had its own: of large weights the caches hold one copy.
+  void pack_weights() {
+    const Timed timed(Phase::packing);
+    const Weights<T>& weights = call_.weights;
+    const std::int64_t inputs = call_.d_input.data ? weights.input_size : 0, rows = cell_.gates() * hidden_size_;
+    const std::int64_t depth = weights.recurrent ? rows : 0;
+    Layout layout;
+    const auto input = layout.reserve<T>(Packed<T>::size(rows, inputs));
+    const auto recurrent = layout.reserve<T>(Packed<T>::size(depth, hidden_size_));
+    layout.take(Slot::weights);
+    input_weights_ = {layout[input], rows, inputs};
+    recurrent_weights_ = {layout[recurrent], depth, hidden_size_};
+    const std::int64_t first_row = cell_.apart() ? rows - cell_.apart() * hidden_size_ : 0;
+    pack_both<T>({weights.input, weights.input_size, 1, rows, inputs, layout[input], 1, first_row},
+                 {weights.recurrent, hidden_size_, 1, depth, hidden_size_, layout[recurrent]}, call_.threads);
+  }
+
   // Rows first to last - 1 through the iterations begin to end - 1, the last of them first.
   void run_group(std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last) {
     const Timed timed(Phase::recurrent_steps);
@@ -189,7 +196,13 @@ class BackwardPass {
     if (cell_.fed_back() > 0) {
       multiply<T, kBlock>(later, 1, continuing - first, weights, vector_by_vector(adds_to_cells(first)), iteration);
     } else {
-      multiply<T, kBlock>(later, 1, continuing - first, weights, vector_by_vector(finish), iteration);
+      const auto ask = [&](std::ptrdiff_t row, std::ptrdiff_t column) __attribute__((always_inline)) {
+        ask_for_row(given[row] + (units.begin + column) * d_output_.feature_stride);
+        if constexpr (Cell::kThroughOutput) {
+          if constexpr (Cell::kReadsHidden) ask_for_row(hidden[row] + units.begin + column);
+        }
+      };
+      multiply<T, kBlock>(later, 1, continuing - first, weights, vector_by_vector(finish, ask), iteration);
     }
     for (std::int64_t row = cell_.fed_back() > 0 ? first : larger(first, continuing); row < end; ++row) {
       const bool is_last = row >= continuing && call_.d_final_state;

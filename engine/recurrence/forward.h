@@ -182,11 +182,15 @@ class ForwardPass {
       return iteration;
     }
     if constexpr (Cell::kIsProgram) units.end = cell_.gates() * hidden_size_;
-    multiply<T, kBlock>(from, call_.input.feature_stride, rows, input_weights_.slice(units.begin, units.end),
-                        vector_by_vector([&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
-                          const std::ptrdiff_t unit = units.begin + column;
-                          store(to[row] + unit, lanes, sums + load(weights_.bias + unit));
-                        }));
+    const auto add_bias = [&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
+      const std::ptrdiff_t unit = units.begin + column;
+      store(to[row] + unit, lanes, sums + load(weights_.bias + unit));
+    };
+    multiply<T, kBlock>(
+        from, call_.input.feature_stride, rows, input_weights_.slice(units.begin, units.end),
+        vector_by_vector(add_bias, [&](std::ptrdiff_t row, std::ptrdiff_t column) __attribute__((always_inline)) {
+          ask_for_row(to[row] + units.begin + column);
+        }));
     return iteration;
   }
 

@@ -96,11 +96,16 @@ class WeightGradients {
   void differentiate_inputs(const Packed<T>& weights, const InputBlock& block) const {
     const T* from[tuning::kRowsOfInputGradient];
     for (std::int64_t row = 0; row < block.rows; ++row) from[row] = chunk_.delta(block.first_row + row);
+    const auto at = [&](std::ptrdiff_t row, std::ptrdiff_t column) {
+      return chunk_.d_inputs[block.first_row + row] + block.first_column + column;
+    };
+    const auto put = [&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
+      T* const to = at(row, column);
+      store(to, lanes, call_.add_to_d_input ? load(to, 1, lanes) + sums : sums);
+    };
     multiply<T, kBlock>(from, 1, block.rows, weights.slice(block.first_column, block.last_column),
-                        vector_by_vector([&](std::ptrdiff_t row, std::ptrdiff_t at, int lanes, Vector<T> sums) {
-                          T* to = chunk_.d_inputs[block.first_row + row] + block.first_column + at;
-                          store(to, lanes, call_.add_to_d_input ? load(to, 1, lanes) + sums : sums);
-                        }));
+                        vector_by_vector(put, [&](std::ptrdiff_t row, std::ptrdiff_t column)
+                                                  __attribute__((always_inline)) { ask_for_row(at(row, column)); }));
   }
 
   void pack_tile(std::int64_t tile, std::int64_t group, std::int64_t depth) const {
@@ -162,12 +167,15 @@ class WeightGradients {
     const Units parts[] = {{begin, cut}, {cut, end}};  // either is of rows that lie behind one another
     for (const Units& part : parts) {
       T* const to_part = gradient + gradient_row(part.begin) * columns + first;
+      const auto at = [&](std::ptrdiff_t unit, std::ptrdiff_t column) { return to_part + unit * columns + column; };
+      const auto add = [&](std::ptrdiff_t unit, std::ptrdiff_t column, int lanes, Vector<T> sums) {
+        T* const to = at(unit, column);
+        store(to, lanes, (is_first_ ? Vector<T>{} : load(to, 1, lanes)) + sums);
+      };
       multiply<T, kChain>(tiles_.units() + part.begin, kTileRows, part.end - part.begin,
                           Packed<T>{packed, depth, width},
-                          vector_by_vector([&](std::ptrdiff_t unit, std::ptrdiff_t column, int lanes, Vector<T> sums) {
-                            T* to = to_part + unit * columns + column;
-                            store(to, lanes, (is_first_ ? Vector<T>{} : load(to, 1, lanes)) + sums);
-                          }));
+                          vector_by_vector(add, [&](std::ptrdiff_t unit, std::ptrdiff_t column)
+                                                    __attribute__((always_inline)) { ask_for_row(at(unit, column)); }));
     }
   }
 

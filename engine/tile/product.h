@@ -180,8 +180,9 @@ class Tiles {
   std::ptrdiff_t unit_, height_, higher_;
 };
 
-// Calls finish(TileSums) for the tiles of A B, where A's rows begin at a[row] and its columns are a_step apart. `walk`
-// counts the products with the same B, for the way that its panels are walked.
+// Calls finish(TileSums) for the tiles of A B, where A's rows begin at a[row] and its columns are a_step apart; where
+// finish has a begin(first row, rows, first column), that too, before a tile of one panel is multiplied (not by vectors
+// of 16 bytes, for size). `walk` counts the products with the same B, for the way that its panels are walked.
 template <class T, int kBlockLength, class Finish>
 void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, const Packed<T>& b, const Finish& finish,
               std::int64_t walk = 0) {
@@ -211,6 +212,9 @@ void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, con
           const std::ptrdiff_t row = tiles.first_row(tile);
           const int height = static_cast<int>(tiles.first_row(tile + 1) - row);
           T* of_tile = sums + (tile - begin) * kTileSize;
+          if constexpr (ELMAN_VECTOR_BYTES > 16 && requires { finish.begin(row, height, first); }) {
+            if (at_once == 1 && k == 0) finish.begin(row, height, first);
+          }
           multiply_rows<T, kBlockLength>(height, count, a + row, k * a_step, a_step, panel + k * kWidth,
                                          b.depth * kWidth, depth, k > 0, of_tile);
           if (k + depth == b.depth) finish(TileSums<T>{row, height, first, width, of_tile, count * kWidth});

@@ -91,7 +91,37 @@ struct GateSums {
   }
 };
 
-// What to do with each vector of a tile, for `multiply`.
+// Asks memory for the row of a tile's results that begins there; what lies on a line with the row's first elements came
+// with the panel before.
+template <class T>
+[[gnu::always_inline]] inline void ask_for_row(const T* row) {
+  constexpr int kLine = 64 / sizeof(T);
+  for (int last = kPanel<T> - 1; last >= 0; last -= kLine) __builtin_prefetch(row + last);
+}
+
+// What to do with each vector of a tile, for `multiply`; and with each of its rows when it begins, ask(row, column):
+// what that asks memory for comes while the tile is multiplied. (`ask` has to be always_inline: g++ takes a function
+// that does no more for one without effect, and drops it.)
+template <class F, class Ask>
+struct VectorByVector {
+  const F& f;
+  const Ask& ask;
+
+  template <class T>
+  [[gnu::always_inline]] void operator()(const TileSums<T>& tile) const {
+    tile.vector_by_vector(f);
+  }
+
+  [[gnu::always_inline]] void begin(std::ptrdiff_t row, std::ptrdiff_t rows, std::ptrdiff_t column) const {
+    for (const std::ptrdiff_t end = row + rows; row < end; ++row) ask(row, column);
+  }
+};
+
+template <class F, class Ask>
+VectorByVector<F, Ask> vector_by_vector(const F& f, const Ask& ask) {
+  return {f, ask};
+}
+
 template <class F>
 auto vector_by_vector(const F& f) {
   return [&f](const auto& tile) __attribute__((always_inline)) { tile.vector_by_vector(f); };
