@@ -10,6 +10,7 @@ from typing import Any
 from elman._errors import InputError, shown
 from elman.cells._cell import Cell, learned
 from elman.cells._values import (
+    Gate,
     Value,
     exp,
     fma,
@@ -105,9 +106,9 @@ class GRU(Cell):
 
     gates = ("r", "z", "n")
 
-    def step(self, r: Any, z: Any, n: Any, h: Value) -> Any:
-        n = tanh(fma(sigma(r), n.recurrent, n.input))
-        return fma(sigma(z), h - n, n)
+    def step(self, r: Gate, z: Gate, n: Gate, h: Value) -> Value:
+        new = tanh(fma(sigma(r), n.recurrent, n.input))
+        return fma(sigma(z), h - new, new)
 
 
 class LSTM(Cell):
@@ -123,7 +124,7 @@ class LSTM(Cell):
 
     gates, states = ("i", "f", "g", "o"), ("h", "c")
 
-    def step(self, i: Any, f: Any, g: Any, o: Any, c: Any) -> Any:
+    def step(self, i: Gate, f: Gate, g: Gate, o: Gate, c: Value) -> tuple[Value, Value]:
         c = fma(sigma(f), c, sigma(i) * tanh(g))
         return sigma(o) * tanh(c), c
 
@@ -310,10 +311,10 @@ class MinimalGatedUnit(Cell):
 
     gates = ("f", "n")
 
-    def step(self, f: Any, n: Any, h: Value) -> Any:
-        f = sigma(f)
-        n = tanh(fma(f, n.recurrent, n.input))
-        return fma(f, n - h, h)
+    def step(self, f: Gate, n: Gate, h: Value) -> Value:
+        forget = sigma(f)
+        new = tanh(fma(forget, n.recurrent, n.input))
+        return fma(forget, new - h, h)
 
 
 class PeepholeLSTM(Cell):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from numbers import Real
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Protocol, cast, overload
 
 import numpy as np
 
@@ -237,6 +237,32 @@ class Gate(Value):
         return self._recording.add("gate_recurrent", name=self._name)
 
 
+class _OfOne(Protocol):
+    """A function that makes values of values and numbers of numbers."""
+
+    @overload
+    def __call__(self, x: Value) -> Value: ...
+    @overload
+    def __call__(self, x: float) -> float: ...
+
+
+class _OfTwo(Protocol):
+    @overload
+    def __call__(self, a: Value, b: Value | float) -> Value: ...
+    @overload
+    def __call__(self, a: float, b: Value) -> Value: ...
+    @overload
+    def __call__(self, a: float, b: float) -> float: ...
+
+
+def _of_one(function: Callable[[Any], Any]) -> _OfOne:
+    return cast(_OfOne, function)
+
+
+def _of_two(function: Callable[[Any, Any], Any]) -> _OfTwo:
+    return cast(_OfTwo, function)
+
+
 def _function(operation: str, *values: Any) -> Any:
     for value in values:
         if isinstance(value, Value):
@@ -268,51 +294,68 @@ _OF_NUMBERS: dict[str, Callable[..., Any]] = {
 }
 
 
+@_of_one
 def tanh(x: Any) -> Any:
     """The hyperbolic tangent."""
     return _function("tanh", x)
 
 
+@_of_one
 def sigma(x: Any) -> Any:
     """The logistic function, 1 / (1 + exp(-x))."""
     return _function("sigma", x)
 
 
+@_of_one
 def relu(x: Any) -> Any:
     """x where it is above 0, else 0; NaN stays."""
     return _function("relu", x)
 
 
+@_of_one
 def exp(x: Any) -> Any:
     """e to the power of x."""
     return _function("exp", x)
 
 
+@_of_one
 def log(x: Any) -> Any:
     """The natural logarithm."""
     return _function("log", x)
 
 
+@_of_one
 def sqrt(x: Any) -> Any:
     """The square root."""
     return _function("sqrt", x)
 
 
+@_of_one
 def softplus(x: Any) -> Any:
     """log(1 + exp(x))."""
     return _function("softplus", x)
 
 
+@_of_two
 def minimum(a: Any, b: Any) -> Any:
     """The smaller of two; NaN where either is."""
     return _function("minimum", a, b)
 
 
+@_of_two
 def maximum(a: Any, b: Any) -> Any:
     """The larger of two; NaN where either is."""
     return _function("maximum", a, b)
 
 
+@overload
+def where(condition: Value, this: Value | float, that: Value | float) -> Value: ...
+@overload
+def where(condition: bool, this: Value, that: Value) -> Value: ...
+@overload
+def where(condition: bool, this: float, that: float) -> float: ...
+@overload
+def where(condition: Value | bool, this: Value | float, that: Value | float) -> Value | float: ...
 def where(condition: Any, this: Any, that: Any) -> Any:
     """``this`` where the comparison holds, else ``that``."""
     if isinstance(condition, bool | np.bool_):
@@ -320,16 +363,25 @@ def where(condition: Any, this: Any, that: Any) -> Any:
     return _function("select", condition, this, that)
 
 
+@overload
+def fma(a: Value, b: Value | float, c: Value | float) -> Value: ...
+@overload
+def fma(a: float, b: Value, c: Value | float) -> Value: ...
+@overload
+def fma(a: float, b: float, c: Value) -> Value: ...
+@overload
+def fma(a: float, b: float, c: float) -> float: ...
 def fma(a: Any, b: Any, c: Any) -> Any:
     """a b + c, rounded once."""
     return _function("fma", a, b, c)
 
 
-def sum_units(x: Value) -> Any:
+def sum_units(x: Value) -> Value:
     """The sum over the hidden units of a row, the same for each of them."""
-    return _function("sum_units", x)
+    return cast(Value, _function("sum_units", x))
 
 
+@_of_one
 def mean_units(x: Any) -> Any:
     """The mean over the hidden units of a row, the same for each of them."""
     if isinstance(x, Real):
