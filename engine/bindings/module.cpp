@@ -21,6 +21,7 @@ NB_MODULE(_engine, m) {
   define_tensor_forward(m);
   define_tensor_backward(m);
   define_tensor_linear(m);
+  define_tensor_step(m);
   m.def("instruction_sets", &elman::instruction_sets, "The instruction sets that this machine has, best first.");
   m.def("instruction_set", &elman::instruction_set, "The instruction set in use; the variable ELMAN_ISA forces one.");
   m.def("use_instruction_set", &elman::use_instruction_set, "name"_a,

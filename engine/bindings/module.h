@@ -15,3 +15,4 @@ void define_tensors(nb::module_& m);
 void define_tensor_forward(nb::module_& m);
 void define_tensor_backward(nb::module_& m);
 void define_tensor_linear(nb::module_& m);
+void define_tensor_step(nb::module_& m);

@@ -246,3 +246,10 @@ struct InputsOf {
     return of_rows.data() + direction * text.row_inputs;
   }
 };
+
+// One step (batch, features) of a cell: a tuple of its states; none where the gate does not admit these or other sizes
+// do not fit, true where `may_learn` and a tensor requires a gradient. With `reset` (batch) the flagged rows begin with
+// zeros: none also in the place of true.
+nb::object step_if_admitted(elman::Cell cell, int threads, nb::handle input, nb::handle h, nb::handle c,
+                            nb::list weights, nb::handle input_size, nb::handle hidden_size, bool bias, bool may_learn,
+                            nb::handle reset);

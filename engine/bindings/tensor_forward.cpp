@@ -103,8 +103,6 @@ struct CutBy {
   bool is_none() const { return lengths.is_none() && resets.is_none(); }
 };
 
-bool learns(nb::handle tensor) { return !tensor.is_none() && tensor.attr(torch->requires_grad).is(Py_True); }
-
 bool any_learns(nb::handle tensors) {
   for (nb::handle tensor : nb::borrow<nb::list>(tensors)) {
     if (learns(tensor)) return true;
@@ -114,9 +112,9 @@ bool any_learns(nb::handle tensors) {
 
 // One step (batch, features), or a layer over (steps, batch, features); of a program what is given by unit alone.
 template <bool has_program>
-nb::object forward_if_admitted(const AnyCell& cell, int threads, nb::handle input, nb::handle h_0, nb::handle c_0,
-                               nb::list weights, nb::handle input_size, nb::handle hidden_size, int directions,
-                               bool bias, bool is_step, bool may_learn, const CutBy& cut_by) {
+nb::object run_if_admitted(const AnyCell& cell, int threads, nb::handle input, nb::handle h_0, nb::handle c_0,
+                           nb::list weights, nb::handle input_size, nb::handle hidden_size, int directions, bool bias,
+                           bool is_step, bool may_learn, const CutBy& cut_by) {
   const int gates = cell.sizes().gates;
   if (!are_admitted(input, h_0, c_0, weights, gates, input_size, hidden_size, 1, directions, bias, has_program)) {
     return nb::none();
@@ -166,20 +164,20 @@ nb::object forward_if_admitted(const AnyCell& cell, int threads, nb::handle inpu
 
 nb::object forward_tensors_if_admitted(elman::Cell cell, int threads, nb::handle input, nb::handle h_0, nb::handle c_0,
                                        List weights, nb::handle input_size, nb::handle hidden_size, int directions,
-                                       nb::handle bias, bool is_step, bool may_learn, nb::handle lengths,
-                                       nb::handle resets) {
-  return forward_if_admitted<false>(AnyCell{.cell = cell}, threads, input, h_0, c_0, weights, input_size, hidden_size,
-                                    directions, is_true(bias), is_step, may_learn, {lengths, resets});
+                                       nb::handle bias, List, bool may_learn, nb::handle lengths, nb::handle resets) {
+  return run_if_admitted<false>(AnyCell{.cell = cell}, threads, input, h_0, c_0, weights, input_size, hidden_size,
+                                directions, is_true(bias), false, may_learn, {lengths, resets});
 }
 
 nb::object forward_program_if_admitted(const elman::Program& program, int threads, nb::handle input, nb::handle h_0,
-                                       List weights, nb::handle input_size, nb::handle hidden_size, int directions,
-                                       List unit_inputs, bool may_learn) {
+                                       nb::handle c_0, List weights, nb::handle input_size, nb::handle hidden_size,
+                                       int directions, nb::handle bias, List unit_inputs, bool may_learn,
+                                       nb::handle lengths, nb::handle resets) {
   const nb::list none;
   const AnyCell cell{.program = &program, .unit_inputs = unit_inputs, .step_inputs = none, .row_inputs = none};
   if (program.text().step_inputs > 0 || program.text().row_inputs > 0) return nb::none();
-  return forward_if_admitted<true>(cell, threads, input, h_0, nb::none(), weights, input_size, hidden_size, directions,
-                                   true, false, may_learn, {});
+  return run_if_admitted<true>(cell, threads, input, h_0, c_0, weights, input_size, hidden_size, directions,
+                               is_true(bias), false, may_learn, {lengths, resets});
 }
 
 // What `keep` makes of what a function is given, and what `forward` makes of the aliases.
@@ -246,6 +244,13 @@ Tuple forward_program(const elman::Program& program, int threads, int directions
 
 }  // namespace
 
+nb::object step_if_admitted(elman::Cell cell, int threads, nb::handle input, nb::handle h, nb::handle c,
+                            nb::list weights, nb::handle input_size, nb::handle hidden_size, bool bias, bool may_learn,
+                            nb::handle reset) {
+  return run_if_admitted<false>(AnyCell{.cell = cell}, threads, input, h, c, weights, input_size, hidden_size, 1, bias,
+                                true, may_learn, {Py_None, reset});
+}
+
 void define_tensor_forward(nb::module_& m) {
   m.def("forward", &forward_tensors, "cell"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(), "c_0"_a.none(),
         "batch_sizes"_a.none(), "weights"_a, "hidden_size"_a, "keeps"_a, "places"_a.none() = nb::none(),
@@ -253,19 +258,20 @@ void define_tensor_forward(nb::module_& m) {
         "Of one step the state alone, of a cell with two states both. The second is None where the cell keeps nothing, "
         "and without `keeps`. With `places`, the step and the row at which each sequence of batch_sizes begins, the "
         "rows lie among padded ones: see elman::Rows. The other rows of what comes back are zeros.");
-  m.def("forward_if_admitted", &forward_tensors_if_admitted, "cell"_a, "threads"_a, "input"_a.none(), "h_0"_a.none(),
-        "c_0"_a.none(), "weights"_a, "input_size"_a.none(), "hidden_size"_a.none(), "directions"_a, "bias"_a.none(),
-        "is_step"_a, "may_learn"_a, "lengths"_a.none() = nb::none(), "resets"_a.none() = nb::none(),
-        "What `forward` returns first, of one step (batch, features) or of (steps, batch, features).\n\n"
-        "None where `admits` says no or other sizes do not fit; True where `may_learn` and a tensor requires a "
-        "gradient. With `lengths` (batch) or `resets` (steps, batch), of a sequence cut into pieces, its states being "
-        "those of the sequences: None also where these are not as `cut_tensors` takes them, where there are resets in "
-        "two directions, where no piece has a step, and in the place of True. Of one step `resets` (batch) are the "
-        "rows that "
-        "begin with zeros.");
-  m.def("forward_if_admitted", &forward_program_if_admitted, "program"_a, "threads"_a, "input"_a.none(), "h_0"_a.none(),
-        "weights"_a, "input_size"_a.none(), "hidden_size"_a.none(), "directions"_a, "unit_inputs"_a, "may_learn"_a,
-        "The same of a program that is given nothing by step or row, and of whose states the others begin with zeros.");
+  const auto define_if_admitted = [&](auto* function, const char* cell, const char* what) {
+    m.def("forward_if_admitted", function, nb::arg(cell), "threads"_a, "input"_a.none(), "h_0"_a.none(), "c_0"_a.none(),
+          "weights"_a, "input_size"_a.none(), "hidden_size"_a.none(), "directions"_a, "bias"_a.none(), "unit_inputs"_a,
+          "may_learn"_a, "lengths"_a.none() = nb::none(), "resets"_a.none() = nb::none(), what);
+  };
+  define_if_admitted(
+      &forward_tensors_if_admitted, "cell",
+      "What `forward` returns first, of (steps, batch, features).\n\n"
+      "None where `admits` says no or other sizes do not fit; True where `may_learn` and a tensor requires a "
+      "gradient. With `lengths` (batch) or `resets` (steps, batch), of a sequence cut into pieces, its states being "
+      "those of the sequences: None also where these are not as `cut_tensors` takes them, where there are resets in "
+      "two directions, where no piece has a step, and in the place of True. `unit_inputs` are a program's.");
+  define_if_admitted(&forward_program_if_admitted, "program",
+                     "The same of a program that is given nothing by step or row. Its weights are four a direction.");
   const auto define_kept = [&](auto* function, const char* cell, const char* what) {
     m.def("forward_kept", function, nb::arg(cell), "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(),
           "c_0"_a.none(), "batch_sizes"_a.none(), "places"_a.none(), "given"_a, "hidden_size"_a, what);

@@ -24,15 +24,15 @@ void use_tensors(nb::capsule exchange, nb::object tensor, nb::object parameter) 
                       tensor.attr("is_inference")};
 }
 
-bool is_of_type(nb::handle object) {
+}  // namespace
+
+bool is_tensor(nb::handle object) {
   const nb::handle type = object.type();
   return torch && (type.is(torch->tensor) || type.is(torch->parameter));
 }
 
-}  // namespace
-
 bool TensorView::read(nb::handle object, TensorView& view) {
-  if (!is_of_type(object)) return false;
+  if (!is_tensor(object)) return false;
   if (torch->exchange->view(object.ptr(), &view.view_) != 0) {  // sparse, nested, a wrapper, on another device
     PyErr_Clear();
     return false;
@@ -88,9 +88,11 @@ bool TensorView::has_even_rows() const {
   return true;
 }
 
-bool is_plain(nb::handle tensor, TensorView& view) {
-  return is_of_type(tensor) && torch->is_neg(tensor).is(Py_False) && TensorView::read(tensor, view);
-}
+bool is_as_in_memory(nb::handle tensor) { return is_tensor(tensor) && torch->is_neg(tensor).is(Py_False); }
+
+bool is_plain(nb::handle tensor, TensorView& view) { return is_as_in_memory(tensor) && TensorView::read(tensor, view); }
+
+bool learns(nb::handle tensor) { return !tensor.is_none() && tensor.attr(torch->requires_grad).is(Py_True); }
 
 bool is_true(nb::handle object) {
   const int truth = PyObject_IsTrue(object.ptr());
@@ -121,7 +123,7 @@ nb::object Kept::add(nb::handle tensor) {
     return nb::none();
   }
   nb::object alias = torch->detach(tensor);
-  add(tensor, alias, tensor.attr(torch->requires_grad).is(Py_True));
+  add(tensor, alias, learns(tensor));
   return alias;
 }
 

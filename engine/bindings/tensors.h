@@ -85,8 +85,16 @@ struct PyTorch {
 };
 extern const PyTorch* torch;  // null until told; never freed: threads may outlive the module
 
-// Whether the numbers of a tensor are also those in its memory: not so in a view of them as negative.
+// Whether this is a Tensor or Parameter itself.
+bool is_tensor(nb::handle object);
+
+// Whether the numbers of a tensor are also those in its memory: not so in a view of them as negative. And whether that
+// can be used.
+bool is_as_in_memory(nb::handle tensor);
 bool is_plain(nb::handle tensor, TensorView& view);
+
+// Whether a tensor, or None, requires a gradient.
+bool learns(nb::handle tensor);
 
 // Whether these are plain tensors of one dtype, float32 or float64, weights and input of these sizes, which are a
 // module's attributes and may have been set to anything. A program's weights are four, of which all but the first may

@@ -1,6 +1,6 @@
 """The engine of elman: private, use elman.nn or elman.runtime."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import enum
 from typing import Annotated, overload
 
@@ -303,17 +303,17 @@ def forward(program: Program, threads: int, directions: int, input: object, h_0:
     """
 
 @overload
-def forward_if_admitted(cell: Cell, threads: int, input: object | None, h_0: object | None, c_0: object | None, weights: list[object], input_size: object | None, hidden_size: object | None, directions: int, bias: object | None, is_step: bool, may_learn: bool, lengths: object | None = None, resets: object | None = None) -> object:
+def forward_if_admitted(cell: Cell, threads: int, input: object | None, h_0: object | None, c_0: object | None, weights: list[object], input_size: object | None, hidden_size: object | None, directions: int, bias: object | None, unit_inputs: list[object], may_learn: bool, lengths: object | None = None, resets: object | None = None) -> object:
     """
-    What `forward` returns first, of one step (batch, features) or of (steps, batch, features).
+    What `forward` returns first, of (steps, batch, features).
 
-    None where `admits` says no or other sizes do not fit; True where `may_learn` and a tensor requires a gradient. With `lengths` (batch) or `resets` (steps, batch), of a sequence cut into pieces, its states being those of the sequences: None also where these are not as `cut_tensors` takes them, where there are resets in two directions, where no piece has a step, and in the place of True. Of one step `resets` (batch) are the rows that begin with zeros.
+    None where `admits` says no or other sizes do not fit; True where `may_learn` and a tensor requires a gradient. With `lengths` (batch) or `resets` (steps, batch), of a sequence cut into pieces, its states being those of the sequences: None also where these are not as `cut_tensors` takes them, where there are resets in two directions, where no piece has a step, and in the place of True. `unit_inputs` are a program's.
     """
 
 @overload
-def forward_if_admitted(program: Program, threads: int, input: object | None, h_0: object | None, weights: list[object], input_size: object | None, hidden_size: object | None, directions: int, unit_inputs: list[object], may_learn: bool) -> object:
+def forward_if_admitted(program: Program, threads: int, input: object | None, h_0: object | None, c_0: object | None, weights: list[object], input_size: object | None, hidden_size: object | None, directions: int, bias: object | None, unit_inputs: list[object], may_learn: bool, lengths: object | None = None, resets: object | None = None) -> object:
     """
-    The same of a program that is given nothing by step or row, and of whose states the others begin with zeros.
+    The same of a program that is given nothing by step or row. Its weights are four a direction.
     """
 
 @overload
@@ -343,15 +343,20 @@ def backward(program: Program, threads: int, directions: int, input: object, h_0
     """
 
 def linear(threads: int, input: object, weight: object, bias: object | None) -> object:
-    """
-    input W^T + b over tensors, (rows, in_features) to (rows, out_features).
-    """
+    """input W^T + b over tensors, (…, in_features) to (…, out_features)."""
 
 def linear_backward(threads: int, d_output: object, input: object | None, weight: object | None, in_features: int, needed: tuple[object, ...]) -> tuple[object, ...]:
     """
     The gradients of input, weight and bias; None for those that are not needed.
 
     `weight` is read for the first of them, `input` for the second.
+    """
+
+def step_if_admitted(cell: Cell, threads: Callable[[], int], input: object | None, hx: object | None, parameters: object | None, input_size: object | None, hidden_size: object | None, bias: object | None, may_learn: bool, reset: object | None) -> object:
+    """
+    What a cell of torch.nn with these `parameters` returns of (batch, features): a state, of an LSTM both.
+
+    None where `admits` says no or other sizes do not fit; a list of h, c and the weights where `may_learn` and a tensor requires a gradient. `threads()` are asked for where it may be worth it. With `reset` (batch) the flagged rows begin with zeros: None also where it is no plain tensor, and in the place of a list.
     """
 
 def instruction_sets() -> list[str]:

@@ -192,7 +192,7 @@ def test_the_cpus_road_makes_no_objects_for_other_devices(monkeypatch: pytest.Mo
         of_layer = road(nn.RNN(4, 5), input)
         of_cell = road(nn.RNNCell(4, 5), input[0])
     assert of_layer == [*before, "_run_at_once", "layer_if_admitted", "forward_if_admitted", "threads"]
-    assert of_cell == [*before, "_run", "step_if_admitted", "forward_if_admitted", "threads"]
+    assert of_cell == [*before, "_run_at_once", "step_if_admitted"]
     assert road(nn.RNN(4, 5), input) == [*of_layer, "forward", "forward_kept", "threads"]
 
 

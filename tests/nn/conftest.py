@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from elman.ops import _calls
+from elman.ops import _calls, _step
 
 # What looks into a layer is promised of the PyTorch that the suite runs against, and of later ones.
 if [*map(int, torch.__version__.split(".")[:2])] < [2, 13]:
@@ -27,14 +27,15 @@ def _one_thread() -> Iterator[None]:
 def engine_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """``forward`` and ``backward`` for each call of the engine, in their order."""
     found: list[str] = []
-    for name in ("forward", "forward_kept", "forward_if_admitted", "backward"):
-        engine = getattr(_calls, f"_{name}")
+    names = ("forward", "forward_kept", "forward_if_admitted", "backward")
+    for place, name in (*((_calls, name) for name in names), (_step, "step_if_admitted")):
+        engine = getattr(place, f"_{name}")
 
         def counted(*given: Any, name: str = name, engine: Any = engine) -> Any:
             results = engine(*given)
-            if isinstance(results, tuple):  # else the engine has not been called
-                found.append(name.partition("_")[0])
+            if isinstance(results, tuple | torch.Tensor):  # else the engine has not been called
+                found.append(name.partition("_")[0].replace("step", "forward"))
             return results
 
-        monkeypatch.setattr(_calls, f"_{name}", counted)
+        monkeypatch.setattr(place, f"_{name}", counted)
     return found

@@ -109,11 +109,11 @@ def test_a_cut_batch_gives_the_bits_of_the_general_road(family: str, dtype: torc
 
 def test_a_cut_batch_is_taken_at_once_where_it_needs_no_gradients() -> None:
     layer, x = torch.nn.LSTM(3, 4), torch.randn(6, 5, 3)
-    weights, sizes = [*layer.parameters()], (3, 4, 1, True, False)
+    weights, sizes = [*layer.parameters()], (3, 4, 1, True)
 
     def at_once(learns: bool, lengths: Any, resets: Any, directions: int = 1) -> Any:
         given = [*weights, *weights] if directions == 2 else weights
-        asked = (*sizes[:2], directions, *sizes[3:], learns, lengths, resets)
+        asked = (*sizes[:2], directions, *sizes[3:], [], learns, lengths, resets)
         return _engine.forward_if_admitted(_engine.Cell.lstm, 1, x, None, None, given, *asked)
 
     for cuts in CUTS:
@@ -156,7 +156,7 @@ WRONG = [7, "x", [1.0], torch.zeros(5, 5).to_sparse(), Parameter(torch.zeros(5, 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda x: type(x).__name__)
 def test_the_binding_takes_what_the_gate_admits_alone(wrong: Any) -> None:
     layer, input = torch.nn.RNN(3, 5), torch.randn(4, 2, 3)
-    weights, f, rest = [*layer.parameters()], _engine.Cell.tanh, (3, 5, 1, True, False, True)
+    weights, f, rest = [*layer.parameters()], _engine.Cell.tanh, (3, 5, 1, True, [], True)
     assert _engine.forward_if_admitted(f, 1, input, None, None, weights, *rest) is True
     for operands in ((wrong, None), (input, wrong), (None, None)):
         assert _engine.forward_if_admitted(f, 1, *operands, None, weights, *rest) is None
@@ -171,3 +171,32 @@ def test_the_binding_takes_what_the_gate_admits_alone(wrong: Any) -> None:
         _engine.forward_kept(f, 1, 1, input, wrong, None, None, None, tuple(weights), 5)
     with pytest.raises((ValueError, TypeError)):
         _engine.forward_kept(f, 1, 1, input, None, None, None, None, (wrong, *weights[1:]), 5)
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda x: type(x).__name__)
+def test_a_step_is_taken_at_once_where_the_gate_admits_it_alone(wrong: Any) -> None:
+    cell, x, pair = torch.nn.LSTMCell(3, 5), torch.randn(2, 3), (torch.randn(2, 5), torch.randn(2, 5))
+
+    def step(input: Any = x, hx: Any = pair, learns: bool = False, sizes: Any = (3, 5), **others: Any) -> Any:
+        parameters = {**cell._parameters, **others}
+        f = _engine.Cell.lstm
+        return _engine.step_if_admitted(f, lambda: 1, input, hx, parameters, *sizes, True, learns, None)
+
+    expected = [state.detach() for state in cell(x, pair)]
+    strided = cell.weight_hh.detach().t().contiguous().t()
+    for states in (step(), step(hx=[*pair]), step(weight_hh=strided), step(x.repeat(1, 2)[:, :3])):
+        assert all(torch.allclose(ours, theirs, atol=1e-6) for ours, theirs in zip(states, expected, strict=True))
+        assert all(torch.equal(state, of_all) for state, of_all in zip(states, step(), strict=True))
+    given = [*pair, *cell.parameters()]
+    assert all(ours is theirs for ours, theirs in zip(step(learns=True), given, strict=True))
+    for refused in (
+        step(wrong),
+        step(hx=wrong),
+        step(hx=(pair[0], wrong)),
+        step(hx=(pair[0], None)),
+        *(step(sizes=sizes) for sizes in ((wrong, 5), (3, wrong), (2, 5), (3, 0), (3, 2**62))),
+        *(step(**{name: wrong}) for name in cell._parameters),
+        step(weight_ih=torch._neg_view(cell.weight_ih.detach())),
+        step(bias_ih=None),
+    ):
+        assert refused is None

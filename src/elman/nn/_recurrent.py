@@ -306,16 +306,17 @@ class Cell(_Recurrent):
     """The forward pass of ``RNNCell``, ``GRUCell`` and ``LSTMCell``."""
 
     def forward(self, input: Any, hx: Any = None, *, reset: Any = None) -> Any:
+        is_plain_call = _gate.nothing_intercepts()
+        if is_plain_call:
+            state = self._run_at_once(input, hx, reset)
+            if state is not None:
+                return state
         if reset is not None:
-            if _gate.nothing_intercepts() and isinstance(input, Tensor):
-                state = self._run(input, hx, reset=reset)
-                if state is not None:
-                    return state
             if _fx.traces(self, input):  # type: ignore[arg-type]
                 return _fx.leaf(self, input, hx, reset=reset)  # type: ignore[arg-type]
-            hx = self._restarted(input, hx, reset)
-        if _gate.nothing_intercepts() and isinstance(input, Tensor):
-            state = self._run(input, hx)
+            return Cell.forward(self, input, self._restarted(input, hx, reset))
+        if is_plain_call and isinstance(input, Tensor):
+            state = self._run(input, hx, _gate.admits, ops.step)
             if state is not None:
                 return state
         if _fx.traces(self, input):  # type: ignore[arg-type]
@@ -326,6 +327,13 @@ class Cell(_Recurrent):
             if state is not None:
                 return state
         return self._theirs.forward(self, input, hx)
+
+    def _run_at_once(self, input: Any, hx: Any, reset: Any) -> Any:
+        """What :meth:`forward` returns where the engine takes the cell as it is."""
+        cell = self.__dict__.get("nonlinearity", self._name)
+        if cell not in self._cells:
+            return None
+        return step_if_admitted(cell, input, hx, self._parameters, self.input_size, self.hidden_size, self.bias, reset)
 
     def _restarted(self, input: Any, hx: Any, reset: Any) -> Any:
         """The states before this step, zeros where it is the first after a reset."""
@@ -339,8 +347,8 @@ class Cell(_Recurrent):
         ]
         return type(hx)(states) if isinstance(hx, tuple | list) else states[0]
 
-    def _run(self, input: Tensor, hx: Any, admits: Any = None, step: Any = None, reset: Any = None) -> Any:
-        """The state after this step, of an LSTM both; with ``reset`` in one call of the engine or not at all."""
+    def _run(self, input: Tensor, hx: Any, admits: Any, step: Any) -> Any:
+        """The state after this step, of an LSTM both."""
         has_pair = self._has_pair
         h, c = _pair(hx) if has_pair else (hx, None)
         # PyTorch's cells add the biases that are there, whatever has been said of them since
@@ -350,13 +358,6 @@ class Cell(_Recurrent):
         cell = self.__dict__.get("nonlinearity", self._name)
         if cell not in self._cells:
             return None
-        if admits is None:
-            results = step_if_admitted(input, h, c, weights, self.input_size, self.hidden_size, cell, bias, reset)
-            if results is not None:
-                return results if has_pair else results[0]
-            if reset is not None:
-                return None
-            admits, step = _gate.admits, ops.step
         sizes = self._gates, self.input_size, self.hidden_size, 1, False, bias
         if not admits(input, h, c, weights, *sizes):
             weights = [getattr(self, name) for name in names]  # parametrized and the like

@@ -24,9 +24,9 @@ __all__ = [
     "forward",
     "forward_if_admitted",
     "forward_kept",
-    "forward_program_if_admitted",
     "one_step",
     "split",
+    "tell_forward",
     "together",
 ]
 
@@ -99,7 +99,7 @@ def forward(
         cell.code, threads(), directions, input, h_0, c_0, sizes, weights, hidden_size, keeps, *(inputs or (places,))
     )
     if profiler._is_profiler_enabled:
-        _tell_forward(input, results[0][0], weights, directions)
+        tell_forward(input, results[0][0], weights, directions)
     return results  # type: ignore[no-any-return]
 
 
@@ -113,14 +113,15 @@ def forward_if_admitted(
     hidden_size: Any,
     directions: int,
     bias: Any,
-    is_step: bool,
+    of_units: list[Any],
     lengths: Any = None,
     resets: Any = None,
 ) -> Any:
-    """What :func:`forward` returns first, of one step or of ``(steps, batch, features)``, in one call with the gate.
+    """What :func:`forward` returns first, of ``(steps, batch, features)``, in one call with the gate.
 
-    None where it does not admit these, or other sizes do not fit; True where autograd has to know of it. With
-    ``lengths`` or ``resets`` of a batch that is cut by them, and None in the place of True.
+    None where it does not admit these, or other sizes do not fit, and of a program that is given more than
+    ``of_units``; True where autograd has to know of it. With ``lengths`` or ``resets`` of a batch that is cut by them,
+    and None in the place of True.
     """
     results = _forward_if_admitted(
         cell.code,
@@ -133,41 +134,13 @@ def forward_if_admitted(
         hidden_size,
         directions,
         bias,
-        is_step,
+        of_units,
         torch.is_grad_enabled(),
         lengths,
         resets,
     )
     if profiler._is_profiler_enabled and results and results is not True:
-        _tell_forward(input, results[0], weights, directions)
-    return results
-
-
-def forward_program_if_admitted(
-    cell: EngineCell,
-    input: Tensor,
-    h_0: Any,
-    weights: list[Any],
-    input_size: int,
-    hidden_size: int,
-    directions: int,
-    of_units: list[Any],
-) -> Any:
-    """The same of a program that is given nothing by step or sequence, its further states beginning with zeros."""
-    results = _forward_if_admitted(
-        cell.code,
-        threads(),
-        input,
-        h_0,
-        weights,
-        input_size,
-        hidden_size,
-        directions,
-        of_units,
-        torch.is_grad_enabled(),
-    )
-    if profiler._is_profiler_enabled and results and results is not True:
-        _tell_forward(input, results[0], weights, directions)
+        tell_forward(input, results[0], weights, directions)
     return results
 
 
@@ -179,11 +152,12 @@ def forward_kept(
     cell, directions, hidden_size, sizes, places = call
     results = _forward_kept(cell.code, threads(), directions, input, h_0, c_0, sizes, places, given, hidden_size)
     if profiler._is_profiler_enabled:
-        _tell_forward(input, results[0][0], split(call, given)[0], directions)
+        tell_forward(input, results[0][0], split(call, given)[0], directions)
     return results  # type: ignore[no-any-return]
 
 
-def _tell_forward(input: Tensor, output: Tensor, weights: Sequence[Any], directions: int) -> None:
+def tell_forward(input: Tensor, output: Tensor, weights: Sequence[Any], directions: int) -> None:
+    """Tell a running profiler of the products of a layer."""
     each = len(weights) // directions
     tell_products(input, weights[::each])
     tell_products(output, weights[1::each])

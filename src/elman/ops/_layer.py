@@ -96,7 +96,7 @@ def layer_if_admitted(
     """
     built_in = BUILT_IN[cell]
     sizes = input_size, hidden_size, directions, bias
-    results = forward_if_admitted(built_in, input, h_0, c_0, weights, *sizes, False, lengths, resets)
+    results = forward_if_admitted(built_in, input, h_0, c_0, weights, *sizes, [], lengths, resets)
     if results is True:
         call = _call_of((built_in, directions, hidden_size, None, None))
         return _apply((call, output_batch_first, False), input, h_0, c_0, *weights)  # type: ignore[no-any-return]

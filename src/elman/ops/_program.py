@@ -13,7 +13,7 @@ from elman.cells._program import Program
 from elman.ops import _operators
 from elman.ops._arguments import Arguments
 from elman.ops._back_ends import BACK_ENDS
-from elman.ops._calls import Call, apart, composed, forward_program_if_admitted, together
+from elman.ops._calls import Call, apart, composed, forward_if_admitted, together
 from elman.ops._cells import equations_of, of_program
 from elman.ops._layer import run
 
@@ -62,7 +62,7 @@ def program_if_admitted(
     None where the engine may not be handed these, or the input or the state has other sizes.
     """
     cell, flat, flat_units = of_program(program, units), [*chain(*weights)], [*chain(*of_units)]
-    results = forward_program_if_admitted(cell, input, h_0, flat, input_size, units, len(weights), flat_units)
+    results = forward_if_admitted(cell, input, h_0, None, flat, input_size, units, len(weights), True, flat_units)
     if results is True:
         return run(Call(cell, len(weights), units, None), input, h_0, None, *flat, *flat_units, every=False)
     return results  # type: ignore[no-any-return]

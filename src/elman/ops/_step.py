@@ -9,16 +9,18 @@ import torch
 from torch import Tensor
 
 from elman import _engine
-from elman._gate import nothing_intercepts
-from elman.ops._calls import Call, backward, forward, forward_if_admitted
+from elman._gate import nothing_intercepts, threads
+from elman.ops._calls import Call, backward, forward, tell_forward
 from elman.ops._cells import BUILT_IN
 from elman.ops._differentiable import differentiable_backward
+from elman.ops._flops import profiler
 from elman.ops._kept import originals
 
 __all__ = ["step", "step_if_admitted"]
 
 _copies: Any = _engine.copies
 _keep_needed: Any = _engine.keep_needed
+_step_if_admitted: Any = _engine.step_if_admitted
 _versions: Any = _engine.versions
 # what there is of a call besides its tensors, made once: little time is as short as a step
 _call_of = cache(lambda cell, hidden_size: Call(BUILT_IN[cell], 1, hidden_size, None))
@@ -53,25 +55,40 @@ def step(
 
 
 def step_if_admitted(
-    input: Tensor,
-    h: Any,
-    c: Any,
-    weights: list[Any],
+    cell: str,
+    input: Any,
+    hx: Any,
+    parameters: Any,
     input_size: Any,
     hidden_size: Any,
-    cell: str,
     bias: Any,
     reset: Any = None,
-) -> tuple[Tensor, ...] | None:
-    """What :func:`step` returns; None where the gate does not admit these, or the input or a state has other sizes.
+) -> Any:
+    """What a cell of ``torch.nn`` with these ``parameters`` returns of ``(batch, input_size)``.
 
-    With ``reset`` (batch) of states that are zeros in the rows it flags, where no gradients are needed.
+    None where the gate does not admit these, or the input or a state has other sizes. With ``reset`` (batch) of states
+    that are zeros in the rows it flags, where no gradients are needed.
     """
-    sizes = input_size, hidden_size, 1, bias
-    results = forward_if_admitted(BUILT_IN[cell], input, h, c, weights, *sizes, True, None, reset)
-    if results is True:
-        return _apply(_call_of(cell, hidden_size), input, h, c, *weights)  # type: ignore[no-any-return]
-    return results  # type: ignore[no-any-return]
+    built_in = BUILT_IN[cell]
+    results = _step_if_admitted(
+        built_in.code,
+        threads,
+        input,
+        hx,
+        parameters,
+        input_size,
+        hidden_size,
+        bias,
+        torch.is_grad_enabled(),
+        reset,
+    )
+    if type(results) is list:  # h, c and the weights
+        states = _apply(_call_of(cell, hidden_size), input, *results)
+        return states if built_in.states == 2 else states[0]
+    if profiler._is_profiler_enabled and results is not None:
+        state = results[0] if built_in.states == 2 else results
+        tell_forward(input, state, [parameters["weight_ih"], parameters["weight_hh"]], 1)
+    return results
 
 
 class _Step(torch.autograd.Function):
