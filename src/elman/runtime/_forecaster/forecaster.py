@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from elman._checks import is_integer
 from elman._errors import InputError, OptionError
 from elman.runtime._arrays import Array
 from elman.runtime._forecaster.anchors import Waves, candidates, mixed
@@ -25,10 +24,9 @@ from elman.runtime._trace.trace import Trace
 from elman.runtime._trained import TrainedModel
 from elman.runtime._vocabulary import Vocabulary
 
-__all__ = ["Forecast", "Forecaster", "checked_horizon"]
+__all__ = ["Forecast", "Forecaster"]
 
 READING_BATCH, MOST_READ = 256, 2**22  # steps to forecast from at once, and values that they look at
-LONGEST = 10**5  # steps of a forecast
 GREATEST_INPUT = 10.0
 GREATEST_LOGARITHM = 700.0  # whose exponential is a float64
 
@@ -192,7 +190,7 @@ class Forecaster(TrainedModel):
 
     def forecast_after(self, context: Context, horizon: int | None = None, coverage: float | None = None) -> Forecast:
         """Forecast what follows the end of a series; the arguments are those of :meth:`forecast`."""
-        horizon = self.settings.horizon if horizon is None else checked_horizon(horizon)
+        horizon = self.settings.checked_horizon(horizon)
         end = np.array([len(context.values)])
         values = self._predict(context, end, horizon)[0]
         widths = self.widths(horizon, coverage)
@@ -393,14 +391,3 @@ class Forecaster(TrainedModel):
 def _limited(values: Array) -> Array:
     limited: Array = np.clip(values, -GREATEST_INPUT, GREATEST_INPUT)
     return limited
-
-
-def checked_horizon(horizon: Any) -> int:
-    """Return a number of steps ahead.
-
-    Raises:
-        OptionError: it is no integer, or out of range.
-    """
-    if not is_integer(horizon, 1) or horizon > LONGEST:
-        raise OptionError("horizon", f"an integer from 1 to {LONGEST}", horizon)
-    return int(horizon)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from elman._errors import InputError
 from elman.runtime._forecaster.context import Context
-from elman.runtime._forecaster.forecaster import Forecaster, checked_horizon
+from elman.runtime._forecaster.forecaster import Forecaster
 from elman.runtime._forecaster.series import Windows
 
 __all__ = ["Rolling", "roll", "rolling_report"]
@@ -74,7 +74,7 @@ def rolling_report(
     Raises:
         InputError: the series ends before the first forecast does, or holds no known value there.
     """
-    horizon = model.settings.horizon if horizon is None else checked_horizon(horizon)
+    horizon = model.settings.checked_horizon(horizon)
     origins = np.arange(context.begin, len(context.values) - horizon + 1)
     if not len(origins):
         left = max(0, len(context.values) - context.begin)

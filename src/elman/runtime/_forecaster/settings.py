@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from elman import _limits
-from elman._errors import InputError
+from elman._checks import is_integer
+from elman._errors import InputError, OptionError
 from elman._schema import UNSAID, Range
 from elman.runtime._forecaster.anchors import Waves, names_of
 from elman.runtime._forecaster.calendar import TimeGrid
@@ -18,6 +19,7 @@ Count = Annotated[int, Range(1, 2**24)]
 INPUT_WAVES, PROFILE_WAVES = 3, 12  # of each cycle
 GREATEST_RATIO = 1e9  # of two errors
 MOST_LAYERS = 1000  # of all networks
+LONGEST = 10**5  # steps of a forecast
 MOST_SEASONS = 16  # and cycles: day, week, year and one of one's own are four
 Ratio = Annotated[float, Range(0, GREATEST_RATIO)]
 
@@ -93,6 +95,18 @@ class ForecasterSettings:
     def reach(self) -> int:
         """How many steps a forecast looks back."""
         return max(self.context, self.season + 1, self.lookback)
+
+    def checked_horizon(self, horizon: Any) -> int:
+        """Return a number of steps ahead, None being that of training.
+
+        Raises:
+            OptionError: it is no integer, or out of range.
+        """
+        if horizon is None:
+            return self.horizon
+        if not is_integer(horizon, 1) or horizon > LONGEST:
+            raise OptionError("horizon", f"an integer from 1 to {LONGEST}", horizon)
+        return int(horizon)
 
     @property
     def doubt(self) -> str | None:
