@@ -249,13 +249,15 @@ class ForwardPass {
     } else {
       const GatedStep<Cell, T> gated_step{hidden_size_, weights_.recurrent_bias, call_.kept != nullptr};
       multiply_gates<T, Cell::kGates, kBlock>(
-          from, 1, end - first, weights, [&](const GateSums<T, Cell::kGates>* tiles, std::ptrdiff_t count) {
+          from, 1, end - first, weights,
+          [&](const GateSums<T, Cell::kGates>* tiles, std::ptrdiff_t count) {
             gated_step.take(tiles, count, units.begin, [&](std::int64_t index) {
               const std::int64_t at = first + index;
               T* const cells = Cell::kStates == 2 ? cells_ + at * hidden_size_ : nullptr;
               return typename GatedStep<Cell, T>::Row{sums_at(step, at, sums, first), from[index], cells, to[index]};
             });
-          });
+          },
+          iteration);
     }
     copy_final(call_.final_state, iteration, first, end, units, [&](std::int64_t row) { return to[row - first]; });
   }

@@ -99,10 +99,14 @@ struct Packed {
     return {data + begin * depth * gates, depth, end - begin, gates, rows, room};
   }
 
+  std::size_t bytes() const { return sizeof(T) * static_cast<std::size_t>(depth * columns * gates); }
+
+  const T* panel(std::ptrdiff_t column, int gate) const { return data + (column * gates + gate * kPanel<T>)*depth; }
+
   // `count` panels, one after another: that of these columns of this gate, and what lies behind it.
   const T* panels_at(std::ptrdiff_t column, int gate, int count) const {
     constexpr std::ptrdiff_t kWidth = kPanel<T>;
-    if (!rows) return data + (column * gates + gate * kWidth) * depth;
+    if (!rows) return panel(column, gate);
     for (int i = 0; i < count; ++i) {
       const std::ptrdiff_t first = gates == 1 ? column + i * kWidth : column;
       const std::ptrdiff_t row = (gates == 1 ? 0 : (gate + i) * columns) + first;
@@ -160,6 +164,10 @@ inline constexpr std::ptrdiff_t kTilesAtOnce = 8;
 // before has left there. Smaller ones are walked one way, in which processors read ahead.
 inline constexpr std::size_t kWalkedToAndFro = std::size_t{3} << 19;
 
+// Panels that outgrow a processor's share of the third-level cache come too late if they are asked for where they are
+// read.
+inline constexpr std::size_t kAskedForAhead = std::size_t{8} << 20;
+
 // Rows are dealt out evenly, for a tile of 2 leaves most of the processor idle, and by twos where they are even and
 // leave none such, as cells with gates take them; without a division for each tile.
 class Tiles {
@@ -180,47 +188,107 @@ class Tiles {
   std::ptrdiff_t unit_, height_, higher_;
 };
 
+// Some panels of B one after another, which are taken together.
+template <class T>
+struct Strip {
+  const T* panels;
+  int count;
+  std::ptrdiff_t depth;
+  std::ptrdiff_t index, strips;  // which it is of those that the same tiles meet
+  const T* next;                 // what is read after it, if that is to be asked for
+};
+
+// Sums of the tiles begin to end - 1 of A by a strip, those of a tile `apart` behind the tile's before: a part of the
+// depth at a time, with start(tile, first row, rows) before a tile's first part, finish(the same) after its last. While
+// they are multiplied, memory is asked for what comes next: panels, or the parts of A that the next tiles read.
+template <class T, int kBlockLength, class Start, class Finish>
+[[gnu::always_inline]] inline void multiply_strip(const T* const* a, std::ptrdiff_t a_step, const Tiles& tiles,
+                                                  std::ptrdiff_t begin, std::ptrdiff_t end, const Strip<T>& strip,
+                                                  T* sums, std::ptrdiff_t apart, const Start& start,
+                                                  const Finish& finish) {
+  static_assert(kDepthAtOnce<T> % kBlockLength == 0);
+  constexpr std::ptrdiff_t kWidth = kPanel<T>;
+  const std::ptrdiff_t depth_at_once = tiles.count == 1 ? strip.depth : kDepthAtOnce<T>;
+  std::ptrdiff_t k = 0;
+  do {
+    const std::ptrdiff_t depth = strip.depth - k < depth_at_once ? strip.depth - k : depth_at_once;
+    const std::ptrdiff_t blocks = panels(depth, kBlockLength);
+    const bool is_last = k + depth == strip.depth;
+    const T* const panel = strip.panels + k * kWidth;
+    for (std::ptrdiff_t tile = begin; tile < end; ++tile) {
+      const std::ptrdiff_t row = tiles.first_row(tile);
+      const int height = static_cast<int>(tiles.first_row(tile + 1) - row);
+      T* const of_tile = sums + (tile - begin) * apart;
+      Ahead<T> ahead;
+      if (strip.next) {
+        const T* const from = is_last ? strip.next : panel + depth * kWidth;
+        ahead = Ahead<T>::share(from, depth * kWidth, tile - begin, end - begin, blocks);
+      } else if (a_step == kTileRows && tile + kTilesAtOnce < tiles.count) {
+        const T* const from = a[tiles.first_row(tile + kTilesAtOnce)] + k * a_step;
+        ahead = Ahead<T>::share(from, depth * a_step, strip.index, strip.strips, blocks);
+      }
+      if (k == 0) start(row, height);
+      multiply_rows<T, kBlockLength>(height, strip.count, a + row, k * a_step, a_step, panel, strip.depth * kWidth,
+                                     depth, k > 0, of_tile, ahead);
+      if (is_last) finish(row, height, of_tile);
+    }
+    k += depth;
+  } while (k < strip.depth);
+}
+
+// The order in which strips of columns are taken. `walk` counts the products with the same B.
+class Strips {
+ public:
+  template <class T>
+  Strips(const Packed<T>& b, std::ptrdiff_t width, std::int64_t walk)
+      : count(panels(b.columns, width)), width_(width), back_(walk % 2 != 0 && b.bytes() > kWalkedToAndFro) {}
+
+  std::ptrdiff_t first_column(std::ptrdiff_t strip) const { return (back_ ? count - 1 - strip : strip) * width_; }
+
+  const std::ptrdiff_t count;
+
+ private:
+  std::ptrdiff_t width_;
+  bool back_;
+};
+
+template <class T>
+bool asks_for_panels(const Packed<T>& b, const Tiles& tiles) {
+  return tiles.count > 1 && b.bytes() > kAskedForAhead;
+}
+
 // Calls finish(TileSums) for the tiles of A B, where A's rows begin at a[row] and its columns are a_step apart; where
 // finish has a begin(first row, rows, first column), that too, before a tile of one panel is multiplied (not by vectors
 // of 16 bytes, for size). `walk` counts the products with the same B, for the way that its panels are walked.
 template <class T, int kBlockLength, class Finish>
 void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, const Packed<T>& b, const Finish& finish,
               std::int64_t walk = 0) {
-  static_assert(kDepthAtOnce<T> % kBlockLength == 0);
   if (rows <= 0) return;
-  constexpr std::ptrdiff_t kWidth = kPanel<T>;
   constexpr std::ptrdiff_t kTileSize = kTileVectors * kLanes<T>;
   alignas(64) T sums[kTilesAtOnce * kTileSize];
-  const auto bytes = sizeof(T) * static_cast<std::size_t>(b.depth * b.columns);
-  const bool back = walk % 2 != 0 && bytes > kWalkedToAndFro;
   const int at_once = rows == 1 ? 4 : rows <= 3 ? 2 : 1;
-  const std::ptrdiff_t depth_at_once = rows <= kTileRows ? b.depth : kDepthAtOnce<T>;
   const Tiles tiles(rows);
+  const Strips strips(b, at_once * kPanel<T>, walk);
+  const bool asks = asks_for_panels(b, tiles);
 
   for (std::ptrdiff_t begin = 0; begin < tiles.count; begin += kTilesAtOnce) {
     const std::ptrdiff_t end = tiles.count - begin < kTilesAtOnce ? tiles.count : begin + kTilesAtOnce;
-    const std::ptrdiff_t strips = panels(b.columns, at_once * kWidth);
-    for (std::ptrdiff_t strip = 0; strip < strips; ++strip) {
-      const std::ptrdiff_t first = (back ? strips - 1 - strip : strip) * at_once * kWidth;
-      const std::ptrdiff_t width = b.columns - first < at_once * kWidth ? b.columns - first : at_once * kWidth;
-      const int count = static_cast<int>(panels(width, kWidth));
-      const T* panel = b.panels_at(first, 0, count);
-      std::ptrdiff_t k = 0;
-      do {
-        const std::ptrdiff_t depth = b.depth - k < depth_at_once ? b.depth - k : depth_at_once;
-        for (std::ptrdiff_t tile = begin; tile < end; ++tile) {
-          const std::ptrdiff_t row = tiles.first_row(tile);
-          const int height = static_cast<int>(tiles.first_row(tile + 1) - row);
-          T* of_tile = sums + (tile - begin) * kTileSize;
-          if constexpr (ELMAN_VECTOR_BYTES > 16 && requires { finish.begin(row, height, first); }) {
-            if (at_once == 1 && k == 0) finish.begin(row, height, first);
-          }
-          multiply_rows<T, kBlockLength>(height, count, a + row, k * a_step, a_step, panel + k * kWidth,
-                                         b.depth * kWidth, depth, k > 0, of_tile);
-          if (k + depth == b.depth) finish(TileSums<T>{row, height, first, width, of_tile, count * kWidth});
-        }
-        k += depth;
-      } while (k < b.depth);
+    for (std::ptrdiff_t i = 0; i < strips.count; ++i) {
+      const std::ptrdiff_t first = strips.first_column(i);
+      const std::ptrdiff_t width = b.columns - first < at_once * kPanel<T> ? b.columns - first : at_once * kPanel<T>;
+      const int count = static_cast<int>(panels(width, kPanel<T>));
+      const T* const next = asks && i + 1 < strips.count ? b.panel(strips.first_column(i + 1), 0) : nullptr;
+      multiply_strip<T, kBlockLength>(
+          a, a_step, tiles, begin, end, {b.panels_at(first, 0, count), count, b.depth, i, strips.count, next}, sums,
+          kTileSize,
+          [&](std::ptrdiff_t row, int height) __attribute__((always_inline)) {
+            if constexpr (ELMAN_VECTOR_BYTES > 16 && requires { finish.begin(row, height, first); }) {
+              if (at_once == 1) finish.begin(row, height, first);
+            }
+          },
+          [&](std::ptrdiff_t row, int height, const T* of_tile) __attribute__((always_inline)) {
+            finish(TileSums<T>{row, height, first, width, of_tile, count * kPanel<T>});
+          });
     }
   }
 }
@@ -229,15 +297,16 @@ void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, con
 // units, the sums of all their gates complete: with all tiles of some units, of few rows with those of several panels.
 template <class T, int kGates, int kBlockLength, class Finish>
 void multiply_gates(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, const Packed<T>& b,
-                    const Finish& finish) {
-  static_assert(kGates <= kTilePanels && kDepthAtOnce<T> % kBlockLength == 0);
+                    const Finish& finish, std::int64_t walk = 0) {
+  static_assert(kGates <= kTilePanels);
   if (rows <= 0) return;
   constexpr std::ptrdiff_t kWidth = kPanel<T>;
   constexpr std::ptrdiff_t kTileSize = kTileVectors * kLanes<T>;
   alignas(64) T sums[kTilesAtOnce * kGates * kTileSize];
   const int at_once = rows == 1 ? kGates : rows <= 3 ? 2 : 1;
-  const std::ptrdiff_t depth_at_once = rows <= kTileRows ? b.depth : kDepthAtOnce<T>;
   const Tiles tiles(rows);
+  const Strips strips(b, kWidth, walk);
+  const bool asks = asks_for_panels(b, tiles);
   const std::ptrdiff_t tiles_together = tiles.count > 1 ? 1 : kTilesAtOnce / rows;
   const GatePlaces<T, kGates> places(at_once);
   GateSums<T, kGates> done[kTilesAtOnce];
@@ -245,22 +314,18 @@ void multiply_gates(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t row
 
   for (std::ptrdiff_t begin = 0; begin < tiles.count; begin += kTilesAtOnce) {
     const std::ptrdiff_t end = tiles.count - begin < kTilesAtOnce ? tiles.count : begin + kTilesAtOnce;
-    for (std::ptrdiff_t first = 0; first < b.columns; first += kWidth) {
+    for (std::ptrdiff_t i = 0; i < strips.count; ++i) {
+      const std::ptrdiff_t first = strips.first_column(i);
       for (int gate = 0; gate < kGates; gate += at_once) {
         const int count = kGates - gate < at_once ? kGates - gate : at_once;
-        const T* panel = b.panels_at(first, gate, count);
-        std::ptrdiff_t k = 0;
-        do {
-          const std::ptrdiff_t depth = b.depth - k < depth_at_once ? b.depth - k : depth_at_once;
-          for (std::ptrdiff_t tile = begin; tile < end; ++tile) {
-            const std::ptrdiff_t row = tiles.first_row(tile);
-            T* of_tile = sums + ((count_done + tile - begin) * kGates + gate / at_once) * kTileSize;
-            multiply_rows<T, kBlockLength>(static_cast<int>(tiles.first_row(tile + 1) - row), count, a + row,
-                                           k * a_step, a_step, panel + k * kWidth, b.depth * kWidth, depth, k > 0,
-                                           of_tile);
-          }
-          k += depth;
-        } while (k < b.depth);
+        const bool is_last = gate + count == kGates;
+        const T* next = nullptr;
+        if (asks && !is_last) next = b.panel(first, gate + count);
+        if (asks && is_last && i + 1 < strips.count) next = b.panel(strips.first_column(i + 1), 0);
+        multiply_strip<T, kBlockLength>(
+            a, a_step, tiles, begin, end, {b.panels_at(first, gate, count), count, b.depth, i, strips.count, next},
+            sums + (count_done * kGates + gate / at_once) * kTileSize, kGates * kTileSize, [](std::ptrdiff_t, int) {},
+            [](std::ptrdiff_t, int, const T*) {});
       }
       const std::ptrdiff_t units = b.columns - first < kWidth ? b.columns - first : kWidth;
       for (std::ptrdiff_t tile = begin; tile < end; ++tile) {
@@ -269,7 +334,7 @@ void multiply_gates(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t row
                             units, sums + count_done * kGates * kTileSize, &places};
         ++count_done;
       }
-      if (count_done >= tiles_together || first + kWidth >= b.columns) finish(done, count_done), count_done = 0;
+      if (count_done >= tiles_together || i + 1 == strips.count) finish(done, count_done), count_done = 0;
     }
   }
 }

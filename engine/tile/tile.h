@@ -27,11 +27,32 @@ inline constexpr int kTileRows = ELMAN_VECTOR_BYTES == 64 ? 8 : ELMAN_VECTOR_BYT
 inline constexpr int kTilePanels = 4;                                     // at most, where there are few rows
 inline constexpr int kTileVectors = 2 * (kTileRows > 6 ? kTileRows : 6);  // of sums, at most: 3 rows take 2 panels
 
+// What is wanted soon, asked of memory while something else is multiplied: `lines` of the cache with each block of k.
+template <class T>
+struct Ahead {
+  static constexpr std::ptrdiff_t kLine = 64 / sizeof(T);
+
+  const T* at = nullptr;
+  int lines = 0;
+
+  // One of several shares of so many elements, each asked for with `blocks` blocks.
+  static Ahead share(const T* from, std::ptrdiff_t elements, std::ptrdiff_t index, std::ptrdiff_t shares,
+                     std::ptrdiff_t blocks) {
+    const std::ptrdiff_t each = shares * blocks * kLine, lines = (elements + each - 1) / each;
+    return {from + index * blocks * lines * kLine, static_cast<int>(lines)};
+  }
+
+  [[gnu::always_inline]] void ask() {
+    for (int i = 0; i < lines; ++i, at += kLine) __builtin_prefetch(at);
+  }
+};
+
 // Row r of A begins at a[r] + a_offset, its columns are a_step apart; panels of B are b_panel apart. The sums begin at
 // zero, or with `resume` at what they are.
 template <class T, int kRows, int kPanels, int kBlock>
 [[gnu::noinline]] void multiply_tile(const T* const* a, std::ptrdiff_t a_offset, std::ptrdiff_t a_step, const T* b,
-                                     std::ptrdiff_t b_panel, std::ptrdiff_t depth, bool resume, T* sums) {
+                                     std::ptrdiff_t b_panel, std::ptrdiff_t depth, bool resume, T* sums,
+                                     Ahead<T> ahead) {
   using V = Vector<T>;
   constexpr int kLane = kLanes<T>;
   constexpr int kVectors = 2 * kPanels;
@@ -74,6 +95,7 @@ template <class T, int kRows, int kPanels, int kBlock>
       }
       b += kPanel<T>;
     };
+    ahead.ask();
     add(0, true);
     std::ptrdiff_t at = a_step;
     if (!kInRegisters && depth >= kBlock) {
