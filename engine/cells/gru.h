@@ -52,7 +52,7 @@ struct GruCell {
   // then(deltas, carried), where `carried` is what of dL/dh came past W_hh, z_{t+1} dL/dh_{t+1}.
   template <class T, class X, class Then>
   [[gnu::always_inline]] static void step_back(const Kept<X>& kept, const X& before, const X& from_product,
-                                               const X& carried, const Then& then) {
+                                               const X& carried, const X&, const Then& then) {
     const X one = on_each([](const auto&) { return broadcast(T(1)); }, before);
     const X d_hidden = from_product + carried;
     const X d_n = d_hidden * (one - kept.z) * multiply_add(-kept.n, kept.n, one);

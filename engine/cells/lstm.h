@@ -43,12 +43,12 @@ struct LstmCell {
     then(gates.o * squashed, Kept<const X&>{gates.i, gates.f, gates.g, gates.o, cell});
   }
 
-  // then(deltas, carried), where `carried` is what of dL/dc came from the step after, f_{t+1} dL/dc_{t+1}.
+  // then(deltas, carried), where `carried` is what of dL/dc came from the step after, f_{t+1} dL/dc_{t+1}, and
+  // `squashed` tanh(c_t).
   template <class T, class X, class Then>
   [[gnu::always_inline]] static void step_back(const Kept<X>& kept, const X& before, const X& d_hidden,
-                                               const X& carried, const Then& then) {
+                                               const X& carried, const X& squashed, const Then& then) {
     const X one = on_each([](const auto&) { return broadcast(T(1)); }, before);
-    const X squashed = tanh<T>(kept.cell);
     const X d_cell = multiply_add(d_hidden * kept.o, multiply_add(-squashed, squashed, one), carried);
     const X d_i = d_cell * kept.g * (kept.i * (one - kept.i));
     const X d_f = d_cell * before * (kept.f * (one - kept.f));

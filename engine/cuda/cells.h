@@ -115,7 +115,9 @@ struct OwnCell {
           [&](int field) { return field < kOwnKept ? from.kept[field] : from.new_state[field - kOwnKept + 1]; });
       // what is carried of h is in d_new_state; adding -0 changes nothing
       const Lane carried = kCarriesHidden ? Lane{{-0.0f}} : from.d_new_state[kStates - 1];
-      C::template step_back<float>(kept, from.state[kStates - 1], from.d_new_state[0], carried,
+      Lane squashed{};
+      if constexpr (kStates == 2) squashed = tanh<float>(from.new_state[kStates - 1]);
+      C::template step_back<float>(kept, from.state[kStates - 1], from.d_new_state[0], carried, squashed,
                                    [&](const auto& of_gates, const Lane& carried_on) {
                                      to.d_state[kStates - 1] = carried_on;
                                      for_each_field<kDeltas>(

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "cells/program.h"
-#include "cells/sized.h"
+#include "recurrence/gated_step_back.h"
 #include "recurrence/layer_weights.h"
 #include "recurrence/weight_gradients.h"
 
@@ -127,8 +127,7 @@ class BackwardPass {
       }
     } else {
       for (std::int64_t iteration = end - 1; iteration >= begin; --iteration) {
-        take_step_back(iteration, first, last, units);
-        differentiate_initial(iteration, first, last);
+        take_step_back(iteration, first, last, units), differentiate_initial(iteration, first, last);
       }
     }
   }
@@ -153,30 +152,43 @@ class BackwardPass {
     const std::int64_t step = schedule_.step(iteration);
     const std::int64_t end = smaller(schedule_.rows_of(iteration), last);
     const std::int64_t continuing = smaller(schedule_.rows_of(iteration + 1), end);
-    const std::int64_t before = schedule_.rows_of(iteration - 1);
     if (first >= end) return;
 
     const T* later[tuning::kMostRowsOfGroup];
+    for (std::int64_t row = first; row < end; ++row) {
+      const std::int64_t at = chunk_.position(iteration) + row;
+      if (row < continuing) later[row - first] = recurrent_delta(chunk_.position(iteration + 1) + row);
+      if (units.begin > 0) continue;  // whoever has the first notes where the row's other factors lie
+      chunk_.inputs[at] = schedule_.at(call_.input, step, row);
+      chunk_.previous[at] =
+          cell_.fed_back() > 0 ? further_state(cell_.fed_back(), iteration, row).data : hidden_before(iteration, row);
+      chunk_.d_inputs[at] = call_.d_input.data ? schedule_.at(call_.d_input, step, row) : nullptr;
+    }
+    const Span rows{first, continuing, end};
+    if constexpr (Cell::kSideBySide) {
+      step_back_gates(iteration, later, rows, units);
+    } else {
+      step_back(iteration, later, rows, units, arriving);
+    }
+  }
+
+  // Rows first to end - 1. Those before `continuing` have a step after this one, whose deltas are later[0], later[1],
+  // ...
+  struct Span {
+    std::int64_t first, continuing, end;
+  };
+
+  void step_back(std::int64_t iteration, const T* const* later, const Span& rows, Units units, T* arriving) const {
+    const auto [first, continuing, end] = rows;
+    const std::int64_t step = schedule_.step(iteration);
     const T* given[tuning::kMostRowsOfGroup];
     const T* hidden[tuning::kMostRowsOfGroup];
     T* const deltas = chunk_.delta(chunk_.position(iteration) + first);
     for (std::int64_t row = first; row < end; ++row) {
-      const std::int64_t at = chunk_.position(iteration) + row;
       given[row - first] = schedule_.at(d_output_, step, row);
       hidden[row - first] = schedule_.at(call_.output, step, row);
-      if (row < continuing) later[row - first] = recurrent_delta(chunk_.position(iteration + 1) + row);
-      if (units.begin > 0) continue;  // whoever has the first notes where the row's other factors lie
-      chunk_.inputs[at] = schedule_.at(call_.input, step, row);
-      if (cell_.fed_back() > 0) {
-        chunk_.previous[at] = further_state(cell_.fed_back(), iteration, row).data;
-      } else {
-        chunk_.previous[at] =
-            row < before ? schedule_.at(call_.output, schedule_.step(iteration - 1), row) : initial(row);
-      }
-      chunk_.d_inputs[at] = call_.d_input.data ? schedule_.at(call_.d_input, step, row) : nullptr;
     }
-
-    const auto finish = [&](std::int64_t row, std::ptrdiff_t at, int lanes, Vector<T> from_later) {
+    const auto finish = [&, first = first](std::int64_t row, std::ptrdiff_t at, int lanes, Vector<T> from_later) {
       const std::ptrdiff_t column = units.begin + at;
       const std::ptrdiff_t stride = d_output_.feature_stride;
       const Vector<T> gradient = load(given[row] + column * stride, stride, lanes) + from_later;
@@ -184,8 +196,6 @@ class BackwardPass {
         const Vector<T> past =
             cell_.carries_hidden() ? load(hidden_ + (first + row) * hidden_size_ + column, 1, lanes) : Vector<T>{};
         store(arriving + row * hidden_size_ + column, lanes, cell_.carries_hidden() ? gradient + past : gradient);
-      } else if constexpr (!Cell::kThroughOutput) {
-        return step_back_units(iteration, first + row, column, lanes, gradient, deltas + row * chunk_.row_distance);
       } else {
         Vector<T> output{};
         if constexpr (Cell::kReadsHidden) output = load(hidden[row] + column, 1, lanes);
@@ -198,18 +208,50 @@ class BackwardPass {
     } else {
       const auto ask = [&](std::ptrdiff_t row, std::ptrdiff_t column) __attribute__((always_inline)) {
         ask_for_row(given[row] + (units.begin + column) * d_output_.feature_stride);
-        if constexpr (Cell::kThroughOutput) {
-          if constexpr (Cell::kReadsHidden) ask_for_row(hidden[row] + units.begin + column);
-        }
+        if constexpr (requires { requires Cell::kReadsHidden; }) ask_for_row(hidden[row] + units.begin + column);
       };
-      multiply<T, kBlock>(later, 1, continuing - first, weights, vector_by_vector(finish, ask), iteration);
+      multiply<T, kBlock>(later, 1, continuing - first, weights, asking(vector_by_vector(finish), ask), iteration);
     }
     for (std::int64_t row = cell_.fed_back() > 0 ? first : larger(first, continuing); row < end; ++row) {
-      const bool is_last = row >= continuing && call_.d_final_state;
-      const T* d_final = is_last ? call_.d_final_state + row * hidden_size_ : zeros_;
+      const T* const d_final = row >= continuing ? d_final_state(row) : zeros_;
       for (std::int64_t column = units.begin; column < units.end; column += kLanes<T>) {
         const int lanes = static_cast<int>(smaller(kLanes<T>, units.end - column));
         finish(row - first, column - units.begin, lanes, load(d_final + column, 1, lanes));
+      }
+    }
+  }
+
+  // The same of a cell with several gates.
+  void step_back_gates(std::int64_t iteration, const T* const* later, const Span& span, Units units) const {
+    const auto [first, continuing, end] = span;
+    using StepBack = GatedStepBack<Cell, T>;
+    const std::int64_t step = schedule_.step(iteration), width = Cell::kKept * hidden_size_;
+    const Rows<const T> all{call_.kept, schedule_.batch() * width, width, 1};
+    typename StepBack::Row rows[tuning::kMostRowsOfGroup];
+    for (std::int64_t row = first; row < end; ++row) {
+      const T* before = hidden_before(iteration, row);
+      if constexpr (Cell::kStates == 2) {
+        before = row >= schedule_.rows_of(iteration - 1)
+                     ? initial_cells(call_, 1, row, zeros_, hidden_size_).data
+                     : schedule_.at(all, schedule_.step(iteration - 1), row) + (Cell::kKept - 1) * hidden_size_;
+      }
+      rows[row - first] = {schedule_.at(d_output_, step, row),
+                           d_output_.feature_stride,
+                           schedule_.at(all, step, row),
+                           before,
+                           (Cell::kCarriesHidden ? hidden_ : cells_) + row * hidden_size_,
+                           chunk_.delta(chunk_.position(iteration) + row)};
+    }
+    const StepBack step_back{hidden_size_};
+    const auto take = [&](const TileSums<T>& tile) { step_back.take(tile, units.begin, rows); };
+    const auto ask = [&](std::ptrdiff_t row, std::ptrdiff_t column)
+                         __attribute__((always_inline)) { step_back.ask_for(rows[row], units.begin + column); };
+    multiply<T, kBlock>(later, 1, continuing - first, recurrent_weights_.slice(units.begin, units.end),
+                        asking(take, ask), iteration);
+    for (std::int64_t row = larger(first, continuing); row < end; ++row) {
+      for (std::int64_t column = units.begin; column < units.end; column += kPanel<T>) {
+        const std::int64_t columns = smaller(kPanel<T>, units.end - column);
+        take({row - first, 1, column - units.begin, columns, d_final_state(row) + column, kPanel<T>});
       }
     }
   }
@@ -256,36 +298,6 @@ class BackwardPass {
     const Rows<const T> all{call_.kept, schedule_.batch() * elements, elements, 1};
     const std::int64_t field = (cell_.kept() - cell_.states() + state) * hidden_size_;
     return reading(schedule_.at(all, schedule_.step(iteration - 1), row) + field, elements);
-  }
-
-  // The deltas of a row's units of a cell with several gates.
-  void step_back_units(std::int64_t iteration, std::int64_t row, std::ptrdiff_t column, int lanes, Vector<T> gradient,
-                       T* deltas) const {
-    using X = Several<Vector<T>, 1>;
-    const std::int64_t step = schedule_.step(iteration), width = Cell::kKept * hidden_size_;
-    const Rows<const T> all{call_.kept, schedule_.batch() * width, width, 1};
-    const auto kept =
-        fields_of<typename Cell::template Kept<X>, Cell::kKept>([&](int field) __attribute__((always_inline)) {
-          return load_several<1>(schedule_.at(all, step, row) + field * hidden_size_ + column, lanes);
-        });
-    const bool is_first = row >= schedule_.rows_of(iteration - 1);
-    const T* before;
-    if constexpr (Cell::kStates == 1) {
-      before = is_first ? initial(row) : schedule_.at(call_.output, schedule_.step(iteration - 1), row);
-    } else if (is_first) {
-      before = call_.initial_cell_state ? call_.initial_cell_state + row * hidden_size_ : zeros_;
-    } else {
-      before = schedule_.at(all, schedule_.step(iteration - 1), row) + (Cell::kKept - 1) * hidden_size_;
-    }
-    T* const carried = (Cell::kCarriesHidden ? hidden_ : cells_) + row * hidden_size_ + column;
-    Cell::template step_back<T>(
-        kept, load_several<1>(before + column, lanes), X{{gradient}}, load_several<1>(carried, lanes),
-        [&](const auto& of_gates, const X& carried_on) __attribute__((always_inline)) {
-          store_several<T>(carried, lanes, carried_on);
-          for_each_field<Cell::kDeltas>(of_gates, [&](int field, const X& value) __attribute__((always_inline)) {
-            store_several<T>(deltas + field * hidden_size_ + column, lanes, value);
-          });
-        });
   }
 
   // The deltas of the iterations begin to end - 1, to where they are wanted.
@@ -358,6 +370,16 @@ class BackwardPass {
 
   const T* initial(std::int64_t row) const {
     return call_.initial_state ? call_.initial_state + row * hidden_size_ : zeros_;
+  }
+
+  // h_{t-1} of an iteration's row
+  const T* hidden_before(std::int64_t iteration, std::int64_t row) const {
+    if (row >= schedule_.rows_of(iteration - 1)) return initial(row);
+    return schedule_.at(call_.output, schedule_.step(iteration - 1), row);
+  }
+
+  const T* d_final_state(std::int64_t row) const {
+    return call_.d_final_state ? call_.d_final_state + row * hidden_size_ : zeros_;
   }
 
   const Backward<T>& call_;

@@ -186,11 +186,10 @@ class ForwardPass {
       const std::ptrdiff_t unit = units.begin + column;
       store(to[row] + unit, lanes, sums + load(weights_.bias + unit));
     };
-    multiply<T, kBlock>(
-        from, call_.input.feature_stride, rows, input_weights_.slice(units.begin, units.end),
-        vector_by_vector(add_bias, [&](std::ptrdiff_t row, std::ptrdiff_t column) __attribute__((always_inline)) {
-          ask_for_row(to[row] + units.begin + column);
-        }));
+    multiply<T, kBlock>(from, call_.input.feature_stride, rows, input_weights_.slice(units.begin, units.end),
+                        asking(vector_by_vector(add_bias),
+                               [&](std::ptrdiff_t row, std::ptrdiff_t column)
+                                   __attribute__((always_inline)) { ask_for_row(to[row] + units.begin + column); }));
     return iteration;
   }
 

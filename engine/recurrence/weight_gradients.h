@@ -104,8 +104,8 @@ class WeightGradients {
       store(to, lanes, call_.add_to_d_input ? load(to, 1, lanes) + sums : sums);
     };
     multiply<T, kBlock>(from, 1, block.rows, weights.slice(block.first_column, block.last_column),
-                        vector_by_vector(put, [&](std::ptrdiff_t row, std::ptrdiff_t column)
-                                                  __attribute__((always_inline)) { ask_for_row(at(row, column)); }));
+                        asking(vector_by_vector(put), [&](std::ptrdiff_t row, std::ptrdiff_t column) __attribute__((
+                                                          always_inline)) { ask_for_row(at(row, column)); }));
   }
 
   void pack_tile(std::int64_t tile, std::int64_t group, std::int64_t depth) const {
@@ -172,10 +172,10 @@ class WeightGradients {
         T* const to = at(unit, column);
         store(to, lanes, (is_first_ ? Vector<T>{} : load(to, 1, lanes)) + sums);
       };
-      multiply<T, kChain>(tiles_.units() + part.begin, kTileRows, part.end - part.begin,
-                          Packed<T>{packed, depth, width},
-                          vector_by_vector(add, [&](std::ptrdiff_t unit, std::ptrdiff_t column)
-                                                    __attribute__((always_inline)) { ask_for_row(at(unit, column)); }));
+      multiply<T, kChain>(
+          tiles_.units() + part.begin, kTileRows, part.end - part.begin, Packed<T>{packed, depth, width},
+          asking(vector_by_vector(add), [&](std::ptrdiff_t unit, std::ptrdiff_t column)
+                                            __attribute__((always_inline)) { ask_for_row(at(unit, column)); }));
     }
   }
 

@@ -99,17 +99,23 @@ template <class T>
   for (int last = kPanel<T> - 1; last >= 0; last -= kLine) __builtin_prefetch(row + last);
 }
 
-// What to do with each vector of a tile, for `multiply`; and with each of its rows when it begins, ask(row, column):
-// what that asks memory for comes while the tile is multiplied. (`ask` has to be always_inline: g++ takes a function
-// that does no more for one without effect, and drops it.)
-template <class F, class Ask>
-struct VectorByVector {
-  const F& f;
+// What to do with a tile, for `multiply`, as something to do with each of its vectors.
+template <class F>
+auto vector_by_vector(const F& f) {
+  return [&f](const auto& tile) __attribute__((always_inline)) { tile.vector_by_vector(f); };
+}
+
+// What to do with a tile; and with each of its rows when it begins, ask(row, column): what that asks memory for comes
+// while the tile is multiplied. (`ask` has to be always_inline: g++ takes a function that does no more for one without
+// effect, and drops it.)
+template <class Finish, class Ask>
+struct Asking {
+  Finish finish;
   const Ask& ask;
 
   template <class T>
   [[gnu::always_inline]] void operator()(const TileSums<T>& tile) const {
-    tile.vector_by_vector(f);
+    finish(tile);
   }
 
   [[gnu::always_inline]] void begin(std::ptrdiff_t row, std::ptrdiff_t rows, std::ptrdiff_t column) const {
@@ -117,14 +123,9 @@ struct VectorByVector {
   }
 };
 
-template <class F, class Ask>
-VectorByVector<F, Ask> vector_by_vector(const F& f, const Ask& ask) {
-  return {f, ask};
-}
-
-template <class F>
-auto vector_by_vector(const F& f) {
-  return [&f](const auto& tile) __attribute__((always_inline)) { tile.vector_by_vector(f); };
+template <class Finish, class Ask>
+Asking<Finish, Ask> asking(const Finish& finish, const Ask& ask) {
+  return {finish, ask};
 }
 
 }  // namespace
