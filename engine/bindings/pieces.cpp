@@ -188,7 +188,7 @@ nb::object take_rows(nb::handle input, const TensorView& index) {
   const bool gives_up_gil = is_worth_the_gil_to_copy(index.size(0), features);
   const nb::object output = input.attr(torch->new_empty)(index.size(0), features);
   Operands<T> operands(gives_up_gil);
-  const TensorView& x = *operands.find(operands.add(input, Layout::any));
+  const TensorView& x = *operands.find(operands.add(input, MemoryFormat::any));
   operands.settle();
   require(x.size(-1) == features, "input: expected as many features as before");
   const Index<const T> from(x, index);
@@ -211,7 +211,7 @@ nb::object put_rows(nb::handle rows, const TensorView& index, std::int64_t first
   const bool gives_up_gil = is_worth_the_gil_to_copy(first * second, features);
   const nb::object output = rows.attr(torch->new_empty)(first, second, features);
   Operands<T> operands(gives_up_gil);
-  const TensorView& x = *operands.find(operands.add(rows, Layout::contiguous));
+  const TensorView& x = *operands.find(operands.add(rows, MemoryFormat::contiguous));
   operands.settle();
   require(x.has_shape({index.size(0), features}), "rows: expected as many as the index has");
   const Result<T> to_output(output);

@@ -59,14 +59,16 @@ nb::tuple backward(const TensorView& x, const AnyCell& cell, int threads, int di
   const int of_delta = of_cell.apart + of_cell.gates;
   const nb::object deltas = with_deltas ? sizes.fresh_kept(input, of_delta) : nb::none();
   OperandsOf<T, has_program> operands(gives_up_gil);
-  const std::size_t of_input = operands.add(input, Layout::any), of_h_0 = operands.add(h_0, Layout::contiguous);
-  const std::size_t of_c_0 = operands.add(c_0, Layout::contiguous),
-                    of_output = operands.add(output, Layout::contiguous);
-  const std::size_t of_kept = operands.add(kept, Layout::contiguous), of_d_output = operands.add(d_output, Layout::any);
-  const std::size_t of_d_h_n = operands.add(d_h_n, Layout::contiguous),
-                    of_d_c_n = operands.add(d_c_n, Layout::contiguous);
+  const std::size_t of_input = operands.add(input, MemoryFormat::any),
+                    of_h_0 = operands.add(h_0, MemoryFormat::contiguous);
+  const std::size_t of_c_0 = operands.add(c_0, MemoryFormat::contiguous),
+                    of_output = operands.add(output, MemoryFormat::contiguous);
+  const std::size_t of_kept = operands.add(kept, MemoryFormat::contiguous),
+                    of_d_output = operands.add(d_output, MemoryFormat::any);
+  const std::size_t of_d_h_n = operands.add(d_h_n, MemoryFormat::contiguous),
+                    of_d_c_n = operands.add(d_c_n, MemoryFormat::contiguous);
   const std::size_t first_matrix = of_d_c_n + 1;
-  for (nb::handle matrix : matrices) operands.add(matrix, Layout::contiguous);
+  for (nb::handle matrix : matrices) operands.add(matrix, MemoryFormat::contiguous);
   if constexpr (has_program) cell.add_inputs(operands, directions);
   operands.settle();
   const InputsOf<const T> inputs(text, sizes, directions,

@@ -38,7 +38,7 @@ struct AnyCell {
       require(length(nb::len(tensors)) == directions * count, expected);
       for (nb::handle tensor : nb::borrow<nb::list>(tensors)) {
         require(!tensor.is_none(), expected);
-        operands.add(tensor, Layout::contiguous);
+        operands.add(tensor, MemoryFormat::contiguous);
       }
     };
     add(unit_inputs, text.unit_inputs, "unit_inputs: expected as many tensors as the program has, of each direction");

@@ -28,9 +28,10 @@ nb::tuple forward(const Call& sizes, const AnyCell& cell, int threads, int direc
   const nb::object c_n = further > 0 ? sizes.fresh_states(input, further) : nb::none();
   const nb::object kept = keeps && of_cell.kept > 0 ? sizes.fresh_kept(input, of_cell.kept) : nb::none();
   OperandsOf<T, has_program> operands(gives_up_gil);
-  const std::size_t of_input = operands.add(input, Layout::any), of_h_0 = operands.add(h_0, Layout::contiguous);
-  const std::size_t of_c_0 = operands.add(c_0, Layout::contiguous), first_weight = of_c_0 + 1;
-  for (nb::handle weight : weights) operands.add(weight, Layout::contiguous);
+  const std::size_t of_input = operands.add(input, MemoryFormat::any),
+                    of_h_0 = operands.add(h_0, MemoryFormat::contiguous);
+  const std::size_t of_c_0 = operands.add(c_0, MemoryFormat::contiguous), first_weight = of_c_0 + 1;
+  for (nb::handle weight : weights) operands.add(weight, MemoryFormat::contiguous);
   if constexpr (has_program) cell.add_inputs(operands, directions);
   operands.settle();
   const elman::ProgramText& text = cell.text();

@@ -49,9 +49,9 @@ nb::object forward(const Sizes& sizes, int threads, nb::handle input, nb::handle
                    const Shape& shape) {
   const nb::object output = new_empty(input, shape);
   Operands<T> operands(sizes.gives_up_gil());
-  const std::size_t of_input = operands.add(input, Layout::even_rows),
-                    of_weight = operands.add(weight, Layout::contiguous);
-  const std::size_t of_bias = operands.add(bias, Layout::contiguous);
+  const std::size_t of_input = operands.add(input, MemoryFormat::even_rows),
+                    of_weight = operands.add(weight, MemoryFormat::contiguous);
+  const std::size_t of_bias = operands.add(bias, MemoryFormat::contiguous);
   operands.settle();
   const Result<T> to_output(output);
   const elman::Forward<T> call{
@@ -80,9 +80,9 @@ nb::tuple backward(const Sizes& sizes, int threads, nb::handle d_output, nb::han
   if (needed[1].is(Py_True)) gradients[1] = new_empty(d_output, {sizes.out_features, sizes.in_features});
   if (needed[2].is(Py_True)) gradients[2] = new_empty(d_output, {sizes.out_features});
   Operands<T> operands(sizes.gives_up_gil());
-  const std::size_t of_d_output = operands.add(d_output, Layout::even_rows),
-                    of_input = operands.add(input, Layout::even_rows);
-  const std::size_t of_weight = operands.add(weight, Layout::contiguous);
+  const std::size_t of_d_output = operands.add(d_output, MemoryFormat::even_rows),
+                    of_input = operands.add(input, MemoryFormat::even_rows);
+  const std::size_t of_weight = operands.add(weight, MemoryFormat::contiguous);
   operands.settle();
   require(gradients[0].is_none() || operands.find(of_weight),
           "weight: expected a tensor, the input's gradient needs it");

@@ -136,10 +136,11 @@ class Result {
 };
 
 // What the memory of a tensor must be like, or a contiguous copy is taken in its place.
-enum class Layout : std::uint8_t { any, even_rows, contiguous };
+enum class MemoryFormat : std::uint8_t { any, even_rows, contiguous };
 
-inline bool has_layout(const TensorView& view, Layout layout) {
-  return layout == Layout::any || (layout == Layout::contiguous ? view.is_contiguous() : view.has_even_rows());
+inline bool has_memory_format(const TensorView& view, MemoryFormat format) {
+  return format == MemoryFormat::any ||
+         (format == MemoryFormat::contiguous ? view.is_contiguous() : view.has_even_rows());
 }
 
 // What a call of the engine reads of tensors. Python runs while this is made: in other threads, which may give a tensor
@@ -150,9 +151,9 @@ class Operands {
   explicit Operands(bool gil_is_given_up) : keeps_storages_(gil_is_given_up) {}
 
   // The number under which it is found again. None counts as no tensor.
-  std::size_t add(nb::handle tensor, Layout layout) {
+  std::size_t add(nb::handle tensor, MemoryFormat format) {
     require(count_ < kMost, "expected fewer tensors");
-    all_[count_] = {nb::borrow(tensor), nb::object(), TensorView(), layout};
+    all_[count_] = {nb::borrow(tensor), nb::object(), TensorView(), format};
     return count_++;
   }
 
@@ -181,12 +182,12 @@ class Operands {
   struct Operand {
     nb::object tensor, storage;
     TensorView view;
-    Layout layout = Layout::any;
+    MemoryFormat format = MemoryFormat::any;
 
     bool changes(bool keeps_storage) {
       if (tensor.is_none()) return false;
       require(TensorView::read(tensor, view) && view.holds<T>(), "expected a plain tensor of the input's dtype");
-      if (!has_layout(view, layout)) {
+      if (!has_memory_format(view, format)) {
         tensor = tensor.attr(torch->contiguous)();
         return true;
       }
