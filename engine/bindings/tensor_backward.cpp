@@ -181,17 +181,17 @@ nb::object backward_program(const elman::Program& program, int threads, int dire
 
 }  // namespace
 
+// A function's docstring stands at its last overload.
 void define_tensor_backward(nb::module_& m) {
   m.def("backward", &backward_tensors, "cell"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(), "c_0"_a.none(),
         "batch_sizes"_a.none(), "matrices"_a, "hidden_size"_a, "output"_a.none(), "kept"_a.none(), "d_output"_a.none(),
-        "d_h_n"_a.none(), "d_c_n"_a.none(), "needed"_a, "deltas"_a = false, "places"_a.none() = nb::none(),
-        "The gradients of input, h_0, c_0 and weights; None for those that are not needed, and instead of all where a "
-        "tensor is not plain.\n\n"
-        "`matrices` are the weights without the biases. With `deltas` those of every row come last, (directions, rows, "
-        "features): see elman::Backward.");
+        "d_h_n"_a.none(), "d_c_n"_a.none(), "needed"_a, "deltas"_a = false, "places"_a.none() = nb::none());
   m.def("backward", &backward_program, "program"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(),
         "c_0"_a.none(), "batch_sizes"_a.none(), "matrices"_a, "hidden_size"_a, "output"_a.none(), "kept"_a.none(),
         "d_output"_a.none(), "d_h_n"_a.none(), "d_c_n"_a.none(), "needed"_a, "unit_inputs"_a, "step_inputs"_a,
         "row_inputs"_a, "deltas"_a = false,
-        "The same of a program: behind the gradients of weights those of unit_inputs, step_inputs and row_inputs.");
+        "The gradients of input, h_0, c_0 and weights, of a program also of unit_inputs, step_inputs and row_inputs; "
+        "None for those that are not needed, and instead of all where a tensor is not plain.\n\n"
+        "`matrices` are the weights without the biases. With `deltas` those of every row come last, (directions, rows, "
+        "features): see elman::Backward.");
 }

@@ -252,41 +252,40 @@ nb::object step_if_admitted(elman::Cell cell, int threads, nb::handle input, nb:
                                 true, may_learn, {Py_None, reset});
 }
 
+// A function's docstring stands at its last overload.
 void define_tensor_forward(nb::module_& m) {
   m.def("forward", &forward_tensors, "cell"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(), "c_0"_a.none(),
-        "batch_sizes"_a.none(), "weights"_a, "hidden_size"_a, "keeps"_a, "places"_a.none() = nb::none(),
-        "One layer over tensors: (what elman.ops.layer returns, what the backward pass needs besides).\n\n"
-        "Of one step the state alone, of a cell with two states both. The second is None where the cell keeps nothing, "
-        "and without `keeps`. With `places`, the step and the row at which each sequence of batch_sizes begins, the "
-        "rows lie among padded ones: see elman::Rows. The other rows of what comes back are zeros.");
-  const auto define_if_admitted = [&](auto* function, const char* cell, const char* what) {
-    m.def("forward_if_admitted", function, nb::arg(cell), "threads"_a, "input"_a.none(), "h_0"_a.none(), "c_0"_a.none(),
-          "weights"_a, "input_size"_a.none(), "hidden_size"_a.none(), "directions"_a, "bias"_a.none(), "unit_inputs"_a,
-          "may_learn"_a, "lengths"_a.none() = nb::none(), "resets"_a.none() = nb::none(), what);
-  };
-  define_if_admitted(
-      &forward_tensors_if_admitted, "cell",
-      "What `forward` returns first, of (steps, batch, features).\n\n"
-      "None where `admits` says no or other sizes do not fit; True where `may_learn` and a tensor requires a "
-      "gradient. With `lengths` (batch) or `resets` (steps, batch), of a sequence cut into pieces, its states being "
-      "those of the sequences: None also where these are not as `cut_tensors` takes them, where there are resets in "
-      "two directions, where no piece has a step, and in the place of True. `unit_inputs` are a program's.");
-  define_if_admitted(&forward_program_if_admitted, "program",
-                     "The same of a program that is given nothing by step or row. Its weights are four a direction.");
-  const auto define_kept = [&](auto* function, const char* cell, const char* what) {
-    m.def("forward_kept", function, nb::arg(cell), "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(),
-          "c_0"_a.none(), "batch_sizes"_a.none(), "places"_a.none(), "given"_a, "hidden_size"_a, what);
-  };
-  define_kept(
-      &forward_kept_tensors, "cell",
-      "What `forward` returns of aliases of these tensors; what `keep` returns of all but the biases; these and "
-      "their `copies`.\n\n"
-      "`given` are the weights, and behind them the inputs of a program.");
-  define_kept(&forward_kept_program, "program", "The same of a program.");
+        "batch_sizes"_a.none(), "weights"_a, "hidden_size"_a, "keeps"_a, "places"_a.none() = nb::none());
   m.def("forward", &forward_program, "program"_a, "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(),
         "c_0"_a.none(), "batch_sizes"_a.none(), "weights"_a, "hidden_size"_a, "keeps"_a, "unit_inputs"_a,
         "step_inputs"_a, "row_inputs"_a,
-        "The same of a program. Its states but the first are c, behind one another, (states - 1, ...), where they are "
-        "several.\n\n"
-        "Each list has the tensors of a direction behind those of the one before.");
+        "One layer over tensors: (what elman.ops.layer returns, what the backward pass needs besides).\n\n"
+        "Of one step the state alone, of a cell with two states both. The second is None where the cell keeps nothing, "
+        "and without `keeps`. With `places`, the step and the row at which each sequence of batch_sizes begins, the "
+        "rows lie among padded ones: see elman::Rows. The other rows of what comes back are zeros.\n\n"
+        "Of a program the states but the first are c, behind one another, (states - 1, ...), where they are several. "
+        "Each list of its inputs has the tensors of a direction behind those of the one before.");
+  const auto define_if_admitted = [&](auto* function, const char* cell, auto... docstring) {
+    m.def("forward_if_admitted", function, nb::arg(cell), "threads"_a, "input"_a.none(), "h_0"_a.none(), "c_0"_a.none(),
+          "weights"_a, "input_size"_a.none(), "hidden_size"_a.none(), "directions"_a, "bias"_a.none(), "unit_inputs"_a,
+          "may_learn"_a, "lengths"_a.none() = nb::none(), "resets"_a.none() = nb::none(), docstring...);
+  };
+  define_if_admitted(&forward_tensors_if_admitted, "cell");
+  define_if_admitted(
+      &forward_program_if_admitted, "program",
+      "What `forward` returns first, of (steps, batch, features).\n\n"
+      "None where `admits` says no or other sizes do not fit, and of a program that is given something by step or row; "
+      "True where `may_learn` and a tensor requires a gradient. With `lengths` (batch) or `resets` (steps, batch), of "
+      "a sequence cut into pieces, its states being those of the sequences: None also where these are not as "
+      "`cut_tensors` takes them, where there are resets in two directions, where no piece has a step, and in the place "
+      "of True. `unit_inputs` are a program's, whose weights are four a direction.");
+  const auto define_kept = [&](auto* function, const char* cell, auto... docstring) {
+    m.def("forward_kept", function, nb::arg(cell), "threads"_a, "directions"_a, "input"_a, "h_0"_a.none(),
+          "c_0"_a.none(), "batch_sizes"_a.none(), "places"_a.none(), "given"_a, "hidden_size"_a, docstring...);
+  };
+  define_kept(&forward_kept_tensors, "cell");
+  define_kept(&forward_kept_program, "program",
+              "What `forward` returns of aliases of these tensors; what `keep` returns of all but the biases; these "
+              "and their `copies`.\n\n"
+              "`given` are the weights, and behind them the inputs of a program.");
 }

@@ -287,37 +287,34 @@ def admits(input: object | None, h_0: object | None, c_0: object | None, weights
     """
 
 @overload
-def forward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, weights: list[object], hidden_size: int, keeps: bool, places: object | None = None) -> tuple[object, ...]:
-    """
-    One layer over tensors: (what elman.ops.layer returns, what the backward pass needs besides).
-
-    Of one step the state alone, of a cell with two states both. The second is None where the cell keeps nothing, and without `keeps`. With `places`, the step and the row at which each sequence of batch_sizes begins, the rows lie among padded ones: see elman::Rows. The other rows of what comes back are zeros.
-    """
+def forward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, weights: list[object], hidden_size: int, keeps: bool, places: object | None = None) -> tuple[object, ...]: ...
 
 @overload
 def forward(program: Program, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, weights: list[object], hidden_size: int, keeps: bool, unit_inputs: list[object], step_inputs: list[object], row_inputs: list[object]) -> tuple[object, ...]:
     """
-    The same of a program. Its states but the first are c, behind one another, (states - 1, ...), where they are several.
+    One layer over tensors: (what elman.ops.layer returns, what the backward pass needs besides).
 
-    Each list has the tensors of a direction behind those of the one before.
+    Of one step the state alone, of a cell with two states both. The second is None where the cell keeps nothing, and without `keeps`. With `places`, the step and the row at which each sequence of batch_sizes begins, the rows lie among padded ones: see elman::Rows. The other rows of what comes back are zeros.
+
+    Of a program the states but the first are c, behind one another, (states - 1, ...), where they are several. Each list of its inputs has the tensors of a direction behind those of the one before.
     """
 
 @overload
-def forward_if_admitted(cell: Cell, threads: int, input: object | None, h_0: object | None, c_0: object | None, weights: list[object], input_size: object | None, hidden_size: object | None, directions: int, bias: object | None, unit_inputs: list[object], may_learn: bool, lengths: object | None = None, resets: object | None = None) -> object:
-    """
-    What `forward` returns first, of (steps, batch, features).
-
-    None where `admits` says no or other sizes do not fit; True where `may_learn` and a tensor requires a gradient. With `lengths` (batch) or `resets` (steps, batch), of a sequence cut into pieces, its states being those of the sequences: None also where these are not as `cut_tensors` takes them, where there are resets in two directions, where no piece has a step, and in the place of True. `unit_inputs` are a program's.
-    """
+def forward_if_admitted(cell: Cell, threads: int, input: object | None, h_0: object | None, c_0: object | None, weights: list[object], input_size: object | None, hidden_size: object | None, directions: int, bias: object | None, unit_inputs: list[object], may_learn: bool, lengths: object | None = None, resets: object | None = None) -> object: ...
 
 @overload
 def forward_if_admitted(program: Program, threads: int, input: object | None, h_0: object | None, c_0: object | None, weights: list[object], input_size: object | None, hidden_size: object | None, directions: int, bias: object | None, unit_inputs: list[object], may_learn: bool, lengths: object | None = None, resets: object | None = None) -> object:
     """
-    The same of a program that is given nothing by step or row. Its weights are four a direction.
+    What `forward` returns first, of (steps, batch, features).
+
+    None where `admits` says no or other sizes do not fit, and of a program that is given something by step or row; True where `may_learn` and a tensor requires a gradient. With `lengths` (batch) or `resets` (steps, batch), of a sequence cut into pieces, its states being those of the sequences: None also where these are not as `cut_tensors` takes them, where there are resets in two directions, where no piece has a step, and in the place of True. `unit_inputs` are a program's, whose weights are four a direction.
     """
 
 @overload
-def forward_kept(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, places: object | None, given: tuple[object, ...], hidden_size: int) -> tuple[object, ...]:
+def forward_kept(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, places: object | None, given: tuple[object, ...], hidden_size: int) -> tuple[object, ...]: ...
+
+@overload
+def forward_kept(program: Program, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, places: object | None, given: tuple[object, ...], hidden_size: int) -> tuple[object, ...]:
     """
     What `forward` returns of aliases of these tensors; what `keep` returns of all but the biases; these and their `copies`.
 
@@ -325,21 +322,14 @@ def forward_kept(cell: Cell, threads: int, directions: int, input: object, h_0: 
     """
 
 @overload
-def forward_kept(program: Program, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, places: object | None, given: tuple[object, ...], hidden_size: int) -> tuple[object, ...]:
-    """The same of a program."""
-
-@overload
-def backward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...], deltas: bool = False, places: object | None = None) -> object:
-    """
-    The gradients of input, h_0, c_0 and weights; None for those that are not needed, and instead of all where a tensor is not plain.
-
-    `matrices` are the weights without the biases. With `deltas` those of every row come last, (directions, rows, features): see elman::Backward.
-    """
+def backward(cell: Cell, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...], deltas: bool = False, places: object | None = None) -> object: ...
 
 @overload
 def backward(program: Program, threads: int, directions: int, input: object, h_0: object | None, c_0: object | None, batch_sizes: object | None, matrices: list[object], hidden_size: int, output: object | None, kept: object | None, d_output: object | None, d_h_n: object | None, d_c_n: object | None, needed: tuple[object, ...], unit_inputs: list[object], step_inputs: list[object], row_inputs: list[object], deltas: bool = False) -> object:
     """
-    The same of a program: behind the gradients of weights those of unit_inputs, step_inputs and row_inputs.
+    The gradients of input, h_0, c_0 and weights, of a program also of unit_inputs, step_inputs and row_inputs; None for those that are not needed, and instead of all where a tensor is not plain.
+
+    `matrices` are the weights without the biases. With `deltas` those of every row come last, (directions, rows, features): see elman::Backward.
     """
 
 def linear(threads: int, input: object, weight: object, bias: object | None) -> object:
