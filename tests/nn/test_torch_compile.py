@@ -1,6 +1,7 @@
 """torch.compile takes a model with our layers whole, forward and backward, and the engine runs in it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch._dynamo import compiled_autograd
 from torch._dynamo.backends.common import aot_autograd
-from torch._dynamo.testing import CompileCounter
+from torch._dynamo.testing import CompileCounter, CompileCounterWithBackend
 from torch._functorch.aot_autograd import make_boxed_func
 from torch.func import grad, jvp, vmap
 from torch.nn.utils.rnn import pack_padded_sequence
@@ -20,6 +22,8 @@ import elman.nn
 from elman.nn._pytorch import RECURRENT
 from tests.nn.cases import output_of
 
+# named otherwise before PyTorch 2.6
+compiling_autograd = getattr(compiled_autograd, "_enable", None) or compiled_autograd.enable
 LAYERS = [kind for kind in RECURRENT if not kind.endswith("Cell")]
 
 # PyTorch's own: dynamo's, of an input that is no leaf, and older versions' of themselves
@@ -210,6 +214,31 @@ def test_a_sorted_packed_input_needs_no_states(kind: str) -> None:
     assert type(found[0]) is type(packed)
     of_both = zip(tree_leaves(found), tree_leaves(expected), strict=True)
     assert all(b is None if a is None else torch.equal(a, b) for a, b in of_both)
+
+
+@pytest.mark.parametrize("kind", [*RECURRENT, "Linear"])
+def test_compiled_autograd_after_eager_calls_has_the_engines_gradients(kind: str) -> None:
+    module, counter = getattr(elman.nn, kind)(3, 5), CompileCounterWithBackend("aot_eager")
+    compiled = []
+    for _ in range(3):
+        input = torch.randn(4, 3, requires_grad=True)
+
+        def gradients(context: Any, input: Tensor = input) -> list[Tensor]:
+            loss = sum(x.square().sum() for x in tree_leaves(module(input)))
+            with context:
+                loss.backward()
+            found = [x.grad.clone() for x in (input, *module.parameters())]
+            input.grad = None
+            module.zero_grad()
+            return found
+
+        eager = gradients(nullcontext())
+        assert all(map(torch.equal, gradients(compiling_autograd(torch.compile(backend=counter))), eager))
+        compiled.append(counter.frame_count)
+        with torch.no_grad():
+            for weight in module.parameters():
+                weight.mul_(0.5)
+    assert len({*compiled}) == 1  # other numbers need no compilation
 
 
 def test_a_compiled_model_trains() -> None:

@@ -8,7 +8,7 @@ counter, and no one else can give it other data.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -16,9 +16,10 @@ from torch import Tensor
 
 from elman import _engine
 
-__all__ = ["joined", "keep", "originals"]
+__all__ = ["joined", "keep", "originals", "uncompiled"]
 
 _keep: Any = _engine.keep
+_is_compiling = torch.compiler.is_compiling
 
 
 def keep(tensors: Sequence[Tensor | None]) -> tuple[list[Any], list[Tensor], list[Any]]:
@@ -53,3 +54,16 @@ class _Joined(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, d_numbers: Tensor) -> tuple[None, Tensor]:
         return None, d_numbers
+
+
+def uncompiled(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """A backward pass at which compiled autograd breaks its graph, to run it as it is.
+
+    What is kept besides tensors a graph would take for constants; and from a graph's results autograd knows no way back
+    to the aliases in it.
+    """
+
+    def either(*given: Any) -> Any:
+        return torch.compiler.disable(backward)(*given) if _is_compiling() else backward(*given)
+
+    return either

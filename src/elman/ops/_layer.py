@@ -14,7 +14,7 @@ from elman._gate import are_plain, nothing_intercepts
 from elman.ops._calls import Call, backward, every_further, forward, forward_if_admitted, forward_kept, split
 from elman.ops._cells import BUILT_IN
 from elman.ops._differentiable import differentiable_backward
-from elman.ops._kept import originals
+from elman.ops._kept import originals, uncompiled
 
 __all__ = ["layer", "layer_if_admitted", "run"]
 
@@ -151,6 +151,7 @@ class _Layer(torch.autograd.Function):
         return results
 
     @staticmethod
+    @uncompiled
     def backward(
         ctx: Any,
         d_output: Tensor | None,

@@ -10,7 +10,7 @@ from torch import Tensor
 from elman import _engine
 from elman._gate import are_plain, nothing_intercepts, threads
 from elman.ops._flops import profiler, tell_products
-from elman.ops._kept import joined, keep, originals
+from elman.ops._kept import joined, keep, originals, uncompiled
 
 __all__ = ["linear"]
 
@@ -54,6 +54,7 @@ class _Linear(torch.autograd.Function):
         return _run(x, w, bias)
 
     @staticmethod
+    @uncompiled
     def backward(ctx: Any, d_output: Tensor) -> tuple[Tensor | None, ...]:
         input, weight, *of_originals = ctx.saved_tensors
         needed = ctx.needs_input_grad

@@ -14,7 +14,7 @@ from elman.ops._calls import Call, backward, forward, tell_forward
 from elman.ops._cells import BUILT_IN
 from elman.ops._differentiable import differentiable_backward
 from elman.ops._flops import profiler
-from elman.ops._kept import originals
+from elman.ops._kept import originals, uncompiled
 
 __all__ = ["step", "step_if_admitted"]
 
@@ -118,6 +118,7 @@ class _Step(torch.autograd.Function):
         return results
 
     @staticmethod
+    @uncompiled
     def backward(ctx: Any, d_h: Tensor | None, d_c: Tensor | None = None) -> tuple[Tensor | None, ...]:
         saved, *rest = ctx.saved_tensors  # once: checkpointing allows no second reading
         call, keeps, leads, unchecked, versions, biases, numbers = ctx.kept

@@ -13,6 +13,7 @@ from elman.ops._calls import Call, every_further, split
 from elman.ops._cuda._calls import backward, forward
 from elman.ops._cuda._launches import Launcher
 from elman.ops._differentiable import differentiable_backward
+from elman.ops._kept import uncompiled
 
 __all__ = ["run"]
 
@@ -67,6 +68,7 @@ class _Layer(torch.autograd.Function):
         return results
 
     @staticmethod
+    @uncompiled
     def backward(ctx: Any, *d_results: Tensor | None) -> tuple[Tensor | None, ...]:
         output, kept, *tensors = ctx.saved_tensors
         needed = ctx.needs_input_grad[1:]
