@@ -54,6 +54,29 @@ def test_over_inputs_it_is_one_call_with_the_bits_of_a_loop(kind: str, engine_ca
 
 
 @kinds
+def test_of_no_members_there_are_empty_results(kind: str) -> None:
+    layer, input, _ = made(elman.nn, kind)
+    none, (run, weights) = torch.empty(0, *input.shape), as_function(layer)
+    assert [x.shape for x in flat(vmap(layer)(none))] == [(0, *x.shape) for x in flat(layer(input))]
+    no_weights = {name: x.new_empty(0, *x.shape) for name, x in weights.items()}
+    for given, dims in (((weights, none), (None, 0)), ((no_weights, input), (0, None))):
+        each = vmap(grad(squares(run)), in_dims=dims)(*given)
+        assert {name: x.shape for name, x in each.items()} == {name: (0, *x.shape) for name, x in weights.items()}
+    total = grad(lambda weights: vmap(run, in_dims=(None, 0))(weights, none).sum())(weights)
+    assert all(torch.equal(x, torch.zeros_like(x)) for x in total.values())
+
+
+@layers
+def test_of_no_members_with_lengths_there_are_empty_results(kind: str) -> None:
+    layer = getattr(elman.nn, kind)(3, 5, 2, dropout=0.5)
+    none, lengths = torch.empty(0, 4, 2, 3), torch.tensor([4, 2])
+    shared = vmap(lambda x: layer(x, lengths=lengths), randomness="different")(none)
+    own = vmap(lambda x, lengths: layer(x, lengths=lengths), randomness="different")(none, lengths.new_empty(0, 2))
+    for found in (shared, own):
+        assert [x.shape for x in flat(found)] == [(0, *x.shape) for x in flat(layer(none.new_empty(4, 2, 3)))]
+
+
+@kinds
 def test_over_states_it_is_one_call_with_the_bits_of_a_loop(kind: str, engine_calls: list[str]) -> None:
     layer, input, hx = made(elman.nn, kind)
     states = [tuple(s * i for s in hx) if isinstance(hx, tuple) else hx * i for i in range(3)]

@@ -143,7 +143,7 @@ def _layout(layer: Layer, input: Any, lengths: Any, resets: Any, in_place: bool)
         pieces = cut_tensors(lengths, resets, steps, batch, batch_first)
     if pieces is NotImplemented:
         of_batch = (batch,) if is_batched else ()
-        ends = None if lengths is None else lengths_of(lengths, of_batch, steps).reshape(-1)
+        ends = None if lengths is None else lengths_of(lengths, of_batch, steps).reshape(batch)
         flags = None
         if resets is not None:
             shape = (*of_batch, steps) if batch_first else (steps, *of_batch)

@@ -50,6 +50,8 @@ def _mask_of_members(rows: Tensor, lengths: Tensor | None, resets: Tensor | None
         raise ValueError(
             "randomness: expected 'different' for dropout with lengths or resets of each member's own, got 'same'"
         )
+    if not vmap.batch_size():
+        return torch.zeros_like(rows)
     with _gate.below_vmap():
         if randomness == "same":
             return torch.ops.elman.dropout_mask(below.select(dim, 0), lengths, resets, *others)  # type: ignore[no-any-return]

@@ -156,7 +156,7 @@ class Padded:
 
     def back(self, rows: Tensor) -> Tensor:
         if self._is_packed:
-            rows = put(rows.reshape(-1, rows.shape[-1]), self._index, *self._turned(self.input).shape[:2])
+            rows = put(rows.flatten(0, -2), self._index, *self._turned(self.input).shape[:2])
         return self._turned(rows)
 
     def _turned(self, padded: Tensor) -> Tensor:

@@ -233,9 +233,16 @@ def _backward_of_members(*given: Any) -> Any:
 def _of_members(given: Any, rule: Callable[..., Any]) -> Any:
     """A rule's results of the members of the innermost ``vmap``."""
     vmap = _gate.innermost_transform()
-    level = vmap.level()
+    level, members = vmap.level(), vmap.batch_size()
     pairs = [(None, None) if x is None else _gate.unbatched(x, level) for x in given.flat]
-    below, dims = zip(*pairs, strict=True)
+    below, dims = map(list, zip(*pairs, strict=True))
     with _gate.below_vmap():
-        results, out_dims = rule(given.having(below), dims, vmap.batch_size())
+        if not members:  # what is computed of one, without it
+            below = [
+                x if dim is None else x.new_zeros(*x.shape[:dim], 1, *x.shape[dim + 1 :])
+                for x, dim in zip(below, dims, strict=True)
+            ]
+        results, out_dims = rule(given.having(below), dims, members or 1)
+        if not members:
+            results = [x if dim is None else x.narrow(dim, 0, 0) for x, dim in zip(results, out_dims, strict=True)]
     return tuple(x if dim is None else _gate.batched(x, dim, level) for x, dim in zip(results, out_dims, strict=True))
