@@ -229,6 +229,9 @@ def test_an_unknown_suffix_is_refused_with_the_way_out(name, way_out):
         '"sep=\t"\r\ntext\tlabel\r\na, b\tc\r\n',
         'text;"label";per day, in €\na, b;c;1,5\n',
         '# ----\n# Sales, all of them, by week\n\ntext,label\n"a, b",c\n',
+        'text label\n"a, b" c\n',
+        '# by week\n text   label\r\n\r\n"a, b"   c\r\n',
+        'sep= \ntext label\n"a, b" c\n',
     ],
 )
 @pytest.mark.parametrize("kind", ["csv", "tsv"])
@@ -242,6 +245,33 @@ def test_a_header_may_begin_with_a_hash_and_a_field_may_hold_what_parts_others()
     assert rows('"a;b",label\nx;y,z\n', columns=("a;b", "label")) == [("x;y", "z")]
     assert rows("# of sales,label\n1,2\n", columns=("# of sales", "label")) == [("1", "2")]
     assert rows("# by the week\ntext\na\n", columns=("text",)) == [("a",)]
+
+
+def test_words_of_one_column_are_not_fields():
+    found = rows("my text\nvery good\n\nnot so good\nbad sadly\nbad\n", columns=("my text",))
+    assert found == [("very good",), ("not so good",), ("bad sadly",), ("bad",)]
+
+
+def test_a_column_called_as_its_option_is_found_in_any_case_that_one_alone_has():
+    def found(content, kind="csv", columns=("text", "label"), **named):
+        options = dict(zip(columns, ("text", "label"), strict=True))
+        read = read_table(io.BytesIO(content.encode()), f"x.{kind}", kind, columns, options=options, **named)
+        return [dict(row.values) for row in read]
+
+    assert found("Label,TEXT\nb,a\n") == [{"text": "a", "label": "b"}]
+    assert found('{"Text": "a", "label": "b"}\n{"text": "c", "LABEL": "d"}\n', "jsonl") == [
+        {"text": "a", "label": "b"},
+        {"text": "c", "label": "d"},
+    ]
+    assert found("Text,text,label\nz,a,b\n", others=True) == [{"text": "a", "label": "b", "Text": "z"}]
+    assert found("TEXT,Label,x\na,b,1\n", others=True) == [{"text": "a", "label": "b", "x": "1"}]
+    for header, columns in (
+        ("Text,TEXT,label", ("text", "label")),
+        ("Review,label", ("review", "label")),  # of another name what is said is meant
+        ("TEXT,x", ("text", "TEXT")),  # no column is two
+    ):
+        with pytest.raises(InputError, match=f"expected a column '{columns[0]}', the columns are"):
+            found(f"{header}\n" + ",".join("a" * (header.count(",") + 1)) + "\n", columns=columns)
 
 
 @pytest.mark.parametrize(("row", "column", "what"), [(" ,b", "text", "a text"), ("a,", "label", "a label")])

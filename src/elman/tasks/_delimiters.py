@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterator
 from itertools import chain, islice
 
-__all__ = ["DELIMITERS", "find_table"]
+__all__ = ["DELIMITERS", "SPACE", "find_table"]
 
 DELIMITERS = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma"}  # the rarer within a field the earlier
+SPACE = " "
 LOOKED_AT = 20  # rows, where several delimiters would split the header
 MOST_COMMENTS = 1000
 
 _SAID = re.compile(r'"?sep=([,;|:~^\t ])"?\s*', re.IGNORECASE)  # Excel's own first line
+_WORD = re.compile(r"[^ \r\n]+")
 _QUOTED = re.compile(r'"[^"]*(?:"|$)')
 
 
@@ -18,7 +20,7 @@ def find_table(lines: Iterator[str], format: str) -> tuple[Iterator[str], str, i
     """Find the header of a table and its delimiter.
 
     Lines before the header that begin with ``#`` and have not as many fields are comments; a line ``sep=;`` names the
-    delimiter.
+    delimiter. One or more spaces are it where nothing else is and most rows have as many words as the header.
 
     Args:
         lines: of the file.
@@ -36,36 +38,34 @@ def find_table(lines: Iterator[str], format: str) -> tuple[Iterator[str], str, i
         return lines, ",", 0
     if said := _SAID.fullmatch(begin[-1].rstrip("\r\n")):
         return lines, said[1], len(begin)
-    delimiter = _delimiter(begin[-1], rows := list(_looked_at(begin[-1], lines)), format)
+    candidates = _candidates(begin[-1], format)
+    rows = list(islice(lines, LOOKED_AT if len(candidates) > 1 else 0))  # else no row is waited for in vain
+    delimiter = max(candidates, key=lambda delimiter: _fitting(rows, begin[-1], delimiter))
     fields = _fields(begin[-1], delimiter)
-    header = (not _is_comment(line) if fields == 1 else _fields(line, delimiter) == fields for line in begin)
+    are_words = fields == 1 or delimiter == SPACE
+    header = (not _is_comment(line) if are_words else _fields(line, delimiter) == fields for line in begin)
     skipped = [*header, True].index(True)
     return chain(begin[skipped:], rows, lines), delimiter, skipped
 
 
 def _is_comment(line: str) -> bool:
-    """Whether a line above a table of one column is no name of it."""
+    """Whether a line above a table of one column, or one between spaces, is no header."""
     return line.startswith("# ")
 
 
-def _looked_at(header: str, lines: Iterator[str]) -> Iterator[str]:
-    """Return some rows; none where one delimiter alone splits the header: no row is waited for in vain."""
-    return islice(lines, LOOKED_AT if len(_candidates(header)) > 1 else 0)
+def _candidates(header: str, format: str) -> list[str]:
+    """Return the delimiters that may split a table, of those that fit as many rows the first."""
+    found = [delimiter for delimiter in DELIMITERS if _fields(header, delimiter) > 1]
+    of_one_column = "\t" if format == "tsv" else ","
+    return found or [SPACE] * (_fields(header, SPACE) > 1) + [of_one_column]
 
 
-def _candidates(header: str) -> list[str]:
-    return [delimiter for delimiter in DELIMITERS if _fields(header, delimiter) > 1]
-
-
-def _delimiter(header: str, rows: list[str], format: str) -> str:
-    """Return the delimiter by which most rows have as many fields as the header."""
-
-    def fitting(delimiter: str) -> int:
-        fields = _fields(header, delimiter)
-        return sum(_fields(row, delimiter) == fields for row in rows)
-
-    return max(_candidates(header), key=fitting, default="\t" if format == "tsv" else ",")
+def _fitting(rows: list[str], header: str, delimiter: str) -> int:
+    """Return how many rows have as many fields as the header."""
+    fields = _fields(header, delimiter)
+    return sum(_fields(row, delimiter) == fields for row in rows if row.strip())
 
 
 def _fields(line: str, delimiter: str) -> int:
-    return _QUOTED.sub("", line).count(delimiter) + 1
+    unquoted = _QUOTED.sub("x", line)
+    return len(_WORD.findall(unquoted)) if delimiter == SPACE else unquoted.count(delimiter) + 1

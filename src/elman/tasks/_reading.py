@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from elman._errors import InputError, listed, one_line, option, shown
 from elman.tasks._decoding import decoded_lines
-from elman.tasks._delimiters import DELIMITERS, find_table
+from elman.tasks._delimiters import DELIMITERS, SPACE, find_table
 from elman.tasks._other_formats import way_out
 
 __all__ = ["TABLE", "Row", "file_format", "no_such_column", "open_input", "plain_lines", "read_table"]
@@ -86,7 +86,7 @@ def read_table(
 ) -> Iterator[Row]:
     """Yield the rows of a CSV, TSV or JSON lines stream.
 
-    Of a CSV and a TSV stream, the first lines show the delimiter: commas, semicolons, tabs or bars.
+    Of a CSV and a TSV stream, the first lines show the delimiter: commas, semicolons, tabs, bars or spaces.
 
     Args:
         stream: what :func:`open_input` opened.
@@ -96,7 +96,8 @@ def read_table(
         encoding: the file's encoding.
         others: whether to read all other columns too: of JSON lines, the keys of the first object.
         nullable: whether JSON's ``null`` is an empty field; else it is refused.
-        options: by column, the option that names it, for who has not named one.
+        options: by column, the option that names it, for who has not named one. A column called as its option is found
+            in other letters' case too, if one alone is.
 
     Raises:
         InputError: whatever is wrong with the file; the message names the line and what was expected.
@@ -143,7 +144,7 @@ def _separated_rows(
 ) -> Iterator[Row]:
     csv.field_size_limit(sys.maxsize)
     lines, delimiter, skipped = find_table(lines, format)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter == SPACE, strict=True)
     header: list[str] | None = None
     line = skipped + 1
     try:
@@ -152,8 +153,8 @@ def _separated_rows(
                 pass
             elif header is None:
                 header = [field.strip() for field in fields]
-                columns = _with_others(columns, header) if others else columns
-                places = _column_places(header, f"{name}, line {line}", columns, options)
+                called = _called(columns, header, options, others)
+                places = _column_places(header, f"{name}, line {line}", called, options)
             elif len(fields) != len(header):
                 raise InputError(_ragged(name, line, delimiter, header, fields))
             else:
@@ -168,19 +169,31 @@ def _separated_rows(
         raise InputError(f"{name}: expected a header and rows, the file is empty")
 
 
-def _with_others(columns: Sequence[str], names: Iterable[str]) -> list[str]:
-    """Return some columns and all others; of those without a name, only a single one: several are a sheet's margin."""
-    counts = Counter(names)
-    return [*columns, *(name for name in counts if name not in columns and (name or counts[name] == 1))]
+def _called(columns: Sequence[str], names: Sequence[str], options: Mapping[str, str], others: bool) -> dict[str, str]:
+    """Return what the columns wanted are called in a table, and with ``others`` all others too.
 
-
-def _column_places(header: list[str], place: str, columns: Sequence[str], options: Mapping[str, str]) -> dict[str, int]:
+    Of those without a name only a single one: several are a sheet's margin.
+    """
+    called = {column: column for column in columns}
     for column in columns:
-        if column not in header:
+        if column == options.get(column) and column not in names:
+            alike = [name for name in names if name.casefold() == column and name not in columns]
+            called[column] = alike[0] if len(alike) == 1 else column
+    if others:
+        counts, wanted = Counter(names), {*called.values()}
+        called |= {name: name for name in counts if name not in wanted and (name or counts[name] == 1)}
+    return called
+
+
+def _column_places(
+    header: list[str], place: str, called: Mapping[str, str], options: Mapping[str, str]
+) -> dict[str, int]:
+    for column, name in called.items():
+        if name not in header:
             raise no_such_column(place, "column", column, header, options.get(column))
-        if header.count(column) > 1:
-            raise InputError(f"{place}: expected one column {column!r}, got {header.count(column)}")
-    return {column: header.index(column) for column in columns}
+        if header.count(name) > 1:
+            raise InputError(f"{place}: expected one column {name!r}, got {header.count(name)}")
+    return {column: header.index(name) for column, name in called.items()}
 
 
 def _ragged(name: str, line: int, delimiter: str, header: list[str], fields: list[str]) -> str:
@@ -202,14 +215,14 @@ def _json_rows(
             raise InputError(f"{name}, line {number}{at or ':'} (expected a JSON object)") from None
         if not isinstance(record, dict):
             raise InputError(f"{name}, line {number}: expected a JSON object, got {type(record).__name__}")
-        if others:
-            columns, others = _with_others(columns, record), False
-        nulls = {column for column in columns if nullable and record.get(column, 0) is None}
+        called = _called(columns, [*record], options, others)
+        columns, others = [*called], False
+        nulls = {column for column, key in called.items() if nullable and record.get(key, 0) is None}
         place = f"{name}, line {number}"
-        for column in columns:
-            if column not in record:
+        for column, key in called.items():
+            if key not in record:
                 raise no_such_column(place, "key", column, record, options.get(column))
-        values = {column: _json_text(record[column], place, column) for column in columns if column not in nulls}
+        values = {column: _json_text(record[key], place, key) for column, key in called.items() if column not in nulls}
         yield Row(number, values | dict.fromkeys(nulls, ""))
 
 
