@@ -208,6 +208,17 @@ def test_what_is_drawn_of_another_shape_or_dtype_is_refused(drawn: Any, got: str
         elman.save(layer, tmp_path / "drawing.safetensors")
 
 
+def test_noise_of_packed_rows_has_its_gradient_as_a_tensor_too() -> None:
+    layer, packed = elman.nn.Recurrent(cells.RateLeaky(noise=1.0), 3, 4), pack(torch.randn(5, 2, 3), [5, 3])
+    noise = torch.randn(8, 4, requires_grad=True)
+    found = [
+        torch.autograd.grad(layer(packed, noise=given)[0].data.square().sum(), noise)[0]
+        for given in (noise, packed._replace(data=noise))
+    ]
+    assert found[0].any()
+    assert torch.equal(*found)
+
+
 def test_noise_is_drawn_while_training_and_not_after() -> None:
     layer = elman.nn.Recurrent(cells.RateLeaky(noise=1.0), 3, 4)
     x = torch.randn(5, 2, 3)

@@ -100,8 +100,8 @@ class Packed:
         ours, theirs = (torch.arange(self.batch) if order is None else order.cpu() for order in orders)
         return torch.equal(self.input.batch_sizes, other.batch_sizes) and torch.equal(ours, theirs)
 
-    def beside(self, others: PackedSequence) -> Tensor:
-        return others.data
+    def beside(self, others: Tensor | PackedSequence) -> Tensor:
+        return others.data if isinstance(others, PackedSequence) else others
 
     def of_pieces(self, of_sequences: Tensor) -> Tensor:
         order = self.input.sorted_indices
