@@ -78,6 +78,7 @@ def seeds() -> dict[str, bytes]:
         "csv_utf16": b"\0\0\3\0" + csv.encode("utf-16"),
         "csv_bom": b"\0\2\0\0" + csv.encode("utf-8-sig"),
         "csv_gbk_as_utf8": b"\0\1\0\0" + csv.encode("gbk"),
+        "csv_spaces": b"\0\0\0\0" + '# by week\n text   label\n"a b" x\n我  y\n'.encode(),
         "tsv": b"\1\0\0\0" + csv.replace(",", "\t").encode(),
         "tsv_ragged": b"\1\0\2\0" + b"text\tlabel\nx\ty\tz\n",
         "jsonl": b"\2\0\0\0" + lines.encode(),
