@@ -1,6 +1,6 @@
 // sigma and tanh of many vectors in their place. A chain of their operations is longer than a processor looks ahead, so
 // it is cut in three, and each part is done for all vectors before the next: with AVX2 17 cycles a vector for 26 of
-// four chains side by side.
+// four chains side by side. A few vectors would wait at each cut, and are done one by one.
 #pragma once
 
 #include "simd/sigma.h"
@@ -13,6 +13,7 @@ template <class T, int kMost>
 class Passes {
  public:
   void tanh(T* values, std::ptrdiff_t count) {
+    if (count <= kFew) return one_by_one(values, count, [](const X& x) { return elman::tanh<T>(x); });
     reduce_all(count, [&](std::ptrdiff_t i) { return on_each(TanhBits<T>::magnitude, at(values, i)); });
     invert_all(count, [&](std::ptrdiff_t i, const X& half, const X& inverse, const X& correction) {
       const X x = at(values, i);
@@ -21,6 +22,7 @@ class Passes {
   }
 
   void sigma(T* values, std::ptrdiff_t count) {
+    if (count <= kFew) return one_by_one(values, count, [](const X& x) { return elman::sigma<T>(x); });
     auto is_far = Vector<T>{} > Vector<T>{};
     reduce_all(count, [&](std::ptrdiff_t i) {
       const X half_magnitude = on_each(SigmaBits<T>::half_magnitude, at(values, i));
@@ -40,9 +42,15 @@ class Passes {
 
  private:
   using X = Several<Vector<T>, 1>;
+  static constexpr std::ptrdiff_t kFew = 2 * kLanes<T>;
 
   static X at(const T* from, std::ptrdiff_t i) { return load_several<1>(from + i); }
   static void put(T* to, std::ptrdiff_t i, const X& value) { store_several<T>(to + i, value); }
+
+  template <class F>
+  static void one_by_one(T* values, std::ptrdiff_t count, const F& f) {
+    for (std::ptrdiff_t i = 0; i < count; i += kLanes<T>) put(values, i, f(at(values, i)));
+  }
 
   template <class Magnitude>
   [[gnu::always_inline]] void reduce_all(std::ptrdiff_t count, const Magnitude& magnitude) {

@@ -161,8 +161,9 @@ inline constexpr std::ptrdiff_t kDepthAtOnce = kPanelBytesAtOnce / (kPanel<T> * 
 inline constexpr std::ptrdiff_t kTilesAtOnce = 8;
 
 // Panels that outgrow a second-level cache of 2 MiB are walked to and fro in turn: each walk begins with what the one
-// before has left there. Smaller ones are walked one way, in which processors read ahead.
-inline constexpr std::size_t kWalkedToAndFro = std::size_t{3} << 19;
+// before has left there. Smaller ones are walked one way, in which processors read ahead; those of several gates, whose
+// strips are as large as a first-level cache, from there on.
+inline constexpr std::size_t kWalkedToAndFro = std::size_t{3} << 19, kGatesWalkedToAndFro = std::size_t{32} << 10;
 
 // Panels that outgrow a processor's share of the third-level cache come too late if they are asked for where they are
 // read.
@@ -241,7 +242,9 @@ class Strips {
  public:
   template <class T>
   Strips(const Packed<T>& b, std::ptrdiff_t width, std::int64_t walk)
-      : count(panels(b.columns, width)), width_(width), back_(walk % 2 != 0 && b.bytes() > kWalkedToAndFro) {}
+      : count(panels(b.columns, width)),
+        width_(width),
+        back_(walk % 2 != 0 && b.bytes() > (b.gates > 1 ? kGatesWalkedToAndFro : kWalkedToAndFro)) {}
 
   std::ptrdiff_t first_column(std::ptrdiff_t strip) const { return (back_ ? count - 1 - strip : strip) * width_; }
 
