@@ -207,6 +207,32 @@ def _gains(cases: list[Case]) -> dict[Case, float]:
     return {case: best[case, 1] / best[case, 2] for case in cases}
 
 
+LARGE = ((100, 32, 256, 256), (20, 48, 384, 384), (100, 64, 512, 512), (50, 64, 1024, 1024))
+
+
+def products() -> Iterator[Row]:
+    """Our rate beside the libraries' of the product that a step is: its rows and W_hh."""
+    return gated_products("RNN")
+
+
+def gated_products(title: str) -> Iterator[Row]:
+    for kind, times in (("inference", 1), ("training", 3)):
+        for shape in LARGE:
+            steps, batch, input_size, hidden_size = shape
+            layer, x = getattr(elman.nn, title)(input_size, hidden_size), torch.randn(steps, batch, input_size)
+            hidden, weight = torch.randn(batch, hidden_size), layer.weight_hh_l0.detach()
+            libraries = {
+                "MKL": partial(torch.nn.functional.linear, hidden, weight),
+                "OpenBLAS": partial(np.matmul, hidden.numpy(), weight.numpy().T),
+            }
+            found = in_turns(kind, libraries | {"elman": call_of(kind, layer, x)})
+            best = min(libraries, key=lambda name: found[name])
+            product, depth = 2 * batch * weight.numel() / found[best] / 1e3, input_size + hidden_size
+            rate = 2 * times * steps * batch * len(weight) * depth / found["elman"] / 1e3
+            what = f"{kind}, Gflop/s: {rate:.0f} over {best}'s {product:.0f}"
+            yield Row.at_least(what, _joined(shape), rate / product, 1)
+
+
 def memory() -> Iterator[Row]:
     sizes = (1000, 32, 128, 256)
     ours, theirs = (growth(sizes, name) for name in ("elman", "torch"))
@@ -290,9 +316,9 @@ Group = Callable[[], Iterator[Row]]
 
 def groups_of(cell: str) -> dict[str, Group]:
     if cell == "rnn":
-        each = calls, cold, cells, streams, threads, memory, packed, bidirectional, doubles, commands
+        each = calls, cold, cells, streams, threads, products, memory, packed, bidirectional, doubles, commands
         return {group.__name__: group for group in each}
-    gated = gated_cells, gated_streams, gated_memory, gated_packed
+    gated = gated_cells, gated_streams, gated_products, gated_memory, gated_packed
     return {group.__name__.removeprefix("gated_"): partial(group, FAMILIES[cell].title) for group in gated}
 
 
