@@ -28,21 +28,5 @@ Operand<T> reading(const T* from, std::ptrdiff_t row) {
   return {const_cast<T*>(from), row, 1};
 }
 
-// What a call gives a program to read, from `row` on.
-template <class Call>
-auto input_of_program(const Call& call, const Schedule& schedule, Kind kind, int index, std::int64_t step,
-                      std::int64_t row, std::int64_t units) {
-  if (kind == Kind::row_input) return reading(call.inputs.of_rows[index] + row * units, units);
-  const auto& rows = call.inputs.of_steps[index];
-  return reading(schedule.at(rows, step, row), rows.row_stride);
-}
-
-// A state but the first of rows that have no step before.
-template <class Call, class T>
-Operand<T> initial_cells(const Call& call, int state, std::int64_t row, const T* zeros, std::int64_t units) {
-  if (!call.initial_cell_state) return reading(zeros, 0);
-  return reading(call.initial_cell_state + (state - 1) * call.cell_states_apart + row * units, units);
-}
-
 }  // namespace
 }  // namespace elman

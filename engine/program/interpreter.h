@@ -28,6 +28,7 @@ class Interpreter {
     Layout::Place<T> registers, constants, unit_values;
   };
 
+  // For some of the units, so many.
   static Places reserve(Layout& layout, const Plan& plan, std::int64_t units) {
     const std::int64_t count = plan.place_count;
     return {layout.reserve<Operand<T>>(count),    layout.reserve<T*>(count),
@@ -35,14 +36,17 @@ class Interpreter {
             layout.reserve<T>(count * kConstant), layout.reserve<T>(plan.unit_values * units)};
   }
 
-  // of_units: what is given for each unit.
-  Interpreter(const Layout& layout, const Places& places, const Plan& plan, std::int64_t units,
-              const T* const* of_units)
-      : plan_(plan),
-        units_(units),
+  Interpreter() = default;
+
+  // of_units: what is given for each unit, from the first that there is.
+  Interpreter(const Layout& layout, const Places& places, const Plan& plan, Units which, const T* const* of_units)
+      : plan_(&plan),
+        first_unit_(which.begin),
+        units_(which.end - which.begin),
         operands_(layout[places.operands]),
         blocks_(layout[places.blocks]),
         given_(layout[places.given]) {
+    const std::int64_t units = units_;
     unit_step_ = plan.takes_whole_rows ? units : smaller(units, kUnits);
     row_step_ = larger(1, kElements / unit_step_);
     for (int i = 0; i < plan.place_count; ++i) {
@@ -55,7 +59,7 @@ class Interpreter {
         for (int lane = 0; lane < kConstant; ++lane) constant[lane] = static_cast<T>(plan.constants[index]);
         operands_[i] = {constant, 0, 0};
       } else if (kind == Kind::unit_input && index < plan.unit_inputs) {
-        operands_[i] = {const_cast<T*>(of_units[index]), 0, 1};
+        operands_[i] = {const_cast<T*>(of_units[index]) + first_unit_, 0, 1};
       } else if (kind == Kind::unit_input) {
         operands_[i] = {layout[places.unit_values] + (index - plan.unit_inputs) * units, 0, 1};
       } else {
@@ -66,16 +70,19 @@ class Interpreter {
     run_blocks(1, 0, plan.unit_values);
   }
 
-  // Runs over `rows` rows; find(kind, index) says where the values lie that it does not know.
+  Units units() const { return {first_unit_, first_unit_ + units_}; }
+
+  // Runs over `rows` rows; find(kind, index) says where the values lie that it does not know, from the first unit on.
   template <class Find>
   void run(std::int64_t rows, const Find& find) const {
     for (int i = 0; i < given_count_; ++i) {
       const int place = given_[i];
-      const auto [kind, index] = plan_.places[place];
-      operands_[place] = find(kind, static_cast<int>(index));
-      blocks_[place] = operands_[place].data;
+      const auto [kind, index] = plan_->places[place];
+      const Operand<T> operand = find(kind, static_cast<int>(index));
+      blocks_[place] = operand.data + first_unit_;
+      operands_[place] = {blocks_[place], operand.row, operand.unit};
     }
-    run_blocks(rows, plan_.unit_values, plan_.instruction_count);
+    run_blocks(rows, plan_->unit_values, plan_->instruction_count);
   }
 
  private:
@@ -98,14 +105,15 @@ class Interpreter {
   // The instructions begin to end - 1.
   void run_blocks(std::int64_t rows, int begin, int end) const {
     const auto run_block = [&](const Block& block) {
-      for (int i = begin; i < end; ++i) run_instruction(plan_.instructions[i], block);
+      for (int i = begin; i < end; ++i) run_instruction(plan_->instructions[i], block);
     };
     if (rows <= row_step_ && units_ <= unit_step_) return run_block({rows, units_});
     for (std::int64_t row = 0; row < rows; row += row_step_) {
       for (std::int64_t unit = 0; unit < units_; unit += unit_step_) {
-        for (int i = 0; i < plan_.place_count; ++i) {
+        for (int i = 0; i < plan_->place_count; ++i) {
           const Operand<T>& operand = operands_[i];
-          if (plan_.places[i].kind != Kind::result) blocks_[i] = operand.data + row * operand.row + unit * operand.unit;
+          if (plan_->places[i].kind != Kind::result)
+            blocks_[i] = operand.data + row * operand.row + unit * operand.unit;
         }
         run_block({smaller(row_step_, rows - row), smaller(unit_step_, units_ - unit)});
       }
@@ -244,11 +252,11 @@ class Interpreter {
     }
   }
 
-  const Plan& plan_;
-  std::int64_t units_, row_step_, unit_step_;
-  Operand<T>* operands_;
-  T** blocks_;
-  int* given_;  // places that each run finds anew
+  const Plan* plan_ = nullptr;
+  std::int64_t first_unit_ = 0, units_ = 0, row_step_ = 1, unit_step_ = 1;
+  Operand<T>* operands_ = nullptr;
+  T** blocks_ = nullptr;
+  int* given_ = nullptr;  // places that each run finds anew
   int given_count_ = 0;
 };
 

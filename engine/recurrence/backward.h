@@ -6,9 +6,10 @@
 // which dx and the weight gradients are taken before the next chunk (weight_gradients.h).
 #pragma once
 
-#include "cells/program.h"
 #include "recurrence/gated_step_back.h"
 #include "recurrence/layer_weights.h"
+#include "recurrence/program_shares.h"
+#include "recurrence/program_step.h"
 #include "recurrence/weight_gradients.h"
 
 namespace elman {
@@ -65,7 +66,7 @@ class BackwardPass {
     const std::int64_t multiplications = schedule_.total_rows() * hidden_size_ * depth;
     const int threads = useful_threads(call_.threads, multiplications, tuning::kMultiplicationsOfThread);
     const std::size_t unit_bytes = sizeof(T) * static_cast<std::size_t>(recurrent_weights_.depth);
-    const UnitShares shares(schedule_.batch(), hidden_size_, kPanel<T>, unit_bytes, Cell::kIsProgram ? 1 : threads);
+    const UnitShares shares(schedule_.batch(), hidden_size_, kPanel<T>, unit_bytes, threads);
     const RowGroups groups(schedule_, threads, unit_bytes * static_cast<std::size_t>(hidden_size_));
 
     // Steps that are not shared out are long enough for the other threads to fall asleep.
@@ -77,8 +78,8 @@ class BackwardPass {
     std::int64_t end = schedule_.steps();  // iterations still to be taken back
     while (end > 0) {
       const std::int64_t begin = chunk_.take_steps(schedule_, end);
-      if (!Cell::kIsProgram && shares.count() > 1) {
-        if constexpr (!Cell::kIsProgram) run_shares(begin, end, shares);
+      if (shares.count() > 1) {
+        run_shares(begin, end, shares);
       } else {
         parallel(groups.count(), threads,
                  [&](std::int64_t group) { run_group(begin, end, groups.begin(group), groups.begin(group + 1)); });
@@ -116,13 +117,11 @@ class BackwardPass {
       const auto arriving = layout.reserve<T>((last - first) * hidden_size_);
       const auto places = Interpreter<T>::reserve(layout, *cell_.plan, hidden_size_);
       layout.take(Slot::task);
-      const Interpreter<T> interpreter(layout, places, *cell_.plan, hidden_size_, call_.inputs.of_units);
+      const Interpreter<T> interpreter(layout, places, *cell_.plan, units, call_.inputs.of_units);
+      const ProgramStepBack<T> program = program_step();
       for (std::int64_t iteration = end - 1; iteration >= begin; --iteration) {
         take_step_back(iteration, first, last, units, layout[arriving]);
-        const std::int64_t rows = smaller(schedule_.rows_of(iteration), last);
-        const std::int64_t cut = larger(first, smaller(schedule_.rows_of(iteration - 1), rows));
-        if (first < cut) run_program(iteration, first, cut, first, layout[arriving], interpreter);
-        if (cut < rows) run_program(iteration, cut, rows, first, layout[arriving], interpreter);
+        program.take(iteration, first, smaller(schedule_.rows_of(iteration), last), layout[arriving], interpreter);
         differentiate_initial(iteration, first, last);
       }
     } else {
@@ -132,18 +131,40 @@ class BackwardPass {
     }
   }
 
-  // All rows, step by step, each step's units shared out.
+  // All rows, step by step, each step's units shared out; the pointwise part of a program waits for all of the products
+  // where it reads those of other shares.
   void run_shares(std::int64_t begin, std::int64_t end, const UnitShares& shares) {
     const Timed timed(Phase::recurrent_steps);
     const std::int64_t batch = schedule_.batch();
-    Stages::run(end - begin, shares.count(), [&](std::int64_t stage, int share) {
-      const std::int64_t iteration = end - 1 - stage;
-      for (std::int64_t row = 0; row < schedule_.rows_of(iteration + 1); ++row) {
-        prefetch(chunk_.delta(chunk_.position(iteration + 1) + row), cell_.deltas() * hidden_size_);
-      }
-      take_step_back(iteration, 0, batch, shares[share]);
-    });
+    if constexpr (Cell::kIsProgram) {
+      Layout layout;
+      const auto arriving = layout.reserve<T>(batch * hidden_size_);
+      ProgramShares<T> programs(shares, *cell_.plan, batch, hidden_size_);
+      programs.reserve(layout);
+      layout.take(Slot::task);
+      programs.make_in(layout, call_.inputs.of_units);
+      const int stages = programs.by_rows() ? 2 : 1;
+      Stages::run(stages * (end - begin), shares.count(), [&](std::int64_t stage, int share) {
+        const std::int64_t iteration = end - 1 - stage / stages;
+        if (stage % stages == 0) take_share_back(iteration, shares[share], layout[arriving]);
+        if (stage % stages == stages - 1) {
+          const std::int64_t first = programs.first_row(share);
+          const std::int64_t last = smaller(schedule_.rows_of(iteration), programs.last_row(share));
+          program_step().take(iteration, first, last, layout[arriving] + first * hidden_size_, programs[share]);
+        }
+      });
+    } else {
+      Stages::run(end - begin, shares.count(),
+                  [&](std::int64_t stage, int share) { take_share_back(end - 1 - stage, shares[share]); });
+    }
     for (std::int64_t iteration = end - 1; iteration >= begin; --iteration) differentiate_initial(iteration, 0, batch);
+  }
+
+  void take_share_back(std::int64_t iteration, Units units, T* arriving = nullptr) {
+    for (std::int64_t row = 0; row < schedule_.rows_of(iteration + 1); ++row) {
+      prefetch(chunk_.delta(chunk_.position(iteration + 1) + row), cell_.deltas() * hidden_size_);
+    }
+    take_step_back(iteration, 0, schedule_.batch(), units, arriving);
   }
 
   // d_t of the rows, for some of their units; of a program what arrives at h_t, `arriving` (rows, hidden_size).
@@ -160,8 +181,7 @@ class BackwardPass {
       if (row < continuing) later[row - first] = recurrent_delta(chunk_.position(iteration + 1) + row);
       if (units.begin > 0) continue;  // whoever has the first notes where the row's other factors lie
       chunk_.inputs[at] = schedule_.at(call_.input, step, row);
-      chunk_.previous[at] =
-          cell_.fed_back() > 0 ? further_state(cell_.fed_back(), iteration, row).data : hidden_before(iteration, row);
+      chunk_.previous[at] = before(iteration, row);
       chunk_.d_inputs[at] = call_.d_input.data ? schedule_.at(call_.d_input, step, row) : nullptr;
     }
     const Span rows{first, continuing, end};
@@ -204,7 +224,8 @@ class BackwardPass {
     };
     const Packed<T> weights = recurrent_weights_.slice(units.begin, units.end);
     if (cell_.fed_back() > 0) {
-      multiply<T, kBlock>(later, 1, continuing - first, weights, vector_by_vector(adds_to_cells(first)), iteration);
+      multiply<T, kBlock>(later, 1, continuing - first, weights, vector_by_vector(adds_to_cells(first, units.begin)),
+                          iteration);
     } else {
       const auto ask = [&](std::ptrdiff_t row, std::ptrdiff_t column) __attribute__((always_inline)) {
         ask_for_row(given[row] + (units.begin + column) * d_output_.feature_stride);
@@ -229,16 +250,18 @@ class BackwardPass {
     const Rows<const T> all{call_.kept, schedule_.batch() * width, width, 1};
     typename StepBack::Row rows[tuning::kMostRowsOfGroup];
     for (std::int64_t row = first; row < end; ++row) {
-      const T* before = hidden_before(iteration, row);
+      const T* last_state = before(iteration, row);
       if constexpr (Cell::kStates == 2) {
-        before = row >= schedule_.rows_of(iteration - 1)
-                     ? initial_cells(call_, 1, row, zeros_, hidden_size_).data
-                     : schedule_.at(all, schedule_.step(iteration - 1), row) + (Cell::kKept - 1) * hidden_size_;
+        const T* const c_0 = call_.initial_cell_state;
+        last_state = row < schedule_.rows_of(iteration - 1)
+                         ? schedule_.at(all, schedule_.step(iteration - 1), row) + (Cell::kKept - 1) * hidden_size_
+                     : c_0 ? c_0 + row * hidden_size_
+                           : zeros_;
       }
       rows[row - first] = {schedule_.at(d_output_, step, row),
                            d_output_.feature_stride,
                            schedule_.at(all, step, row),
-                           before,
+                           last_state,
                            (Cell::kCarriesHidden ? hidden_ : cells_) + row * hidden_size_,
                            chunk_.delta(chunk_.position(iteration) + row)};
     }
@@ -266,7 +289,7 @@ class BackwardPass {
     for (std::int64_t row = first; row < end; ++row)
       from[row - first] = recurrent_delta(chunk_.position(iteration) + row);
     if (cell_.fed_back() > 0) {
-      multiply<T, kBlock>(from, 1, end - first, recurrent_weights_, vector_by_vector(adds_to_cells(first)));
+      multiply<T, kBlock>(from, 1, end - first, recurrent_weights_, vector_by_vector(adds_to_cells(first, 0)));
       for (std::int64_t i = first * hidden_size_; call_.d_initial_state && i < end * hidden_size_; ++i) {
         call_.d_initial_state[i] = cell_.carries_hidden() ? hidden_[i] : T(0);
       }
@@ -280,24 +303,14 @@ class BackwardPass {
                         }));
   }
 
-  // What W_hh^T d gives of the rows from `first` on, to a program's state that is fed back and not the output.
-  auto adds_to_cells(std::int64_t first) const {
-    T* const to = cells_ + (cell_.fed_back() - 1) * cells_apart_ + first * hidden_size_;
+  // What W_hh^T d gives of the rows from `first` and the units from `unit` on, to a program's state that is fed back
+  // and not the output.
+  auto adds_to_cells(std::int64_t first, std::int64_t unit) const {
+    T* const to = cells_ + (cell_.fed_back() - 1) * cells_apart_ + first * hidden_size_ + unit;
     return [this, to](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
       T* const at = to + row * hidden_size_ + column;
       store(at, lanes, load(at, 1, lanes) + sums);
     };
-  }
-
-  // A further state of a program before a step, from a row on, of rows that all have a step before this one, or none.
-  Operand<T> further_state(int state, std::int64_t iteration, std::int64_t row) const {
-    if (row >= schedule_.rows_of(iteration - 1)) {
-      return initial_cells(call_, state, row, zeros_, hidden_size_);
-    }
-    const std::int64_t elements = cell_.kept() * hidden_size_;
-    const Rows<const T> all{call_.kept, schedule_.batch() * elements, elements, 1};
-    const std::int64_t field = (cell_.kept() - cell_.states() + state) * hidden_size_;
-    return reading(schedule_.at(all, schedule_.step(iteration - 1), row) + field, elements);
   }
 
   // The deltas of the iterations begin to end - 1, to where they are wanted.
@@ -313,48 +326,8 @@ class BackwardPass {
     }
   }
 
-  // Of rows that all have a step before this one, or none.
-  [[gnu::noinline]] void run_program(std::int64_t iteration, std::int64_t begin, std::int64_t end, std::int64_t first,
-                                     T* arriving, const Interpreter<T>& interpreter) const {
-    const std::int64_t step = schedule_.step(iteration), elements = cell_.kept() * hidden_size_;
-    const bool is_first = begin >= schedule_.rows_of(iteration - 1);
-    const Rows<const T> all{call_.kept, schedule_.batch() * elements, elements, 1};
-    const int kept_of_states = cell_.kept() - cell_.states();  // the field of state s is behind it, s fields
-    const auto field = [&](std::int64_t of_step, int index) {
-      return reading(schedule_.at(all, of_step, begin) + index * hidden_size_, elements);
-    };
-    const auto in_chunk = [&](int delta) {
-      T* const deltas = chunk_.delta(chunk_.position(iteration) + begin);
-      return Operand<T>{deltas + delta * hidden_size_, chunk_.row_distance, 1};
-    };
-    const auto carried = [&](int state) {
-      T* const states = state == 0 ? hidden_ : cells_ + (state - 1) * cells_apart_;
-      return Operand<T>{states + begin * hidden_size_, hidden_size_, 1};
-    };
-    interpreter.run(end - begin, [&](Kind kind, int index) -> Operand<T> {
-      switch (kind) {
-        case Kind::kept: return field(step, index);
-        case Kind::new_state:
-          if (index > 0) return field(step, kept_of_states + index);
-          return reading(schedule_.at(call_.output, step, begin), call_.output.row_stride);
-        case Kind::state:
-          if (index == 0 && is_first) return reading(initial(begin), call_.initial_state ? hidden_size_ : 0);
-          if (index > 0) return further_state(index, iteration, begin);
-          return reading(schedule_.at(call_.output, schedule_.step(iteration - 1), begin), call_.output.row_stride);
-        case Kind::d_new_state:
-          if (index == 0) return {arriving + (begin - first) * hidden_size_, hidden_size_, 1};
-          return carried(index);
-        case Kind::d_state: return carried(index);
-        case Kind::d_sum: return in_chunk(cell_.apart() + index);
-        case Kind::d_from_input: return in_chunk(index - (cell_.gates() - cell_.apart()));
-        case Kind::d_from_hidden: return in_chunk(cell_.apart() + index);
-        case Kind::d_unit_input: return in_chunk(cell_.deltas() + index);
-        case Kind::d_row_input: return {call_.d_row_inputs[index] + begin * hidden_size_, hidden_size_, 1};
-        case Kind::d_step_input:
-          return {schedule_.at(call_.d_step_inputs[index], step, begin), call_.d_step_inputs[index].row_stride, 1};
-        default: return input_of_program(call_, schedule_, kind, index, step, begin, hidden_size_);
-      }
-    });
+  ProgramStepBack<T> program_step() const {
+    return {{call_, schedule_, cell_, hidden_size_, zeros_}, chunk_, hidden_, cells_, cells_apart_};
   }
 
   void clear_row_inputs() const {
@@ -368,14 +341,15 @@ class BackwardPass {
     return chunk_.delta(position) + cell_.apart() * hidden_size_;
   }
 
-  const T* initial(std::int64_t row) const {
-    return call_.initial_state ? call_.initial_state + row * hidden_size_ : zeros_;
+  // What W_hh multiplied: the state that is fed back, before a step.
+  const T* before(std::int64_t iteration, std::int64_t row) const {
+    if constexpr (Cell::kIsProgram) return program_step().rows.state(cell_.fed_back(), iteration, row).data;
+    return row < schedule_.rows_of(iteration - 1) ? schedule_.at(call_.output, schedule_.step(iteration - 1), row)
+                                                  : initial(row);
   }
 
-  // h_{t-1} of an iteration's row
-  const T* hidden_before(std::int64_t iteration, std::int64_t row) const {
-    if (row >= schedule_.rows_of(iteration - 1)) return initial(row);
-    return schedule_.at(call_.output, schedule_.step(iteration - 1), row);
+  const T* initial(std::int64_t row) const {
+    return call_.initial_state ? call_.initial_state + row * hidden_size_ : zeros_;
   }
 
   const T* d_final_state(std::int64_t row) const {

@@ -6,18 +6,17 @@
 // kept for BPTT where that is wanted. A cell's second state is stepped in its place.
 #pragma once
 
-#include "cells/program.h"
 #include "cells/sized.h"
 #include "dispatch/level.h"
 #include "recurrence/gated_step.h"
+#include "recurrence/program_shares.h"
+#include "recurrence/program_step.h"
 #include "recurrence/schedule.h"
 #include "threads/account.h"
 #include "tile/product.h"
 
 namespace elman {
 namespace {
-
-struct Nothing {};
 
 template <class T, class Cell>
 class ForwardPass {
@@ -36,15 +35,12 @@ class ForwardPass {
     Layout layout;
     const auto offsets = layout.reserve<std::int64_t>(call.sequence.batch_sizes ? call.sequence.steps : 0);
     const std::int64_t batch = call.sequence.batch;
-    const bool may_share = Cell::kSideBySide && !call.kept && batch <= tuning::kFewRows;
-    const auto sums = layout.reserve<T>(may_share ? kChunkSteps * batch * width() : 0);
     // a program's further states are stepped where they are kept, if they are
     const bool has_cells = cell_.states() > 1 && !(Cell::kIsProgram && call.kept);
     const std::int64_t all_cells = (cell_.states() - 1) * batch * hidden_size_;
     const auto cells = layout.reserve<T>(has_cells && !cells_ ? all_cells : 0);
     layout.take(Slot::call);
     schedule_ = Schedule(call.sequence, fill_offsets(call.sequence, layout[offsets]));
-    shared_sums_ = layout[sums];
     if (!has_cells) return;
     cells_apart_ = cells_ ? call.cell_states_apart : batch * hidden_size_;
     if (!cells_) cells_ = layout[cells];
@@ -59,11 +55,9 @@ class ForwardPass {
     const std::int64_t depth = cell_.gates() * (weights_.input_size + weights_.recurrent_depth);
     const int threads =
         useful_threads(call_.threads, schedule_.total_rows() * hidden_size_ * depth, tuning::kMultiplicationsOfThread);
-    if constexpr (!Cell::kIsProgram) {
-      const UnitShares shares(schedule_.batch(), hidden_size_, kPanel<T>,
-                              sizeof(T) * static_cast<std::size_t>(Cell::kGates * weights_.recurrent_depth), threads);
-      if (shares.count() > 1) return run_shares(shares);
-    }
+    const UnitShares shares(schedule_.batch(), hidden_size_, kPanel<T>,
+                            sizeof(T) * static_cast<std::size_t>(cell_.gates() * weights_.recurrent_depth), threads);
+    if (shares.count() > 1) return run_shares(shares);
     const RowGroups groups(schedule_, threads, sizeof(T) * static_cast<std::size_t>(hidden_size_ * depth));
     parallel(groups.count(), threads,
              [&](std::int64_t group) { run_group(groups.begin(group), groups.begin(group + 1)); });
@@ -77,53 +71,107 @@ class ForwardPass {
   // output and is still in the cache when its step comes.
   void run_group(std::int64_t first, std::int64_t last) const {
     const std::int64_t chunk = smaller(kChunkRows / (last - first), schedule_.steps()) * (last - first) * width();
+    Layout layout;
+    const auto sums = layout.reserve<T>(has_sums() ? chunk : 0);
     if constexpr (Cell::kIsProgram) {
-      Layout layout;
-      const auto sums = layout.reserve<T>(chunk);
       const auto places = Interpreter<T>::reserve(layout, *cell_.plan, hidden_size_);
       layout.take(Slot::task);
-      run_chunks(first, last, layout[sums],
-                 Interpreter<T>(layout, places, *cell_.plan, hidden_size_, call_.inputs.of_units));
+      const Interpreter<T> interpreter(layout, places, *cell_.plan, {0, hidden_size_}, call_.inputs.of_units);
+      run_chunks(first, last, layout[sums], [&](std::int64_t begin, std::int64_t end) {
+        run_program(begin, end, first, last, {0, input_weights_.columns}, layout[sums], &interpreter);
+      });
     } else {
-      T* sums = nullptr;
-      if (!Cell::kThroughOutput && !call_.kept) {
-        Layout layout;
-        const auto place = layout.reserve<T>(chunk);
-        layout.take(Slot::task);
-        sums = layout[place];
-      }
-      run_chunks(first, last, sums, Nothing{});
+      if (has_sums()) layout.take(Slot::task);
+      T* const of_chunk = has_sums() ? layout[sums] : nullptr;
+      run_chunks(first, last, of_chunk, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t iteration = begin; iteration < end; ++iteration) {
+          take_step(iteration, first, last, {0, hidden_size_}, sums_of(of_chunk, iteration - begin, last - first));
+        }
+      });
     }
   }
 
-  template <class Runner>
-  void run_chunks(std::int64_t first, std::int64_t last, T* sums, const Runner& runner) const {
-    std::int64_t iteration = 0;
-    while (iteration < schedule_.steps()) {
-      const std::int64_t begin = iteration;
-      const std::int64_t end = project_inputs(iteration, schedule_.steps(), first, last, {0, hidden_size_}, sums);
+  // Calls take_steps(begin, end) for each chunk.
+  template <class TakeSteps>
+  void run_chunks(std::int64_t first, std::int64_t last, T* sums, const TakeSteps& take_steps) const {
+    for (std::int64_t begin = 0; begin < schedule_.steps();) {
+      const Units columns{0, input_weights_.columns};
+      const std::int64_t end = project_inputs(begin, schedule_.steps(), first, last, columns, sums);
       const Timed timed(Phase::recurrent_steps);
-      for (; iteration < end; ++iteration) {
-        take_step(iteration, first, last, {0, hidden_size_}, sums_of(sums, iteration - begin, last - first), runner);
-      }
+      take_steps(begin, end);
+      begin = end;
     }
   }
 
   // All rows, step by step, each step's units shared out.
   void run_shares(const UnitShares& shares) const {
     const std::int64_t batch = schedule_.batch();
-    Stages::run(schedule_.steps(), shares.count(), [&](std::int64_t iteration, int share) {
-      if (iteration % kChunkSteps == 0) {
-        const std::int64_t limit = smaller(iteration + kChunkSteps, schedule_.steps());
-        project_inputs(iteration, limit, 0, batch, shares[share], shared_sums_);
+    Layout layout;
+    const auto sums = layout.reserve<T>(has_sums() ? kChunkSteps * batch * width() : 0);
+    if constexpr (Cell::kIsProgram) {
+      ProgramShares<T> programs(shares, *cell_.plan, batch, hidden_size_);
+      programs.reserve(layout);
+      layout.take(Slot::task);
+      programs.make_in(layout, call_.inputs.of_units);
+      run_program_shares(shares, programs, layout[sums]);
+    } else {
+      if (has_sums()) layout.take(Slot::task);
+      T* const of_chunk = has_sums() ? layout[sums] : nullptr;
+      Stages::run(schedule_.steps(), shares.count(), [&](std::int64_t iteration, int share) {
+        begin_step(iteration, shares[share], of_chunk);
+        const Timed timed(Phase::recurrent_steps);
+        take_step(iteration, 0, batch, shares[share], sums_of(of_chunk, iteration % kChunkSteps, batch));
+      });
+    }
+  }
+
+  // The same of a program. Its pointwise part waits for all products where it reads those of other shares, or writes
+  // in place what they multiply.
+  void run_program_shares(const UnitShares& shares, const ProgramShares<T>& programs, T* sums) const {
+    const std::int64_t batch = schedule_.batch();
+    const bool waits = programs.by_rows() || cell_.gates() > 1 || (cell_.fed_back() > 0 && !call_.kept);
+    const int stages = waits ? 2 : 1;
+    Stages::run(stages * schedule_.steps(), shares.count(), [&](std::int64_t stage, int share) {
+      const std::int64_t iteration = stage / stages;
+      T* const of_step = sums_of(sums, iteration % kChunkSteps, batch);
+      if (stage % stages == 0) {
+        const Units columns = shares.of(input_weights_.columns, share);
+        begin_step(iteration, columns, sums);
+        const Timed timed(Phase::recurrent_steps);
+        run_program(iteration, iteration + 1, 0, batch, columns, of_step, waits ? nullptr : &programs[share]);
+      } else {
+        const Timed timed(Phase::recurrent_steps);
+        const std::int64_t first = programs.first_row(share), last = programs.last_row(share);
+        run_program(iteration, iteration + 1, first, last, {}, of_step + first * width(), &programs[share]);
       }
-      const Timed timed(Phase::recurrent_steps);
-      for (std::int64_t row = 0; row < schedule_.rows_of(iteration - 1); ++row) {
-        prefetch(schedule_.at(call_.output, schedule_.step(iteration - 1), row), hidden_size_);
-      }
-      take_step(iteration, 0, batch, shares[share], sums_of(shared_sums_, iteration % kChunkSteps, batch), Nothing{});
     });
   }
+
+  // Steps begin to end - 1 of a program, of the rows first to last - 1, whose sums lie behind one another: products of
+  // some columns, or none, and the pointwise part, or not.
+  void run_program(std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last, Units columns, T* sums,
+                   const Interpreter<T>* pointwise) const {
+    const ProgramStep<T> program = program_step();
+    for (std::int64_t iteration = begin; iteration < end; ++iteration, sums += (last - first) * width()) {
+      const std::int64_t end_of_rows = smaller(schedule_.rows_of(iteration), last);
+      if (columns.end > columns.begin) add_recurrent(iteration, first, end_of_rows, columns, sums);
+      if (pointwise) program.take(iteration, first, end_of_rows, sums, *pointwise);
+    }
+  }
+
+  // What comes before a share's products of a step: at the beginning of a chunk, W_ih x of all its steps.
+  void begin_step(std::int64_t iteration, Units columns, T* sums) const {
+    const std::int64_t batch = schedule_.batch();
+    if (iteration % kChunkSteps == 0) {
+      project_inputs(iteration, smaller(iteration + kChunkSteps, schedule_.steps()), 0, batch, columns, sums);
+    }
+    for (std::int64_t row = 0; row < schedule_.rows_of(iteration - 1); ++row) {
+      prefetch(before(iteration, row), hidden_size_);
+    }
+  }
+
+  // Whether the sums lie neither in the output nor in what is kept.
+  bool has_sums() const { return Cell::kIsProgram || (!Cell::kThroughOutput && !call_.kept); }
 
   // Elements of a row of sums, or of what is kept in their place.
   std::int64_t width() const {
@@ -181,7 +229,6 @@ class ForwardPass {
           });
       return iteration;
     }
-    if constexpr (Cell::kIsProgram) units.end = cell_.gates() * hidden_size_;
     const auto add_bias = [&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> sums) {
       const std::ptrdiff_t unit = units.begin + column;
       store(to[row] + unit, lanes, sums + load(weights_.bias + unit));
@@ -212,31 +259,17 @@ class ForwardPass {
   }
 
   // h_t = cell(sums + W_hh h_{t-1}), and h_n of the rows whose last step this is.
-  template <class Runner>
-  void take_step(std::int64_t iteration, std::int64_t first, std::int64_t last, Units units, T* sums,
-                 const Runner& runner) const {
+  void take_step(std::int64_t iteration, std::int64_t first, std::int64_t last, Units units, T* sums) const {
     const std::int64_t step = schedule_.step(iteration);
     const std::int64_t end = smaller(schedule_.rows_of(iteration), last);
-    const std::int64_t before = schedule_.rows_of(iteration - 1);
     const T* from[tuning::kMostRowsOfGroup];
     T* to[tuning::kMostRowsOfGroup];
     for (std::int64_t row = first; row < end; ++row) {
-      if (cell_.fed_back() > 0) {
-        from[row - first] = further_state(cell_.fed_back(), iteration, row).data;
-      } else {
-        from[row - first] =
-            row < before ? schedule_.at(call_.output, schedule_.step(iteration - 1), row) : initial(row);
-      }
+      from[row - first] = before(iteration, row);
       to[row - first] = schedule_.at(call_.output, step, row);
     }
     const Packed<T> weights = recurrent_weights_.slice(units.begin, units.end);
-    if constexpr (Cell::kIsProgram) {
-      add_recurrent(from, sums, end - first, iteration);
-      const std::int64_t cut = larger(first, smaller(before, end));
-      if (first < cut) run_program(iteration, first, cut, first, sums, runner);
-      if (cut < end) run_program(iteration, cut, end, first, sums, runner);
-      return finish_program(iteration, first, end);
-    } else if constexpr (Cell::kThroughOutput) {
+    if constexpr (Cell::kThroughOutput) {
       multiply<T, kBlock>(
           from, 1, end - first, weights,
           [&](const TileSums<T>& tile) {
@@ -258,97 +291,48 @@ class ForwardPass {
           },
           iteration);
     }
-    copy_final(call_.final_state, iteration, first, end, units, [&](std::int64_t row) { return to[row - first]; });
+    schedule_.copy_final(call_.final_state, hidden_size_, iteration, first, end, units,
+                         [&](std::int64_t row) { return to[row - first]; });
   }
 
-  // Some units of a state, of the rows whose last step this is; where it lies is at(row).
-  template <class At>
-  void copy_final(T* final, std::int64_t iteration, std::int64_t first, std::int64_t end, Units units,
-                  const At& at) const {
-    if (!final) return;
-    for (std::int64_t row = larger(first, schedule_.rows_of(iteration + 1)); row < end; ++row) {
-      __builtin_memcpy(final + row * hidden_size_ + units.begin, at(row) + units.begin,
-                       sizeof(T) * static_cast<std::size_t>(units.end - units.begin));
-    }
-  }
-
-  // Of a program: the sums of the rows with W_hh h_{t-1}, those of the gates apart behind the others.
-  void add_recurrent(const T* const* from, T* sums, std::int64_t rows, std::int64_t iteration) const {
+  // Of a program: sums + W_hh h_{t-1}, those of the gates apart behind the others, in columns as W_ih has them. One row
+  // of few units would feel a call.
+  [[gnu::always_inline]] void add_recurrent(std::int64_t iteration, std::int64_t first, std::int64_t end, Units columns,
+                                            T* sums) const {
+    const std::int64_t rows = end - first;
+    const T* from[tuning::kMostRowsOfGroup];
+    for (std::int64_t row = 0; row < rows; ++row) from[row] = before(iteration, first + row);
+    const std::int64_t added = recurrent_weights_.columns;
+    const Units together{smaller(columns.begin, added), smaller(columns.end, added)};
     multiply<T, kBlock>(
-        from, 1, rows, recurrent_weights_,
+        from, 1, rows, recurrent_weights_.slice(together.begin, together.end),
         [&](const TileSums<T>& tile) {
-          tile.add_and_store([&](std::ptrdiff_t row, std::ptrdiff_t column) { return sums + row * width() + column; },
-                             [](const auto& a) __attribute__((always_inline)) { return a; });
+          tile.add_and_store(
+              [&](std::ptrdiff_t row, std::ptrdiff_t column) { return sums + row * width() + together.begin + column; },
+              [](const auto& a) __attribute__((always_inline)) { return a; });
         },
         iteration);
     if (cell_.apart() == 0) return;
-    T* const apart = sums + cell_.gates() * hidden_size_;
-    const Packed<T> weights{weights_.recurrent_apart,      weights_.recurrent_depth,
-                            cell_.apart() * hidden_size_,  1,
-                            weights_.recurrent_apart_rows, weights_.room};
+    const std::int64_t apart = cell_.apart() * hidden_size_;
+    // those that lie behind these, from a panel on
+    const auto behind = [&](std::int64_t column) {
+      return column == added + apart ? apart : larger(column - added, 0) / kPanel<T> * kPanel<T>;
+    };
+    const Units own{behind(columns.begin), behind(columns.end)};
+    T* const sums_apart = sums + cell_.gates() * hidden_size_ + own.begin;
+    const T* const bias = weights_.recurrent_bias + own.begin;
+    const Packed<T> weights{
+        weights_.recurrent_apart, weights_.recurrent_depth, apart, 1, weights_.recurrent_apart_rows, weights_.room};
     multiply<T, kBlock>(
-        from, 1, rows, weights,
+        from, 1, rows, weights.slice(own.begin, own.end),
         vector_by_vector([&](std::ptrdiff_t row, std::ptrdiff_t column, int lanes, Vector<T> recurrent) {
-          store(apart + row * width() + column, lanes, recurrent + load(weights_.recurrent_bias + column));
+          store(sums_apart + row * width() + column, lanes, recurrent + load(bias + column));
         }),
         iteration);
   }
 
-  // Where a further state of a program is stepped in place, from a row on.
-  Operand<T> cells(int state, std::int64_t row) const {
-    return {cells_ + (state - 1) * cells_apart_ + row * hidden_size_, hidden_size_, 1};
-  }
-
-  // A further state of a program before a step, from a row on, of rows that all have a step before this one, or none.
-  Operand<T> further_state(int state, std::int64_t iteration, std::int64_t row) const {
-    if (!call_.kept) return cells(state, row);
-    if (row >= schedule_.rows_of(iteration - 1)) {
-      return initial_cells(call_, state, row, weights_.zeros, hidden_size_);
-    }
-    const std::int64_t field = (cell_.kept() - cell_.states() + state) * hidden_size_;
-    return reading<T>(schedule_.at(kept_rows(), schedule_.step(iteration - 1), row) + field,
-                      cell_.kept() * hidden_size_);
-  }
-
-  // Of rows that all have a step before this one, or none.
-  [[gnu::noinline]] void run_program(std::int64_t iteration, std::int64_t begin, std::int64_t end, std::int64_t first,
-                                     T* sums, const Interpreter<T>& interpreter) const {
-    const std::int64_t step = schedule_.step(iteration), elements = cell_.kept() * hidden_size_;
-    const bool is_first = begin >= schedule_.rows_of(iteration - 1);
-    T* const own_sums = sums + (begin - first) * width();
-    T* const kept = call_.kept ? schedule_.at(kept_rows(), step, begin) : nullptr;
-    const auto field = [&](int index) { return Operand<T>{kept + index * hidden_size_, elements, 1}; };
-    const int kept_of_states = cell_.kept() - cell_.states();  // the field of state s is behind it, s fields
-    interpreter.run(end - begin, [&](Kind kind, int index) -> Operand<T> {
-      switch (kind) {
-        case Kind::sum:
-        case Kind::from_input: return {own_sums + index * hidden_size_, width(), 1};
-        case Kind::from_hidden: return {own_sums + (cell_.apart() + index) * hidden_size_, width(), 1};
-        case Kind::new_state:
-          if (index == 0) return {schedule_.at(call_.output, step, begin), call_.output.row_stride, 1};
-          return kept ? field(kept_of_states + index) : cells(index, begin);
-        case Kind::kept: return field(index);
-        case Kind::state:
-          if (index > 0) return further_state(index, iteration, begin);
-          if (is_first) return reading(initial(begin), call_.initial_state ? hidden_size_ : 0);
-          return reading<T>(schedule_.at(call_.output, schedule_.step(iteration - 1), begin), call_.output.row_stride);
-        default: return input_of_program(call_, schedule_, kind, index, step, begin, hidden_size_);
-      }
-    });
-  }
-
-  // The further states of the rows whose last step this is, of a program that keeps them.
-  void finish_program(std::int64_t iteration, std::int64_t first, std::int64_t end) const {
-    const std::int64_t step = schedule_.step(iteration);
-    const Units units{0, hidden_size_};
-    copy_final(call_.final_state, iteration, first, end, units,
-               [&](std::int64_t row) { return schedule_.at(call_.output, step, row); });
-    if (!call_.kept || !call_.final_cell_state) return;
-    for (int state = 0; state < cell_.states() - 1; ++state) {
-      const std::int64_t field = (cell_.kept() - cell_.states() + 1 + state) * hidden_size_;
-      copy_final(call_.final_cell_state + state * call_.cell_states_apart, iteration, first, end, units,
-                 [&](std::int64_t row) { return schedule_.at(kept_rows(), step, row) + field; });
-    }
+  ProgramStep<T> program_step() const {
+    return {{call_, schedule_, cell_, hidden_size_, weights_.zeros}, cells_, cells_apart_};
   }
 
   // A matrix of all gates but the last `apart`, as layer_weights.h packs them.
@@ -356,6 +340,13 @@ class ForwardPass {
     const std::int64_t units = weights_.hidden_size;
     if constexpr (Cell::kIsProgram) return {data, depth, (cell_.gates() - apart) * units, 1, rows, weights_.room};
     return {data, depth, units, cell_.gates(), rows, weights_.room};
+  }
+
+  // What W_hh multiplies: the state that is fed back, before a step.
+  const T* before(std::int64_t iteration, std::int64_t row) const {
+    if constexpr (Cell::kIsProgram) return program_step().state(cell_.fed_back(), iteration, row).data;
+    return row < schedule_.rows_of(iteration - 1) ? schedule_.at(call_.output, schedule_.step(iteration - 1), row)
+                                                  : initial(row);
   }
 
   const T* initial(std::int64_t row) const {
@@ -368,8 +359,7 @@ class ForwardPass {
   std::int64_t hidden_size_;
   Packed<T> input_weights_, recurrent_weights_;
   Schedule schedule_;
-  T* shared_sums_ = nullptr;  // of a chunk of steps, where units are shared out
-  T* cells_;                  // c (batch, hidden_size), stepped in place
+  T* cells_;  // c (batch, hidden_size), stepped in place
   std::ptrdiff_t cells_apart_ = 0;
 };
 

@@ -6,7 +6,7 @@
 
 #include "cells/sized.h"
 #include "simd/passes.h"
-#include "tile/sums.h"
+#include "tile/product.h"
 
 namespace elman {
 namespace {
@@ -54,14 +54,16 @@ struct GatedStepBack {
       }
     };
     // the step's tanh anew, of a cell whose second state it is of
-    alignas(64) T squashed[kTileVectors * kLanes<T>];
+    constexpr int kMost = 2 * kTilesAtOnce * kLanes<T>;  // as GatedStep, whose passes these are
+    static_assert(kMost >= kTileVectors * kLanes<T>);
+    alignas(64) T squashed[kMost];
     if constexpr (Cell::kStates == 2) {
       T* to = squashed;
       on_each_vector([&](const Row& row, std::int64_t unit, int lanes, const T*) __attribute__((always_inline)) {
         store(to, load(row.kept + (Cell::kKept - 1) * hidden_size + unit, 1, lanes));
         to += kLanes<T>;
       });
-      Passes<T, kTileVectors * kLanes<T>>().tanh(squashed, to - squashed);
+      Passes<T, kMost>().tanh(squashed, to - squashed);
     }
     const T* from = squashed;
     on_each_vector([&](const Row& row, std::int64_t unit, int lanes, const T* sums) __attribute__((always_inline)) {

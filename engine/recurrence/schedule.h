@@ -13,6 +13,11 @@ namespace {
 inline std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 inline std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
 
+// Hidden units, or columns of a product, from begin to end - 1, whole panels of them.
+struct Units {
+  std::int64_t begin, end;
+};
+
 class Schedule {
  public:
   // `offsets` are the packed rows before each step; null when padded.
@@ -42,7 +47,7 @@ class Schedule {
   std::int64_t total_rows() const { return offsets_ ? offsets_[steps() - 1] + rows(steps() - 1) : steps() * batch(); }
 
   template <class T>
-  T* at(const Rows<T>& rows, std::int64_t step, std::int64_t row) const {
+  [[gnu::always_inline]] T* at(const Rows<T>& rows, std::int64_t step, std::int64_t row) const {
     if (!rows.data) return nullptr;  // input of no features
     if (rows.places) {
       const Place& place = rows.places[row];
@@ -50,6 +55,17 @@ class Schedule {
     }
     const std::ptrdiff_t before = offsets_ ? offsets_[step] * rows.row_stride : step * rows.step_stride;
     return rows.data + before + row * rows.row_stride;
+  }
+
+  // Some units of a state, to `final`, of those of a step's rows first to end - 1 whose last it is; they lie at(row).
+  template <class T, class At>
+  void copy_final(T* final, std::int64_t hidden_size, std::int64_t iteration, std::int64_t first, std::int64_t end,
+                  Units units, const At& at) const {
+    if (!final) return;
+    for (std::int64_t row = larger(first, rows_of(iteration + 1)); row < end; ++row) {
+      __builtin_memcpy(final + row * hidden_size + units.begin, at(row) + units.begin,
+                       sizeof(T) * static_cast<std::size_t>(units.end - units.begin));
+    }
   }
 
  private:
@@ -100,11 +116,6 @@ inline int useful_threads(int threads, std::int64_t work, std::int64_t share) {
   return static_cast<int>(larger(1, smaller(threads, work / share)));
 }
 
-// Hidden units from begin to end - 1, whole panels of them.
-struct Units {
-  std::int64_t begin, end;
-};
-
 // How the units of a step are shared out among threads where the batch has too few rows to share: one, or a few of
 // weights that outgrow the second-level cache, which is then read once for all.
 class UnitShares {
@@ -120,10 +131,15 @@ class UnitShares {
   }
 
   int count() const { return count_; }
-  Units operator[](int share) const { return {begin(share), begin(share + 1)}; }
+  Units operator[](int share) const { return of(units_, share); }
+
+  // A share of so many units, or columns, instead.
+  Units of(std::int64_t all, int share) const { return {begin(all, share), begin(all, share + 1)}; }
 
  private:
-  std::int64_t begin(int share) const { return smaller(panels_ * share / count_ * panel_, units_); }
+  std::int64_t begin(std::int64_t all, int share) const {
+    return smaller((all + panel_ - 1) / panel_ * share / count_ * panel_, all);
+  }
 
   std::int64_t units_, panel_, panels_;
   int count_ = 1;

@@ -12,7 +12,7 @@ namespace {
 template <class T, int kMost>
 class Passes {
  public:
-  void tanh(T* values, std::ptrdiff_t count) {
+  [[gnu::noinline]] void tanh(T* values, std::ptrdiff_t count) {
     if (count <= kFew) return one_by_one(values, count, [](const X& x) { return elman::tanh<T>(x); });
     reduce_all(count, [&](std::ptrdiff_t i) { return on_each(TanhBits<T>::magnitude, at(values, i)); });
     invert_all(count, [&](std::ptrdiff_t i, const X& half, const X& inverse, const X& correction) {
@@ -21,7 +21,7 @@ class Passes {
     });
   }
 
-  void sigma(T* values, std::ptrdiff_t count) {
+  [[gnu::noinline]] void sigma(T* values, std::ptrdiff_t count) {
     if (count <= kFew) return one_by_one(values, count, [](const X& x) { return elman::sigma<T>(x); });
     auto is_far = Vector<T>{} > Vector<T>{};
     reduce_all(count, [&](std::ptrdiff_t i) {

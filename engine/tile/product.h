@@ -121,37 +121,32 @@ struct Packed {
   }
 };
 
-template <class T, int kRows, int kBlockLength, class... Rest>
-[[gnu::always_inline]] inline void multiply_panels(int count, Rest... rest) {
-  if constexpr (kRows == 1) {
-    if (count == 4) return multiply_tile<T, 1, 4, kBlockLength>(rest...);
-    if (count == 3) return multiply_tile<T, 1, 3, kBlockLength>(rest...);
-  }
-  if constexpr (kRows <= 3) {
-    if (count == 2) return multiply_tile<T, kRows, 2, kBlockLength>(rest...);
-  }
-  multiply_tile<T, kRows, 1, kBlockLength>(rest...);
-}
+// multiply_tile of 1 to kTileRows rows and 1 to kTilePanels panels; null where so many rows leave no room for the
+// panels.
+template <class T, int kBlockLength>
+struct TileKernels {
+  using Kernel = decltype(&multiply_tile<T, 1, 1, kBlockLength>);
 
-// multiply_tile for 1 to kTileRows rows and `count` panels.
-template <class T, int kBlockLength, class... Rest>
-inline void multiply_rows(int rows, int count, Rest... rest) {
-  switch (rows) {
-    case 1: return multiply_panels<T, 1, kBlockLength>(count, rest...);
-    case 2: return multiply_panels<T, 2, kBlockLength>(count, rest...);
-    case 3: return multiply_panels<T, 3, kBlockLength>(count, rest...);
-    case 4: return multiply_panels<T, 4, kBlockLength>(count, rest...);
-    default:
-      if constexpr (kTileRows >= 6) {
-        if (rows == 5) return multiply_panels<T, 5, kBlockLength>(count, rest...);
-        if (rows == 6) return multiply_panels<T, 6, kBlockLength>(count, rest...);
-      }
-      if constexpr (kTileRows == 8) {
-        if (rows == 7) return multiply_panels<T, 7, kBlockLength>(count, rest...);
-        return multiply_panels<T, 8, kBlockLength>(count, rest...);
-      }
+  Kernel at[kTileRows][kTilePanels];
+
+  constexpr TileKernels() : TileKernels(std::make_integer_sequence<int, kTileRows>()) {}
+
+  template <int... kRow>
+  explicit constexpr TileKernels(std::integer_sequence<int, kRow...>)
+      : at{{of<kRow + 1, 1>(), of<kRow + 1, 2>(), of<kRow + 1, 3>(), of<kRow + 1, 4>()}...} {}
+
+  template <int kRows, int kPanels>
+  static constexpr Kernel of() {
+    static_assert(kTilePanels == 4);
+    if constexpr (kPanels == 1 || (kPanels == 2 && kRows <= 3) || kRows == 1) {
+      return multiply_tile<T, kRows, kPanels, kBlockLength>;
+    } else {
+      return nullptr;
+    }
   }
-}
+};
+template <class T, int kBlockLength>
+inline constexpr TileKernels<T, kBlockLength> kTileKernels;
 
 // What of a panel's depth is taken at once. With AVX-512 it has to stay in the first-level cache while the rows pass;
 // with AVX2, which asks for half as much in a cycle, the second level keeps up, and fewer tiles are begun anew.
@@ -229,8 +224,8 @@ template <class T, int kBlockLength, class Start, class Finish>
         ahead = Ahead<T>::share(from, depth * a_step, strip.index, strip.strips, blocks);
       }
       if (k == 0) start(row, height);
-      multiply_rows<T, kBlockLength>(height, strip.count, a + row, k * a_step, a_step, panel, strip.depth * kWidth,
-                                     depth, k > 0, of_tile, ahead);
+      kTileKernels<T, kBlockLength>.at[height - 1][strip.count - 1](a + row, k * a_step, a_step, panel,
+                                                                    strip.depth * kWidth, depth, k > 0, of_tile, ahead);
       if (is_last) finish(row, height, of_tile);
     }
     k += depth;

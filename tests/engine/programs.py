@@ -345,6 +345,24 @@ def normalised(hidden_size: int) -> _engine.Program:
 
 
 @cache
+def voltage() -> _engine.Program:
+    """v_t = v_{t-1} + (a_t - v_{t-1}) / 4, of which r_t = tanh(v_t) is fed back."""
+    quarter, zero = the("constant", 1), the("constant", 2)
+    do = Listing()
+    v = do.multiply_add(quarter, do.subtract(the("sum"), the("state")), the("state"))
+    do.fields("new_state", v, do.tanh(v))
+
+    back, r = Listing(), the("new_state", 1)
+    slope = back.negated_multiply_add(r, r, ONE)
+    d_v = back.multiply_add(the("d_new_state", 1), slope, the("d_new_state"))
+    d_sum = back.multiply(quarter, d_v)
+    back.give("d_sum", d_sum)
+    back.fields("d_state", back.subtract(d_v, d_sum), zero)
+    constants = [1.0, 0.25, 0.0]
+    return _engine.Program(states=2, fed_back=1, constants=constants, forward=do.lists, backward=back.lists)
+
+
+@cache
 def three_states() -> _engine.Program:
     """h, c and d with noise by step and a mask by row; c and d exchange, so that each is read after the other's turn.
 

@@ -21,6 +21,7 @@ from tests.engine.programs import (
     take_rows,
     the,
     three_states,
+    voltage,
 )
 
 pytestmark = pytest.mark.usefixtures("level")
@@ -72,7 +73,13 @@ def test_any_combination(name, lengths, sizes, dtype, reverse, everything, packe
     assert_same_bits({key: results[key] for key in of_engine if key != "d_recurrent_bias" or name == "gru"}, of_engine)
 
 
-ALL = {**OWN, "leaky": leaky, "normalised": lambda: normalised(33), "three states": three_states}
+ALL = {
+    **OWN,
+    "leaky": leaky,
+    "normalised": lambda: normalised(33),
+    "three states": three_states,
+    "voltage": voltage,
+}
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -85,6 +92,30 @@ def test_any_number_of_threads_and_whether_anything_is_kept(name, dtype, reverse
     assert_same_bits(run(this, keep=False), one)
     for threads in (2, 3, 4):
         assert_same_bits(run(this, threads), one, f"at {threads} threads")
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    ("dtype", "reverse", "steps", "batch", "lengths"),
+    [
+        ("float32", False, 60, 1, None),
+        ("float64", True, 60, 1, None),
+        ("float32", True, 60, 1, [60]),
+        ("float32", True, 6, 4, None),
+        ("float64", False, 6, 4, [6, 6, 4, 1]),
+        ("float32", True, 6, 4, [6, 6, 4, 1]),
+    ],
+)
+@pytest.mark.parametrize("of_few_rows", [730, 736], ids=["gates that begin within a panel", "with one"])
+def test_units_shared_out_among_threads(name, dtype, reverse, steps, batch, lengths, of_few_rows):
+    # one row, or few of weights that outgrow the second-level cache: here threads wait for one another at every step
+    hidden_size = of_few_rows if batch > 1 else of_few_rows - 480
+    program = normalised(hidden_size) if name == "normalised" else ALL[name]()
+    this = program_case(program, 65, hidden_size, steps, batch, dtype=dtype, reverse=reverse, lengths=lengths)
+    one = run(this)
+    for threads in (2, 3):
+        assert_same_bits(run(this, threads), one, f"at {threads} threads")
+        assert_same_bits(run(this, threads, keep=False), one, f"at {threads} threads, nothing kept")
 
 
 @dtypes
