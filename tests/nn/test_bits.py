@@ -153,11 +153,15 @@ def test_both_ways_give_the_same_bits(
 @pytest.mark.parametrize("way", WAYS)
 def test_torch_gives_other_bits_the_other_way_at_some_shapes(way: Callable[..., Pair], cell: str) -> None:
     differing = 0
-    for case, batch in TORCH_FAILS_AT:
-        one, other = way(replace(case, cell=cell), torch.nn, 20, batch)
-        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
-        differing += not torch.equal(one, other)
-    assert differing > 0
+    for threads in (1, 2):  # on Zen 5, of an LSTM whole and step by step, on two threads alone
+        torch.set_num_threads(threads)
+        for case, batch in TORCH_FAILS_AT:
+            one, other = way(replace(case, cell=cell), torch.nn, 20, batch)
+            torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+            differing += not torch.equal(one, other)
+        if differing > 0:
+            return
+    pytest.fail("the same bits at each")
 
 
 @each_class
