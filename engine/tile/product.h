@@ -195,8 +195,9 @@ struct Strip {
 };
 
 // Sums of the tiles begin to end - 1 of A by a strip, those of a tile `apart` behind the tile's before: a part of the
-// depth at a time, with start(tile, first row, rows) before a tile's first part, finish(the same) after its last. While
-// they are multiplied, memory is asked for what comes next: panels, or the parts of A that the next tiles read.
+// depth at a time, with start(first row, rows) before a tile's first part, finish(first row, rows, sums) after its
+// last. While they are multiplied, memory is asked for what comes next: panels, or the parts of A that the next tiles
+// read.
 template <class T, int kBlockLength, class Start, class Finish>
 [[gnu::always_inline]] inline void multiply_strip(const T* const* a, std::ptrdiff_t a_step, const Tiles& tiles,
                                                   std::ptrdiff_t begin, std::ptrdiff_t end, const Strip<T>& strip,
@@ -204,11 +205,12 @@ template <class T, int kBlockLength, class Start, class Finish>
                                                   const Finish& finish) {
   static_assert(kDepthAtOnce<T> % kBlockLength == 0);
   constexpr std::ptrdiff_t kWidth = kPanel<T>;
-  const std::ptrdiff_t depth_at_once = tiles.count == 1 ? strip.depth : kDepthAtOnce<T>;
+  const bool is_alone = tiles.count == 1;
+  const std::ptrdiff_t depth_at_once = is_alone ? strip.depth : kDepthAtOnce<T>;
+  const auto& kernels = kTileKernels<T, kBlockLength>.at;
   std::ptrdiff_t k = 0;
   do {
     const std::ptrdiff_t depth = strip.depth - k < depth_at_once ? strip.depth - k : depth_at_once;
-    const std::ptrdiff_t blocks = panels(depth, kBlockLength);
     const bool is_last = k + depth == strip.depth;
     const T* const panel = strip.panels + k * kWidth;
     for (std::ptrdiff_t tile = begin; tile < end; ++tile) {
@@ -216,16 +218,18 @@ template <class T, int kBlockLength, class Start, class Finish>
       const int height = static_cast<int>(tiles.first_row(tile + 1) - row);
       T* const of_tile = sums + (tile - begin) * apart;
       Ahead<T> ahead;
-      if (strip.next) {
+      if (is_alone) {
+        // what comes next comes in time
+      } else if (strip.next) {
         const T* const from = is_last ? strip.next : panel + depth * kWidth;
-        ahead = Ahead<T>::share(from, depth * kWidth, tile - begin, end - begin, blocks);
-      } else if (a_step == kTileRows && tile + kTilesAtOnce < tiles.count) {
+        ahead = Ahead<T>::share(from, depth * kWidth, tile - begin, end - begin, panels(depth, kBlockLength));
+      } else if (a_step == kTileRows && depth > 0 && tile + kTilesAtOnce < tiles.count) {
         const T* const from = a[tiles.first_row(tile + kTilesAtOnce)] + k * a_step;
-        ahead = Ahead<T>::share(from, depth * a_step, strip.index, strip.strips, blocks);
+        ahead = Ahead<T>::share(from, depth * a_step, strip.index, strip.strips, panels(depth, kBlockLength));
       }
       if (k == 0) start(row, height);
-      kTileKernels<T, kBlockLength>.at[height - 1][strip.count - 1](a + row, k * a_step, a_step, panel,
-                                                                    strip.depth * kWidth, depth, k > 0, of_tile, ahead);
+      kernels[height - 1][strip.count - 1](a + row, k * a_step, a_step, panel, strip.depth * kWidth, depth, k > 0,
+                                           of_tile, ahead);
       if (is_last) finish(row, height, of_tile);
     }
     k += depth;

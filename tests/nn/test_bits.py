@@ -260,6 +260,7 @@ LARGE_SHAPES = {
     "many steps": Case(input_size=9, hidden_size=33, lengths=(700,) * 9, bidirectional=True),
     "many units": Case(input_size=100, hidden_size=300, lengths=(5,) * 33),
     "one row": Case(input_size=1024, hidden_size=1024, lengths=(5,)),
+    "weights of 8 MB": Case(input_size=5, hidden_size=1450, lengths=(2,) * 40),
     "ragged": Case(
         input_size=40, hidden_size=128, num_layers=2, form="packed unsorted", lengths=tuple(range(1, 60)), dropout=0.2
     ),
