@@ -121,25 +121,30 @@ struct Packed {
   }
 };
 
-// multiply_tile of 1 to kTileRows rows and 1 to kTilePanels panels; null where so many rows leave no room for the
-// panels.
+// Where vectors are of 64 bytes, half a panel is multiplied alone, of as many rows as keep a processor busy with that.
+inline constexpr bool kHasNarrow = ELMAN_VECTOR_BYTES == 64;
+inline constexpr int kLeastNarrowRows = kTileRows / 2;
+
+// multiply_tile of 1 to kTileRows rows and of the panels that 1 to 2 kTilePanels vectors of columns lie in; null where
+// so many rows leave no room for the panels.
 template <class T, int kBlockLength>
 struct TileKernels {
   using Kernel = decltype(&multiply_tile<T, 1, 1, kBlockLength>);
 
-  Kernel at[kTileRows][kTilePanels];
+  Kernel at[kTileRows][2 * kTilePanels];
 
   constexpr TileKernels() : TileKernels(std::make_integer_sequence<int, kTileRows>()) {}
 
   template <int... kRow>
   explicit constexpr TileKernels(std::integer_sequence<int, kRow...>)
-      : at{{of<kRow + 1, 1>(), of<kRow + 1, 2>(), of<kRow + 1, 3>(), of<kRow + 1, 4>()}...} {}
+      : at{{of<kRow + 1, 1, kHasNarrow>(), of<kRow + 1, 1>(), of<kRow + 1, 2>(), of<kRow + 1, 2>(), of<kRow + 1, 3>(),
+            of<kRow + 1, 3>(), of<kRow + 1, 4>(), of<kRow + 1, 4>()}...} {}
 
-  template <int kRows, int kPanels>
+  template <int kRows, int kPanels, bool kIsNarrow = false>
   static constexpr Kernel of() {
     static_assert(kTilePanels == 4);
     if constexpr (kPanels == 1 || (kPanels == 2 && kRows <= 3) || kRows == 1) {
-      return multiply_tile<T, kRows, kPanels, kBlockLength>;
+      return multiply_tile<T, kRows, kPanels, kBlockLength, (kIsNarrow && kRows >= kLeastNarrowRows)>;
     } else {
       return nullptr;
     }
@@ -188,7 +193,7 @@ class Tiles {
 template <class T>
 struct Strip {
   const T* panels;
-  int count;
+  int vectors;  // of columns that exist
   std::ptrdiff_t depth;
   std::ptrdiff_t index, strips;  // which it is of those that the same tiles meet
   const T* next;                 // what is read after it, if that is to be asked for
@@ -228,8 +233,8 @@ template <class T, int kBlockLength, class Start, class Finish>
         ahead = Ahead<T>::share(from, depth * a_step, strip.index, strip.strips, panels(depth, kBlockLength));
       }
       if (k == 0) start(row, height);
-      kernels[height - 1][strip.count - 1](a + row, k * a_step, a_step, panel, strip.depth * kWidth, depth, k > 0,
-                                           of_tile, ahead);
+      kernels[height - 1][strip.vectors - 1](a + row, k * a_step, a_step, panel, strip.depth * kWidth, depth, k > 0,
+                                             of_tile, ahead);
       if (is_last) finish(row, height, of_tile);
     }
     k += depth;
@@ -278,10 +283,10 @@ void multiply(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t rows, con
     for (std::ptrdiff_t i = 0; i < strips.count; ++i) {
       const std::ptrdiff_t first = strips.first_column(i);
       const std::ptrdiff_t width = b.columns - first < at_once * kPanel<T> ? b.columns - first : at_once * kPanel<T>;
-      const int count = static_cast<int>(panels(width, kPanel<T>));
+      const int vectors = static_cast<int>(panels(width, kLanes<T>)), count = (vectors + 1) / 2;
       const T* const next = asks && i + 1 < strips.count ? b.panel(strips.first_column(i + 1), 0) : nullptr;
       multiply_strip<T, kBlockLength>(
-          a, a_step, tiles, begin, end, {b.panels_at(first, 0, count), count, b.depth, i, strips.count, next}, sums,
+          a, a_step, tiles, begin, end, {b.panels_at(first, 0, count), vectors, b.depth, i, strips.count, next}, sums,
           kTileSize,
           [&](std::ptrdiff_t row, int height) __attribute__((always_inline)) {
             if constexpr (ELMAN_VECTOR_BYTES > 16 && requires { finish.begin(row, height, first); }) {
@@ -318,6 +323,8 @@ void multiply_gates(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t row
     const std::ptrdiff_t end = tiles.count - begin < kTilesAtOnce ? tiles.count : begin + kTilesAtOnce;
     for (std::ptrdiff_t i = 0; i < strips.count; ++i) {
       const std::ptrdiff_t first = strips.first_column(i);
+      const std::ptrdiff_t units = b.columns - first < kWidth ? b.columns - first : kWidth;
+      const int vectors = units > kLanes<T> ? 2 : 1;
       for (int gate = 0; gate < kGates; gate += at_once) {
         const int count = kGates - gate < at_once ? kGates - gate : at_once;
         const bool is_last = gate + count == kGates;
@@ -325,11 +332,11 @@ void multiply_gates(const T* const* a, std::ptrdiff_t a_step, std::ptrdiff_t row
         if (asks && !is_last) next = b.panel(first, gate + count);
         if (asks && is_last && i + 1 < strips.count) next = b.panel(strips.first_column(i + 1), 0);
         multiply_strip<T, kBlockLength>(
-            a, a_step, tiles, begin, end, {b.panels_at(first, gate, count), count, b.depth, i, strips.count, next},
+            a, a_step, tiles, begin, end,
+            {b.panels_at(first, gate, count), count == 1 ? vectors : 2 * count, b.depth, i, strips.count, next},
             sums + (count_done * kGates + gate / at_once) * kTileSize, kGates * kTileSize, [](std::ptrdiff_t, int) {},
             [](std::ptrdiff_t, int, const T*) {});
       }
-      const std::ptrdiff_t units = b.columns - first < kWidth ? b.columns - first : kWidth;
       for (std::ptrdiff_t tile = begin; tile < end; ++tile) {
         const std::ptrdiff_t row = tiles.first_row(tile);
         done[count_done] = {row,   tiles.first_row(tile + 1) - row,        first,

@@ -48,15 +48,16 @@ struct Ahead {
 };
 
 // Row r of A begins at a[r] + a_offset, its columns are a_step apart; panels of B are b_panel apart. The sums begin at
-// zero, or with `resume` at what they are.
-template <class T, int kRows, int kPanels, int kBlock>
+// zero, or with `resume` at what they are; those of each row are 2 vectors for each panel, of which only the first is
+// read and written where kIsNarrow.
+template <class T, int kRows, int kPanels, int kBlock, bool kIsNarrow = false>
 [[gnu::noinline]] void multiply_tile(const T* const* a, std::ptrdiff_t a_offset, std::ptrdiff_t a_step, const T* b,
                                      std::ptrdiff_t b_panel, std::ptrdiff_t depth, bool resume, T* sums,
                                      Ahead<T> ahead) {
   using V = Vector<T>;
   constexpr int kLane = kLanes<T>;
-  constexpr int kVectors = 2 * kPanels;
-  static_assert(kPanels <= kTilePanels && kRows * kVectors <= kTileVectors);
+  constexpr int kVectors = kIsNarrow ? 1 : 2 * kPanels, kDistance = 2 * kPanels;
+  static_assert(kPanels <= kTilePanels && kRows * kDistance <= kTileVectors && (!kIsNarrow || kPanels == 1));
   // The totals of a tile stay in registers where the sums of a block leave room for them, else in the first-level
   // cache.
   constexpr bool kInRegisters = 2 * kRows * kVectors <= kRegisters;
@@ -64,7 +65,7 @@ template <class T, int kRows, int kPanels, int kBlock>
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) f(r, v, (r * kVectors + v) * kLane);
+      for (int v = 0; v < kVectors; ++v) f(r, v, (r * kDistance + v) * kLane);
     }
   };
   const T* rows[kRows];
@@ -95,7 +96,7 @@ template <class T, int kRows, int kPanels, int kBlock>
       }
       b += kPanel<T>;
     };
-    ahead.ask();
+    if constexpr (2 * kRows >= kTileRows) ahead.ask();  // a tile of fewer is alone, and what comes next comes in time
     add(0, true);
     std::ptrdiff_t at = a_step;
     if (!kInRegisters && depth >= kBlock) {

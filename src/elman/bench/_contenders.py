@@ -66,7 +66,7 @@ OWN_LAYER = Contender("elman layer", "elman.bench.peers.own_layer", ("torch",))
 OWN_RUNTIME = Contender("elman runtime", "elman.bench.peers.own_runtime", ("numpy",))
 OWN_PEERS = (
     Contender("torch", "elman.bench.peers.own_torch", ("torch",)),
-    Contender("torch.compile", "elman.bench.peers.own_compile", ("torch",), patience=120),
+    Contender("torch.compile", "elman.bench.peers.own_compile", ("torch",), patience=240),
     Contender("jax", "elman.bench.peers.own_jax", ("jax",)),
 )
 NAMES = list(dict.fromkeys(each.name for each in (*OURS, *PEERS[:1], *OWN_PEERS, *PEERS)))  # as in tables and pictures
