@@ -159,7 +159,10 @@ class WeightGradients {
           __builtin_memcpy(to, from, sizeof(T) * kPanel<T>);
           continue;
         }
-        for (std::int64_t c = 0; c < kPanel<T>; ++c) to[c] = begin + c < width ? from[c * feature_stride] : T(0);
+        for (std::int64_t c = 0; c < kPanel<T>; c += kLanes<T>) {
+          const int lanes = static_cast<int>(smaller(kLanes<T>, larger(width - begin - c, 0)));
+          store(to + c, load(from + c * feature_stride, feature_stride, lanes));
+        }
       }
     }
     const std::int64_t begin = offset + units.begin, end = offset + units.end;
